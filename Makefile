@@ -1,0 +1,77 @@
+# Needs Python 3.11 or newer, git and make. Everything is made inside this folder, whatever its name.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Programs are called as modules: scripts in bin/ break where the folder has a space in its name.
+VENV_PYTHON = .venv/bin/python
+LINT_PYTHON = .venv-lint/bin/python
+LINTED = orchestrator tests benchmarks
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_NO_INPUT = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help simulate test lint format bench faults faults-table docs lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+simulate: .venv/runtime ## Run the shipped simulation; ARGS="2025-2026 --scenario high_growth"
+	@$(VENV_PYTHON) -m orchestrator simulate $(ARGS)
+
+test: .venv/test ## Run the tests; ARGS="-k hooks -x"
+	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+lint: .venv-lint/lint ## Check style (ruff) and types (mypy)
+	@$(LINT_PYTHON) -m ruff check $(LINTED)
+	@$(LINT_PYTHON) -m ruff format --check $(LINTED)
+	@$(LINT_PYTHON) -m mypy
+
+format: .venv-lint/lint ## Format the code
+	@$(LINT_PYTHON) -m ruff check --fix $(LINTED)
+	@$(LINT_PYTHON) -m ruff format $(LINTED)
+
+bench: .venv/test ## Run the benchmarks, benchmarks/bench_*.py
+	@for file in benchmarks/bench_*.py; do \
+		[ -e "$$file" ] || { echo "There are no benchmarks yet."; exit 0; }; \
+		$(VENV_PYTHON) "$$file" $(ARGS) || exit 1; done
+
+faults: .venv/test ## Kill runs at random moments; ARGS="--minutes 15 --seed 7 --project shipped"
+	@$(VENV_PYTHON) -m tests.faults.random_kills $(ARGS)
+
+faults-table: .venv/test ## Write docs/faults.md from the fault tests
+	@$(VENV_PYTHON) -m tests.faults.write_table
+
+docs: .venv/test ## Check the documentation: every link leads somewhere
+	@$(VENV_PYTHON) -m pytest -q tests/unit/test_docs.py
+
+lock: .venv-lint/lint ## Choose the newest versions anew and write requirements/*.lock
+	@set -e; compile="$(LINT_PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url"; \
+	$$compile pyproject.toml requirements/build.in -o requirements/runtime.lock; \
+	$$compile pyproject.toml requirements/build.in --extra test -c requirements/runtime.lock -o requirements/test.lock; \
+	$$compile requirements/lint.in -o requirements/lint.lock
+
+clean: ## Remove what can be made again: environments, caches, parses (never a database)
+	@rm -rf .venv .venv-lint .pytest_cache .mypy_cache .ruff_cache .hypothesis var/dbt dbt/target dbt/logs
+	@find orchestrator tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python .venv-lint/bin/python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv was found; name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "Making $(@D:/bin=) with $(PYTHON)"
+	@$(PYTHON) -m venv $(@D:/bin=)
+
+# A stamp is a copy of the lock that was installed, so an unchanged lock installs nothing.
+.venv/runtime: requirements/runtime.lock pyproject.toml | $(VENV_PYTHON)
+	@cmp -s $< $@ || { echo "Installing $<"; $(VENV_PYTHON) -m pip install --quiet --no-deps -r $<; }
+	@$(VENV_PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@cp $< $@
+
+.venv/test: requirements/test.lock .venv/runtime
+	@cmp -s $< $@ || { echo "Installing $<"; $(VENV_PYTHON) -m pip install --quiet --no-deps -r $<; }
+	@cp $< $@
+
+.venv-lint/lint: requirements/lint.lock | $(LINT_PYTHON)
+	@cmp -s $< $@ || { echo "Installing $<"; $(LINT_PYTHON) -m pip install --quiet --no-deps -r $<; }
+	@cp $< $@

@@ -1,0 +1,5 @@
+select
+    factor,
+    band,
+    multiplier
+from {{ ref('config_termination_hazard') }}

@@ -1,0 +1,85 @@
+"""The commands put together, and the edge of the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import INTERRUPTED, check, doctor, init, plan, simulate
+from orchestrator.cli.command import Command
+from orchestrator.cli.failures import Failure, document, paragraph
+from orchestrator.cli.options import NO_VALUE
+from orchestrator.cli.output import Output
+
+Flag = bool  # Typer calls back with one positional value
+DISTRIBUTION = "dbt-year-orchestrator"
+USAGE = 2
+
+app = typer.Typer(
+    name="orchestrator",
+    help="Run dbt projects that march through time: years × stages over one database that heals itself.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 check or doctor found something, "
+    "75 database locked, 124 timeout, 130 interrupted.",
+)
+COMMANDS: tuple[Callable[..., Command], ...] = (
+    simulate.simulate,
+    check.check,
+    init.init,
+    plan.plan,
+    doctor.doctor,
+)
+for function in COMMANDS:
+    app.command()(function)
+
+
+def _show_version(wanted: Flag) -> None:
+    if wanted:
+        try:
+            print(f"orchestrator {version(DISTRIBUTION)}")
+        except PackageNotFoundError:
+            print("orchestrator, not installed as a package")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", metavar=NO_VALUE, is_eager=True, callback=_show_version, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Hold what may stand before the command."""
+
+
+def run_program(args: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        command: Command | int | None = app(args=list(args), prog_name="orchestrator", standalone_mode=False)
+    except typer.TyperException as error:
+        return _refuse(error, args)
+    if command == INTERRUPTED:  # Typer's word for Ctrl-C while it reads the command line
+        raise KeyboardInterrupt
+    return command() if callable(command) else command or 0
+
+
+def _refuse(error: typer.TyperException, args: Sequence[str]) -> int:
+    message = error.format_message()
+    if not message:  # a bare call shows the help, which is all there is to say
+        return USAGE
+    names = [function.__name__ for function in COMMANDS]
+    path = " ".join(["orchestrator", *(name for name in args[:1] if name in names)])
+    failure = Failure("UsageError", message, f"see `{path} --help`", USAGE)
+    output = Output(json="--json" in args, verbosity=0, quiet=False)
+    output.errors.print(paragraph(failure), soft_wrap=not output.errors.is_terminal)
+    output.write_json(document(failure))
+    return USAGE

@@ -1,0 +1,97 @@
+"""``orchestrator check``: what is required, what is wrong; nothing is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.options import (
+    CommonOptions,
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    QuietOption,
+    ScenarioOption,
+    SetOption,
+    VerboseOption,
+)
+from orchestrator.cli.output import Output
+
+if TYPE_CHECKING:
+    from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding
+
+FOUND = 3
+ADVICE = "run `orchestrator init`; `simulate` does it by itself"
+
+
+def check(
+    *,
+    config: ConfigOption = None,
+    scenario: ScenarioOption = None,
+    set_: SetOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> Command:
+    """Check every required table and say what is wrong; nothing is written.
+
+    Ends with 0 when every table is ready and with 3 when one is not.
+    """
+    return command(CommonOptions(config, scenario, set_, database, json, verbose, quiet), _check)
+
+
+def _check(options: CommonOptions, output: Output) -> int:
+    config = load_config(options)
+    with progress_for(output) as progress, orchestrator_for(config, [progress]) as orchestrator:
+        facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
+        checker = orchestrator.initializer.checker(facts)
+        findings = {finding.table: finding for finding in checker.findings()}
+    output.write_json(
+        {
+            "healthy": not findings,
+            "required": len(checker.required),
+            "tables": [_row(table, findings.get(table)) for table in checker.required],
+        }
+    )
+    _show(output, checker.required, findings)
+    where = shown_path(facts.database_path)
+    output.say(_verdict(len(checker.required), len(findings), where, options.same_workspace(ADVICE)))
+    return FOUND if findings else 0
+
+
+def _row(table: RequiredTable, finding: TableFinding | None) -> dict[str, str | None]:
+    return {
+        "name": table.name,
+        "tier": table.tier.value,
+        "problem": finding.problem.value if finding is not None else None,
+        "detail": finding.detail if finding is not None else None,
+    }
+
+
+def _show(output: Output, required: tuple[RequiredTable, ...], findings: dict[RequiredTable, TableFinding]) -> None:
+    width = max((len(table.name) for table in required), default=0)
+    tier_width = max((len(table.tier.value) for table in required), default=0)
+    for table in required:
+        finding = findings.get(table)
+        line = Text.assemble(("✓", "green") if finding is None else ("✗", "red"), " ")
+        line.append(f"{table.tier.value:<{tier_width}}  ", "dim")
+        line.append(table.name if finding is None else f"{table.name:<{width}}  ")
+        if finding is not None:
+            line.append(f"{finding.problem.value}: ", "red").append(finding.detail)
+        output.say(line)
+
+
+def _verdict(required: int, wrong: int, where: str, advice: str) -> Text:
+    if not required:
+        return Text("The project requires no tables.")
+    if not wrong:
+        return Text(f"{_all(required)} ready in {where}.", "bold")
+    text = Text(f"{wrong} of {required} required tables {'is' if wrong == 1 else 'are'} not ready in {where}.", "bold")
+    return text.append("\nTo fix: ", "bold").append(advice, "not bold")
+
+
+def _all(required: int) -> str:
+    return "The one required table is" if required == 1 else f"All {required} required tables are"

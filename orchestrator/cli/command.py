@@ -1,0 +1,86 @@
+"""What all commands share: their streams, their configuration, their orchestrator, and how they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.failures import tell
+from orchestrator.cli.options import CommonOptions
+from orchestrator.cli.output import Output
+from orchestrator.cli.signals import ignore_further
+from orchestrator.events import Event
+from orchestrator.listeners.progress import Progress
+
+if TYPE_CHECKING:
+    from orchestrator.config import SimulationConfig
+    from orchestrator.pipeline_orchestrator import PipelineOrchestrator
+
+Body = Callable[[CommonOptions, Output], int]
+Command = Callable[[], int]
+
+
+def command(options: CommonOptions, body: Body) -> Command:
+    """Return what a command line asks for, ready to run: Typer has then done its part, and catches nothing."""
+    return lambda: _run(options, body)
+
+
+def _run(options: CommonOptions, body: Body) -> int:
+    """Run the body of a command; whatever it raises is told, and gives the exit code."""
+    output = Output(json=options.json, verbosity=options.verbosity, quiet=options.quiet)
+    try:
+        return body(options, output)
+    except KeyboardInterrupt as error:
+        ignore_further()
+        return tell(error, output, options)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # the process edge
+        return tell(error, output, options)
+
+
+def load_config(options: CommonOptions, *, timeout: float | None = None) -> SimulationConfig:
+    """Read the configuration that the options name; ``timeout`` replaces that of the healing."""
+    from orchestrator.config import SimulationConfig  # half a second: the first words come before
+
+    database = None if options.database is None else options.database.expanduser().absolute()
+    config = SimulationConfig.load(
+        options.config, scenario=options.scenario, overrides=options.overrides or (), database=database
+    )
+    if timeout is not None:
+        config = config.with_overrides({"self_healing.timeout_seconds": timeout})
+    return config
+
+
+@contextmanager
+def orchestrator_for(
+    config: SimulationConfig,
+    listeners: Iterable[Callable[[Event], None]],
+    *,
+    auto_initialize: bool = True,
+) -> Iterator[PipelineOrchestrator]:
+    """Make the orchestrator of a configuration and end its dbt process in any case."""
+    from orchestrator.factory import create_orchestrator  # slow to import, see above
+
+    orchestrator = create_orchestrator(config, auto_initialize=auto_initialize, listeners=listeners)
+    try:
+        yield orchestrator
+    except KeyboardInterrupt:
+        orchestrator.runner.stop()
+        raise
+    finally:
+        orchestrator.close()
+
+
+def progress_for(output: Output) -> Progress:
+    """Return the progress display of a command."""
+    return Progress(output.people, detail=output.verbosity > 0)
+
+
+def shown_path(path: Path | str | None) -> str:
+    """Return a path as short as it can be typed from here; None is a database on a server."""
+    if path is None:
+        return "the database of the dbt profile"
+    full = Path(path)
+    here = Path.cwd()
+    return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)

@@ -1,0 +1,92 @@
+"""``orchestrator doctor``: is everything well, and what to do where it is not; no table is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for
+from orchestrator.cli.options import (
+    CommonOptions,
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    QuietOption,
+    ScenarioOption,
+    SetOption,
+    VerboseOption,
+)
+from orchestrator.cli.output import Output
+
+if TYPE_CHECKING:
+    from orchestrator.maintenance.diagnosis import Diagnosis, Report
+
+FOUND = 3
+MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "problem": ("✗", "red")}
+
+
+def doctor(
+    *,
+    config: ConfigOption = None,
+    scenario: ScenarioOption = None,
+    set_: SetOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> Command:
+    """Examine versions, dbt project, database, locks, leftovers and disk; name the remedy of what is wrong.
+
+    Reads the whole database and writes nothing to it. Ends with 0 when all is well and with 3 when something is not.
+    """
+    return command(CommonOptions(config, scenario, set_, database, json, verbose, quiet), _doctor)
+
+
+def _doctor(options: CommonOptions, output: Output) -> int:
+    from orchestrator.maintenance.doctor import CHECKS, examine  # slow to import
+
+    config = load_config(options)
+    width = max(map(len, CHECKS))
+    told: list[Diagnosis] = []
+
+    def tell(diagnosis: Diagnosis) -> None:
+        again = bool(told) and told[-1].check == diagnosis.check
+        told.append(diagnosis)
+        _show(output, diagnosis, "" if again else diagnosis.check, width)
+
+    with progress_for(output) as progress, orchestrator_for(config, []) as orchestrator:
+        report = examine(orchestrator, tell=tell, busy=progress.busy)
+    output.write_json({"healthy": report.healthy, "checks": list(report.diagnoses)})
+    output.say(_verdict(report))
+    return 0 if report.healthy else FOUND
+
+
+def _show(output: Output, diagnosis: Diagnosis, check: str, width: int) -> None:
+    mark, style = MARKS[diagnosis.status.value]
+    said = Text() if diagnosis.subject is None else Text(f"{_short(diagnosis.subject)}: ", "bold")
+    said.append(_short(diagnosis.detail), "not bold")
+    if diagnosis.remedy is not None:
+        said.append("\nTo fix: ", "bold").append(_short(diagnosis.remedy), "not bold")
+    name = f"{check:<{width}}"
+    if output.people.is_terminal:
+        row = Table.grid(padding=(0, 1, 0, 0))
+        row.add_row(Text(mark, style), Text(f"{name} ", "dim"), said)
+        output.show(row)
+        return
+    indent = "\n" + " " * (width + 4)
+    output.say(f"{mark} {name}  {said.plain}".replace("\n", indent))
+
+
+def _short(words: str) -> str:
+    """Return words with the paths below the working folder as they can be typed from here."""
+    return words.replace(f"{Path.cwd()}/", "")
+
+
+def _verdict(report: Report) -> Text:
+    count = len(report.problems)
+    if not count:
+        return Text("All is well.", "bold green")
+    return Text(f"{count} {'problem was' if count == 1 else 'problems were'} found.", "bold red")

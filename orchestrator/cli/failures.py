@@ -1,0 +1,84 @@
+"""Say what went wrong: one paragraph, one JSON document, one exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rich.text import Text
+
+from orchestrator.cli import INTERRUPTED
+from orchestrator.cli.clock import since_start
+from orchestrator.cli.options import CommonOptions
+from orchestrator.cli.output import Output
+from orchestrator.exceptions import HookError, OrchestratorError
+
+HEALING_HOOK = "self_healing"
+NO_EXIT = "raise an exception there that says why, instead of ending the program"
+BUG = "run it again with -v for the traceback, and report it"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error as it is told: ``kind`` is the class of the exception."""
+
+    kind: str
+    message: str
+    to_fix: str | None
+    exit_code: int
+    status: str = "failed"
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Turn any exception into what is told about it."""
+    if isinstance(error, KeyboardInterrupt):
+        said = f"Interrupted after {since_start():.1f} s; run the same command again."
+        return Failure("KeyboardInterrupt", said, None, INTERRUPTED, "interrupted")
+    cause = _real(error)
+    notes = [*getattr(error, "__notes__", ()), *(getattr(cause, "__notes__", ()) if cause is not error else ())]
+    where = f" ({'; '.join(notes)})" if notes else ""
+    if isinstance(cause, OrchestratorError):
+        lines = cause.message.split("\n", 1)
+        lines[0] += where
+        return Failure(type(cause).__name__, "\n".join(lines), cause.to_fix, cause.exit_code)
+    if isinstance(cause, SystemExit):
+        return Failure("SystemExit", f"Something ended the program by sys.exit({cause.code!r}){where}.", NO_EXIT, 1)
+    words = str(cause).strip() or "no reason given"
+    return Failure(type(cause).__name__, f"Unexpected {type(cause).__name__}: {words}{where}", BUG, 1)
+
+
+def tell(error: BaseException, output: Output, options: CommonOptions) -> int:
+    """Write a failure to standard error, and as the JSON document where one is wanted; return the exit code.
+
+    Commands in its advice get the ``options`` that this one was given.
+    """
+    failure = failure_of(error)
+    if failure.to_fix is not None:
+        failure = replace(failure, to_fix=options.same_workspace(failure.to_fix))
+    if output.verbosity and not isinstance(error, KeyboardInterrupt):
+        from rich.traceback import Traceback  # brings a syntax highlighter along
+
+        output.errors.print(Traceback.from_exception(type(error), error, error.__traceback__))
+    output.errors.print(paragraph(failure), soft_wrap=not output.errors.is_terminal)
+    output.write_json(document(failure))
+    return failure.exit_code
+
+
+def paragraph(failure: Failure) -> Text:
+    """Return a failure as text for people."""
+    label = "" if failure.status == "interrupted" else "Error: "
+    text = Text.assemble((label, "bold red"), failure.message)
+    if failure.to_fix is not None:
+        text.append("\nTo fix: ", "bold").append(failure.to_fix)
+    return text
+
+
+def document(failure: Failure) -> dict[str, object]:
+    """Return a failure as the JSON document of a command."""
+    error = {"type": failure.kind, "message": failure.message, "to_fix": failure.to_fix}
+    return {"status": failure.status, "error": error, "exit_code": failure.exit_code}
+
+
+def _real(error: BaseException) -> BaseException:
+    """Return what healing itself raised, without the hook that it ran in: nobody who runs a simulation set that up."""
+    healing = isinstance(error, HookError) and error.hook_name == HEALING_HOOK
+    return error.__cause__ if healing and error.__cause__ is not None else error

@@ -1,0 +1,133 @@
+"""``orchestrator init``: make the required tables ready, now."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.options import (
+    NO_VALUE,
+    CommonOptions,
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    QuietOption,
+    ScenarioOption,
+    SetOption,
+    TimeoutOption,
+    VerboseOption,
+)
+from orchestrator.cli.output import Output
+from orchestrator.cli.plan import healing_record, show_healing
+from orchestrator.cli.records import initialization_record
+
+if TYPE_CHECKING:
+    from orchestrator.config import SimulationConfig
+    from orchestrator.self_healing.initialization_state import InitializationResult
+
+DECLINED = 1
+
+
+def init(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar=NO_VALUE, help="Show what would be built; write nothing.")
+    ] = False,
+    recreate: Annotated[
+        bool,
+        typer.Option(
+            "--recreate", metavar=NO_VALUE, help="Move the database file aside and build a new one; nothing is deleted."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", metavar=NO_VALUE, help="Do not ask before --recreate.")] = False,
+    timeout: TimeoutOption = None,
+    config: ConfigOption = None,
+    scenario: ScenarioOption = None,
+    set_: SetOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> Command:
+    """Build the required tables that are not ready, and nothing else."""
+    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
+    if dry_run:
+        return command(options, partial(_dry_run, recreate=recreate))
+    if recreate:
+        return command(options, partial(_recreate, timeout=timeout, asked=yes))
+    return command(options, partial(_init, timeout=timeout))
+
+
+def _init(options: CommonOptions, output: Output, *, timeout: float | None) -> int:
+    config = load_config(options, timeout=timeout)
+    output.say(_heading("Initializing", config))
+    with progress_for(output) as progress, orchestrator_for(config, [progress]) as orchestrator:
+        result = orchestrator.initializer.ensure_initialized()
+    output.write_json(initialization_record(result))
+    _show_result(output, result)
+    return 0
+
+
+def _dry_run(options: CommonOptions, output: Output, *, recreate: bool) -> int:
+    from orchestrator.maintenance.recreate import database_file, empty_plan  # slow to import
+
+    config = load_config(options)
+    with progress_for(output) as progress, orchestrator_for(config, [progress]) as orchestrator:
+        if recreate:
+            moved = database_file(orchestrator)
+            plan = empty_plan(orchestrator)
+        else:
+            moved = None
+            plan = orchestrator.initializer.plan()
+    output.write_json({"healing": healing_record(plan)} | ({"set_aside": moved} if recreate else {}))
+    if moved is not None:
+        output.say(f"{shown_path(moved)} would be moved aside." if moved.exists() else f"There is no {moved} yet.")
+    show_healing(output, plan)
+    return 0
+
+
+def _recreate(options: CommonOptions, output: Output, *, timeout: float | None, asked: bool) -> int:
+    from orchestrator.maintenance.recreate import database_file, recreate_database  # slow to import
+
+    config = load_config(options, timeout=timeout)
+    output.say(_heading("Recreating", config))
+    with orchestrator_for(config, [progress := progress_for(output)]) as orchestrator:
+        if not asked and not _agreed(output, shown_path(database_file(orchestrator))):
+            output.say("Nothing was changed.")
+            return DECLINED
+        with progress:
+            done = recreate_database(orchestrator, emit=progress)
+    output.write_json(initialization_record(done.initialization) | {"set_aside": done.moved_to})
+    _show_result(output, done.initialization)
+    return 0
+
+
+def _agreed(output: Output, database: str) -> bool:
+    """Ask, where somebody can answer; elsewhere go on, because nothing is deleted."""
+    if output.json or output.quiet or not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
+        return True
+    answer = output.people.input(f"Move {database} aside and build a new, empty one? [y/N] ", markup=False)
+    return answer.strip().lower() in ("y", "yes")
+
+
+def _heading(what: str, config: SimulationConfig) -> Text:
+    return Text(f"{what} {shown_path(config.database_path)}", "bold")
+
+
+def _show_result(output: Output, result: InitializationResult) -> None:
+    if not result.missing_tables_found:
+        output.say(f"Nothing to do: every required table is ready ({result.seconds * 1000:.0f} ms).")
+        return
+    created, count = ", ".join(result.tables_created), len(result.tables_created)
+    if count:
+        output.say(f"Created {count} table{'s' if count > 1 else ''}: {created}")
+    repaired = len(set(result.missing_tables_found) - set(result.tables_created))
+    if repaired:
+        names = ", ".join(name for name in result.missing_tables_found if name not in result.tables_created)
+        output.say(f"Repaired {repaired}: {names}")
+    output.say(Text(f"Every required table is ready after {result.seconds:.1f} s.", "bold"))

@@ -1,0 +1,134 @@
+"""Where words go: people's words, the JSON document, errors."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import logging
+import math
+import os
+import sys
+from typing import TextIO
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from orchestrator.events import jsonable
+
+PLAIN = str.maketrans(
+    {"✓": "+", "✗": "x", "·": "-", "–": "-", "—": "-", "…": "...", "×": "x", "→": ">", "’": "'", "“": '"', "”": '"'}
+)
+
+
+class Output:
+    """The streams of one command.
+
+    ``people`` shows progress, and results by :meth:`say` and :meth:`show`: on standard output, or on standard
+    error where standard output is kept for the one JSON document. ``errors`` always writes to standard error.
+    """
+
+    def __init__(self, *, json: bool, verbosity: int, quiet: bool) -> None:
+        self.json = json
+        self.verbosity = verbosity
+        self.quiet = quiet
+        for stream in (sys.stdout, sys.stderr):
+            _make_forgiving(stream)
+        self._document = _claim_stdout() if json else None
+        self.people = _PipeConsole(stderr=json, quiet=quiet, highlight=False, markup=False, emoji=False)
+        self.errors = _PipeConsole(stderr=True, highlight=False, markup=False, emoji=False)
+        _show_log(verbosity, quiet=quiet)
+
+    def say(self, text: Text | str = "") -> None:
+        """Write one paragraph of a result for people, wrapped between words on a terminal and not at all elsewhere.
+
+        Where a JSON document is wanted, that is the result, and nothing is written.
+        """
+        if not self.json:
+            self.people.print(text, soft_wrap=not self.people.is_terminal)
+
+    def show(self, table: RenderableType) -> None:
+        """Write a table of a result for people, as :meth:`say` does."""
+        if not self.json:
+            self.people.print(table)
+
+    def write_json(self, document: object) -> None:
+        """Write the one JSON document of this command."""
+        if self._document is None:
+            return
+        try:
+            self._document.write(json.dumps(_finite(jsonable(document)), indent=2, default=str) + "\n")
+            self._document.flush()
+        except BrokenPipeError:
+            _to_nowhere(self._document)
+
+
+class _PipeConsole(Console):
+    """A console that falls silent when its reader goes away (``| head``): the command itself goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        _to_nowhere(self.file)
+
+
+def _to_nowhere(stream: object) -> None:
+    """Point a stream at /dev/null, so that flushing it at exit does not fail again."""
+    assert isinstance(stream, io.TextIOWrapper)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _claim_stdout() -> TextIO | None:
+    """Keep standard output for the document: whatever else writes to it, also below Python, lands on standard error."""
+    if sys.stdout is None or sys.stderr is None:
+        return sys.stdout
+    sys.stdout.flush()
+    kept = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)
+    return kept
+
+
+def _make_forgiving(stream: object) -> None:
+    """Let a stream that is not UTF-8 write the nearest plain character instead of raising."""
+    if isinstance(stream, io.TextIOWrapper) and "utf" not in stream.encoding.lower():
+        codecs.register_error("orchestrator", _plain_characters)
+        stream.reconfigure(errors="orchestrator")
+
+
+def _plain_characters(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    found = error.object[error.start : error.end].translate(PLAIN)
+    return found.encode("ascii", "replace").decode("ascii"), error.end
+
+
+def _finite(value: object) -> object:
+    """Turn NaN and infinities, which JSON has not, into null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list) else value
+
+
+class _LogLines(logging.Handler):
+    """Writes log records to whatever ``sys.stderr`` is at the moment: a live display stands in for it."""
+
+    def __init__(self, *, traceback: bool) -> None:
+        super().__init__()
+        self._traceback = traceback
+
+    def emit(self, record: logging.LogRecord) -> None:
+        words = f"{record.levelname.lower()}: {record.name}: {record.getMessage()}"
+        if record.exc_info and not self._traceback:
+            words += f" ({record.exc_info[1]!r})"
+        elif record.exc_info:
+            words += "\n" + logging.Formatter().formatException(record.exc_info)
+        print(words, file=sys.stderr, flush=True)
+
+
+def _show_log(verbosity: int, *, quiet: bool) -> None:
+    root = logging.getLogger()
+    root.handlers[:] = [_LogLines(traceback=verbosity > 0)]
+    root.setLevel(logging.ERROR if quiet else logging.WARNING)
+    logging.getLogger("orchestrator").setLevel(logging.DEBUG if verbosity > 1 else logging.NOTSET)

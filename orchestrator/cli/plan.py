@@ -1,0 +1,159 @@
+"""``orchestrator plan``: what would be healed and run; nothing is written."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.options import (
+    CommonOptions,
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    QuietOption,
+    RangeArgument,
+    ScenarioOption,
+    SetOption,
+    VerboseOption,
+)
+from orchestrator.cli.output import Output
+from orchestrator.cli.year_range import parse_range, shown_years
+
+if TYPE_CHECKING:
+    from orchestrator.pipeline.preview import YearPreview
+    from orchestrator.pipeline.resume import Start
+    from orchestrator.self_healing.healing_plan import HealingPlan
+
+
+def plan(
+    range_: RangeArgument = None,
+    *,
+    config: ConfigOption = None,
+    scenario: ScenarioOption = None,
+    set_: SetOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> Command:
+    """Show what would be healed and run: dbt commands and nodes, year by year."""
+    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
+    return command(options, partial(show_plan, years=range_, needs_years=range_ is not None))
+
+
+def show_plan(
+    options: CommonOptions,
+    output: Output,
+    *,
+    years: str | None,
+    needs_years: bool,
+    timeout: float | None = None,
+    auto_initialize: bool = True,
+    fresh: bool = False,
+) -> int:
+    """Show the plan of a run; ``needs_years`` refuses a project that is no simulation."""
+    from orchestrator.pipeline.preview import left_to_run, preview_years  # slow to import
+
+    first, last = parse_range(years)
+    config = load_config(options, timeout=timeout)
+    wanted = config.years(first, last) if needs_years or config.simulation is not None else ()
+    with (
+        progress_for(output) as progress,
+        orchestrator_for(config, [progress], auto_initialize=auto_initialize) as orchestrator,
+    ):
+        healing = orchestrator.initializer.plan() if auto_initialize else None
+        start = orchestrator.find_start(first, last, fresh=fresh) if wanted else None
+        previews = preview_years(config, orchestrator.runner, wanted, busy=progress.busy) if wanted else ()
+    previews = previews if start is None else left_to_run(previews, start)
+    output.write_json(
+        {
+            "scenario": config.scenario,
+            "database": config.database_path,
+            "healing": healing_record(healing),
+            "resumed_from": None if start is None else start.point,
+            "changes": () if start is None else start.changed,
+            "years": [_year_record(preview) for preview in previews],
+        }
+    )
+    span = f" for {shown_years(wanted)}" if wanted else ""
+    output.say(Text(f"Plan{span} · scenario {config.scenario} · {shown_path(config.database_path)}", "bold"))
+    if healing is None:
+        output.say("Self-healing is off.")
+    else:
+        show_healing(output, healing)
+    if start is not None:
+        _show_start(output, start)
+    _show_years(output, previews)
+    return 0
+
+
+def healing_record(healing: HealingPlan | None) -> list[dict[str, object]]:
+    """Return a healing plan for JSON."""
+    return [
+        {"step": command.step, "command": command.words(), "nodes": [node.name for node in command.nodes]}
+        for command in (healing.commands if healing is not None else ())
+    ]
+
+
+def show_healing(output: Output, healing: HealingPlan) -> None:
+    """Write a healing plan for people."""
+    if not healing.commands:
+        output.say("Nothing to heal: every required table is ready.")
+        return
+    output.say(Text(f"\nHealing: {_nodes(len(healing.nodes))}", "bold"))
+    for part in healing.commands:
+        output.say(f"  {part.step}: {part.words()}, {_nodes(len(part.nodes))}")
+        _list(output, [node.name for node in part.nodes])
+
+
+def _show_start(output: Output, start: Start) -> None:
+    if start.changed:
+        output.say(f"\nStarts at {start.year} again, because since the last run")
+        for change in start.changed:
+            output.say(f"  {change}")
+    for loss in start.losses:
+        output.say(f"\nRows are gone: {loss.words()}.")
+    if start.resumed:
+        output.say(f"\nGoes on at {start.stage} of {start.year}: what comes before it is done.")
+
+
+def _show_years(output: Output, previews: Sequence[YearPreview]) -> None:
+    groups: list[list[YearPreview]] = []
+    for preview in previews:
+        if groups and groups[-1][0].stages == preview.stages:
+            groups[-1].append(preview)
+        else:
+            groups.append([preview])
+    for group in groups:
+        years = shown_years(tuple(preview.year for preview in group))
+        count = sum(len(stage.nodes) for stage in group[0].stages)
+        each = " each" if len(group) > 1 else ""
+        output.say(Text(f"\n{years}: {len(group[0].stages)} stages, {_nodes(count)}{each}", "bold"))
+        for stage in group[0].stages:
+            words = f"dbt {stage.command} --select {' '.join(stage.select)}"
+            output.say(f"  {stage.name}: {words}, {_nodes(len(stage.nodes))}")
+            _list(output, stage.nodes)
+
+
+def _list(output: Output, names: Sequence[str]) -> None:
+    words = ", ".join(names)
+    width = output.people.width if output.people.is_terminal else len(words) + 10
+    lines = textwrap.wrap(words, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+    output.say(Text("\n".join(lines), "dim"))
+
+
+def _nodes(count: int) -> str:
+    return f"{count} node{'' if count == 1 else 's'}"
+
+
+def _year_record(preview: YearPreview) -> dict[str, object]:
+    stages = [
+        {"name": stage.name, "command": f"dbt {stage.command}", "select": stage.select, "nodes": stage.nodes}
+        for stage in preview.stages
+    ]
+    return {"year": preview.year, "stages": stages}

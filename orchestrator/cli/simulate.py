@@ -1,0 +1,101 @@
+"""``orchestrator simulate``: heal, run the years, sum up."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from orchestrator.cli.clock import since_start
+from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.options import (
+    NO_VALUE,
+    CommonOptions,
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    QuietOption,
+    RangeArgument,
+    ScenarioOption,
+    SetOption,
+    TimeoutOption,
+    VerboseOption,
+)
+from orchestrator.cli.output import Output
+from orchestrator.cli.plan import show_plan
+from orchestrator.cli.records import simulation_record
+from orchestrator.cli.summary import show_summary, show_time_spent
+from orchestrator.cli.year_range import parse_range, shown_years
+from orchestrator.listeners.time_spent import TimeSpent
+
+
+def simulate(
+    range_: RangeArgument = None,
+    *,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", metavar=NO_VALUE, help="Start at the first year, whatever is done already.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar=NO_VALUE, help="Show the plan; run and write nothing.")
+    ] = False,
+    no_auto_initialize: Annotated[
+        bool,
+        typer.Option(
+            "--no-auto-initialize", metavar=NO_VALUE, help="Do not repair the database; fail if it is not ready."
+        ),
+    ] = False,
+    timeout: TimeoutOption = None,
+    config: ConfigOption = None,
+    scenario: ScenarioOption = None,
+    set_: SetOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> Command:
+    """Heal the database where needed, then run every stage of every year."""
+    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
+    if dry_run:
+        body = partial(
+            show_plan,
+            years=range_,
+            needs_years=True,
+            timeout=timeout,
+            auto_initialize=not no_auto_initialize,
+            fresh=fresh,
+        )
+    else:
+        body = partial(_simulate, years=range_, fresh=fresh, timeout=timeout, auto_initialize=not no_auto_initialize)
+    return command(options, body)
+
+
+def _simulate(
+    options: CommonOptions,
+    output: Output,
+    *,
+    years: str | None,
+    fresh: bool,
+    timeout: float | None,
+    auto_initialize: bool,
+) -> int:
+    first, last = parse_range(years)
+    config = load_config(options, timeout=timeout)
+    span = shown_years(config.years(first, last))
+    database = shown_path(config.database_path)
+    output.say(Text(f"Simulating {span} · scenario {config.scenario} · {database}", "bold"))
+    spent = TimeSpent(since_start)
+    with (
+        progress_for(output) as progress,
+        orchestrator_for(config, [progress, spent], auto_initialize=auto_initialize) as orchestrator,
+    ):
+        result = orchestrator.execute_multi_year_simulation(first, last, fresh=fresh)
+    output.write_json(simulation_record(result))
+    show_summary(output, result.summary)
+    show_time_spent(output, spent.rows())
+    output.say()
+    output.say(f"database  {shown_path(result.database)}")
+    output.say(f"run       {result.run_id}")
+    output.say(f"events    {shown_path(config.root / 'var' / 'runs' / result.run_id / 'events.jsonl')}")
+    return 0

@@ -1,0 +1,78 @@
+"""The closing tables of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from orchestrator.cli.output import Output
+
+if TYPE_CHECKING:
+    from orchestrator.pipeline.workflow import Summary
+
+NOTHING = "–"
+
+
+def show_summary(output: Output, summary: Summary | None) -> None:
+    """Write the table by year; nothing where the project names no summary."""
+    if summary is None or not summary.rows:
+        return
+    table = _table()
+    for column in summary.columns:
+        table.add_column(column.label, justify="left" if column.format == "text" else "right", vertical="bottom")
+    for row in summary.rows:
+        table.add_row(*(shown(value, column.format) for value, column in zip(row, summary.columns, strict=True)))
+    output.say()
+    output.show(table)
+
+
+def show_time_spent(output: Output, rows: Sequence[tuple[str, float]]) -> None:
+    """Write where the time went; the last row is the total, and what took no time is left out."""
+    total = rows[-1][1] or 1.0
+    table = _table()
+    table.add_column("Where the time went")
+    table.add_column("seconds", justify="right")
+    table.add_column("share", justify="right")
+    for what, seconds in rows[:-1]:
+        if seconds >= 0.05:
+            table.add_row(what, f"{seconds:.1f}", f"{seconds / total:.0%}")
+    table.add_row("total", f"{total:.1f}", "100%", style="bold")
+    output.say()
+    output.show(table)
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 0, 0, 2), header_style="bold")
+
+
+def shown(value: object, kind: str) -> str:
+    """Write one value of the summary for people.
+
+    >>> shown(84_712_345, "money"), shown(0.0312, "percent"), shown(1234, "integer"), shown(None, "money")
+    ('84.7M', '3.1%', '1,234', '–')
+    """
+    if value is None:
+        return NOTHING
+    if kind == "text" or not isinstance(value, (int, float, Decimal)):
+        return str(value)
+    number = float(value)
+    if number != number:
+        return NOTHING
+    if kind == "money":
+        return _compact(number)
+    return f"{number:.1%}" if kind == "percent" else f"{number:,.0f}"
+
+
+def _compact(number: float) -> str:
+    """Write an amount with three digits or so and its unit.
+
+    >>> [_compact(n) for n in (0, 950, 12_340, 999_960, 84_712_345, -2.5e9)]
+    ['0', '950', '12.3K', '1.0M', '84.7M', '-2.5B']
+    """
+    for unit, size in (("B", 1e9), ("M", 1e6), ("K", 1e3)):
+        if abs(number) >= size * 0.99995:
+            return f"{number / size:,.1f}{unit}"
+    return f"{number:,.0f}"

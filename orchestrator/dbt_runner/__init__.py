@@ -1,0 +1,1 @@
+"""One warm dbt process and the facts of its project."""

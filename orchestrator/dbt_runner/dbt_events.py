@@ -1,0 +1,53 @@
+"""Turn dbt's own events into ours; lives in the dbt process."""
+
+from __future__ import annotations
+
+from dbt_common.events.base_types import EventMsg
+
+from orchestrator.events import CommandStarted, DbtWarned, Emit, NodeFinished, NodeStarted
+from orchestrator.timing import utc_now
+
+SAID_BY_AN_ERROR = frozenset({"NothingToDo", "NoNodesForSelectionCriteria"})
+
+
+class DbtEvents:
+    """A callback for dbt; a warning is passed on once."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._warned: set[str] = set()
+
+    def __call__(self, message: EventMsg) -> None:
+        """Pass on what our listeners care about."""
+        name = message.info.name
+        if name == "NodeStart":
+            info = message.data.node_info
+            self._emit(
+                NodeStarted(
+                    at=utc_now(),
+                    unique_id=info.unique_id,
+                    name=info.node_name,
+                    resource_type=info.resource_type,
+                )
+            )
+        elif name == "NodeFinished":
+            info, result = message.data.node_info, message.data.run_result
+            self._emit(
+                NodeFinished(
+                    at=utc_now(),
+                    unique_id=info.unique_id,
+                    name=info.node_name,
+                    resource_type=info.resource_type,
+                    status=result.status,
+                    seconds=result.execution_time,
+                )
+            )
+        elif name == "ConcurrencyLine":
+            self._emit(CommandStarted(at=utc_now(), command="", nodes=message.data.node_count))
+        elif str(message.info.level) == "warn" and name not in SAID_BY_AN_ERROR:
+            self._warn(message.info.msg)
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._emit(DbtWarned(at=utc_now(), message=text))

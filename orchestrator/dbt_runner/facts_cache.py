@@ -1,0 +1,173 @@
+"""Project facts kept between runs, so that a look at an unchanged project needs no dbt.
+
+The JSON file says what it was made of: size and modification time of every file below the project's own
+folders, the environment variables it reads, vars, target and versions. Any difference voids it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
+from orchestrator.dbt_runner.settings import DbtSettings
+
+FORMAT = 5
+_VERSIONED = ("dbt-core", "dbt-adapters", "dbt-duckdb", "duckdb")
+_YAML = (".yml", ".yaml")
+
+
+def cached_facts(settings: DbtSettings) -> ProjectFacts | None:
+    """Return the facts of the last parse when nothing that decides them has changed since, else None."""
+    try:
+        document = json.loads(_path(settings).read_text(encoding="utf-8"))
+        if document["format"] != FORMAT or document["versions"] != _versions():
+            return None
+        if document["env"] != _env_digest(document["env_names"]):
+            return None
+        if document["files"] != _stat_files(settings, document["folders"], document["var_files"]):
+            return None
+        return _facts_of(document["facts"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def watched_files(settings: DbtSettings) -> dict[str, list[int]]:
+    """Return size and modification time (ns) of the files that a parse reads.
+
+    These are the files at the top of the project and those that the last parse found to matter. Taken before a
+    parse, so that an edit during the parse voids its result.
+    """
+    try:
+        folders = json.loads(_path(settings).read_text(encoding="utf-8"))["folders"]
+    except (OSError, ValueError, KeyError, TypeError):
+        folders = []
+    return _stat_files(settings, folders)
+
+
+def store_facts(
+    settings: DbtSettings,
+    facts: ProjectFacts,
+    before: dict[str, list[int]],
+    folders: tuple[str, ...],
+    env_names: tuple[str, ...],
+    var_files: tuple[Path, ...],
+) -> None:
+    """Write the facts for :func:`cached_facts`; ``before`` is what :func:`watched_files` said before the parse."""
+    files = _stat_files(settings, folders, var_files)
+    if any(files.get(path) != state for path, state in before.items()):
+        return
+    document = {
+        "format": FORMAT,
+        "versions": _versions(),
+        "env_names": list(env_names),
+        "env": _env_digest(env_names),
+        "folders": list(folders),
+        "var_files": [str(path) for path in var_files],
+        "files": files,
+        "facts": dataclasses.asdict(facts),
+    }
+    path = _path(settings)
+    descriptor, temporary = tempfile.mkstemp(prefix="facts-", dir=path.parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(document, file, default=str)
+    Path(temporary).replace(path)
+
+
+def _path(settings: DbtSettings) -> Path:
+    decides = json.dumps(
+        [
+            str(settings.project_dir),
+            str(settings.effective_profiles_dir()),
+            settings.profile,
+            settings.target,
+            str(settings.database),
+            settings.vars,
+            sorted(settings.year_vars),
+        ],
+        sort_keys=True,
+        default=str,
+    )
+    return settings.cache_dir / f"facts-{hashlib.sha256(decides.encode()).hexdigest()[:16]}.json"
+
+
+def _stat_files(
+    settings: DbtSettings, folders: Sequence[str], var_files: Sequence[str | Path] = ()
+) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    profile = settings.effective_profiles_dir() / "profiles.yml"
+    top = [p for p in settings.project_dir.iterdir() if p.suffix in _YAML] if settings.project_dir.is_dir() else []
+    for path in [profile, *top, *map(Path, var_files)]:
+        _add(found, path)
+    for folder in folders:
+        for place, _, names in os.walk(settings.project_dir / folder):
+            for name in names:
+                _add(found, Path(place, name))
+    return found
+
+
+def _add(found: dict[str, list[int]], path: Path) -> None:
+    try:
+        state = path.stat()
+    except OSError:
+        return
+    found[str(path)] = [state.st_size, state.st_mtime_ns]
+
+
+def _env_digest(names: tuple[str, ...] | list[str]) -> str:
+    values = [(name, os.environ.get(name)) for name in names if name != "ORCHESTRATOR_DATABASE"]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _VERSIONED:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _facts_of(document: dict[str, object]) -> ProjectFacts:
+    values = dict(document)
+    nodes, sources = values.pop("nodes"), values.pop("sources")
+    assert isinstance(nodes, list) and isinstance(sources, list)
+    path = values.pop("database_path")
+    return ProjectFacts(
+        nodes=tuple(_node_of(node) for node in nodes),
+        sources=tuple(SourceFacts(**source) for source in sources),
+        versions=_pairs(values.pop("versions")),
+        unasked=_pairs(values.pop("unasked")),
+        project_dir=Path(str(values.pop("project_dir"))),
+        database_path=None if path is None else Path(str(path)),
+        **values,  # type: ignore[arg-type]  # what asdict() wrote, checked by FORMAT
+    )
+
+
+def _node_of(values: dict[str, object]) -> NodeFacts:
+    columns = values["columns"]
+    labels = values["labels"]
+    assert isinstance(columns, list) and isinstance(labels, list)
+    fixed: dict[str, object] = {
+        "columns": tuple(ColumnFacts(**column) for column in columns),
+        "labels": tuple(tuple(label) for label in labels),
+        "code": _pairs(values["code"]),
+        "inputs": _pairs(values["inputs"]),
+    }
+    for name in ("fqn", "tags", "depends_on"):
+        listed = values[name]
+        assert isinstance(listed, list)
+        fixed[name] = tuple(listed)
+    return NodeFacts(**{**values, **fixed})  # type: ignore[arg-type]  # as above
+
+
+def _pairs(listed: object) -> tuple[tuple[str, str], ...]:
+    assert isinstance(listed, list)
+    return tuple((str(name), str(text)) for name, text in listed)

@@ -1,0 +1,44 @@
+"""What a dbt command did, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """The outcome of one node; ``status`` is dbt's own word.
+
+    ``rows`` is what the adapter reported as affected, for a test the failing rows, None where it reports none;
+    ``message`` is the database's own text; ``file`` is relative to the dbt project; ``sql`` is the compiled
+    query of a test that found rows, None for everything else.
+    """
+
+    unique_id: str
+    name: str
+    resource_type: str
+    status: str
+    seconds: float
+    rows: int | None
+    message: str | None
+    file: str
+    sql: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether dbt counts this outcome as a failure."""
+        return self.status in ("error", "fail", "runtime error", "partial success")
+
+
+@dataclass(frozen=True)
+class DbtResult:
+    """The outcome of one dbt command over one selection; ``seconds`` is its whole duration."""
+
+    command: str
+    nodes: tuple[NodeResult, ...]
+    seconds: float
+
+    @property
+    def failures(self) -> tuple[NodeResult, ...]:
+        """Return the nodes that failed by themselves, in dbt's order; skipped ones are not among them."""
+        return tuple(node for node in self.nodes if node.failed)

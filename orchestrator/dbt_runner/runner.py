@@ -1,0 +1,324 @@
+"""The client of one warm dbt process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from orchestrator.dbt_runner.catalog import Catalog, RelationName
+from orchestrator.dbt_runner.facts_cache import cached_facts
+from orchestrator.dbt_runner.failures import raise_for_failures
+from orchestrator.dbt_runner.process import DbtProcess
+from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.results import DbtResult
+from orchestrator.dbt_runner.settings import (
+    CreateEmpty,
+    DbtSettings,
+    Execute,
+    Invoke,
+    Load,
+    Query,
+    ReadCatalog,
+    Release,
+    Request,
+    Select,
+    Vars,
+)
+from orchestrator.events import CommandStarted, DbtStarted, Emit, Event, ignore
+from orchestrator.exceptions import ConfigurationError, DbtProcessError
+from orchestrator.timing import Deadline, utc_now
+
+OPENING = (Invoke, Query, Execute, ReadCatalog, CreateEmpty)
+Selection = str | Sequence[str]
+T = TypeVar("T")
+
+
+class DbtRunner:
+    """Run dbt commands and SQL for one project, in a process that imports and parses once.
+
+    The process starts with :meth:`start` or the first request. Between requests of one runner it keeps the
+    database open; :meth:`release` closes it. All ``timeout`` are seconds; one that passes stops the process for
+    certain, and the next request starts a new one. Requests of several threads wait for each other.
+
+    ``failures_dir`` is where the queries of failed dbt tests are written.
+    """
+
+    def __init__(self, settings: DbtSettings, *, emit: Emit = ignore, failures_dir: Path | None = None) -> None:
+        self.settings = settings
+        self._emit = emit
+        self.failures_dir = failures_dir
+        self._process: DbtProcess | None = None
+        self._facts: ProjectFacts | None = None
+        self._kept = False
+        self._pending_load = False
+        self._database_open = False
+        self._command = ""
+        self._one_at_a_time = threading.RLock()
+
+    def __enter__(self) -> DbtRunner:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the dbt process, which begins to import and parse; return at once."""
+        with self._one_at_a_time:
+            if self._process is None or not self._process.alive():
+                self._process = DbtProcess(self.settings, self._pass_on)
+                self._emit(DbtStarted(at=utc_now(), pid=self._process.pid))
+                self._process.send(Load(self.settings))
+                self._pending_load = True
+                self._database_open = False
+
+    def facts(self, *, timeout: float | None = None) -> ProjectFacts:
+        """Return the facts of the parsed project, waiting for the parse.
+
+        Raises:
+            DbtProjectError: the project does not parse, or its profile is missing.
+            ConfigurationError: the profile uses another database than the configuration names.
+        """
+        facts = self.parsed(timeout=timeout)
+        _compare_database(self.settings, facts)
+        return facts
+
+    def parsed(self, *, timeout: float | None = None) -> ProjectFacts:
+        """Return the facts of the parsed project, whichever database its profile uses; else as :meth:`facts`."""
+        with self._one_at_a_time:
+            self._ready(Deadline.after(timeout))
+            assert self._facts is not None
+            return self._facts
+
+    def refresh(self) -> None:
+        """Forget the parse when files of the project have changed since; not while the database is open.
+
+        Where no facts can be kept beside the project, a change cannot be seen, and the parse stays.
+        """
+        with self._one_at_a_time:
+            if self._kept and not self._database_open and cached_facts(self.settings) is None:
+                self._facts, self._kept = None, False
+                self.close()
+
+    def known_facts(self) -> ProjectFacts | None:
+        """Return the facts without waiting for dbt: of this process, or kept from an unchanged project.
+
+        None also where the profile uses another database than the configuration names: :meth:`facts` says so.
+        """
+        self.refresh()
+        facts = self._facts or cached_facts(self.settings)
+        return facts if facts is not None and _same_database(self.settings, facts) else None
+
+    def seed(
+        self,
+        select: Selection = (),
+        vars: Vars | None = None,
+        timeout: float | None = None,
+        *,
+        full_refresh: bool = False,
+    ) -> DbtResult:
+        """Run ``dbt seed``; see :meth:`invoke`."""
+        return self.invoke("seed", select, vars, timeout, full_refresh=full_refresh)
+
+    def run(
+        self,
+        select: Selection = (),
+        vars: Vars | None = None,
+        timeout: float | None = None,
+        *,
+        full_refresh: bool = False,
+    ) -> DbtResult:
+        """Run ``dbt run``; see :meth:`invoke`."""
+        return self.invoke("run", select, vars, timeout, full_refresh=full_refresh)
+
+    def test(self, select: Selection = (), vars: Vars | None = None, timeout: float | None = None) -> DbtResult:
+        """Run ``dbt test``; see :meth:`invoke`."""
+        return self.invoke("test", select, vars, timeout)
+
+    def build(self, select: Selection = (), vars: Vars | None = None, timeout: float | None = None) -> DbtResult:
+        """Run ``dbt build``; see :meth:`invoke`."""
+        return self.invoke("build", select, vars, timeout)
+
+    def invoke(
+        self,
+        command: str,
+        select: Selection = (),
+        vars: Vars | None = None,
+        timeout: float | None = None,
+        *,
+        full_refresh: bool = False,
+    ) -> DbtResult:
+        """Run one dbt command over a selection in dbt's syntax; ``vars`` None means those of the parse.
+
+        Raises:
+            NodeFailedError: a model or seed failed; the text names node, file and the database's message.
+            TestFailedError: a test found rows.
+            NothingSelectedError: the selector matched nothing.
+            DbtTimeoutError: ``timeout`` passed; the process is gone then.
+            DatabaseError: the file is locked, damaged, full or not permitted.
+        """
+        request = Invoke(command, _words(select), vars=self._vars(vars), full_refresh=full_refresh)
+        return self._invoke(request, timeout)
+
+    def run_nodes(
+        self,
+        command: str,
+        nodes: Sequence[NodeFacts],
+        *,
+        vars: Vars | None = None,
+        timeout: float | None = None,
+        full_refresh: bool = False,
+    ) -> DbtResult:
+        """Run one dbt command over exactly these nodes; raises as :meth:`invoke`."""
+        unique_ids = tuple(node.unique_id for node in nodes)
+        request = Invoke(command, nodes=unique_ids, vars=self._vars(vars), full_refresh=full_refresh)
+        return self._invoke(request, timeout)
+
+    def select(self, command: str, select: Selection, vars: Vars | None = None) -> tuple[str, ...]:
+        """Return the unique ids of the nodes that a command would touch, running nothing."""
+        request = Select(command, _words(select), self._vars(vars))
+        return self._ask(request, f"dbt ls for {command}", None, tuple)
+
+    def query(self, sql: str, timeout: float | None = None) -> list[tuple[object, ...]]:
+        """Return all rows of a query; values keep their types (dates, decimals)."""
+        return self._ask(Query(sql), "A query", timeout, list)
+
+    def execute(self, sql: str | Sequence[str], timeout: float | None = None) -> list[int]:
+        """Run one or more statements in one transaction; return the rows each affected, -1 where unknown."""
+        statements = (sql,) if isinstance(sql, str) else tuple(sql)
+        return self._ask(Execute(statements), "A statement", timeout, list)
+
+    def catalog(self, timeout: float | None = None) -> Catalog:
+        """Take a snapshot of all relations in the project's schemas."""
+        return self._ask(ReadCatalog(), "Reading the catalog", timeout, Catalog)
+
+    def relations(self) -> tuple[RelationName, ...]:
+        """Return the names of all relations in the project's schemas, dbt's temporary ones left out."""
+        return tuple(self.catalog().relations)
+
+    def columns(self, table: str) -> tuple[tuple[str, str], ...]:
+        """Return (name, type) of the columns of the table that a node of that name builds, in order.
+
+        Raises:
+            LookupError: no node of that name, or its relation does not exist.
+        """
+        node = self.facts().buildable(table)
+        relation = self.catalog().get(node.relation) if node is not None else None
+        if relation is None:
+            raise LookupError(f"There is no table {table} in the database.")
+        return relation.columns
+
+    def create_empty(self, node: NodeFacts, timeout: float | None = None) -> None:
+        """Create a model's table without rows, typed from its contract."""
+        self._ask(CreateEmpty(node.unique_id), f"Creating {node.name}", timeout, type(None))
+
+    def release(self) -> None:
+        """Close the database for certain; the process stays and opens it again when needed."""
+        with self._one_at_a_time:
+            if self._database_open and self._process is not None and self._process.alive():
+                self._ask(Release(), "Closing the database", None, type(None))
+            self._database_open = False
+
+    @property
+    def database_open(self) -> bool:
+        """Tell whether the dbt process may hold the database open."""
+        return self._database_open
+
+    @property
+    def pid(self) -> int | None:
+        """Return the pid of the dbt process, None while there is none."""
+        return self._process.pid if self._process is not None and self._process.alive() else None
+
+    def stop(self) -> None:
+        """Stop whatever runs and end the process; callable from any thread."""
+        process, self._process = self._process, None
+        self._forget()
+        if process is not None:
+            process.stop()
+
+    def close(self) -> None:
+        """End the process; the database is closed and its lock free afterwards."""
+        process, self._process = self._process, None
+        self._forget()
+        if process is not None:
+            process.close()
+
+    def _invoke(self, request: Invoke, timeout: float | None) -> DbtResult:
+        self._command = request.command
+        result = self._ask(request, f"dbt {request.command}", timeout, DbtResult)
+        raise_for_failures(result, self.settings.project_dir, self._facts, self.failures_dir)
+        return result
+
+    def _ask(self, request: Request, what: str, timeout: float | None, kind: type[T]) -> T:
+        with self._one_at_a_time:
+            deadline = Deadline.after(timeout)
+            self._ready(deadline)
+            if isinstance(request, OPENING) and self._facts is not None:
+                _compare_database(self.settings, self._facts)
+            value = self._exchange(request, what, deadline)
+            if not isinstance(value, kind):
+                raise DbtProcessError(f"{what} was answered by a {type(value).__name__}.")
+            return value
+
+    def _exchange(self, request: Request | None, what: str, deadline: Deadline) -> object:
+        process = self._process
+        if process is None:
+            raise DbtProcessError("The dbt process was stopped.")
+        try:
+            if request is not None:
+                self._database_open = self._database_open or isinstance(request, OPENING)
+                process.send(request)
+            return process.answer(what, deadline)
+        finally:
+            if not process.alive():
+                process.close()
+                self._process = None
+                self._forget()
+
+    def _ready(self, deadline: Deadline) -> None:
+        process = self._process
+        if process is not None and not process.alive() and (self._database_open or self._pending_load):
+            error = process.death()  # in the middle of work; an idle one is simply replaced
+            self.close()
+            raise error
+        self.start()
+        if not self._pending_load:
+            return
+        facts = self._exchange(None, "Starting dbt and parsing the project", deadline)
+        assert isinstance(facts, ProjectFacts)
+        self._pending_load = False
+        self._facts = facts
+        self._kept = cached_facts(self.settings) is not None
+
+    def _vars(self, variables: Vars | None) -> Vars:
+        return self.settings.vars if variables is None else variables
+
+    def _forget(self) -> None:
+        self._pending_load = False
+        self._database_open = False
+
+    def _pass_on(self, event: Event) -> None:
+        if isinstance(event, CommandStarted):
+            event = CommandStarted(at=event.at, command=self._command, nodes=event.nodes)
+        self._emit(event)
+
+
+def _words(select: Selection) -> tuple[str, ...]:
+    return tuple(select.split()) if isinstance(select, str) else tuple(select)
+
+
+def _same_database(settings: DbtSettings, facts: ProjectFacts) -> bool:
+    wanted, used = settings.database, facts.database_path
+    return wanted is None or used is None or wanted.resolve() == used
+
+
+def _compare_database(settings: DbtSettings, facts: ProjectFacts) -> None:
+    if _same_database(settings, facts):
+        return
+    raise ConfigurationError(
+        f"The configuration names database {settings.database}, but profile {facts.profile!r} with target "
+        f"{facts.target!r} uses {facts.database_path}.",
+        to_fix="""write path: "{{ env_var('ORCHESTRATOR_DATABASE') }}" in profiles.yml, or take `database:` """
+        "out of the configuration",
+    )

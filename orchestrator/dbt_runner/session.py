@@ -1,0 +1,316 @@
+"""One dbt project inside the dbt process: parsed once, invoked many times.
+
+The parsed manifest is kept as msgpack bytes and every invocation gets its own copy, because dbt writes into the
+one it is given: the second run of a model that refs an ephemeral one fails otherwise. Where reuse for other
+vars is not proven safe (see :mod:`orchestrator.dbt_runner.reuse`), the project is parsed again for those vars.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+
+from dbt.adapters.factory import get_adapter_by_type
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.results import RunExecutionResult, RunResult
+
+from orchestrator.dbt_runner.database import ProjectDatabase
+from orchestrator.dbt_runner.database_errors import known_database_error
+from orchestrator.dbt_runner.dbt_events import DbtEvents
+from orchestrator.dbt_runner.facts_cache import store_facts, watched_files
+from orchestrator.dbt_runner.manifest_facts import env_vars_read, files_in_vars, project_facts, watched_folders
+from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project_errors import project_error
+from orchestrator.dbt_runner.results import DbtResult, NodeResult
+from orchestrator.dbt_runner.settings import CreateEmpty, DbtSettings, Invoke, Select, Vars
+from orchestrator.events import (
+    DbtReady,
+    Emit,
+    ProjectParsedAgain,
+)
+from orchestrator.exceptions import (
+    DbtError,
+    DbtProjectError,
+    NothingSelectedError,
+    OrchestratorError,
+)
+from orchestrator.timing import stopwatch, utc_now
+
+QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-send-anonymous-usage-stats")
+_SEPARATORS = re.compile(r"[ ,]")  # dbt takes selectors apart at them; its wildcard for one character is ?
+_CSV_ADVICE = ("Column ", "This type was", "Possible fixes", "* ", "file = ")
+PARTIAL_PARSE = "partial_parse.msgpack"
+TYPES_OF = {
+    "run": ("model",),
+    "seed": ("seed",),
+    "test": ("test", "unit_test"),
+    "build": ("model", "seed", "snapshot", "test", "unit_test"),
+}
+
+
+class DbtSession:
+    """The dbt side of the process border; every method runs in the main thread of the dbt process."""
+
+    def __init__(self, settings: DbtSettings, emit: Emit) -> None:
+        self._settings = settings = _with_writable_cache(settings)
+        self._emit = emit
+        self._on_event = DbtEvents(emit)
+        _remove_leftovers(settings.cache_dir)
+        self._target = settings.cache_dir / f"target-{os.getpid()}"
+        self._target.mkdir(exist_ok=True)
+        self._manifests: dict[str, bytes] = {}
+        self._facts: ProjectFacts | None = None
+        self._database: ProjectDatabase | None = None
+
+    def load(self) -> ProjectFacts:
+        """Parse the project with the vars of the settings and keep the result.
+
+        Raises:
+            DbtProjectError: no project, no profile, or it does not parse.
+        """
+        elapsed = stopwatch()
+        shared = self._settings.cache_dir / PARTIAL_PARSE
+        if shared.is_file():
+            shutil.copyfile(shared, self._target / PARTIAL_PARSE)
+        before = watched_files(self._settings)
+        manifest = self._parse(self._settings.vars)
+        self._manifests[_key(self._settings.vars)] = manifest.to_msgpack()
+        config = get_adapter_by_type(str(manifest.metadata.adapter_type)).config
+        profiles_dir = self._settings.effective_profiles_dir()
+        facts = project_facts(manifest, config, profiles_dir, self._settings.year_vars, self._settings.cwd)
+        self._facts = facts
+        self._database = ProjectDatabase(facts)
+        if (self._target / PARTIAL_PARSE).is_file():
+            (self._target / PARTIAL_PARSE).replace(shared)
+        names = env_vars_read(manifest, config, profiles_dir)
+        store_facts(
+            self._settings, facts, before, watched_folders(config), names, files_in_vars(config, self._settings.cwd)
+        )
+        self._emit(DbtReady(at=utc_now(), seconds=elapsed(), nodes=len(facts.nodes), adapter=facts.adapter))
+        return facts
+
+    def invoke(self, request: Invoke) -> DbtResult:
+        """Run one dbt command and return what its own results say.
+
+        Raises:
+            NothingSelectedError: no node, or not every node that was named, was selected.
+            DbtError: dbt failed before it had results.
+        """
+        elapsed = stopwatch()
+        self.database.open()
+        args = [request.command, *self._selection(request), *self._vars(request.vars)]
+        if request.full_refresh:
+            args.append("--full-refresh")
+        if request.nodes and request.command == "build":
+            args += ["--indirect-selection", "empty"]  # those nodes, and none of their tests
+        answer = self._dbt(args, Manifest.from_msgpack(self._manifest_for(request.vars)))
+        if not isinstance(answer.result, RunExecutionResult):
+            raise self._error(answer, f"dbt {request.command}")
+        nodes = tuple(self._node_result(result) for result in answer.result.results)
+        if not any(node.failed for node in nodes):
+            self._compare(request, {node.unique_id for node in nodes})
+        return DbtResult(request.command, nodes, elapsed())
+
+    def select(self, request: Select) -> tuple[str, ...]:
+        """Return the unique ids that a command with this selection would touch, in dbt's order."""
+        args = ["ls", "--output", "json", "--output-keys", "unique_id", "--quiet"]
+        for resource_type in TYPES_OF[request.command]:
+            args += ["--resource-type", resource_type]
+        if request.select:
+            args += ["--select", *request.select]
+        manifest = Manifest.from_msgpack(self._manifest_for(request.vars))
+        answer = self._dbt([*args, *self._vars(request.vars)], manifest)
+        if not isinstance(answer.result, list):
+            raise self._error(answer, "dbt ls")
+        return tuple(json.loads(line)["unique_id"] for line in answer.result)
+
+    def create_empty(self, request: CreateEmpty) -> None:
+        """Create a model's table without rows; see :meth:`ProjectDatabase.create_empty`."""
+        manifest = Manifest.from_msgpack(self._manifest_for(self._settings.vars))
+        self.database.create_empty(manifest.nodes[request.unique_id])
+
+    def close(self) -> None:
+        """Release the database and remove this session's own folder."""
+        if self._database is not None:
+            self._database.release()
+        shutil.rmtree(self._target, ignore_errors=True)
+
+    @property
+    def database(self) -> ProjectDatabase:
+        """Return the project's database."""
+        if self._database is None:
+            raise DbtProjectError("The dbt project was not loaded.")
+        return self._database
+
+    @property
+    def facts(self) -> ProjectFacts:
+        """Return what :meth:`load` found."""
+        if self._facts is None:
+            raise DbtProjectError("The dbt project was not loaded.")
+        return self._facts
+
+    def _manifest_for(self, variables: Vars) -> bytes:
+        """Return the parse that serves these vars: the first one where that is proven, else one of their own."""
+        key = _key(variables)
+        if key in self._manifests:
+            return self._manifests[key]
+        changed = {
+            name for name in {*variables, *self._settings.vars} if variables.get(name) != self._settings.vars.get(name)
+        }
+        reason = self._reuse_blocker(changed)
+        if reason is None:
+            return self._manifests[_key(self._settings.vars)]
+        elapsed = stopwatch()
+        self._manifests[key] = self._parse(variables).to_msgpack()
+        self._emit(ProjectParsedAgain(at=utc_now(), reason=reason, seconds=elapsed()))
+        return self._manifests[key]
+
+    def _reuse_blocker(self, changed: set[str]) -> str | None:
+        if not changed <= self._settings.year_vars:
+            return f"vars {', '.join(sorted(changed))} differ from those of the parse"
+        blocked = [f"{node.name}: {node.reuse_blocker}" for node in self.facts.nodes if node.reuse_blocker]
+        return self.facts.reuse_blocker or (blocked[0] if blocked else None)
+
+    def _parse(self, variables: Vars) -> Manifest:
+        answer = self._dbt(["parse", *self._vars(variables)], None)
+        if not isinstance(answer.result, Manifest):
+            raise self._project_error(answer)
+        return answer.result
+
+    def _dbt(self, args: list[str], manifest: Manifest | None) -> dbtRunnerResult:
+        settings = self._settings
+        place = ["--project-dir", str(settings.project_dir), "--target-path", str(self._target)]
+        place += ["--profiles-dir", str(settings.effective_profiles_dir())]
+        for flag, value in (("--profile", settings.profile), ("--target", settings.target)):
+            place += [flag, value] if value is not None else []
+        if settings.threads is not None and args[0] != "ls":
+            place += ["--threads", str(settings.threads)]
+        quiet = [*QUIET, "--log-path", str(self._target)]
+        answer = dbtRunner(manifest=manifest, callbacks=[self._on_event]).invoke([*quiet, *args, *place])
+        if isinstance(answer.exception, (KeyboardInterrupt, SystemExit)):
+            raise KeyboardInterrupt
+        return answer
+
+    def _vars(self, variables: Vars) -> list[str]:
+        return ["--vars", json.dumps(variables, default=str)] if variables else []
+
+    def _selection(self, request: Invoke) -> list[str]:
+        if not request.nodes:
+            return ["--select", *request.select] if request.select else []
+        return ["--select", *(_exactly(self._known(unique_id)) for unique_id in request.nodes)]
+
+    def _known(self, unique_id: str) -> NodeFacts:
+        node = self.facts.node(unique_id)
+        if node is None:
+            raise NothingSelectedError(f"The dbt project has no node {unique_id}.")
+        return node
+
+    def _compare(self, request: Invoke, ran: set[str]) -> None:
+        missing = [self._known(unique_id).name for unique_id in request.nodes if unique_id not in ran]
+        if missing:
+            raise NothingSelectedError(
+                f"dbt {request.command} did not run {', '.join(missing)}, though it was asked to."
+            )
+        if not ran:
+            chosen = " ".join(request.select) or "everything"
+            raise NothingSelectedError(
+                f"dbt {request.command} --select {chosen} matched no node of {self._settings.project_dir}.",
+                to_fix="correct the selector in the configuration (`orchestrator plan` lists what each one matches)",
+            )
+
+    def _node_result(self, result: RunResult) -> NodeResult:
+        node = result.node
+        kind = str(node.resource_type)
+        rows = result.failures if kind == "test" else result.adapter_response.get("rows_affected")
+        failed_test = kind == "test" and str(result.status) == "fail"
+        return NodeResult(
+            unique_id=node.unique_id,
+            name=node.name,
+            resource_type=kind,
+            status=str(result.status),
+            seconds=result.execution_time,
+            rows=int(rows) if isinstance(rows, (int, float)) else None,
+            message=_clean(result.message),
+            file=node.original_file_path,
+            sql=node.compiled_code if failed_test else None,
+        )
+
+    def _error(self, answer: dbtRunnerResult, what: str) -> OrchestratorError:
+        message = _clean(str(answer.exception)) or "dbt gave no reason"
+        if isinstance(answer.exception, UnicodeDecodeError):
+            return DbtProjectError(
+                f"{_undecodable(self._settings.project_dir)} is not UTF-8: {message}", to_fix="save it as UTF-8"
+            )
+        path = self._facts.database_path if self._facts is not None else self._settings.database
+        known = known_database_error(message, path)
+        return known if known is not None else DbtError(f"{what}: {message}")
+
+    def _project_error(self, answer: dbtRunnerResult) -> OrchestratorError:
+        settings = self._settings
+        error = self._error(answer, f"dbt project {settings.project_dir}")
+        if type(error) is not DbtError:
+            return error
+        message = _clean(str(answer.exception)) or "dbt gave no reason"
+        node = getattr(answer.exception, "node", None)  # dbt's own errors carry the node where they know it
+        file = getattr(node, "original_file_path", None)
+        return project_error(message, settings.project_dir, settings.effective_profiles_dir(), file)
+
+
+def _exactly(node: NodeFacts) -> str:
+    """Select one node and no other: its full name may also be that of a folder, so its file must fit as well."""
+    name, file = ".".join(node.fqn), Path(node.file).name
+    return f"fqn:{_SEPARATORS.sub('?', name)},file:{_SEPARATORS.sub('?', file)}"
+
+
+def _with_writable_cache(settings: DbtSettings) -> DbtSettings:
+    """Make the cache folder; where that is not allowed, one below the system's temporary folder serves."""
+    try:
+        settings.cache_dir.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return replace(settings, cache_dir=Path(tempfile.mkdtemp(prefix="orchestrator-")))
+    if os.access(settings.cache_dir, os.W_OK):
+        return settings
+    return replace(settings, cache_dir=Path(tempfile.mkdtemp(prefix="orchestrator-")))
+
+
+def _remove_leftovers(cache_dir: Path) -> None:
+    """Remove the folders of dbt processes that were killed."""
+    for folder in cache_dir.glob("target-*"):
+        pid = folder.name.rpartition("-")[2]
+        if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _undecodable(project_dir: Path) -> str:
+    """Find the file that dbt could not read: it does not say which one."""
+    for path in sorted(project_dir.rglob("*")):
+        if path.suffix in {".csv", ".sql", ".yml", ".yaml", ".md", ".py"} and path.is_file():
+            try:
+                path.read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                return f"File {path}"
+    return f"A file of the dbt project {project_dir}"
+
+
+def _key(variables: Vars) -> str:
+    return json.dumps(variables, sort_keys=True, default=str)
+
+
+def _clean(message: str | None) -> str | None:
+    """Take dbt's wrapping off a message: its first line repeats the node, its last names a temporary file."""
+    if message is None:
+        return None
+    lines = [line.strip() for line in message.strip().splitlines()]
+    lines = [line for line in lines if line and not line.startswith("compiled code at")]
+    if len(lines) > 1 and lines[0].startswith(("Runtime Error in", "Compilation Error in", "Database Error in")):
+        lines = lines[1:]
+    if lines and "CSV Error on Line" in lines[0]:
+        lines = list(takewhile(lambda line: not line.startswith(_CSV_ADVICE), lines))
+    return "\n".join(lines)

@@ -1,0 +1,297 @@
+"""Everything that happens, as plain frozen values.
+
+Events pickle, turn into JSON with :func:`as_record`, and are handed to any ``emit: Callable[[Event], None]``.
+``at`` is aware UTC; ``seconds`` are float seconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Base of all events."""
+
+    at: datetime
+
+
+Emit = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """Drop an event: the ``emit`` of a caller who does not watch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted(Event):
+    """Signals that a simulation was asked for and its configuration is valid."""
+
+    run_id: str
+    scenario: str
+    database: str
+    years: tuple[int, ...]
+    stages: tuple[str, ...]
+    command: str
+    pid: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFinished(Event):
+    """Signals that a run ended; ``status`` is completed, failed or interrupted."""
+
+    run_id: str
+    status: str
+    seconds: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DbtStarted(Event):
+    """Signals that the dbt process was started; it imports dbt and parses, and :class:`DbtReady` follows."""
+
+    pid: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DbtReady(Event):
+    """Signals that the dbt process imported dbt and parsed the project."""
+
+    seconds: float
+    nodes: int
+    adapter: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DbtWarned(Event):
+    """Signals a warning of dbt itself, such as a deprecation in the user's project."""
+
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectParsedAgain(Event):
+    """Signals that a parse could not be reused for these vars, and why."""
+
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockWaited(Event):
+    """Signals that the mutex of the database is held by somebody else and we wait for it."""
+
+    lock_path: str
+    pid: int | None
+    command: str | None
+    since: datetime | None
+    timeout: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockAcquired(Event):
+    """Signals that this process now holds the mutex of the database."""
+
+    lock_path: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockReleased(Event):
+    """Signals that the mutex is free again."""
+
+    lock_path: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseSetAside(Event):
+    """Signals that a database file was moved away, its ``.wal`` with it, so that a new one can be built."""
+
+    database: str
+    moved_to: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStarted(Event):
+    """Signals that a healing step began; ``nodes`` is how many nodes it will build."""
+
+    step: str
+    nodes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFinished(Event):
+    """Signals that a healing step ended."""
+
+    step: str
+    started_at: datetime
+    completed_at: datetime
+    seconds: float
+    success: bool
+    error: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookStarted(Event):
+    """Signals that a hook is about to be called."""
+
+    hook_type: str
+    name: str
+    year: int | None = None
+    stage: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookFinished(Event):
+    """Signals that a hook returned (``success``) or raised; ``on_error`` says what a failure entails."""
+
+    hook_type: str
+    name: str
+    seconds: float
+    success: bool
+    on_error: str
+    error: str | None = None
+    year: int | None = None
+    stage: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class YearsPurged(Event):
+    """Signals that rows of ``from_year`` and later were removed before they are built again."""
+
+    from_year: int
+    rows: int
+    tables: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResumed(Event):
+    """Signals that a run goes on at a stage of a year, because what comes before it is done."""
+
+    year: int
+    stage: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangesFound(Event):
+    """Signals what changed since the years in the database were simulated, so that they are simulated anew."""
+
+    changes: tuple[str, ...]
+    from_year: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowsLost(Event):
+    """Signals that a table does not hold the rows of ``year`` that it held when that year ended."""
+
+    year: int
+    table: str
+    expected: int
+    found: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class YearStarted(Event):
+    """Signals that a year began."""
+
+    year: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class YearFinished(Event):
+    """Signals that every stage of a year is done."""
+
+    year: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageStarted(Event):
+    """Signals that a stage of a year began."""
+
+    year: int
+    stage: str
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageFinished(Event):
+    """Signals that a stage of a year ended."""
+
+    year: int
+    stage: str
+    started_at: datetime
+    seconds: float
+    nodes: int
+    success: bool
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandStarted(Event):
+    """Signals that dbt begins a command over ``nodes`` nodes."""
+
+    command: str
+    nodes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeStarted(Event):
+    """Signals that dbt begins with one node."""
+
+    unique_id: str
+    name: str
+    resource_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeFinished(Event):
+    """Signals that dbt is done with one node; ``status`` is dbt's own word."""
+
+    unique_id: str
+    name: str
+    resource_type: str
+    status: str
+    seconds: float
+
+
+EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__subclasses__()}
+
+
+def as_record(event: Event) -> dict[str, object]:
+    """Turn an event into a flat dict of JSON values, its class name under ``event`` first.
+
+    >>> from datetime import timezone
+    >>> as_record(YearStarted(at=datetime(2025, 1, 1, tzinfo=timezone.utc), year=2025))
+    {'event': 'YearStarted', 'at': '2025-01-01T00:00:00+00:00', 'year': 2025}
+    """
+    fields = {f.name: jsonable(getattr(event, f.name)) for f in dataclasses.fields(event)}
+    return {"event": type(event).__name__, **fields}
+
+
+def jsonable(value: object) -> object:
+    """Turn a value into what JSON can say: dates as ISO 8601, decimals as numbers, dataclasses as objects."""
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Enum):
+        return jsonable(value.value)
+    if isinstance(value, PurePath):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [jsonable(item) for item in value]
+    return value

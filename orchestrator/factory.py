@@ -1,0 +1,146 @@
+"""The one place that wires a configuration into something that runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from orchestrator.config import HookType, SimulationConfig
+from orchestrator.dbt_runner.runner import DbtRunner
+from orchestrator.dbt_runner.settings import DbtSettings
+from orchestrator.events import Emit, Event
+from orchestrator.exceptions import ConfigurationError
+from orchestrator.listeners.fan_out import fan_out
+from orchestrator.listeners.json_lines import JsonLinesListener
+from orchestrator.locking import DatabaseMutex
+from orchestrator.pipeline.hooks import Hook, HookManager, hooks_from_config, hooks_from_entry_points
+from orchestrator.pipeline_orchestrator import PipelineOrchestrator
+from orchestrator.self_healing.auto_initializer import AutoInitializer
+from orchestrator.self_healing.registry import configured_tables
+
+Listener = Callable[[Event], None]
+HEALING_HOOK = "self_healing"
+
+
+def create_orchestrator(
+    config: SimulationConfig | Mapping[str, object] | Path | str | None = None,
+    *,
+    auto_initialize: bool = True,
+    hooks: Sequence[Hook] = (),
+    listeners: Iterable[Listener] = (),
+    database: Path | str | None = None,
+    overrides: Mapping[str, object] | Sequence[str] | None = None,
+) -> PipelineOrchestrator:
+    """Make an orchestrator for a configuration.
+
+    ``config`` is a loaded one, a mapping, the path of a YAML file, or None for ``config/simulation.yaml`` below the
+    working folder. ``database`` replaces the configured file, ``overrides`` single keys, such as
+    ``{"simulation.end_year": 2030}``. ``hooks`` run after those of the configuration and of installed packages;
+    ``listeners`` are called with every event. Healing is registered as the first PRE_SIMULATION hook when
+    ``auto_initialize`` holds here and in the configuration. Nothing is started yet: the dbt process starts with the
+    first call that needs it.
+
+    Raises:
+        ConfigurationError: the configuration is wrong, or names a hook that cannot be imported.
+        HookDefinitionError: something in ``hooks`` is no hook.
+        ConfigurationError: something in ``listeners`` cannot be called.
+    """
+    watchers = list(listeners)
+    for listener in watchers:
+        if not callable(listener):
+            raise ConfigurationError(
+                f"{listener!r} is no listener.", to_fix="give a function that takes one event (orchestrator.events)"
+            )
+    settled = _settle(config, database, overrides)
+    runs_dir = settled.root / "var" / "runs"
+    emit = fan_out([JsonLinesListener(runs_dir), *watchers])
+    runner = DbtRunner(dbt_settings(settled), emit=emit)
+    mutex = _one_mutex(settled, runner, emit)
+    heal = auto_initialize and settled.self_healing.auto_initialize
+    initializer = AutoInitializer(
+        runner,
+        mutex,
+        configured=configured_tables(settled),
+        variables=dict(settled.dbt_vars()),
+        timeout_seconds=settled.self_healing.timeout_seconds,
+        lock_timeout_seconds=settled.self_healing.lock_timeout_seconds,
+        emit=emit,
+    )
+    manager = HookManager(emit)
+    if heal:
+        manager.register_hook(Hook(HookType.PRE_SIMULATION, lambda context: _heal(initializer), name=HEALING_HOOK))
+    for hook in (*hooks_from_entry_points(), *hooks_from_config(settled), *hooks):
+        manager.register_hook(hook)
+    return PipelineOrchestrator(
+        settled,
+        runner=runner,
+        mutex=mutex,
+        hooks=manager,
+        initializer=initializer,
+        auto_initialize=heal,
+        runs_dir=runs_dir,
+        emit=emit,
+    )
+
+
+def dbt_settings(config: SimulationConfig) -> DbtSettings:
+    """Return what the dbt process is told for a configuration."""
+    years = frozenset() if config.simulation is None else frozenset({config.simulation.year_var})
+    return DbtSettings(
+        project_dir=config.project_dir,
+        profiles_dir=config.profiles_dir,
+        cwd=config.root,
+        cache_dir=config.root / "var" / "dbt",
+        profile=config.dbt.profile,
+        target=config.dbt.target,
+        threads=config.dbt.threads,
+        database=config.database_path,
+        vars=dict(config.dbt_vars()),
+        year_vars=years,
+    )
+
+
+def _heal(initializer: AutoInitializer) -> None:
+    initializer.ensure_initialized()
+
+
+def _settle(
+    config: SimulationConfig | Mapping[str, object] | Path | str | None,
+    database: Path | str | None,
+    overrides: Mapping[str, object] | Sequence[str] | None,
+) -> SimulationConfig:
+    if isinstance(config, SimulationConfig):
+        if overrides or database is not None:
+            return config.with_overrides(overrides, database=database)
+        return config
+    if isinstance(config, Mapping):
+        made = SimulationConfig.from_mapping(config, root=Path.cwd(), overrides=overrides)
+        return made if database is None else made.with_overrides(database=database)
+    return SimulationConfig.load(config, overrides=overrides, database=database)
+
+
+def _one_mutex(config: SimulationConfig, runner: DbtRunner, emit: Emit) -> Callable[[], DatabaseMutex]:
+    """Return a function that gives the database's one mutex object, once its path is known."""
+    made: list[DatabaseMutex] = []
+
+    def mutex() -> DatabaseMutex:
+        if not made:
+            made.append(_mutex(config, runner, emit))
+        return made[0]
+
+    return mutex
+
+
+def _mutex(config: SimulationConfig, runner: DbtRunner, emit: Emit) -> DatabaseMutex:
+    run_id = str(uuid4())
+    if config.database_path is not None:
+        return DatabaseMutex(config.database_path, run_id=run_id, emit=emit)
+    facts = runner.known_facts() or runner.facts()
+    if facts.database_path is not None:
+        return DatabaseMutex(facts.database_path, run_id=run_id, emit=emit)
+    place = f"{facts.adapter}:{facts.profile}:{facts.target}:{facts.project_dir}"
+    name = hashlib.sha256(place.encode()).hexdigest()[:16]
+    lock_path = config.root / "var" / "locks" / f"{name}.lock"
+    return DatabaseMutex(place, run_id=run_id, emit=emit, lock_path=lock_path)

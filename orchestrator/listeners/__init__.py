@@ -1,0 +1,1 @@
+"""Watchers of events: they may not steer."""

@@ -1,0 +1,168 @@
+"""What the database holds: is it readable, is it whole, is it up to date, and what does not belong there."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.dbt_runner.catalog import RelationName
+from orchestrator.dbt_runner.project import ProjectFacts
+from orchestrator.exceptions import DatabaseError, DatabaseLockedError, OrchestratorError
+from orchestrator.maintenance.diagnosis import Diagnosis, from_error, note, plural, problem, size, well
+from orchestrator.maintenance.scan import scan_database
+from orchestrator.pipeline.ledger import is_ledger, ledger_version, read_built_tables, read_ledger
+from orchestrator.self_healing.initialization_state import TableFinding
+from orchestrator.self_healing.table_checker import DatabaseReader
+from orchestrator.timing import stopwatch
+
+HEAL = "run `orchestrator init`; `simulate` does it by itself"
+RESTORE = (
+    "restore a backup, or run `orchestrator init --recreate`, which moves the file aside and builds a new one; "
+    "what is readable can still be copied out of it"
+)
+LEFTOVER = re.compile(r"(.+?)__dbt_(tmp|backup)\d*")
+NAMES_SHOWN = 8
+RELATIONS_SQL = """
+select table_catalog, table_schema, table_name, table_type from information_schema.tables
+where table_schema not in ('information_schema', 'pg_catalog') order by 1, 2, 3
+"""
+
+
+@dataclass(frozen=True)
+class FoundRelation:
+    """A table or view by its full name, dbt's temporary ones included."""
+
+    name: RelationName
+    kind: str
+
+
+def check_file(path: Path) -> list[Diagnosis]:
+    """Look at the database file from outside."""
+    if not path.exists():
+        return [problem("database", "there is no database yet", HEAL, subject=str(path))]
+    if not path.is_file():
+        remedy = "set `database:` to the path of a file"
+        return [problem("database", "is a folder, not a file", remedy, subject=str(path))]
+    locked = [str(place) for place in (path, path.resolve().parent) if not os.access(place, os.W_OK)]
+    if locked:
+        remedy = f"give this user write permission on it: chmod u+w '{locked[0]}'"
+        return [problem("database", f"{' and '.join(locked)} may not be written", remedy, subject=str(path))]
+    return [well("database", f"{path}, {size(path.stat().st_size)}")]
+
+
+def scan_file(path: Path, busy: Callable[[str], None]) -> list[Diagnosis]:
+    """Read every column of every table; say what cannot be read.
+
+    Raises:
+        DatabaseLockedError: another program has the file open for writing.
+    """
+    seconds = stopwatch()
+    try:
+        scan = scan_database(path, busy)
+    except DatabaseLockedError:
+        raise
+    except DatabaseError as error:
+        return [from_error("scan", error, RESTORE, subject=str(path))]
+    if scan.unreadable:
+        return [
+            problem(
+                "scan", f"cannot be read whole: {_first_line(error.message)}", RESTORE, subject=f"table {name.name}"
+            )
+            for name, error in scan.unreadable
+        ]
+    read = f"{plural(scan.tables, 'table')} and {plural(scan.rows, 'row')}"
+    return [well("scan", f"read every column of {read} in {seconds():.1f} s")]
+
+
+def check_ledger(reader: DatabaseReader, database: str) -> list[Diagnosis]:
+    """Tell which layout the ledger has, and whether all of it can be read."""
+    try:
+        layout = ledger_version(reader, database)
+        read_built_tables(reader, database)
+        read_ledger(reader, database)
+    except DatabaseError as error:
+        return [from_error("ledger", error)]
+    return [well("ledger", f"layout {layout}" if layout else "none yet; the first repair or run lays it out")]
+
+
+def check_tables(findings: tuple[TableFinding, ...], required: int) -> list[Diagnosis]:
+    """Turn what the table checker found into diagnoses."""
+    if not required:
+        return [well("tables", "the project requires none")]
+    if not findings:
+        return [well("tables", f"{plural(required, 'required table')} ready")]
+    return [
+        problem("tables", f"{f.problem.value}: {f.detail}", HEAL, subject=f"{f.table.tier.value} {f.table.name}")
+        for f in findings
+    ]
+
+
+def relations_of(reader: DatabaseReader) -> list[FoundRelation]:
+    """Return every relation of the database."""
+    return [
+        FoundRelation(
+            RelationName.of(str(database), str(schema), str(name)), "view" if "VIEW" in str(kind) else "table"
+        )
+        for database, schema, name, kind in reader.query(RELATIONS_SQL)
+    ]
+
+
+def leftover_relations(relations: list[FoundRelation], facts: ProjectFacts | None) -> list[Diagnosis]:
+    """Say which relations dbt did not clean up, and which nothing builds any more."""
+    built = set() if facts is None else {node.relation for node in facts.nodes}
+    there = {relation.name for relation in relations}
+    found, orphans = [], []
+    for relation in relations:
+        name = relation.name
+        if name in built:
+            continue
+        match = LEFTOVER.fullmatch(name.name)
+        if match is not None:
+            base = RelationName(name.database, name.schema, match.group(1))
+            found.append(_leftover(relation, base, keeps_rows=match.group(2) == "backup" and base not in there))
+        elif facts is not None and _is_orphan(name, facts):
+            orphans.append(name.name)
+    if orphans:
+        shown = ", ".join(orphans[:NAMES_SHOWN])
+        more = f" and {len(orphans) - NAMES_SHOWN} more" if len(orphans) > NAMES_SHOWN else ""
+        said = f"no node builds {shown}{more}, such as those of renamed models"
+        found.append(note("leftovers", said, subject=plural(len(orphans), "relation")))
+    return found
+
+
+def _leftover(relation: FoundRelation, base: RelationName, *, keeps_rows: bool) -> Diagnosis:
+    name = RelationName("", relation.name.schema, relation.name.name).quoted()
+    subject = f"{relation.kind} {relation.name.name}"
+    if keeps_rows:
+        said = f"left by a dbt command that was killed; {base.name} itself is not there, so it may hold its only rows"
+        return problem("leftovers", said, f'alter {relation.kind} {name} rename to "{base.name}"', subject=subject)
+    said = f"left by a dbt command that was killed while it built {base.name}"
+    return problem(
+        "leftovers", said, f"drop {relation.kind} {name}; building {base.name} anew does it, too", subject=subject
+    )
+
+
+def _is_orphan(name: RelationName, facts: ProjectFacts) -> bool:
+    if is_ledger(name) or any(source.relation == name for source in facts.sources):
+        return False
+    schemas = {(node.relation.database, node.relation.schema) for node in facts.nodes if node.resource_type != "test"}
+    return (name.database, name.schema) in schemas
+
+
+def unexamined(reason: str, *checks: str) -> list[Diagnosis]:
+    """Say of checks that they could not be made, and why."""
+    return [note(check, f"not examined: {reason}") for check in checks]
+
+
+def failed(check: str, error: OrchestratorError, *, explained: bool) -> Diagnosis:
+    """Say that a check could not be made; ``explained`` when another diagnosis already tells what is wrong."""
+    if explained:
+        return note(check, f"not examined: {_first_line(error.message)}")
+    return from_error(check, error, RESTORE)
+
+
+def _first_line(message: str) -> str:
+    return message.strip().splitlines()[0]

@@ -1,0 +1,1 @@
+"""Years, stages and hooks: the way of a run."""

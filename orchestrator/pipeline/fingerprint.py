@@ -1,0 +1,56 @@
+"""What decides the result of a simulation, part by part and in one hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from orchestrator.dbt_runner.project import ProjectFacts
+from orchestrator.pipeline.workflow import SimulationPlan
+
+Components = dict[str, str]
+CHECKSUMMED = ("seed ", "model ", "snapshot ", "macro ", "hook ")
+
+
+def components(facts: ProjectFacts, plan: SimulationPlan) -> Components:
+    """Return what decides the result: a name a person understands, and a checksum or value.
+
+    These are the code of every seed, model and snapshot with the macros it reaches, the variables that any of them
+    reads (the year left out), the stages, the first year, and the versions of dbt, adapter and database.
+    """
+    names = ", ".join(stage.name for stage in plan.stages)
+    found: Components = {"first year": str(plan.first_year), "order of stages": names}
+    for stage in plan.stages:
+        only = " in the first year only" if stage.first_year_only else ""
+        found[f"stage {stage.name}"] = f"dbt {stage.command} --select {' '.join(stage.select)}{only}"
+    for node in facts.nodes:
+        if node.resource_type == "test":
+            continue
+        found |= dict(node.code)
+        found |= {f"var {name}": value for name, value in node.inputs}
+    found |= dict(facts.unasked)
+    found |= {f"version of {package}": number for package, number in facts.versions}
+    return found
+
+
+def fingerprint(parts: Components) -> str:
+    """Return a SHA-256 over the components."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def changes(before: Components, now: Components) -> tuple[str, ...]:
+    """Say in words what differs between two sets of components.
+
+    >>> changes({"var growth": "0.03", "seed a": "1"}, {"var growth": "0.05", "model b": "2"})
+    ('model b is new', 'seed a is gone', 'var growth changed from 0.03 to 0.05')
+    """
+    said = []
+    for name in sorted({*before, *now}):
+        if name not in before:
+            said.append(f"{name} is new")
+        elif name not in now:
+            said.append(f"{name} is gone")
+        elif before[name] != now[name]:
+            values = "" if name.startswith(CHECKSUMMED) else f" from {before[name]} to {now[name]}"
+            said.append(f"{name} changed{values}")
+    return tuple(said)

@@ -1,0 +1,352 @@
+"""Hooks: functions that act at the moments of a run, and may stop it.
+
+A hook is any callable that takes one :class:`HookContext`. Its shape is checked when it is registered, not when it
+is first called, years into a run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import importlib.metadata
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from orchestrator.config import HookSettings, HookType, SimulationConfig
+from orchestrator.events import Emit, HookFinished, HookStarted, ignore
+from orchestrator.exceptions import ConfigurationError, HookDefinitionError, HookError
+from orchestrator.timing import stopwatch, utc_now
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Hook",
+    "HookContext",
+    "HookManager",
+    "HookType",
+    "hooks_from_config",
+    "hooks_from_entry_points",
+]
+
+ENTRY_POINT_GROUP = "orchestrator.hooks"
+POLICIES = ("abort", "warn")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookContext:
+    """What a hook is told.
+
+    ``years`` are all years of the run; ``year`` and ``stage`` are None where the hook's type has none. ``query``
+    and ``execute`` take SQL and work on the run's own connection. ``error`` is set for ON_FAILURE alone.
+    """
+
+    run_id: str
+    scenario: str
+    years: tuple[int, ...]
+    config: SimulationConfig
+    query: Callable[[str], list[tuple[object, ...]]]
+    execute: Callable[[str], None]
+    year: int | None = None
+    stage: str | None = None
+    database: Path | None = None
+    error: BaseException | None = None
+
+
+HookCallback = Callable[[HookContext], object]
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A callable and when to call it.
+
+    ``name`` is by default the callable's own, ``stage`` limits PRE_STAGE and POST_STAGE hooks to one stage, and
+    ``on_error`` says what an error does: ``abort`` stops the run, ``warn`` is told and the run goes on. ON_FAILURE
+    hooks always warn, so that they never hide the error they are called for.
+    """
+
+    hook_type: HookType
+    callback: HookCallback
+    name: str = ""
+    stage: str | None = None
+    on_error: str = "abort"
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", _own_name(self.callback))
+
+
+def _own_name(callback: object) -> str:
+    if inspect.isroutine(callback) or inspect.isclass(callback):
+        return f"{callback.__module__}.{callback.__qualname__}"
+    kind = type(callback)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+class HookManager:
+    """Keep hooks in the order of their registration and call them."""
+
+    def __init__(self, emit: Emit = ignore) -> None:
+        self._emit = emit
+        self._hooks: tuple[Hook, ...] = ()
+
+    def register_hook(self, hook: Hook) -> Hook:
+        """Add a hook after those of its type that are there already, and return it as it was registered.
+
+        Raises:
+            HookDefinitionError: it is no hook, or not one that can be called.
+        """
+        hook = checked(hook)
+        if any(known.name == hook.name for known in self.list_hooks(hook.hook_type)):
+            raise HookDefinitionError(
+                f"A {hook.hook_type.value} hook named {hook.name!r} is registered already.",
+                to_fix="give one of them another name=…, or unregister the first.",
+            )
+        self._hooks = (*self._hooks, hook)
+        return hook
+
+    def unregister_hook(self, name: str) -> tuple[Hook, ...]:
+        """Remove the hooks of that name, of whatever type, and return them.
+
+        Raises:
+            HookDefinitionError: there is none.
+        """
+        removed = tuple(hook for hook in self._hooks if hook.name == name)
+        if not removed:
+            known = sorted({hook.name for hook in self._hooks})
+            raise HookDefinitionError(
+                f"No hook named {name!r} is registered.{_did_you_mean(name, known)}"
+                f" Registered are: {', '.join(known) or 'none'}."
+            )
+        self._hooks = tuple(hook for hook in self._hooks if hook.name != name)
+        return removed
+
+    def list_hooks(self, hook_type: HookType | None = None) -> tuple[Hook, ...]:
+        """Return the hooks of a type, or all of them, in the order in which they are called."""
+        return tuple(hook for hook in self._hooks if hook_type in {None, hook.hook_type})
+
+    def execute_hooks(self, hook_type: HookType, context: HookContext) -> None:
+        """Call the hooks of a type, in order, those for another stage left out.
+
+        Raises:
+            HookError: a hook with the policy ``abort`` raised; later ones are not called.
+        """
+        for hook in self.list_hooks(hook_type):
+            if hook.stage in {None, context.stage}:
+                self._call(hook, context)
+
+    def _call(self, hook: Hook, context: HookContext) -> None:
+        kind = hook.hook_type.value
+        self._emit(HookStarted(at=utc_now(), hook_type=kind, name=hook.name, year=context.year, stage=context.stage))
+        elapsed = stopwatch()
+        failure: BaseException | None = None
+        try:
+            hook.callback(context)
+        except BaseException as error:  # noqa: BLE001  # a hook is isolated; what is no Exception goes on below
+            failure = error
+        self._emit(
+            HookFinished(
+                at=utc_now(),
+                hook_type=kind,
+                name=hook.name,
+                seconds=elapsed(),
+                success=failure is None,
+                on_error=hook.on_error,
+                error=None if failure is None else f"{type(failure).__name__}: {failure}",
+                year=context.year,
+                stage=context.stage,
+            )
+        )
+        if failure is None:
+            return
+        if not isinstance(failure, Exception):
+            failure.add_note(f"in the {kind} hook {hook.name!r}")
+            raise failure
+        if hook.on_error == "abort":
+            moment = ", ".join(str(part) for part in (context.year, context.stage) if part is not None)
+            raise HookError.wrapping(failure, hook_name=hook.name, hook_type=kind, moment=moment) from failure
+
+
+def checked(hook: Hook) -> Hook:
+    """Return the hook with its type and policy made definite.
+
+    Raises:
+        HookDefinitionError: it is no hook, or not one that can be called.
+    """
+    if not isinstance(hook, Hook):
+        raise HookDefinitionError(
+            f"{hook!r} is no Hook but a {type(hook).__name__}.",
+            to_fix="register Hook(HookType.POST_YEAR, function).",
+        )
+    who = f"The hook {hook.name!r}"
+    try:
+        hook_type = HookType(hook.hook_type)
+    except ValueError:
+        types = [kind.value for kind in HookType]
+        raise HookDefinitionError(
+            f"{who} has the unknown type {hook.hook_type!r}.{_did_you_mean(str(hook.hook_type), types)}"
+            f" Types are: {', '.join(types)}."
+        ) from None
+    if hook.on_error not in POLICIES:
+        raise HookDefinitionError(f"{who} has on_error={hook.on_error!r}, but must have 'abort' or 'warn'.")
+    if hook.stage is not None and not hook_type.has_stage:
+        raise HookDefinitionError(
+            f"{who} is limited to the stage {hook.stage!r}, but a {hook_type.value} hook belongs to no stage.",
+            to_fix="make it a pre_stage or post_stage hook, or leave stage= out.",
+        )
+    _check_callback(who, hook.callback)
+    on_error = "warn" if hook_type is HookType.ON_FAILURE else hook.on_error
+    return dataclasses.replace(hook, hook_type=hook_type, on_error=on_error)
+
+
+def _check_callback(who: str, callback: object) -> None:
+    if not callable(callback):
+        raise HookDefinitionError(f"{who} cannot be called: {callback!r} is a {type(callback).__name__}.")
+    body = callback if inspect.isroutine(callback) or inspect.isclass(callback) else type(callback).__call__
+    for target in (inspect.unwrap(callback), body):
+        if inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target):
+            raise HookDefinitionError(
+                f"{who} is a coroutine function: calling it would do nothing.",
+                to_fix="register a plain function that runs it, such as lambda context: asyncio.run(hook(context)).",
+            )
+        if inspect.isgeneratorfunction(target):
+            raise HookDefinitionError(f"{who} is a generator function: calling it would do nothing.")
+    try:
+        signature = inspect.signature(callback)
+    except ValueError:
+        return  # Some built-in functions do not tell their parameters.
+    try:
+        signature.bind(object())
+    except TypeError as error:
+        raise HookDefinitionError(
+            f"{who} must take one argument, the HookContext, but its parameters are {signature}: {error}.",
+            to_fix="write def hook(context: HookContext) -> None.",
+        ) from None
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    found = difflib.get_close_matches(word, known, n=1)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+_importing = threading.RLock()
+
+
+def hooks_from_config(config: SimulationConfig) -> tuple[Hook, ...]:
+    """Import the functions that the section ``hooks`` names, in its order; the project root is importable.
+
+    Raises:
+        ConfigurationError: a module or function is not there, or is no hook; it names the entry.
+    """
+    return tuple(_configured(config, index, entry) for index, entry in enumerate(config.hooks))
+
+
+def _configured(config: SimulationConfig, index: int, entry: HookSettings) -> Hook:
+    where = f"{config.origin_of('hooks', index, 'call')}: hooks[{index}].call {entry.call!r}"
+    module_name, _, attribute = entry.call.partition(":")
+    found: object = _import(module_name, config.root, where)
+    seen = module_name
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            known = [name for name in dir(found) if not name.startswith("_")]
+            raise ConfigurationError(
+                f"{where}: {seen} has no {part!r}.{_did_you_mean(part, known)}",
+                to_fix=f"define {part} in {seen}, or correct the name.",
+            ) from None
+        seen = f"{seen}.{part}"
+    hook = Hook(entry.type, found, entry.name or entry.call, entry.stage, entry.on_error)  # type: ignore[arg-type]  # checked next
+    try:
+        return checked(hook)
+    except HookDefinitionError as error:
+        raise ConfigurationError(f"{where}: {error.message}", to_fix=error.to_fix) from error
+
+
+def _import(name: str, root: Path, where: str) -> ModuleType:
+    try:
+        with _importable(root):
+            module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise _import_failed(name, error, where) from error
+        raise ConfigurationError(
+            f"{where}: there is no module {error.name!r}, neither in {root} nor among the installed packages.",
+            to_fix=f"write {root / error.name.replace('.', '/')}.py, or install the package that holds it.",
+        ) from error
+    except Exception as error:
+        raise _import_failed(name, error, where) from error
+    _refuse_namesake(name, module, root, where)
+    return module
+
+
+def _import_failed(name: str, error: Exception, where: str) -> ConfigurationError:
+    return ConfigurationError(f"{where}: importing {name} raised {type(error).__name__}: {error}")
+
+
+def _refuse_namesake(name: str, module: ModuleType, root: Path, where: str) -> None:
+    """Refuse a module that another project in this process brought in under the same name."""
+    stem = root / name.replace(".", "/")
+    own = [path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()]
+    if own and module.__file__ is not None and Path(module.__file__).resolve() != own[0].resolve():
+        raise ConfigurationError(
+            f"{where}: {name} is {module.__file__}, not {own[0]}; a module of that name was found first.",
+            to_fix="give the project's module a name of its own.",
+        )
+
+
+@contextmanager
+def _importable(root: Path) -> Iterator[None]:
+    with _importing:
+        sys.path.insert(0, str(root))
+        importlib.invalidate_caches()
+        try:
+            yield
+        finally:
+            sys.path.remove(str(root))
+
+
+def hooks_from_entry_points() -> tuple[Hook, ...]:
+    """Return the hooks of installed packages, by package and name of the entry point.
+
+    An entry point of the group ``orchestrator.hooks`` is a :class:`Hook`, an iterable of them, or a callable
+    without arguments that returns either.
+
+    Raises:
+        HookDefinitionError: an entry point cannot be loaded, or gives something else.
+    """
+    entries = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    hooks: list[Hook] = []
+    for entry in sorted(entries, key=lambda entry: (entry.dist.name if entry.dist else "", entry.name)):
+        package = entry.dist.name if entry.dist else "an unknown package"
+        where = f"The entry point {entry.name!r} ({entry.value}) of {package}"
+        try:
+            found: object = entry.load()
+            if callable(found):
+                found = found()
+            if inspect.isgenerator(found):
+                found = tuple(found)
+        except Exception as error:
+            raise HookDefinitionError(
+                f"{where} cannot be loaded: {type(error).__name__}: {error}",
+                to_fix=f"repair or uninstall {package}.",
+            ) from error
+        for hook in _hooks_in(found, where):
+            try:
+                hooks.append(checked(hook))
+            except HookDefinitionError as error:
+                raise HookDefinitionError(f"{where}: {error.message}", to_fix=error.to_fix) from error
+    return tuple(hooks)
+
+
+def _hooks_in(found: object, where: str) -> Iterable[Hook]:
+    if isinstance(found, Hook):
+        return (found,)
+    if not isinstance(found, Iterable) or isinstance(found, (str, bytes)):
+        raise HookDefinitionError(f"{where} gives {found!r}, but must give a Hook or several.")
+    return found

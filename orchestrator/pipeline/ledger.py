@@ -1,0 +1,322 @@
+"""What the database itself says is done: runs, finished stages, carried-over rows and built tables.
+
+It lives in schema ``orchestrator`` of the simulated database, so a copy, a backup or a restore carries its own
+truth. :class:`LedgerWriter` makes SQL statements to run in one transaction with what they state. dbt commits by
+itself, so around dbt the order is such that a crash can only make work to be done again: ``building`` is written
+before, ``built`` and a finished stage after. Times are stored as UTC without a zone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Protocol
+
+from orchestrator.dbt_runner.catalog import RelationName
+from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
+from orchestrator.exceptions import DatabaseError
+
+SCHEMA = "orchestrator"
+BUILDING, BUILT = "building", "built"
+
+# LAYOUTS[N-1] makes layout N out of layout N-1. Never change one that was released: append the next.
+LAYOUTS: tuple[tuple[str, ...], ...] = (
+    (
+        "create schema if not exists {place}",
+        "create table if not exists {place}.ledger_version (version integer not null)",
+        "create table if not exists {place}.built_tables (node varchar, code varchar, inputs varchar, "
+        "row_count bigint, built_at timestamp, state varchar)",
+    ),
+    (
+        "create table if not exists {place}.runs (run_id varchar not null, scenario varchar, fingerprint varchar, "
+        "components varchar, first_year integer, last_year integer, status varchar, started_at timestamp, "
+        "finished_at timestamp, resumed_year integer, resumed_stage varchar)",
+        "create table if not exists {place}.stages (run_id varchar, scenario varchar, fingerprint varchar, "
+        "year integer, stage varchar, nodes varchar, row_count bigint, seconds double precision, "
+        "finished_at timestamp, hooks_done boolean)",
+        "create table if not exists {place}.carried_rows (year integer, node varchar, row_count bigint)",
+    ),
+)
+YEARS_SINCE_LAYOUT = 2
+TABLES_SINCE = (("ledger_version", "built_tables"), ("runs", "stages", "carried_rows"))
+TABLES = tuple(name for names in TABLES_SINCE for name in names)
+
+
+def is_ledger(name: RelationName) -> bool:
+    """Tell whether a relation is one of the ledger's own."""
+    return name.schema == SCHEMA and name.name in TABLES
+
+
+class Reader(Protocol):
+    """What reading the ledger needs."""
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """Return all rows of a query."""
+
+
+@dataclass(frozen=True)
+class BuiltTable:
+    """What a table was built from, each as {what: checksum or value}; ``state`` is ``building`` or ``built``.
+
+    ``at`` is when that state was written, aware UTC.
+    """
+
+    node: str
+    code: dict[str, str]
+    inputs: dict[str, str]
+    at: datetime
+    state: str
+
+
+@dataclass(frozen=True)
+class FinishedStage:
+    """A stage of a year whose rows are in the database.
+
+    ``nodes`` are the unique ids it ran; ``hooks_done`` tells whether the hooks after it have returned.
+    """
+
+    year: int
+    stage: str
+    fingerprint: str
+    nodes: frozenset[str]
+    rows: int = 0
+    seconds: float = 0.0
+    hooks_done: bool = True
+
+
+@dataclass(frozen=True)
+class LedgerRun:
+    """A run over this database; ``status`` is ``running`` until it is ``completed`` (or was cut off)."""
+
+    run_id: str
+    scenario: str
+    fingerprint: str
+    components: dict[str, str]
+    first_year: int
+    last_year: int
+    status: str = "running"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The whole ledger as one snapshot; empty where the database has none.
+
+    ``carried`` are the rows of a year that a carried-over table held when the year ended, by (year, unique id).
+    """
+
+    runs: tuple[LedgerRun, ...] = ()
+    stages: tuple[FinishedStage, ...] = ()
+    carried: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def finished(self, year: int, stage: str) -> FinishedStage | None:
+        """Return the record of a finished stage, None when it is not finished."""
+        return next((s for s in self.stages if (s.year, s.stage) == (year, stage)), None)
+
+    def components_of(self, fingerprint: str) -> dict[str, str]:
+        """Return what a fingerprint was made of; empty when no run of it is recorded."""
+        return next((run.components for run in reversed(self.runs) if run.fingerprint == fingerprint), {})
+
+
+def ledger_version(reader: Reader, database: str) -> int:
+    """Return the layout of the ledger in a database, 0 where there is none or a part of it is gone.
+
+    Raises:
+        DatabaseError: a newer version of this program wrote it.
+    """
+    rows = reader.query(
+        f"select table_name from information_schema.tables where lower(table_schema) = '{SCHEMA}'"
+        + (f" and lower(table_catalog) = {_text(database.lower())}" if database else "")
+    )
+    there = {str(name).lower() for (name,) in rows}
+    if "ledger_version" not in there:
+        return 0
+    newest = reader.query(f"select max(version) from {_place(database)}.ledger_version")[0][0]
+    version = 0 if newest is None else _number(newest)
+    if version > len(LAYOUTS):
+        raise DatabaseError(
+            f"The ledger in this database (schema {SCHEMA}) has layout {version}, and this version of the "
+            f"orchestrator knows layouts up to {len(LAYOUTS)}.",
+            to_fix="use the newer version of the orchestrator that wrote it",
+        )
+    wanted = {name for names in TABLES_SINCE[:version] for name in names}
+    return version if wanted <= there else 0
+
+
+def upgrade_statements(version: int, database: str) -> tuple[str, ...]:
+    """Return what brings a ledger of an older layout (0: none at all) to the newest; none when it is new."""
+    if version == len(LAYOUTS):
+        return ()
+    place = _place(database)
+    statements = [text.format(place=place) for layout in LAYOUTS[version:] for text in layout]
+    table = f"{place}.ledger_version"
+    return (*statements, f"delete from {table}", f"insert into {table} values ({len(LAYOUTS)})")
+
+
+def read_built_tables(reader: Reader, database: str) -> dict[str, BuiltTable]:
+    """Return what the ledger says of built tables, by unique id.
+
+    Raises:
+        DatabaseError: a newer version of this program wrote the ledger, or it holds what none wrote.
+    """
+    if ledger_version(reader, database) == 0:
+        return {}
+    rows = reader.query(f"select node, code, inputs, built_at, state from {_place(database)}.built_tables")
+    with _damage_told():
+        return {
+            str(node): BuiltTable(str(node), _pairs(code), _pairs(inputs), _moment(at), str(state))
+            for node, code, inputs, at, state in rows
+        }
+
+
+def read_ledger(reader: Reader, database: str) -> Ledger:
+    """Read the ledger of a database, but for its built tables.
+
+    Raises:
+        DatabaseError: a newer version of this program wrote it, or it holds what none wrote.
+    """
+    if ledger_version(reader, database) < YEARS_SINCE_LAYOUT:
+        return Ledger()
+    place = _place(database)
+    runs = reader.query(
+        f"select run_id, scenario, fingerprint, components, first_year, last_year, status from {place}.runs "
+        "order by started_at"
+    )
+    stages = reader.query(
+        f"select year, stage, fingerprint, nodes, row_count, seconds, hooks_done from {place}.stages "
+        "order by year, finished_at"
+    )
+    carried = reader.query(f"select year, node, row_count from {place}.carried_rows")
+    with _damage_told():
+        return Ledger(
+            runs=tuple(
+                LedgerRun(str(i), str(s), str(f), _pairs(c), _number(a), _number(z), str(status))
+                for i, s, f, c, a, z, status in runs
+            ),
+            stages=tuple(
+                FinishedStage(
+                    _number(y), str(s), str(f), frozenset(json.loads(str(n))), _number(r), float(str(t)), h is True
+                )
+                for y, s, f, n, r, t, h in stages
+            ),
+            carried={(_number(year), str(node)): _number(rows) for year, node, rows in carried},
+        )
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, AssertionError) as error:
+        raise DatabaseError(
+            f"The ledger in this database (schema {SCHEMA}) holds what no orchestrator wrote: {error!r}.",
+            to_fix=f"remove it with `drop schema {SCHEMA} cascade` in DuckDB: your tables stay, and the next run "
+            "starts at its first year",
+        ) from error
+
+
+@dataclass(frozen=True)
+class LedgerWriter:
+    """Makes the statements that write one database's ledger; ``database`` is its name in SQL, may be empty."""
+
+    database: str
+
+    def building(self, nodes: Iterable[NodeFacts], at: datetime) -> tuple[str, ...]:
+        """State that builds of these nodes begin."""
+        return self._tables([(node.unique_id, {}, {}) for node in nodes], at, BUILDING)
+
+    def built(self, facts: ProjectFacts, nodes: Iterable[NodeFacts], at: datetime) -> tuple[str, ...]:
+        """State that builds of these nodes are finished, and what they were built from."""
+        return self._tables([(n.unique_id, facts.code_of(n), facts.inputs_of(n)) for n in nodes], at, BUILT)
+
+    def run_started(self, run: LedgerRun, at: datetime, resumed: tuple[int, str] | None) -> tuple[str, ...]:
+        """State that a run begins; ``resumed`` is the year and stage where it goes on."""
+        year, stage = resumed or (None, None)
+        values = (run.run_id, run.scenario, run.fingerprint, run.components, run.first_year, run.last_year)
+        return (self._insert("runs", (*values, run.status, at, None, year, stage)),)
+
+    def run_completed(self, run_id: str, at: datetime) -> tuple[str, ...]:
+        """State that a run is complete."""
+        table = self._table("runs")
+        return (f"update {table} set status = 'completed', finished_at = {_sql(at)} where run_id = {_text(run_id)}",)
+
+    def stage_finished(self, run: LedgerRun, stage: FinishedStage, at: datetime) -> tuple[str, ...]:
+        """State that a stage of a year is in the database."""
+        values = (run.run_id, run.scenario, stage.fingerprint, stage.year, stage.stage, sorted(stage.nodes))
+        return (self._insert("stages", (*values, stage.rows, stage.seconds, at, stage.hooks_done)),)
+
+    def hooks_done(self, year: int, stage: str) -> tuple[str, ...]:
+        """State that the hooks after a finished stage have returned."""
+        table = self._table("stages")
+        return (f"update {table} set hooks_done = true where year = {year} and stage = {_text(stage)}",)
+
+    def carried(self, year: int, node: NodeFacts, year_column: str) -> tuple[str, ...]:
+        """State how many rows of a year a carried-over table holds: as many as it does when this is run."""
+        return (
+            f"delete from {self._table('carried_rows')} where year = {year} and node = {_text(node.unique_id)}",
+            f"insert into {self._table('carried_rows')} select {year}, {_text(node.unique_id)}, count(*) "
+            f'from {node.relation.quoted()} where "{year_column}" = {year}',
+        )
+
+    def forget(self, year: int, kept_stages: Sequence[str] = ()) -> tuple[str, ...]:
+        """Take back what is stated of ``year``, but for these stages of it, and of all later years."""
+        kept = ", ".join(_text(name) for name in kept_stages)
+        but = f" and not (year = {year} and stage in ({kept}))" if kept else ""
+        return (
+            f"delete from {self._table('stages')} where year >= {year}{but}",
+            f"delete from {self._table('carried_rows')} where year >= {year}",
+        )
+
+    def _tables(
+        self, rows: Sequence[tuple[str, dict[str, str], dict[str, str]]], at: datetime, state: str
+    ) -> tuple[str, ...]:
+        if not rows:
+            return ()
+        names = ", ".join(_text(node) for node, _, _ in rows)
+        values = ", ".join(
+            "(" + ", ".join(map(_sql, (node, code, inputs, None, at, state))) + ")" for node, code, inputs in rows
+        )
+        table = self._table("built_tables")
+        return (f"delete from {table} where node in ({names})", f"insert into {table} values {values}")
+
+    def _insert(self, table: str, values: Sequence[object]) -> str:
+        return f"insert into {self._table(table)} values ({', '.join(map(_sql, values))})"
+
+    def _table(self, name: str) -> str:
+        return f"{_place(self.database)}.{name}"
+
+
+def _place(database: str) -> str:
+    return RelationName.of(None, database, SCHEMA).quoted() if database else SCHEMA
+
+
+def _sql(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return f"timestamp '{value.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S.%f}'"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    return _text(value if isinstance(value, str) else json.dumps(value))
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _pairs(text: object) -> dict[str, str]:
+    return {str(name): str(value) for name, value in json.loads(str(text)).items()}
+
+
+def _moment(value: object) -> datetime:
+    assert isinstance(value, datetime)
+    return value.replace(tzinfo=timezone.utc)
+
+
+def _number(value: object) -> int:
+    assert isinstance(value, int)
+    return value

@@ -1,0 +1,25 @@
+"""The closing table of a run: one row a year, from the model that the dbt project names for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.dbt_runner.project import ProjectFacts
+from orchestrator.dbt_runner.runner import DbtRunner
+from orchestrator.pipeline.workflow import Summary, SummaryColumn
+
+
+def read_summary(runner: DbtRunner, facts: ProjectFacts, year_column: str, years: Sequence[int]) -> Summary | None:
+    """Return the rows of ``years`` of the model with ``meta.summary``, by its labelled columns.
+
+    None where no model is marked so, or its table does not exist.
+    """
+    node = next((model for model in facts.models() if model.summary and model.labels), None)
+    if node is None or runner.catalog().get(node.relation) is None:
+        return None
+    columns = [SummaryColumn(year_column, "Year", "text")]
+    columns += [SummaryColumn(*label) for label in node.labels if label[0] != year_column]
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    span = f'"{year_column}" between {years[0]} and {years[-1]}'
+    rows = runner.query(f"select {names} from {node.relation.quoted()} where {span} order by 1")
+    return Summary(tuple(columns), tuple(rows))

@@ -1,0 +1,114 @@
+"""Years × stages as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.config import SimulationConfig
+from orchestrator.self_healing.initialization_state import InitializationResult
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One dbt command of every year; ``select`` is dbt's syntax, ``timeout_seconds`` None never ends it."""
+
+    name: str
+    select: tuple[str, ...]
+    command: str = "run"
+    first_year_only: bool = False
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class SimulationPlan:
+    """What a run does: ``years`` in order, in each the ``stages`` in order.
+
+    ``first_year`` is the first year of the whole simulation, which a later range need not contain.
+    """
+
+    years: tuple[int, ...]
+    stages: tuple[Stage, ...]
+    first_year: int
+
+    @classmethod
+    def of(cls, config: SimulationConfig, start_year: int | None = None, end_year: int | None = None) -> SimulationPlan:
+        """Make the plan of a configuration for a range of years, by default all of its own.
+
+        Raises:
+            ConfigurationError: there is no simulation in it, or the range is not within reach.
+        """
+        years = config.years(start_year, end_year)
+        assert config.simulation is not None
+        stages = tuple(Stage(s.name, s.select, s.command, s.first_year_only, s.timeout_seconds) for s in config.stages)
+        return cls(years, stages, config.simulation.start_year)
+
+    def stages_of(self, year: int) -> tuple[Stage, ...]:
+        """Return the stages of one year."""
+        return tuple(stage for stage in self.stages if year == self.first_year or not stage.first_year_only)
+
+    def __iter__(self) -> Iterator[tuple[int, Stage]]:
+        return ((year, stage) for year in self.years for stage in self.stages_of(year))
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """A finished stage; ``nodes`` is how many nodes dbt ran."""
+
+    name: str
+    seconds: float
+    nodes: int
+
+
+@dataclass(frozen=True)
+class YearResult:
+    """A finished year."""
+
+    year: int
+    seconds: float
+    stages: tuple[StageResult, ...]
+
+
+@dataclass(frozen=True)
+class SummaryColumn:
+    """A column of the closing table; ``format`` is integer, money, percent or text."""
+
+    name: str
+    label: str
+    format: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The closing table: one row a year, values in the order of ``columns``."""
+
+    columns: tuple[SummaryColumn, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """The stage of a year at which a run went on."""
+
+    year: int
+    stage: str
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """What a run did; ``seconds`` is its whole duration, ``database`` the file or None for a server.
+
+    ``initialization`` is None where self-healing was off; ``summary`` is None where the dbt project has no model
+    with ``meta.summary``.
+    """
+
+    run_id: str
+    status: str
+    scenario: str
+    fingerprint: str
+    database: str | None
+    seconds: float
+    years: tuple[YearResult, ...]
+    initialization: InitializationResult | None
+    resumed_from: ResumePoint | None
+    summary: Summary | None

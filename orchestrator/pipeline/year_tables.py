@@ -1,0 +1,117 @@
+"""The tables that hold one partition a year: which they are, and how a year is taken out of them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+
+from orchestrator.dbt_runner.catalog import Catalog, Relation, RelationName
+from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
+from orchestrator.exceptions import ConfigurationError, YearSequenceError
+from orchestrator.self_healing.table_checker import DatabaseReader
+
+_NO_NUMBER = re.compile("date|time|char|text|bool|uuid", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class YearTables:
+    """The incremental models of a project that exist and have the year column."""
+
+    tables: tuple[RelationName, ...]
+    year_column: str
+
+    @classmethod
+    def of(cls, facts: ProjectFacts, catalog: Catalog, year_column: str) -> YearTables:
+        """Pick them out of a snapshot."""
+        incremental = [model.relation for model in facts.models() if model.materialized == "incremental"]
+        return cls(with_years(incremental, catalog, year_column), year_column)
+
+    def holding(self, condition: str, reader: DatabaseReader) -> tuple[RelationName, ...]:
+        """Return those with a row whose year fits ``condition``, such as ``= 2025``."""
+        return tuple(
+            table
+            for table in self.tables
+            if reader.query(f'select 1 from {table.quoted()} where "{self.year_column}" {condition} limit 1')
+        )
+
+    def only(self, tables: tuple[RelationName, ...]) -> YearTables:
+        """Return the same for fewer tables."""
+        return YearTables(tables, self.year_column)
+
+    def purge_statements(
+        self, from_year: int, kept_year: int | None = None, kept: Set[RelationName] = frozenset()
+    ) -> tuple[str, ...]:
+        """Return the statements, one a table, that remove ``from_year`` and all later years.
+
+        The tables in ``kept`` keep their rows of ``kept_year`` and earlier.
+        """
+        return tuple(
+            f'delete from {table.quoted()} where "{self.year_column}" '
+            + (f"> {kept_year}" if table in kept else f">= {from_year}")
+            for table in self.tables
+        )
+
+    def require_year_before(self, year: int, first_year: int, reader: DatabaseReader) -> None:
+        """Make sure that ``year`` has something to read: the year before it, or that it is the first.
+
+        Raises:
+            YearSequenceError: no table holds a row of the year before.
+        """
+        if year == first_year or self.holding(f"= {year - 1}", reader):
+            return
+        held = [
+            int(str(rows[0][0]))
+            for table in self.tables
+            if (rows := reader.query(f'select max("{self.year_column}") from {table.quoted()}'))
+            and rows[0][0] is not None
+        ]
+        there = f"the last simulated year is {max(held)}" if held else "no year has been simulated"
+        begin = max(held) + 1 if held and max(held) < year else first_year
+        raise YearSequenceError(
+            f"Year {year} reads what {year - 1} left behind, and {year - 1} is not in the database: {there}.",
+            to_fix=f"run `orchestrator simulate {begin}-{year}`",
+        )
+
+
+def with_years(names: Iterable[RelationName], catalog: Catalog, year_column: str) -> tuple[RelationName, ...]:
+    """Return those of ``names`` that are tables with a year column of numbers, in the given order."""
+    return tuple(
+        name
+        for name in catalog.tables_with_column(names, year_column)
+        if not _NO_NUMBER.search(_type_of(year_column, catalog.relations[name]))
+    )
+
+
+def require_year_column(nodes: Iterable[NodeFacts], catalog: Catalog, year_column: str) -> None:
+    """Make sure that a year can be taken out of the tables that these nodes append to.
+
+    Raises:
+        ConfigurationError: a model that appends has no year column, or one that is no number.
+    """
+    for node in nodes:
+        relation = catalog.get(node.relation)
+        if not node.appends or relation is None or with_years([node.relation], catalog, year_column):
+            continue
+        names = [name for name, _ in relation.columns]
+        found = _type_of(year_column, relation)
+        if found:
+            what = f"its column {year_column} is {found}, and a year is a whole number"
+            remedy = f"make {year_column} an integer in {node.file}"
+        else:
+            near = difflib.get_close_matches(year_column, names, 1)
+            what = f"it has no column {year_column}" + (f" (the nearest is {near[0]})" if near else "")
+            remedy = (
+                f"set simulation.year_column to the column that holds the year, add {year_column} to {node.file}, or "
+                "give the model a unique_key"
+            )
+        raise ConfigurationError(
+            f"Model {node.name} is incremental without a unique_key, and {what}: the rows of a year could not be "
+            "removed before that year is built again, and would be there twice.",
+            to_fix=remedy,
+        )
+
+
+def _type_of(column: str, relation: Relation) -> str:
+    return next((data_type for name, data_type in relation.columns if name.lower() == column.lower()), "")

@@ -1,0 +1,330 @@
+"""Heal a database: check, plan, build what is not ready, check again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
+
+from orchestrator.dbt_runner.catalog import SECONDS_TO_WAIT_FOR_OTHERS, Catalog, DuckDBReader
+from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.runner import DbtRunner
+from orchestrator.dbt_runner.settings import Vars
+from orchestrator.events import Emit, Event, StepFinished, ignore
+from orchestrator.exceptions import (
+    ConcurrentInitializationError,
+    ConfigurationError,
+    DatabaseError,
+    DatabaseLockedError,
+    DbtError,
+    DbtTimeoutError,
+    InitializationError,
+    InitializationTimeoutError,
+    OrchestratorError,
+)
+from orchestrator.locking import DatabaseMutex
+from orchestrator.pipeline.ledger import LedgerWriter, is_ledger, ledger_version, upgrade_statements
+from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan, make_plan
+from orchestrator.self_healing.initialization_state import (
+    InitializationResult,
+    InitializationState,
+    InitializationStep,
+    Problem,
+    RequiredTable,
+    TableFinding,
+)
+from orchestrator.self_healing.registry import node_of, required_tables
+from orchestrator.self_healing.table_checker import DatabaseReader, TableExistenceChecker
+from orchestrator.timing import Deadline, step, utc_now
+
+logger = logging.getLogger(__name__)
+
+
+def open_reader(
+    runner: DbtRunner, facts: ProjectFacts, *, patience: float = 0.0
+) -> AbstractContextManager[DatabaseReader]:
+    """Open the database for looking: the file itself where that is possible, else through the dbt process.
+
+    ``patience`` are the seconds to wait while another process has the file open.
+    """
+    if facts.database_path is None or runner.database_open:
+        return nullcontext(runner)
+    return DuckDBReader(facts.database_path, patience=patience)
+
+
+class AutoInitializer:
+    """Makes the required tables of one database ready.
+
+    ``configured`` None derives the list from the dbt project. ``mutex`` gives the database's mutex once its path
+    is known; it is re-entrant, so a run that holds it may heal. ``timeout_seconds`` bounds everything from the
+    wait for the mutex to the last check; ``lock_timeout_seconds`` the wait alone. ``variables`` are the vars of
+    every healing command. ``expendable`` are unique ids of incremental models whose rows nobody needs any more,
+    because a run that is about to begin builds them all again: they may be rebuilt like any other table.
+    """
+
+    def __init__(
+        self,
+        runner: DbtRunner,
+        mutex: Callable[[], DatabaseMutex],
+        *,
+        configured: Sequence[RequiredTable] | None = None,
+        variables: Vars | None = None,
+        timeout_seconds: float | None = 60.0,
+        lock_timeout_seconds: float | None = 30.0,
+        emit: Emit = ignore,
+    ) -> None:
+        self._runner = runner
+        self._mutex = mutex
+        self._configured = configured
+        self._variables = variables
+        self._timeout = timeout_seconds
+        self._lock_timeout = lock_timeout_seconds
+        self._emit_further = emit
+        self._steps: list[InitializationStep] = []
+        self.expendable: frozenset[str] = frozenset()
+        self.state = InitializationState.NOT_STARTED
+        self.last_result: InitializationResult | None = None
+
+    def checker(self, facts: ProjectFacts | None = None) -> TableExistenceChecker:
+        """Return the checker for this database; without ``facts`` those of an unchanged project, or a parse."""
+        known = facts or self._runner.known_facts() or self._runner.facts()
+        return TableExistenceChecker(required_tables(known, self._configured), known, lambda: self._open(known))
+
+    def plan(self) -> HealingPlan:
+        """Return what :meth:`ensure_initialized` would do now; nothing is written."""
+        facts = self._runner.known_facts() or self._runner.facts()
+        with open_reader(self._runner, facts) as reader:
+            findings = self.checker(facts).findings_in(reader)
+            return self._plan(facts, findings, reader)
+
+    def ensure_initialized(self) -> InitializationResult:
+        """Bring every required table into being; return within milliseconds when nothing is wrong.
+
+        Raises:
+            InitializationError: a step failed; it carries step, tables, cause and remedy.
+            InitializationTimeoutError: ``timeout_seconds`` passed; what ran was stopped first.
+            ConcurrentInitializationError: somebody else held the mutex for too long.
+            DatabaseError: the file is damaged, full, locked by a foreign program or not permitted.
+            ConfigurationError: the project does not parse, or the list names what it does not have.
+        """
+        self._steps = []
+        started_at = utc_now()
+        deadline = Deadline.after(self._timeout)
+        self.state = InitializationState.IN_PROGRESS
+        found: tuple[TableFinding, ...] = ()
+        created: tuple[str, ...] = ()
+        try:
+            quick = self._quick_look()
+            if quick is None or quick:
+                found, created = self._under_mutex(deadline)
+            self.state = InitializationState.COMPLETED
+            return self._finish(started_at, found, created, None)
+        except BaseException as error:
+            self.state = InitializationState.FAILED
+            self._finish(started_at, found, created, str(error) or type(error).__name__)
+            raise
+
+    def _open(self, facts: ProjectFacts) -> AbstractContextManager[DatabaseReader]:
+        """Open the database for a look; when a run has it open, say which one, not which dbt process."""
+        try:
+            return open_reader(self._runner, facts)
+        except DatabaseLockedError as error:
+            in_use = self._mutex().in_use()
+            raise (in_use or error) from error
+
+    def _quick_look(self) -> tuple[TableFinding, ...] | None:
+        """Check without the mutex and without dbt; None when that cannot tell."""
+        facts = self._runner.known_facts()
+        if facts is None:
+            return None
+        try:
+            checker = self.checker(facts)
+            with step("check_tables", self._emit) as record:
+                findings = checker.findings()
+                record.detail = _told(findings, checker)
+                return findings
+        except DatabaseLockedError:
+            return None
+
+    def _under_mutex(self, deadline: Deadline) -> tuple[tuple[TableFinding, ...], tuple[str, ...]]:
+        mutex = self._mutex()
+        within_a_run = mutex.held_here
+        try:
+            mutex.acquire(self._lock_timeout, deadline=deadline)
+        except DatabaseLockedError as error:
+            raise ConcurrentInitializationError(
+                error.message,
+                lock_path=error.lock_path,
+                pid=error.pid,
+                command=error.command,
+                host=error.host,
+                since=error.since,
+                to_fix=error.to_fix,
+            ) from error
+        try:
+            return self._heal(deadline)
+        finally:
+            if not within_a_run:
+                self._runner.release()
+            mutex.release()
+
+    def _heal(self, deadline: Deadline) -> tuple[tuple[TableFinding, ...], tuple[str, ...]]:
+        with self._translated("check_tables", (), deadline):
+            facts = self._runner.facts(timeout=deadline.remaining())
+            patience = min(SECONDS_TO_WAIT_FOR_OTHERS, deadline.remaining() or SECONDS_TO_WAIT_FOR_OTHERS)
+            with (
+                step("check_tables", self._emit) as record,
+                open_reader(self._runner, facts, patience=patience) as reader,
+            ):
+                checker = self.checker(facts)
+                before = reader.catalog()
+                findings = checker.findings_in(reader)
+                record.detail = _told(findings, checker)
+                plan = self._plan(facts, findings, reader)
+        if not findings:
+            return (), ()
+        ledger = LedgerWriter(facts.ledger_database)
+        begun = False
+        for name in dict.fromkeys(command.step for command in plan.commands):
+            commands = [command for command in plan.commands if command.step == name]
+            nodes = [node.name for command in commands for node in command.nodes]
+            with self._translated(name, nodes, deadline), step(name, self._emit, nodes=len(nodes)):
+                if not begun:
+                    self._begin(plan, facts, ledger, deadline)
+                    begun = True
+                for command in commands:
+                    self._perform(command, deadline)
+                    self._runner.execute(ledger.built(facts, command.nodes, utc_now()), deadline.remaining())
+        names = [finding.table.name for finding in findings]
+        with self._translated("verify", names, deadline), step("verify", self._emit) as record:
+            after = self._runner.catalog(deadline.remaining())
+            left = checker.findings_in(self._runner)
+            record.detail = _told(left, checker)
+            self._verify(left)
+        return findings, _gained(before, after)
+
+    def _begin(self, plan: HealingPlan, facts: ProjectFacts, ledger: LedgerWriter, deadline: Deadline) -> None:
+        """State in the ledger, before anything is touched, what is about to be built."""
+        lay_out = upgrade_statements(ledger_version(self._runner, facts.ledger_database), facts.ledger_database)
+        built = [node for command in plan.commands if command.command != "create" for node in command.nodes]
+        self._runner.execute([*lay_out, *ledger.building(built, utc_now())], deadline.remaining())
+
+    def _perform(self, command: HealingCommand, deadline: Deadline) -> None:
+        if command.drops:
+            catalog = self._runner.catalog(deadline.remaining())
+            self._runner.execute([_drop(node, catalog) for node in command.drops], deadline.remaining())
+        if command.command == "create":
+            for node in command.nodes:
+                self._runner.create_empty(node, deadline.remaining())
+            return
+        self._runner.run_nodes(
+            command.command,
+            command.nodes,
+            vars=self._variables,
+            timeout=deadline.remaining(),
+            full_refresh=command.full_refresh,
+        )
+
+    def _plan(self, facts: ProjectFacts, findings: Sequence[TableFinding], reader: DatabaseReader) -> HealingPlan:
+        catalog = reader.catalog()
+
+        def holds_rows(node: NodeFacts) -> bool:
+            there = catalog.get(node.relation) is not None and node.unique_id not in self.expendable
+            return there and bool(reader.query(f"select 1 from {node.relation.quoted()} limit 1"))
+
+        required = required_tables(facts, self._configured)
+        stale = [node_of(finding.table, facts) for finding in findings if finding.problem is Problem.STALE]
+        outdated = self.checker(facts).staleness(reader).outdated_ancestors(stale) if stale else set()
+        return make_plan(findings, required, facts, catalog, holds_rows, outdated)
+
+    def _verify(self, findings: Sequence[TableFinding]) -> None:
+        if findings:
+            wrong = "; ".join(f"{f.table.name} {f.detail}" for f in findings[:5])
+            raise InitializationError(
+                f"After the repair {len(findings)} required tables are still not ready: {wrong}.",
+                step="verify",
+                tables=[finding.table.name for finding in findings],
+                to_fix="look at the models named here: they ran without an error and did not give what is promised",
+            )
+
+    @contextmanager
+    def _translated(self, name: str, tables: Sequence[str], deadline: Deadline) -> Iterator[None]:
+        """Turn what a step raises into errors that carry the step, its tables and the cause."""
+        try:
+            yield
+        except DbtTimeoutError as error:
+            shown = ", ".join(tables[:5]) + (" …" if len(tables) > 5 else "")
+            raise InitializationTimeoutError(
+                f"The initialization did not end within {deadline.timeout or 0:g} seconds; it was stopped in step "
+                f"{name}{f' ({shown})' if shown else ''}. No half table stands, and the database is free.",
+                step=name,
+                tables=tables,
+                to_fix="give it more time with --timeout or self_healing.timeout_seconds, and run again",
+            ) from error
+        except (ConfigurationError, DatabaseError, InitializationError):
+            raise
+        except (DbtError, OrchestratorError) as error:
+            raise InitializationError(
+                f"The initialization failed in step {name}. {error.message}",
+                step=name,
+                tables=tables,
+                exit_code=error.exit_code,
+                to_fix=error.to_fix,
+            ) from error
+
+    def _finish(
+        self,
+        started_at: datetime,
+        found: Sequence[TableFinding],
+        created: tuple[str, ...],
+        error: str | None,
+    ) -> InitializationResult:
+        self.last_result = InitializationResult(
+            state=self.state,
+            steps=tuple(self._steps),
+            missing_tables_found=tuple(finding.table.name for finding in found),
+            tables_created=created,
+            started_at=started_at,
+            completed_at=utc_now(),
+            error=error,
+        )
+        return self.last_result
+
+    def _emit(self, event: Event) -> None:
+        if isinstance(event, StepFinished):
+            record = InitializationStep(
+                event.step, event.started_at, event.completed_at, event.seconds, event.success, event.error
+            )
+            self._steps.append(record)
+            logger.info(
+                "step %s started_at=%s completed_at=%s seconds=%.3f success=%s error=%s",
+                record.name,
+                record.started_at,
+                record.completed_at,
+                record.seconds,
+                record.success,
+                record.error,
+            )
+        self._emit_further(event)
+
+
+def _told(findings: Sequence[TableFinding], checker: TableExistenceChecker) -> str:
+    required = len(checker.required)
+    if not findings:
+        return f"{required} required tables ready"
+    return f"{len(findings)} of {required} required tables not ready"
+
+
+def _drop(node: NodeFacts, catalog: Catalog) -> str:
+    relation = catalog.get(node.relation)
+    kind = relation.kind if relation is not None else "table"
+    return f"drop {kind} if exists {node.relation.quoted()} cascade"
+
+
+def _gained(before: Catalog, after: Catalog) -> tuple[str, ...]:
+    return tuple(
+        name.name
+        for name, relation in after.relations.items()
+        if not is_ledger(name) and ((was := before.get(name)) is None or was.kind != relation.kind)
+    )

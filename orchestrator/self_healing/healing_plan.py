@@ -1,0 +1,186 @@
+"""From findings to the smallest ordered list of dbt commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass
+
+from orchestrator.dbt_runner.catalog import Catalog
+from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
+from orchestrator.exceptions import InitializationError
+from orchestrator.self_healing.initialization_state import Problem, RequiredTable, TableFinding, TableTier
+from orchestrator.self_healing.registry import node_of
+
+STEP_OF = {
+    TableTier.SEED: "load_seeds",
+    TableTier.FOUNDATION: "build_foundation",
+    TableTier.STATE: "create_state",
+}
+HARMLESS_TO_BUILD = (Problem.MISSING, Problem.WRONG_TYPE, Problem.INCOMPLETE)
+HoldsRows = Callable[[NodeFacts], bool]
+
+
+@dataclass(frozen=True)
+class HealingCommand:
+    """One thing to do.
+
+    ``command`` is ``seed``, ``run`` or (with snapshots) ``build`` of dbt, or ``create`` for an empty state table.
+    ``drops`` are the nodes whose relation is of the wrong shape and goes first.
+    """
+
+    step: str
+    command: str
+    nodes: tuple[NodeFacts, ...]
+    full_refresh: bool = False
+    drops: tuple[NodeFacts, ...] = ()
+
+    def words(self) -> str:
+        """Return the command as a person would type it."""
+        if self.command == "create":
+            return "create empty"
+        return f"dbt {self.command}" + (" --full-refresh" if self.full_refresh else "")
+
+
+@dataclass(frozen=True)
+class HealingPlan:
+    """Commands in the order in which they must run; none when nothing is wrong."""
+
+    commands: tuple[HealingCommand, ...]
+
+    @property
+    def nodes(self) -> tuple[NodeFacts, ...]:
+        """Return every node that will be built, in order."""
+        return tuple(node for command in self.commands for node in command.nodes)
+
+
+def make_plan(
+    findings: Sequence[TableFinding],
+    required: Sequence[RequiredTable],
+    facts: ProjectFacts,
+    catalog: Catalog,
+    holds_rows: HoldsRows,
+    outdated: Set[str] = frozenset(),
+) -> HealingPlan:
+    """Plan the repair of ``findings`` and of nothing else.
+
+    A missing or wrong table is built with those of its ancestors that it reads and that are not there either; a
+    drifted or stale one also takes its required descendants along, and what lies between. ``holds_rows`` tells
+    whether a table has any: an incremental or state table with rows is never rebuilt. ``outdated`` are unique ids of
+    ancestors that are not required and were changed.
+
+    Raises:
+        InitializationError: a repair would cost the rows of simulated years.
+    """
+    nodes = {finding.table: node_of(finding.table, facts) for finding in findings}
+    tiers = {node_of(table, facts).unique_id: table.tier for table in required}
+    problems = {nodes[finding.table].unique_id: finding for finding in findings}
+    for finding in findings:
+        _refuse_loss(nodes[finding.table], finding, holds_rows)
+    build = {node.unique_id for node in nodes.values()} | outdated
+    changed = {unique_id for unique_id, finding in problems.items() if _entails_descendants(finding)} | outdated
+    affected = {u for u in facts.descendants(changed) if (node := facts.node(u)) is not None and node.kind is not None}
+    _refuse_old_rows(affected & {u for u, t in tiers.items() if t is TableTier.FOUNDATION}, facts, problems, holds_rows)
+    affected = {u for u in affected if (node := facts.node(u)) is not None and not _keeps(node, holds_rows)}
+    required_again = {unique_id for unique_id in affected if tiers.get(unique_id) is TableTier.FOUNDATION}
+    between = affected & facts.ancestors(required_again) - tiers.keys()
+    build |= required_again | between
+    state = {unique_id for unique_id in build if tiers.get(unique_id) is TableTier.STATE}
+    build |= _absent_ancestors(build - state, facts, catalog, {u for u, t in tiers.items() if t is TableTier.STATE})
+    chosen = [node for node in facts.nodes if node.unique_id in build]
+    return HealingPlan(tuple(_commands(chosen, state, problems, changed | affected)))
+
+
+def _commands(
+    chosen: list[NodeFacts], state: set[str], problems: dict[str, TableFinding], renewed: set[str]
+) -> Iterable[HealingCommand]:
+    drifted = {unique_id for unique_id, finding in problems.items() if finding.problem is Problem.DRIFTED}
+    misshapen = {unique_id for unique_id, finding in problems.items() if finding.problem is Problem.WRONG_TYPE}
+    seeds = [node for node in chosen if node.resource_type == "seed"]
+    models = [node for node in chosen if node.resource_type != "seed" and node.unique_id not in state]
+    created = [node for node in chosen if node.unique_id in state]
+    plain = tuple(node for node in seeds if node.unique_id not in drifted)
+    if plain:
+        drops = tuple(node for node in plain if node.unique_id in misshapen)
+        yield HealingCommand(STEP_OF[TableTier.SEED], "seed", plain, drops=drops)
+    refreshed = tuple(node for node in seeds if node.unique_id in drifted)
+    if refreshed:
+        yield HealingCommand(STEP_OF[TableTier.SEED], "seed", refreshed, full_refresh=True)
+    if models:
+        outgrown = {node.unique_id for node in models if node.materialized == "incremental"} & renewed
+        drops = tuple(node for node in models if node.unique_id in misshapen | outgrown)
+        command = "build" if any(node.resource_type == "snapshot" for node in models) else "run"
+        yield HealingCommand(STEP_OF[TableTier.FOUNDATION], command, tuple(models), drops=drops)
+    if created:
+        drops = tuple(node for node in created if node.unique_id in misshapen | drifted)
+        yield HealingCommand(STEP_OF[TableTier.STATE], "create", tuple(created), drops=drops)
+
+
+def _absent_ancestors(build: set[str], facts: ProjectFacts, catalog: Catalog, state: set[str]) -> set[str]:
+    """Return what ``build`` reads, directly or through views, and what is not in the database."""
+    absent: set[str] = set()
+    seen: set[str] = set()
+    pending = sorted(build)
+    while pending:
+        node = facts.node(pending.pop())
+        for parent_id in node.depends_on if node is not None else ():
+            parent = facts.node(parent_id)
+            if parent is None or parent_id in seen or parent_id in state:
+                continue
+            seen.add(parent_id)
+            if parent.materialized == "ephemeral":
+                pending.append(parent_id)
+                continue
+            if catalog.get(parent.relation) is None:
+                absent.add(parent_id)
+                pending.append(parent_id)
+            elif parent.kind == "view":
+                pending.append(parent_id)
+    return absent
+
+
+def _entails_descendants(finding: TableFinding) -> bool:
+    return finding.problem in (Problem.DRIFTED, Problem.STALE)
+
+
+def _keeps(node: NodeFacts, holds_rows: HoldsRows) -> bool:
+    return node.materialized == "incremental" and holds_rows(node)
+
+
+def _refuse_old_rows(
+    affected: set[str], facts: ProjectFacts, problems: dict[str, TableFinding], holds_rows: HoldsRows
+) -> None:
+    """Refuse to leave an incremental table with rows made of what has changed above it."""
+    for unique_id in sorted(affected - problems.keys()):
+        node = facts.node(unique_id)
+        if node is not None and _keeps(node, holds_rows):
+            above = next((f for u, f in problems.items() if u in facts.ancestors([unique_id])), None)
+            why = f"{above.table.name} {above.detail}" if above is not None else "what it is built from has changed"
+            raise InitializationError(
+                f"Table {node.name} is incremental and holds rows made of what is out of date: {why}. "
+                "It is not rebuilt by itself.",
+                step="check_tables",
+                tables=[node.name],
+                to_fix=f"empty it (delete from {node.relation.quoted()}) to have it built anew",
+            )
+
+
+def _refuse_loss(node: NodeFacts, finding: TableFinding, holds_rows: HoldsRows) -> None:
+    if finding.problem in HARMLESS_TO_BUILD or not _keeps(node, holds_rows):
+        return
+    if finding.problem is Problem.STALE:
+        raise InitializationError(
+            f"Table {node.name} {finding.detail}. It is incremental and holds rows of years that were already "
+            "simulated, so it is not rebuilt by itself.",
+            step="check_tables",
+            tables=[node.name],
+            to_fix=f"empty it (delete from {node.relation.quoted()}) to have it built anew, or move the database "
+            "aside with `orchestrator init --recreate` and simulate again",
+        )
+    raise InitializationError(
+        f"Table {node.name} {finding.detail}, and it holds rows of years that were already simulated, so it "
+        "is not rebuilt by itself.",
+        step="check_tables",
+        tables=[node.name],
+        to_fix="put its columns right by hand (alter table), or move the database aside with "
+        "`orchestrator init --recreate` and simulate again",
+    )

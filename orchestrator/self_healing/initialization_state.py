@@ -1,0 +1,105 @@
+"""The values of healing: what is required, what is wrong, what was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+class InitializationState(str, Enum):
+    """Where a healing stands: NOT_STARTED → IN_PROGRESS → COMPLETED | FAILED → IN_PROGRESS on retry."""
+
+    NOT_STARTED = "not_started"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class TableTier(str, Enum):
+    """When and how a required table comes to be, in the order in which tiers are healed."""
+
+    SEED = "seed"
+    FOUNDATION = "foundation"
+    STATE = "state"
+
+
+TIERS = tuple(TableTier)
+
+
+class Problem(str, Enum):
+    """What may be wrong with a required table; ``incomplete`` and ``stale`` are the ledger's to find."""
+
+    MISSING = "missing"
+    WRONG_TYPE = "wrong_type"
+    INCOMPLETE = "incomplete"
+    EMPTY = "empty"
+    DRIFTED = "drifted"
+    STALE = "stale"
+
+
+@dataclass(frozen=True)
+class RequiredTable:
+    """A table that must be ready before the first year; ``selector`` is the dbt selector that builds it.
+
+    ``min_rows`` is how many rows it must hold at least, None where nothing is promised.
+    """
+
+    name: str
+    tier: TableTier
+    selector: str
+    min_rows: int | None = None
+
+
+@dataclass(frozen=True)
+class TableFinding:
+    """One thing wrong with one required table; ``detail`` says in words what was seen."""
+
+    table: RequiredTable
+    problem: Problem
+    detail: str
+
+
+@dataclass(frozen=True)
+class InitializationStep:
+    """One step of a healing; ``completed_at`` is None only for a step that was never left."""
+
+    name: str
+    started_at: datetime
+    completed_at: datetime | None
+    seconds: float
+    success: bool
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class InitializationResult:
+    """What a healing did.
+
+    ``missing_tables_found`` are the names of required tables that were not ready, ``tables_created`` the names
+    that the catalog holds afterwards and did not hold, or held as another kind, before.
+    """
+
+    state: InitializationState
+    steps: tuple[InitializationStep, ...]
+    missing_tables_found: tuple[str, ...]
+    tables_created: tuple[str, ...]
+    started_at: datetime
+    completed_at: datetime | None
+    error: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Return the whole duration; 0 while it goes on."""
+        return 0.0 if self.completed_at is None else (self.completed_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class InitializationSummary:
+    """A database against its list: how many tables are required, and how many of each tier are not ready."""
+
+    initialized: bool
+    required: int
+    not_ready: int
+    by_tier: tuple[tuple[TableTier, int, int], ...]
+    by_problem: tuple[tuple[Problem, int], ...]

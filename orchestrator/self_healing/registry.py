@@ -1,0 +1,126 @@
+"""Which tables a run requires: as configured, or derived from the dbt project."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from orchestrator.config import SimulationConfig
+from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
+from orchestrator.exceptions import ConfigurationError
+from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
+
+FOUNDATION_TAG = "FOUNDATION"
+BUILT = ("table", "view", "incremental")
+
+
+def configured_tables(config: SimulationConfig) -> tuple[RequiredTable, ...] | None:
+    """Return the list that is written in a configuration, None where it is left to the dbt project."""
+    if config.required_tables == "auto":
+        return None
+    return tuple(
+        RequiredTable(t.name, TableTier(t.tier), t.selector or t.name, t.min_rows) for t in config.required_tables
+    )
+
+
+def required_tables(
+    facts: ProjectFacts, configured: Sequence[RequiredTable] | None = None
+) -> tuple[RequiredTable, ...]:
+    """Return the required tables in tier order, parents before children.
+
+    ``configured`` None derives them: every enabled seed; every ``tag:FOUNDATION`` model that is a table, view or
+    incremental (without that tag and without years, every such model; with years, those that no year writes); every
+    model that a source's ``meta.prior_year_of`` names. ``meta.min_rows`` of a node is its promise of rows.
+
+    Raises:
+        ConfigurationError: a name that no node builds, a tier that does not fit it, or a prior-year source that
+            fits no model.
+    """
+    tables = _derived(facts) if configured is None else [_with_node(table, facts) for table in configured]
+    order = {tier: number for number, tier in enumerate(TableTier)}
+    return tuple(sorted(tables, key=lambda table: order[table.tier]))
+
+
+def node_of(table: RequiredTable, facts: ProjectFacts) -> NodeFacts:
+    """Return the node that builds a required table.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    node = facts.buildable(table.selector) or facts.buildable(table.name)
+    if node is None:
+        names = [n.name for n in facts.nodes if n.resource_type != "test"]
+        near = difflib.get_close_matches(table.name, names, 1)
+        hint = f" The nearest name is {near[0]}." if near else ""
+        kind = "seed file" if table.tier is TableTier.SEED else "model"
+        by = "" if table.selector == table.name else f", and none called {table.selector!r}, its selector,"
+        raise ConfigurationError(
+            f"Required table {table.name}: no {kind} of that name{by} is in {facts.project_dir}.{hint}",
+            to_fix=f"restore the {kind}, or correct the name in `required_tables`",
+        )
+    return node
+
+
+def _derived(facts: ProjectFacts) -> list[RequiredTable]:
+    tables = [_table(seed, TableTier.SEED) for seed in facts.seeds()]
+    models = [model for model in facts.models() if model.materialized in BUILT]
+    tagged = [model for model in models if FOUNDATION_TAG in model.tags]
+    state = _state_models(facts)
+    if not any(FOUNDATION_TAG in model.tags for model in facts.models()):
+        yearly = {model.unique_id for model in models if model.uses_year}
+        yearly |= facts.descendants(yearly)
+        tagged = [] if state else [model for model in models if model.unique_id not in yearly]
+    tables += [_table(model, TableTier.FOUNDATION) for model in tagged if model not in state]
+    return tables + [_table(model, TableTier.STATE) for model in state]
+
+
+def _state_models(facts: ProjectFacts) -> list[NodeFacts]:
+    models: dict[str, NodeFacts] = {}
+    for source in facts.sources:
+        if source.prior_year_of is None:
+            continue
+        where = f"Source {source.source_name}.{source.name} ({source.file})"
+        model = facts.buildable(source.prior_year_of)
+        if model is None or model.resource_type != "model":
+            near = difflib.get_close_matches(source.prior_year_of, [m.name for m in facts.models()], 1)
+            hint = f", such as {near[0]}" if near else ""
+            raise ConfigurationError(
+                f"{where}: meta.prior_year_of names {source.prior_year_of!r}, and no model of that name exists.",
+                to_fix=f"name the model that writes the table{hint}",
+            )
+        if model.relation != source.relation:
+            raise ConfigurationError(
+                f"{where} reads {source.relation.quoted()}, but model {model.name}, which "
+                f"meta.prior_year_of names, writes {model.relation.quoted()}.",
+                to_fix="give the source the same database, schema and identifier as the model",
+            )
+        if not model.contract or any(column.data_type is None for column in model.columns):
+            raise ConfigurationError(
+                f"{where}: model {model.name} has no enforced contract with a data_type for every column, so "
+                "its table cannot be created empty before the first year.",
+                to_fix=f"set `contract: {{enforced: true}}` and every data_type on {model.name}",
+            )
+        models[model.unique_id] = model
+    return list(models.values())
+
+
+def _table(node: NodeFacts, tier: TableTier) -> RequiredTable:
+    return RequiredTable(node.name, tier, node.unique_id, _promise(node))
+
+
+def _promise(node: NodeFacts) -> int | None:
+    if node.min_rows is not None:
+        return node.min_rows
+    return 1 if node.has_rows else None
+
+
+def _with_node(table: RequiredTable, facts: ProjectFacts) -> RequiredTable:
+    node = node_of(table, facts)
+    if (node.resource_type == "seed") is not (table.tier is TableTier.SEED):
+        raise ConfigurationError(
+            f"Required table {table.name} is of tier {table.tier.value}, but {node.name} is a {node.resource_type}.",
+            to_fix=f"give it tier {'seed' if node.resource_type == 'seed' else 'foundation or state'} in "
+            "`required_tables`",
+        )
+    min_rows = table.min_rows if table.min_rows is not None else _promise(node)
+    return RequiredTable(table.name, table.tier, table.selector, min_rows)

@@ -1,0 +1,195 @@
+"""Compare a database with the list of required tables and say what is wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from orchestrator.dbt_runner.catalog import Catalog, Relation
+from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
+from orchestrator.exceptions import DatabaseError, DbtError
+from orchestrator.pipeline.ledger import read_built_tables
+from orchestrator.self_healing.initialization_state import (
+    TIERS,
+    InitializationSummary,
+    Problem,
+    RequiredTable,
+    TableFinding,
+    TableTier,
+)
+from orchestrator.self_healing.registry import node_of
+from orchestrator.self_healing.staleness import Staleness
+
+ROWS_PER_QUERY = 100
+
+
+class DatabaseReader(Protocol):
+    """What the checker needs of a database."""
+
+    def catalog(self) -> Catalog:
+        """Take a snapshot of the relations."""
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """Return all rows of a query."""
+
+
+OpenDatabase = Callable[[], AbstractContextManager[DatabaseReader]]
+
+
+class TableExistenceChecker:
+    """Answers about one database and one list of required tables; every call looks again.
+
+    ``open_database`` gives a reader for the time of one look.
+    """
+
+    def __init__(self, required: Sequence[RequiredTable], facts: ProjectFacts, open_database: OpenDatabase) -> None:
+        self.required = tuple(required)
+        self._facts = facts
+        self._open_database = open_database
+
+    def is_initialized(self) -> bool:
+        """Tell whether every required table is ready."""
+        return not self.findings()
+
+    def get_missing_tables(self) -> tuple[RequiredTable, ...]:
+        """Return the required tables that do not exist, in tier order."""
+        return tuple(f.table for f in self.findings() if f.problem is Problem.MISSING)
+
+    def get_missing_by_tier(self) -> dict[TableTier, tuple[RequiredTable, ...]]:
+        """Return the required tables that do not exist, by tier; a tier without any is an empty tuple."""
+        missing = self.get_missing_tables()
+        return {tier: tuple(table for table in missing if table.tier is tier) for tier in TIERS}
+
+    def get_initialization_summary(self) -> InitializationSummary:
+        """Count what is required and what is not ready."""
+        findings = self.findings()
+        bad = Counter(finding.table.tier for finding in findings)
+        problems = Counter(finding.problem for finding in findings)
+        return InitializationSummary(
+            initialized=not findings,
+            required=len(self.required),
+            not_ready=len(findings),
+            by_tier=tuple((tier, sum(t.tier is tier for t in self.required), bad[tier]) for tier in TIERS),
+            by_problem=tuple((problem, problems[problem]) for problem in Problem if problems[problem]),
+        )
+
+    def findings(self) -> tuple[TableFinding, ...]:
+        """Return what is wrong, at most one finding a table, in the order of the list.
+
+        Raises:
+            DatabaseError: the database cannot be read.
+        """
+        with self._open_database() as reader:
+            return self.findings_in(reader)
+
+    def findings_in(self, reader: DatabaseReader) -> tuple[TableFinding, ...]:
+        """Return what is wrong as seen through an open reader."""
+        catalog = reader.catalog()
+        staleness = self.staleness(reader)
+        types = _Types(reader, known=self._facts.adapter == "duckdb")
+        nodes = {table: node_of(table, self._facts) for table in self.required}
+        found: dict[RequiredTable, TableFinding] = {}
+        promising: list[RequiredTable] = []
+        for table, node in nodes.items():
+            relation = catalog.get(node.relation)
+            problem = _shape_problem(table, node, relation, types) or _history_problem(table, node, staleness)
+            if problem is not None:
+                found[table] = problem
+            elif table.min_rows:
+                promising.append(table)
+        for table, rows in self._rows(reader, promising, nodes):
+            assert table.min_rows is not None
+            if rows < table.min_rows:
+                promise = "a row is" if table.min_rows == 1 else f"{table.min_rows:,} are"
+                found[table] = TableFinding(table, Problem.EMPTY, f"has {rows:,} rows; at least {promise} promised")
+        return tuple(found[table] for table in self.required if table in found)
+
+    def staleness(self, reader: DatabaseReader) -> Staleness:
+        """Return what the ledger of the database tells about the required tables."""
+        built = read_built_tables(reader, self._facts.ledger_database)
+        return Staleness(self._facts, built, [node_of(table, self._facts).unique_id for table in self.required])
+
+    def _rows(
+        self, reader: DatabaseReader, tables: Sequence[RequiredTable], nodes: dict[RequiredTable, NodeFacts]
+    ) -> list[tuple[RequiredTable, int]]:
+        """Count rows, each table no further than its promise."""
+        counted: list[tuple[RequiredTable, int]] = []
+        for start in range(0, len(tables), ROWS_PER_QUERY):
+            batch = tables[start : start + ROWS_PER_QUERY]
+            parts = [
+                f"select {number}, (select count(*) from (select 1 from {nodes[table].relation.quoted()} "
+                f"limit {table.min_rows}) as promised)"
+                for number, table in enumerate(batch)
+            ]
+            for number, rows in reader.query(" union all ".join(parts)):
+                assert isinstance(number, int) and isinstance(rows, int)
+                counted.append((batch[number], rows))
+        return counted
+
+
+class _Types:
+    """The database's own name for a type, so that ``string`` and ``VARCHAR`` compare as equal."""
+
+    def __init__(self, reader: DatabaseReader, *, known: bool) -> None:
+        self._reader = reader
+        self._known = known
+        self._names: dict[str, str | None] = {}
+
+    def name(self, data_type: str) -> str | None:
+        """Return the database's name for a declared type, None where it cannot be told."""
+        if data_type not in self._names:
+            self._names[data_type] = self._ask(data_type) if self._known else None
+        return self._names[data_type]
+
+    def _ask(self, data_type: str) -> str | None:
+        try:
+            rows = self._reader.query(f"select typeof(cast(null as {data_type}))")
+        except (DatabaseError, DbtError):
+            return None  # not a type of this database: dbt will say so when it builds
+        return str(rows[0][0]) if rows else None
+
+
+def _shape_problem(
+    table: RequiredTable, node: NodeFacts, relation: Relation | None, types: _Types
+) -> TableFinding | None:
+    if relation is None:
+        return TableFinding(table, Problem.MISSING, "does not exist")
+    if node.kind is not None and relation.kind != node.kind:
+        return TableFinding(table, Problem.WRONG_TYPE, f"is a {relation.kind}; a {node.kind} is required")
+    if node.columns and (node.resource_type == "seed" or node.contract):
+        drift = _drift(node, relation, types)
+        if drift is not None:
+            return TableFinding(table, Problem.DRIFTED, drift)
+    return None
+
+
+def _history_problem(table: RequiredTable, node: NodeFacts, staleness: Staleness) -> TableFinding | None:
+    """Compare a table with what the ledger says of its last build; a state table belongs to the years."""
+    if table.tier is TableTier.STATE:
+        return None
+    unfinished = staleness.unfinished(node)
+    if unfinished is not None:
+        return TableFinding(table, Problem.INCOMPLETE, unfinished)
+    reason = staleness.reason(node)
+    return None if reason is None else TableFinding(table, Problem.STALE, f"is out of date: {reason}")
+
+
+def _drift(node: NodeFacts, relation: Relation, types: _Types) -> str | None:
+    promised_by = "the seed's header" if node.resource_type == "seed" else "the contract"
+    expected = {column.name.lower(): column for column in node.columns}
+    actual = {name.lower(): data_type for name, data_type in relation.columns}
+    lost = [column.name for key, column in expected.items() if key not in actual]
+    extra = [name for name, _ in relation.columns if name.lower() not in expected]
+    if lost or extra:
+        parts = [f"lacks {', '.join(lost)}"] if lost else []
+        parts += [f"has {', '.join(extra)}"] if extra else []
+        return f"{' and '.join(parts)} unlike {promised_by}"
+    for key, column in expected.items():
+        declared = types.name(column.data_type) if column.data_type else None
+        if declared is not None and declared != actual[key]:
+            return f"column {column.name} is {actual[key]}; {promised_by.replace('header', 'type')} says {declared}"
+    if node.resource_type == "seed" and list(expected) != list(actual):
+        return "has its columns in another order than the seed's header"
+    return None

@@ -1,0 +1,150 @@
+"""The command line as a user meets it: a real process in a real project."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestrator.locking import DatabaseMutex
+from tests.integration.conftest import PROJECTS, REPOSITORY, wait_until
+
+REQUIRED = ["lakes", "rain", "lake_shape", "stg_rain", "lake_shore", "lake_level"]
+HOLD_FILE = """
+import duckdb, sys
+c = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "read_only")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a command said and how it ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    def document(self) -> dict[str, object]:
+        """Return the one JSON document on standard output."""
+        found = json.loads(self.out)
+        assert isinstance(found, dict)
+        return found
+
+    def error(self) -> dict[str, str]:
+        """Return the ``error`` of a failure's document."""
+        error = self.document()["error"]
+        assert isinstance(error, dict)
+        return error
+
+
+class Cli:
+    """The command line in one project folder; ``database`` is its file."""
+
+    def __init__(self, root: Path, database: Path) -> None:
+        self.root = root
+        self.database = database
+
+    def start(self, *args: str, env: dict[str, str] | None = None, python: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """Start a command and return at once."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
+        environment |= {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "80", **(env or {})}
+        return subprocess.Popen(
+            [sys.executable, *python, "-m", "orchestrator", *args],
+            cwd=self.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def __call__(self, *args: str, env: dict[str, str] | None = None, python: Sequence[str] = ()) -> Told:
+        """Run a command to its end."""
+        process = self.start(*args, env=env, python=python)
+        out, err = process.communicate(timeout=120)
+        return Told(process.returncode, out, err)
+
+    def sql(self, *statements: str) -> list[tuple[object, ...]]:
+        """Run statements on the database from outside; return the rows of the last."""
+        rows: list[tuple[object, ...]] = []
+        with duckdb.connect(str(self.database)) as connection:
+            for statement in statements:
+                rows = connection.execute(statement).fetchall()
+        return rows
+
+    @contextmanager
+    def held(self) -> Iterator[DatabaseMutex]:
+        """Hold the mutex, as another run does."""
+        with DatabaseMutex(self.database, run_id="another", command="orchestrator simulate").held() as mutex:
+            yield mutex
+
+    @contextmanager
+    def open_elsewhere(self, mode: str = "read_write") -> Iterator[int]:
+        """Have the database open in another program, ``read_write`` or ``read_only``; yield its pid."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD_FILE, str(self.database), mode],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process.pid
+        finally:
+            process.communicate("")
+
+    def asides(self) -> list[Path]:
+        """Return the databases that were moved aside, without their logs."""
+        found = sorted(self.database.parent.glob("*.corrupt-*"))
+        return [path for path in found if path.suffix != ".wal"]
+
+
+_made: dict[str, Path] = {}
+
+
+@pytest.fixture(scope="session")
+def healed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one project folder with a healed database; the name of the folder has a space."""
+    if "home" not in _made:
+        root = tmp_path_factory.mktemp("cli") / "my lakes"
+        shutil.copytree(PROJECTS / "reservoir", root)
+        done = Cli(root, root / "var" / "reservoir.duckdb")("init", "--json")
+        assert done.exit_code == 0, done.err
+        shutil.copy(root / "var" / "reservoir.duckdb", root / "healed.copy")
+        _made["home"] = root
+    return _made["home"]
+
+
+@pytest.fixture
+def lakes(healed_home: Path) -> Cli:
+    """Give that project with its database as it was healed; its parse is known, so a look needs no dbt."""
+    database = healed_home / "var" / "reservoir.duckdb"
+    for leftover in database.parent.glob("reservoir.duckdb*"):
+        leftover.unlink()
+    shutil.copy(healed_home / "healed.copy", database)
+    return Cli(healed_home, database)
+
+
+def interrupt(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> Told:
+    """Send a signal, wait at most 2 seconds and some for a busy machine, and return what was said."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=6)
+    return Told(process.returncode, out, err)
+
+
+def wait_for_file(path: Path) -> None:
+    """Wait until another process has made a file."""
+    wait_until(path.exists, f"{path} is there", 60)

@@ -1,0 +1,56 @@
+"""``orchestrator plan`` and ``simulate --dry-run``."""
+
+from __future__ import annotations
+
+from tests.integration.cli_project import Cli, healed_home, lakes
+
+__all__ = ["healed_home", "lakes"]
+
+STAGES = [
+    {"name": "flows", "command": "dbt run", "select": ["tag:FLOWS"], "nodes": ["inflow"]},
+    {"name": "balance", "command": "dbt run", "select": ["tag:BALANCE"], "nodes": ["lake_level"]},
+    {"name": "checks", "command": "dbt test", "select": ["tag:CHECKS"], "nodes": ["assert_lakes_hold_water"]},
+]
+
+
+def test_the_plan_names_commands_and_nodes(lakes: Cli) -> None:
+    """What would be healed and run is listed exactly, and nothing is written."""
+    lakes.sql("drop table rain")
+    before = lakes.database.read_bytes()
+    told = lakes("plan", "2000-2001", "--json")
+    assert told.exit_code == 0, told.err
+    assert told.document() == {
+        "scenario": "baseline",
+        "database": str(lakes.database),
+        "healing": [{"step": "load_seeds", "command": "dbt seed", "nodes": ["rain"]}],
+        "resumed_from": None,
+        "changes": [],
+        "years": [{"year": year, "stages": STAGES} for year in (2000, 2001)],
+    }
+    assert lakes.database.read_bytes() == before
+
+
+def test_a_dry_run_is_the_plan_in_words(lakes: Cli) -> None:
+    """Years that do the same are told once."""
+    told = lakes("simulate", "--dry-run")
+    assert told.exit_code == 0, told.err
+    assert "Plan for 2000–2002 · scenario baseline · var/reservoir.duckdb" in told.out
+    assert "Nothing to heal" in told.out
+    assert "2000–2002: 3 stages, 3 nodes each" in told.out
+    assert told.out.count("dbt run --select tag:FLOWS, 1 node\n    inflow") == 1
+    assert lakes.sql("select count(*) from lake_level") == [(0,)]
+
+
+def test_the_plan_says_where_a_run_would_go_on(lakes: Cli) -> None:
+    """Finished years are left out; a change begins anew and is named; ``--fresh`` plans everything."""
+    assert lakes("simulate", "2000-2001").exit_code == 0
+    document = lakes("plan", "--json").document()
+    assert document["resumed_from"] == {"year": 2002, "stage": "flows"}
+    assert document["years"] == [{"year": 2002, "stages": STAGES}]
+    told = lakes("simulate", "--dry-run")
+    assert "Goes on at flows of 2002: what comes before it is done." in told.out
+    assert "2002: 3 stages, 3 nodes\n" in told.out
+    assert "2000–2002: 3 stages" in lakes("simulate", "--dry-run", "--fresh").out
+    told = lakes("plan", "--set", "vars.rain_factor=2")
+    assert "Starts at 2000 again, because since the last run\n  var rain_factor changed from 1 to 2" in told.out
+    assert "2000–2002: 3 stages" in told.out

@@ -1,0 +1,68 @@
+"""The program around the commands: help, version, usage errors, what it imports."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.integration.cli_project import Cli, healed_home, lakes
+from tests.integration.conftest import REPOSITORY
+
+__all__ = ["healed_home", "lakes"]
+
+
+def test_help_is_light_and_names_every_command(lakes: Cli) -> None:
+    """--help imports neither dbt, duckdb, pydantic's models of ours nor SQLAlchemy."""
+    told = lakes("--help", python=["-X", "importtime"])
+    assert told.exit_code == 0
+    for command in ("simulate", "check", "init", "plan", "doctor"):
+        assert command in told.out
+    imported = {line.rpartition("|")[2].strip() for line in told.err.splitlines()}
+    assert "orchestrator.cli.app" in imported
+    assert not imported & {"dbt", "duckdb", "sqlalchemy", "orchestrator.config", "orchestrator.factory"}
+
+
+def test_version(lakes: Cli) -> None:
+    """--version says who it is."""
+    told = lakes("--version")
+    assert told.exit_code == 0 and told.out.startswith("orchestrator")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["simulat"], "No such command 'simulat'"),
+        (["check", "--nonsense"], "--nonsense"),
+        (["init", "--timeout", "soon"], "--timeout"),
+        (["check", "--scenario", "dry"], "there is no scenario 'dry'"),
+        (["check", "--set", "simulation.end_yaer=2003"], "end_year"),
+        (["check", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["init", "--timeout", "0"], "timeout_seconds is 0"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2(lakes: Cli, args: list[str], words: str) -> None:
+    """Usage and configuration errors are one paragraph on standard error, and the document when one is wanted."""
+    told = lakes(*args, "--json")
+    assert told.exit_code == 2
+    assert words in told.err and "Traceback" not in told.err
+    assert told.document()["status"] == "failed" and told.document()["exit_code"] == 2
+
+
+def test_a_bare_call_shows_the_help(lakes: Cli) -> None:
+    """Without a command the help is shown, exit 2."""
+    told = lakes()
+    assert told.exit_code == 2 and "simulate" in told.out + told.err
+
+
+@pytest.mark.parametrize("command", ["simulate", "check", "init", "plan", "doctor"])
+def test_every_command_and_its_options_are_documented(lakes: Cli, command: str) -> None:
+    """The help shows the options that all commands share, and docs/cli explains whatever it offers."""
+    pages = {page.name: page.read_text(encoding="utf-8") for page in (REPOSITORY / "docs" / "cli").glob("*.md")}
+    assert f"`{command}" in pages["README.md"]
+    everything = "\n".join(pages.values())
+    shown = lakes(command, "--help", env={"COLUMNS": "200"}).out
+    for option in ("--config", "--scenario", "--set", "--database", "--json", "-v", "-q"):
+        assert option in shown
+    offered = set(re.findall(r"--[a-z][a-z-]+", shown)) - {"--help", "--verbose", "--quiet"}
+    assert {option for option in offered if option not in everything} == set()

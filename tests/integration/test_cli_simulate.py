@@ -1,0 +1,134 @@
+"""``orchestrator simulate``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli_project import Cli, healed_home, interrupt, lakes
+from tests.integration.conftest import PROJECTS
+
+__all__ = ["healed_home", "lakes"]
+
+LOUD_HOOK = """
+import subprocess
+
+def shout(context):
+    print("printed by a hook")
+    subprocess.run(["echo", "printed by its child"])
+"""
+
+
+def test_a_run_is_told_as_one_document(lakes: Cli) -> None:
+    """--json writes years, stages, seconds and the initialization; whatever else is printed goes to standard error."""
+    lakes.sql("drop table rain")
+    (lakes.root / "loud.py").write_text(LOUD_HOOK)
+    hooks = "hooks=[{type: post_year, call: 'loud:shout'}]"
+    told = lakes("simulate", "2000-2001", "--json", "--set", hooks)
+    assert told.exit_code == 0, told.err
+    document = told.document()
+    assert document["status"] == "completed" and document["scenario"] == "baseline"
+    assert document["resumed_from"] is None and document["summary"] is None
+    years = document["years"]
+    assert isinstance(years, list)
+    assert [year["year"] for year in years] == [2000, 2001]
+    assert [(stage["name"], stage["nodes"]) for stage in years[0]["stages"]] == [
+        ("flows", 1),
+        ("balance", 1),
+        ("checks", 1),
+    ]
+    healed = document["initialization"]
+    assert isinstance(healed, dict)
+    assert healed["state"] == "completed" and healed["tables_created"] == ["rain"]
+    assert "load_seeds" in [step["name"] for step in healed["steps"]]
+    assert "load_seeds" in told.err and "2001" in told.err
+    assert told.err.count("printed by a hook") == told.err.count("printed by its child") == 2
+    events = lakes.root / "var" / "runs" / str(document["run_id"]) / "events.jsonl"
+    assert [json.loads(line)["event"] for line in events.read_text().splitlines()][-1] == "RunFinished"
+
+
+def test_a_run_is_told_in_plain_lines(lakes: Cli) -> None:
+    """Piped output has the years as rows, where the time went, and where things are; no line comes twice."""
+    told = lakes("simulate", "2000-2001")
+    assert told.exit_code == 0, told.err
+    assert told.err == ""
+    lines = told.out.splitlines()
+    assert lines[0] == "Simulating 2000–2001 · scenario baseline · var/reservoir.duckdb"
+    assert [line.split()[1] for line in lines if line.startswith("✓ 200")] == ["2000", "2001"]
+    assert "load_seeds" not in told.out
+    assert "Where the time went" in told.out and "start-up and parse" in told.out
+    assert "database  var/reservoir.duckdb" in lines
+    assert "\x1b" not in told.out
+    written = [line for line in lines if line.strip()]
+    assert len(written) == len(set(written))
+
+
+def test_a_failing_test_names_stage_year_and_test(lakes: Cli) -> None:
+    """Failing rows end the run with 1: the stage, the year, the test and how many rows."""
+    lakes.sql("update lakes set start_level = -1e6", "update lake_shape set start_level = -1e6")
+    told = lakes("simulate", "2000", "--json")
+    assert told.exit_code == 1
+    assert told.error()["type"] == "TestFailedError"
+    for words in ("assert_lakes_hold_water", "stage checks of 2000"):
+        assert words in told.error()["message"]
+    assert told.err.count("Error: ") == 1
+
+
+@pytest.mark.parametrize("years", ["20x5", "2001-2000", "1999-2001", "2000-", ""])
+def test_a_wrong_range_is_a_usage_error(lakes: Cli, years: str) -> None:
+    """What is no range of years, or begins before the first year, ends with 2."""
+    told = lakes("simulate", years)
+    assert told.exit_code == 2
+    assert told.err.startswith("Error: ")
+
+
+def test_a_project_without_years_cannot_be_simulated(tmp_path: Path) -> None:
+    """The error says what the configuration lacks."""
+    shutil.copytree(PROJECTS / "plain", tmp_path / "plain")
+    told = Cli(tmp_path / "plain", tmp_path)("simulate", "--config", "orchestrator.yaml")
+    assert told.exit_code == 2
+    assert "no section simulation" in told.err
+
+
+def test_without_healing_a_database_that_is_not_ready_is_refused(lakes: Cli) -> None:
+    """--no-auto-initialize names what is missing and how to mend it."""
+    lakes.sql("drop table rain")
+    told = lakes("simulate", "--no-auto-initialize", "--json")
+    assert told.exit_code == 1
+    assert told.error()["type"] == "InitializationError"
+    assert "rain does not exist" in told.error()["message"]
+
+
+def test_healing_errors_do_not_speak_of_hooks(lakes: Cli) -> None:
+    """The healing runs as a hook, which is no business of whoever runs a simulation."""
+    lakes.sql("drop table rain")
+    told = lakes("simulate", "--timeout", "0.3", "--json")
+    assert told.exit_code == 124
+    assert told.error()["type"] == "InitializationTimeoutError"
+    assert "hook" not in told.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_ends_a_run_with_130(lakes: Cli, number: signal.Signals) -> None:
+    """While dbt starts, Ctrl-C and SIGTERM end the run at once; the document says so."""
+    process = lakes.start("simulate", "--json")
+    assert process.stderr is not None
+    assert "check_tables" in process.stderr.readline()
+    told = interrupt(process, number)
+    assert told.exit_code == 130
+    assert told.document()["status"] == "interrupted"
+    assert "Traceback" not in told.err
+
+
+def test_the_first_words_come_before_dbt(lakes: Cli) -> None:
+    """The heading is flushed on its own, while dbt still starts."""
+    process = lakes.start("simulate", "2000")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("Simulating 2000")
+    assert "check_tables" in process.stdout.readline()
+    assert process.poll() is None
+    assert interrupt(process).exit_code == 130

@@ -1,0 +1,150 @@
+"""Projects as strangers have them: names, shapes and settings that the shipped one has not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli_project import Cli
+
+PROJECT = """
+name: odd
+version: "1.0"
+profile: odd
+flags: {send_anonymous_usage_stats: false}
+"""
+PROFILE = "odd: {target: dev, outputs: {dev: {type: duckdb, path: PATH}}}\n"
+YEARS = """
+simulation: {start_year: 2000, end_year: 2001, year_var: y, year_column: COLUMN}
+dbt: {project_dir: .}
+stages: [{name: s, select: "tag:S"}]
+"""
+
+
+class Odd(Cli):
+    """A dbt project made file by file, with the smallest configuration there is."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, root / "odd.duckdb")
+        self.write("dbt_project.yml", PROJECT)
+        self.write("profiles.yml", PROFILE.replace("PATH", "odd.duckdb"))
+        self.write("config/simulation.yaml", "dbt: {project_dir: .}\n")
+
+    def write(self, file: str, text: str) -> None:
+        """Write a file of the project."""
+        path = self.root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def years(self, column: str = "year") -> None:
+        """Make it a simulation of two years with one stage, tag:S."""
+        self.write("config/simulation.yaml", YEARS.replace("COLUMN", column))
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Odd:
+    """An empty project in a folder with a space."""
+    root = tmp_path / "odd one"
+    root.mkdir()
+    return Odd(root)
+
+
+def test_odd_names_and_shapes_are_healed(odd: Odd) -> None:
+    """Folders with spaces, commas, dots, versions, snapshots and headers that dbt renames are healed once."""
+    odd.write("seeds/sub dir/x.csv", "a\n1\n")
+    odd.write("seeds/comma,x.csv", "a\n1\n")
+    odd.write("seeds/a.b.csv", "a\n1\n")
+    odd.write("seeds/spaced.csv", "id , v\n1,2\n")
+    odd.write("seeds/trailing.csv", "id,v,\n1,2,\n")
+    odd.write("seeds/double.csv", "id,id\n1,2\n")
+    odd.write("seeds/late.csv", "\nid,w\n1,2\n")
+    odd.write("seeds/caps.csv", "id\n1\n")
+    odd.write("seeds/s.yml", "seeds: [{name: caps, config: {column_types: {ID: varchar}}}]\n")
+    odd.write("models/dim_v1.sql", "select 1 as a")
+    odd.write("models/dim_v2.sql", "select 2 as a")
+    odd.write("models/m.yml", "models: [{name: dim, latest_version: 2, versions: [{v: 1}, {v: 2}]}]\n")
+    odd.write(
+        "snapshots/snap.sql",
+        "{% snapshot snap %}{{ config(unique_key='a', strategy='check', check_cols=['a']) }}"
+        "select * from {{ ref('x') }}{% endsnapshot %}",
+    )
+    odd.write("models/reads_snap.sql", "{{ config(materialized='table') }} select a from {{ ref('snap') }}")
+    told = odd("init", "--json")
+    assert told.exit_code == 0, told.err
+    checked = odd("check", "--json")
+    assert checked.exit_code == 0, checked.out
+    tables = checked.document()["tables"]
+    assert isinstance(tables, list)
+    assert {"dim.v1", "dim.v2", "a.b", "reads_snap"} <= {table["name"] for table in tables}
+    assert odd.sql("select a from dim_v2") == [(2,)]
+    odd.sql('drop table "a.b"', "drop view dim_v1")
+    again = odd("init", "--json")
+    assert sorted(json.loads(again.out)["tables_created"]) == ["a.b", "dim_v1"]
+
+
+def test_a_database_in_memory_is_refused(odd: Odd) -> None:
+    """What would be built there is gone with the dbt process."""
+    odd.write("profiles.yml", PROFILE.replace("PATH", '":memory:"'))
+    odd.write("seeds/x.csv", "a\n1\n")
+    told = odd("init")
+    assert told.exit_code == 2
+    assert "in memory only" in told.err
+    assert "To fix:" in told.err
+
+
+@pytest.mark.parametrize(
+    ("year", "says"),
+    [
+        ("{{ var('y') }} as yeer", "no column year (the nearest is yeer)"),
+        ("make_date({{ var('y') }}, 1, 1) as year", "its column year is DATE"),
+    ],
+)
+def test_a_year_that_could_not_be_taken_out_again_is_refused(odd: Odd, year: str, says: str) -> None:
+    """A model that appends needs the year as a number: else a second run would double its rows."""
+    odd.years()
+    odd.write("models/m.sql", "{{ config(materialized='incremental', tags=['S']) }} select " + year)
+    for _ in range(2):
+        told = odd("simulate")
+        assert told.exit_code == 2, told
+        assert says in told.err.replace("\n", " ")
+        assert "To fix:" in told.err
+
+
+def test_tables_of_years_are_not_made_up_by_healing(odd: Odd) -> None:
+    """Without tags, what reads the year is built by the stages alone; a lost one is no reason to invent a year."""
+    odd.years()
+    odd.write("seeds/x.csv", "a\n1\n")
+    odd.write("models/plain.sql", "select * from {{ ref('x') }}")
+    odd.write(
+        "models/ev.sql",
+        "{{ config(materialized='incremental', tags=['S']) }} select {{ var('y') }} as year, a from {{ ref('plain') }}",
+    )
+    odd.write("models/total.sql", "{{ config(materialized='table') }} select count(*) as n from {{ ref('ev') }}")
+    assert odd("simulate").exit_code == 0
+    tables = odd("check", "--json").document()["tables"]
+    assert isinstance(tables, list)
+    assert [table["name"] for table in tables] == ["x", "plain"]
+    odd.sql("drop table ev")
+    assert odd("init", "--json").document()["tables_created"] == []
+
+
+def test_a_unit_test_that_fails_shows_its_differences(odd: Odd) -> None:
+    """dbt's own table of what was expected and what came is the message."""
+    odd.years()
+    odd.write("models/one.sql", "{{ config(tags=['S']) }} select {{ var('y') }} as year, 1 as a")
+    odd.write(
+        "models/u.yml",
+        "unit_tests: [{name: ut, model: one, given: [], expect: {rows: [{a: 2}]}, config: {tags: [T]}}]\n",
+    )
+    odd.write(
+        "config/simulation.yaml",
+        YEARS.replace("COLUMN", "year").replace('"tag:S"}', '"tag:S"}, {name: t, select: "ut", command: test}'),
+    )
+    told = odd("simulate")
+    assert told.exit_code == 1, told
+    assert "Test ut" in told.err
+    assert "expected" in told.err.lower()
+    assert "None failing rows" not in told.err
+    assert '"ut"' in odd("plan", "--json").out

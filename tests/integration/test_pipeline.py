@@ -1,0 +1,350 @@
+"""Years × stages over real databases, from scripts, threads and several processes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestrator import (
+    Hook,
+    HookContext,
+    HookError,
+    HookType,
+    InitializationError,
+    SimulationResult,
+    StageTimeoutError,
+    TestFailedError,
+    YearSequenceError,
+    create_orchestrator,
+)
+from orchestrator.events import RunFinished, StageStarted, StepStarted, YearsPurged
+from orchestrator.exceptions import (
+    ConfigurationError,
+    DatabaseLockedError,
+    HookDefinitionError,
+    NodeFailedError,
+    OrchestratorError,
+)
+from orchestrator.locking import DatabaseMutex
+from tests.integration.conftest import WarmWorkspace, Workspace
+from tests.integration.test_dbt_runner import SLOW
+
+Fresh = Callable[[str], Workspace]
+
+
+def run(warm: WarmWorkspace, start: int | None = None, end: int | None = None) -> SimulationResult:
+    """Run a range of years in the warm workspace."""
+    return warm.warm.execute_multi_year_simulation(start, end)
+
+
+def test_a_plain_script_needs_no_guard(fresh: Fresh) -> None:
+    """Three unguarded lines in a file run the simulation."""
+    workspace = fresh("reservoir")
+    script = workspace.root / "script.py"
+    script.write_text(
+        "from orchestrator import create_orchestrator\n"
+        "result = create_orchestrator('config/simulation.yaml').execute_multi_year_simulation()\n"
+        "print(result.status, [y.year for y in result.years], result.resumed_from)\n"
+    )
+    process = workspace.python(f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')")
+    out, complaint = process.communicate(timeout=120)
+    assert out == "completed [2000, 2001, 2002] None\n", complaint
+    assert complaint == ""
+    assert workspace.sql("select count(*) from lake_level") == [(6,)]
+
+
+def test_two_orchestrators_run_side_by_side_in_threads(fresh: Fresh, tmp_path: Path) -> None:
+    """Two databases in one process, each in a worker thread, do not wait for each other."""
+    workspace = fresh("reservoir")
+    databases = [tmp_path / "a.duckdb", tmp_path / "b.duckdb"]
+    both_inside = threading.Barrier(2, timeout=60)
+    results: list[SimulationResult] = []
+
+    def meet(context: HookContext) -> None:
+        both_inside.wait()
+
+    def simulate(database: Path) -> None:
+        hook = Hook(HookType.PRE_YEAR, meet, name="meet")
+        with workspace.orchestrator(database=database, hooks=[hook]) as orchestrator:
+            results.append(orchestrator.execute_multi_year_simulation(2000, 2001))
+
+    threads = [threading.Thread(target=simulate, args=(database,)) for database in databases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(str(result.database) for result in results) == [str(database) for database in databases]
+    for database in databases:
+        with duckdb.connect(str(database), read_only=True) as connection:
+            assert connection.execute("select count(*) from lake_level").fetchall() == [(4,)]
+
+
+def test_one_orchestrator_in_two_threads_runs_one_after_the_other(warm: WarmWorkspace) -> None:
+    """Threads that share an orchestrator wait for each other: no row is doubled."""
+    before = warm.digests()
+    threads = [threading.Thread(target=run, args=(warm,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [event.status for event in warm.events if isinstance(event, RunFinished)] == ["completed"] * 2
+    assert warm.digests() == before
+
+
+def test_a_run_inside_a_run_is_refused(warm: WarmWorkspace) -> None:
+    """A hook that starts the same orchestrator, or another on the same database, fails at once and says why."""
+    before = warm.digests()
+
+    def nest(context: HookContext) -> None:
+        with pytest.raises(OrchestratorError, match="inside another one"):
+            run(warm)
+        with pytest.raises(DatabaseLockedError, match="this very thread"):
+            warm.simulate()
+
+    warm.warm.hooks.register_hook(Hook(HookType.PRE_STAGE, nest, name="nest", stage="balance"))
+    try:
+        run(warm)
+    finally:
+        warm.warm.hooks.unregister_hook("nest")
+    assert warm.digests() == before
+
+
+def test_a_second_run_heals_nothing_and_gives_the_same_rows(warm: WarmWorkspace) -> None:
+    """The same range again purges its years first, so no row is doubled."""
+    before = warm.digests()
+    result = run(warm)
+    assert warm.digests() == before
+    assert result.initialization is not None
+    assert result.initialization.tables_created == ()
+    assert [event.step for event in warm.events if isinstance(event, StepStarted)] == ["check_tables"]
+    purged = [event for event in warm.events if isinstance(event, YearsPurged)]
+    assert [(event.from_year, event.rows) for event in purged] == [(2000, 24)]
+
+
+def test_a_range_in_two_parts_gives_the_same_rows(warm: WarmWorkspace) -> None:
+    """2000–2001 followed by 2002 equals 2000–2002."""
+    before = warm.digests()
+    run(warm, 2000, 2001)
+    assert warm.sql("select max(water_year) from lake_level") == [(2001,)]
+    run(warm, 2002, 2002)
+    assert warm.digests() == before
+
+
+def test_a_year_without_its_predecessor_is_refused(warm: WarmWorkspace, fresh: Fresh) -> None:
+    """The error says what is there and what to run first; nothing is built."""
+    warm.sql("delete from lake_level where water_year > 2000", "delete from inflow where water_year > 2000")
+    before = warm.digests()
+    with pytest.raises(YearSequenceError, match=r"lake_level holds 0 rows of 2001; 2 were there") as caught:
+        run(warm, 2002, 2002)
+    assert "orchestrator simulate 2001-2002" in str(caught.value)
+    assert warm.digests() == before
+    empty = fresh("reservoir")
+    with pytest.raises(YearSequenceError, match=r"no year has been simulated"):
+        empty.simulate(2001, 2002)
+
+
+def test_a_lost_state_table_is_not_taken_for_an_empty_year(warm: WarmWorkspace) -> None:
+    """A dropped table of the year before is refused, not created empty and read."""
+    warm.sql("drop table lake_level")
+    with pytest.raises(YearSequenceError, match=r"lake_level holds 0 rows of 2000; 2 were there") as caught:
+        run(warm, 2002, 2002)
+    assert "orchestrator simulate 2000-2002" in str(caught.value)
+    assert "lake_level" not in warm.tables()
+    run(warm)
+    assert warm.sql("select count(*) from lake_level") == [(6,)]
+
+
+@pytest.mark.parametrize(("start", "end"), [(1999, 2001), (2002, 2000)])
+def test_an_impossible_range_is_refused(warm: WarmWorkspace, start: int, end: int) -> None:
+    """Years before the first, and a range that ends before it begins, are configuration errors."""
+    with pytest.raises(ConfigurationError):
+        run(warm, start, end)
+
+
+def test_hooks_see_the_run_and_its_connection(warm: WarmWorkspace) -> None:
+    """Hooks of every kind are called in the order of the run, with a context that reads and writes."""
+    seen: list[tuple[str, int | None, str | None]] = []
+
+    def note(context: HookContext) -> None:
+        seen.append(("note", context.year, context.stage))
+
+    def count(context: HookContext) -> None:
+        rows = context.query("select count(*) from lake_level")
+        context.execute(f"create or replace table counted as select {rows[0][0]} as n")
+        seen.append(("count", context.year, context.stage))
+
+    added = [
+        Hook(HookType.PRE_SIMULATION, note, name="first"),
+        Hook(HookType.PRE_YEAR, note, name="year"),
+        Hook(HookType.POST_STAGE, count, name="balance only", stage="balance"),
+        Hook(HookType.POST_SIMULATION, note, name="last"),
+    ]
+    for hook in added:
+        warm.warm.hooks.register_hook(hook)
+    try:
+        run(warm, 2000, 2001)
+    finally:
+        for hook in added:
+            warm.warm.hooks.unregister_hook(hook.name)
+    assert seen == [
+        ("note", None, None),
+        ("note", 2000, None),
+        ("count", 2000, "balance"),
+        ("note", 2001, None),
+        ("count", 2001, "balance"),
+        ("note", None, None),
+    ]
+    assert warm.sql("select n from counted") == [(4,)]
+
+
+def test_a_failing_hook_stops_the_run_and_is_named(warm: WarmWorkspace) -> None:
+    """The error comes from the hook's own, ON_FAILURE hooks see it, and the mutex is free."""
+    failures: list[BaseException | None] = []
+
+    def refuse(context: HookContext) -> None:
+        raise ValueError(f"no {context.year}")
+
+    warm.warm.hooks.register_hook(Hook(HookType.PRE_YEAR, refuse, name="refuse"))
+    warm.warm.hooks.register_hook(
+        Hook(HookType.ON_FAILURE, lambda context: failures.append(context.error), name="watch")
+    )
+    try:
+        with pytest.raises(HookError, match=r"pre_year.*refuse.*no 2000") as caught:
+            run(warm)
+    finally:
+        warm.warm.hooks.unregister_hook("refuse")
+        warm.warm.hooks.unregister_hook("watch")
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert failures == [caught.value]
+    assert DatabaseMutex(warm.database, run_id="probe").holder() is None
+    assert [e.status for e in warm.events if isinstance(e, RunFinished)] == ["failed"]
+
+
+def test_a_hook_for_no_stage_is_refused(warm: WarmWorkspace) -> None:
+    """A hook that would never be called is an error before anything runs."""
+    warm.warm.hooks.register_hook(Hook(HookType.POST_STAGE, print, name="lost", stage="flow"))
+    try:
+        with pytest.raises(HookDefinitionError, match=r"(?s)'lost' is for stage 'flow'.*balance") as caught:
+            run(warm)
+    finally:
+        warm.warm.hooks.unregister_hook("lost")
+    assert caught.value.exit_code == 2
+    assert warm.events == []
+    with pytest.raises(ConfigurationError, match="5 is no listener"):
+        create_orchestrator(warm.config, listeners=[5])  # type: ignore[list-item]
+
+
+def test_healing_errors_keep_their_class_through_the_hook(warm: WarmWorkspace) -> None:
+    """A healing that fails inside a run is caught as what it is, and as a HookError."""
+    warm.sql("alter table lake_level add column note varchar")
+    with pytest.raises(InitializationError) as caught:
+        run(warm, 2002, 2002)
+    assert isinstance(caught.value, HookError)
+    assert caught.value.hook_name == "self_healing"
+
+
+def test_without_healing_a_gap_stops_the_run_early(simulated: Fresh) -> None:
+    """With self-healing off nothing is built, and the error names what is missing."""
+    workspace = simulated("reservoir")
+    workspace.sql("drop table rain")
+    with pytest.raises(InitializationError, match=r"rain does not exist") as caught:
+        workspace.simulate(auto_initialize=False)
+    assert "orchestrator init" in str(caught.value)
+    assert "rain" not in workspace.tables()
+    assert not [event for event in workspace.events if isinstance(event, StageStarted)]
+
+
+def test_every_event_is_a_json_line(warm: WarmWorkspace) -> None:
+    """The run's file holds each event, with start, end, seconds and success in every step."""
+    warm.sql("drop table rain")
+    result = run(warm, 2000, 2000)
+    lines = (warm.root / "var" / "runs" / result.run_id / "events.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert (records[0]["event"], records[-1]["event"]) == ("RunStarted", "RunFinished")
+    assert len(records) == len(warm.events)
+    steps = [record for record in records if record["event"] == "StepFinished"]
+    assert {"check_tables", "load_seeds", "verify"} <= {step["step"] for step in steps}
+    for step in steps:
+        assert step["success"] is True
+        assert step["seconds"] >= 0
+        assert step["started_at"] <= step["completed_at"]
+
+
+def test_a_failed_dbt_test_stops_the_run_and_shows_the_rows(warm: WarmWorkspace) -> None:
+    """The error names the test and how many rows fail, and the query that it points to finds them."""
+    hook = Hook(
+        HookType.PRE_STAGE,
+        lambda context: context.execute("update lake_level set level = -1 where water_year = 2000"),
+        name="dry up",
+        stage="checks",
+    )
+    warm.warm.hooks.register_hook(hook)
+    try:
+        with pytest.raises(TestFailedError, match=r"assert_lakes_hold_water found 2 failing rows") as caught:
+            run(warm)
+    finally:
+        warm.warm.hooks.unregister_hook("dry up")
+    path = Path(next(word for word in str(caught.value).split() if word.endswith(".sql")))
+    assert len(warm.sql(path.read_text())) == 2
+    assert not [e for e in warm.events if isinstance(e, StageStarted) and e.year == 2001]
+
+
+def test_a_failed_model_names_stage_node_and_message(simulated: Fresh) -> None:
+    """A model that fails in a year is told with node, file and the database's message."""
+    workspace = simulated("reservoir")
+    model = workspace.root / "dbt" / "models" / "yearly" / "inflow.sql"
+    model.write_text(model.read_text().replace("r.depth * l.area", "r.depth * l.no_such_column"))
+    with pytest.raises(NodeFailedError, match=r"no_such_column") as caught:
+        workspace.simulate()
+    assert str(model) in str(caught.value)
+    assert caught.value.nodes == ("model.reservoir.inflow",)
+    assert caught.value.__notes__ == ["in stage flows of 2000"]
+
+
+def test_a_stage_that_takes_too_long_is_stopped(simulated: Fresh, no_orphans: None) -> None:
+    """timeout_seconds of a stage interrupts it; the error says which stage of which year."""
+    workspace = simulated("reservoir")
+    model = workspace.root / "dbt" / "models" / "yearly" / "slow.sql"
+    model.write_text("{{ config(materialized='table', tags=['FLOWS']) }}\n" + SLOW)
+    stages = [{"name": "flows", "select": "slow", "timeout_seconds": 1.5}]
+    with pytest.raises(StageTimeoutError, match=r"Stage flows of 2000 .* 1\.5 seconds") as caught:
+        workspace.simulate(overrides={"stages": stages})
+    assert caught.value.exit_code == 124
+    assert DatabaseMutex(workspace.database, run_id="probe").holder() is None
+    assert "slow" not in workspace.tables()
+
+
+def test_a_stage_of_the_first_year_runs_once(warm: WarmWorkspace, simulated: Fresh) -> None:
+    """first_year_only means the first year of the simulation, not of the range."""
+    workspace = simulated("reservoir")
+    stages = [{"name": "flows", "select": "tag:FLOWS", "first_year_only": True}, {"name": "balance", "select": "rain"}]
+    overrides = {"stages": [stages[0], {"name": "balance", "select": "lake_shape"}]}
+    with workspace.orchestrator(overrides=overrides) as orchestrator:
+        first = orchestrator.execute_multi_year_simulation(2000, 2001)
+    assert [[stage.name for stage in year.stages] for year in first.years] == [["flows", "balance"], ["balance"]]
+
+
+def test_a_scenario_is_laid_over_the_configuration(warm: WarmWorkspace, simulated: Fresh) -> None:
+    """Vars of the configuration reach dbt: twice the rain is twice the inflow."""
+    workspace = simulated("reservoir")
+    before = workspace.sql("select sum(volume) from inflow where water_year = 2000")[0][0]
+    workspace.sql("drop view stg_rain")
+    workspace.simulate(2000, 2000, overrides={"vars.rain_factor": 2})
+    after = workspace.sql("select sum(volume) from inflow where water_year = 2000")[0][0]
+    assert after == 2 * before  # type: ignore[operator]
+
+
+def test_the_fingerprint_follows_what_decides(warm: WarmWorkspace, simulated: Fresh) -> None:
+    """Equal for a repeated run and for another range, different for another var or seed."""
+    first = run(warm, 2000, 2001).fingerprint
+    assert run(warm, 2002, 2002).fingerprint == first
+    workspace = simulated("reservoir")
+    with workspace.orchestrator() as orchestrator:
+        assert orchestrator.execute_multi_year_simulation(2000, 2000).fingerprint == first
+    with workspace.orchestrator(overrides={"vars.rain_factor": 2}) as orchestrator:
+        assert orchestrator.execute_multi_year_simulation(2000, 2000).fingerprint != first

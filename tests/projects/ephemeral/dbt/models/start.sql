@@ -1,0 +1,2 @@
+{{ config(materialized='table', tags=['FOUNDATION']) }}
+select 1 as one

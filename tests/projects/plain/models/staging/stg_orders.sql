@@ -1,0 +1,2 @@
+{{ config(materialized='view') }}
+select order_id, amount from {{ ref('orders') }}

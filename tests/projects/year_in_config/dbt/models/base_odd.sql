@@ -1,0 +1,2 @@
+{{ config(materialized='table', tags=['FOUNDATION']) }}
+select 'odd' as parity

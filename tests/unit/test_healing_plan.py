@@ -1,0 +1,193 @@
+"""The smallest repair for what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from orchestrator.dbt_runner.catalog import Catalog, Relation
+from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
+from orchestrator.exceptions import ConfigurationError, InitializationError
+from orchestrator.self_healing.healing_plan import HealingPlan, make_plan
+from orchestrator.self_healing.initialization_state import Problem, RequiredTable, TableFinding, TableTier
+from orchestrator.self_healing.registry import required_tables
+
+
+def node(
+    name: str,
+    materialized: str = "table",
+    parents: Sequence[str] = (),
+    *,
+    tags: tuple[str, ...] = ("FOUNDATION",),
+    contract: bool = False,
+    min_rows: int | None = None,
+) -> NodeFacts:
+    """Make a node; its kind follows from the materialization."""
+    kind = "seed" if materialized == "seed" else "model"
+    return NodeFacts(
+        unique_id=f"{kind}.p.{name}",
+        name=name,
+        resource_type=kind,
+        fqn=("p", name),
+        file=f"models/{name}.sql",
+        database="db",
+        schema="main",
+        identifier=name,
+        materialized=materialized,
+        tags=() if kind == "seed" else tags,
+        checksum="0",
+        columns=(ColumnFacts("id", "integer"),) if contract else (),
+        contract=contract,
+        depends_on=tuple(parents),
+        min_rows=min_rows,
+        summary=False,
+        labels=(),
+        has_rows=True if kind == "seed" else None,
+        appends=materialized == "incremental",
+        code=((f"{kind} {name}", "0"),),
+        inputs=(),
+        uses_year=False,
+        reuse_blocker=None,
+    )
+
+
+NODES = (
+    node("s1", "seed"),
+    node("s2", "seed"),
+    node("stg1", "view", ["seed.p.s1"]),
+    node("eph", "ephemeral", ["seed.p.s2"], tags=()),
+    node("base", "table", ["model.p.stg1", "model.p.eph"]),
+    node("rates", "table", ["model.p.base"]),
+    node("history", "incremental", ["model.p.base"]),
+    node("snapshot", "incremental", ["model.p.rates"], tags=("YEARLY",), contract=True),
+)
+SOURCE = SourceFacts("source.p.prior.snapshot", "snapshot", "prior", "m.yml", "db", "main", "snapshot", "snapshot")
+
+
+def project(nodes: Sequence[NodeFacts] = NODES, sources: tuple[SourceFacts, ...] = (SOURCE,)) -> ProjectFacts:
+    """Make a project out of nodes."""
+    return ProjectFacts(
+        project_name="p",
+        project_dir=Path("/p"),
+        adapter="duckdb",
+        target="dev",
+        profile="p",
+        database_path=Path("/p/db.duckdb"),
+        nodes=tuple(nodes),
+        sources=sources,
+        reuse_blocker=None,
+        versions=(),
+        unasked=(),
+        ledger_database="db",
+    )
+
+
+def plan(problems: dict[str, Problem], *, absent: Sequence[str] = (), with_rows: Sequence[str] = ()) -> HealingPlan:
+    """Plan the repair of tables with these problems in a database that lacks ``absent``."""
+    facts = project()
+    required = required_tables(facts)
+    gone = {name for name, problem in problems.items() if problem is Problem.MISSING} | set(absent)
+    relations = {
+        n.relation: Relation(n.kind or "table", ()) for n in NODES if n.kind is not None and n.name not in gone
+    }
+    findings = [TableFinding(t, problems[t.name], "is wrong") for t in required if t.name in problems]
+    return make_plan(findings, required, facts, Catalog(relations), lambda n: n.name in with_rows)
+
+
+def words(made: HealingPlan) -> list[tuple[str, list[str]]]:
+    """Return a plan as (command, node names)."""
+    return [(command.words(), [n.name for n in command.nodes]) for command in made.commands]
+
+
+def test_the_list_is_derived_in_tier_order() -> None:
+    """Seeds, then tagged models that are relations, then what the year before left behind."""
+    assert [(t.name, t.tier.value, t.min_rows) for t in required_tables(project())] == [
+        ("s1", "seed", 1),
+        ("s2", "seed", 1),
+        ("stg1", "foundation", None),
+        ("base", "foundation", None),
+        ("rates", "foundation", None),
+        ("history", "foundation", None),
+        ("snapshot", "state", None),
+    ]
+
+
+def test_without_any_foundation_tag_every_relation_is_required() -> None:
+    """A project that is no simulation is required as a whole; ephemeral models build nothing."""
+    nodes = [node("s", "seed"), node("v", "view", tags=()), node("e", "ephemeral", tags=())]
+    assert [t.name for t in required_tables(project(nodes, ()))] == ["s", "v"]
+
+
+def test_a_missing_seed_costs_one_seed() -> None:
+    """Its children keep what they have."""
+    assert words(plan({"s1": Problem.MISSING})) == [("dbt seed", ["s1"])]
+
+
+def test_a_missing_table_takes_along_only_absent_ancestors() -> None:
+    """What it reads, through views and ephemerals, is built when it is not there, and nothing else."""
+    assert words(plan({"rates": Problem.MISSING})) == [("dbt run", ["rates"])]
+    assert words(plan({"base": Problem.MISSING})) == [("dbt run", ["base"])]
+    assert words(plan({"base": Problem.MISSING}, absent=["s1"])) == [("dbt seed", ["s1"]), ("dbt run", ["base"])]
+    assert words(plan({"base": Problem.MISSING}, absent=["s2"])) == [("dbt seed", ["s2"]), ("dbt run", ["base"])]
+    assert words(plan({"rates": Problem.MISSING}, absent=["s1"])) == [("dbt run", ["rates"])]
+
+
+def test_drift_rebuilds_required_descendants() -> None:
+    """A drifted seed is loaded anew with --full-refresh, and what was made of it is rebuilt."""
+    assert words(plan({"s1": Problem.DRIFTED, "s2": Problem.MISSING})) == [
+        ("dbt seed", ["s2"]),
+        ("dbt seed --full-refresh", ["s1"]),
+        ("dbt run", ["stg1", "base", "rates", "history"]),
+    ]
+
+
+def test_old_rows_are_not_kept_below_a_change() -> None:
+    """An incremental table with rows made of what changed is neither rebuilt nor passed over: it is refused."""
+    with pytest.raises(InitializationError, match=r"history is incremental.*s1 is wrong") as caught:
+        plan({"s1": Problem.STALE}, with_rows=["history"])
+    assert "empty it" in str(caught.value)
+    commands = plan({"s1": Problem.STALE}).commands
+    assert [node.name for node in commands[-1].drops] == ["history"]
+
+
+def test_full_refresh_is_for_drifted_seeds_alone() -> None:
+    """Anything else is loaded without it, because a kill would lose the table (trap 4)."""
+    for problem in (Problem.MISSING, Problem.EMPTY, Problem.WRONG_TYPE):
+        assert not any(command.full_refresh for command in plan({"s1": problem}).commands)
+
+
+def test_a_relation_of_the_wrong_kind_is_dropped_first() -> None:
+    """dbt refuses to seed over a view, so it goes."""
+    commands = plan({"s1": Problem.WRONG_TYPE, "snapshot": Problem.WRONG_TYPE}).commands
+    assert [[n.name for n in command.drops] for command in commands] == [["s1"], ["snapshot"]]
+
+
+def test_simulated_years_are_never_rebuilt() -> None:
+    """An incremental or state table that holds rows is reported with what to do instead."""
+    with pytest.raises(InitializationError, match="already simulated") as caught:
+        plan({"snapshot": Problem.DRIFTED}, with_rows=["snapshot"])
+    assert caught.value.tables == ("snapshot",)
+    assert "To fix:" in str(caught.value)
+    assert words(plan({"snapshot": Problem.DRIFTED})) == [("create empty", ["snapshot"])]
+
+
+def test_a_source_must_fit_its_model() -> None:
+    """A prior-year source of an unknown model, another relation, or without contract is refused."""
+    for wrong, text in (
+        ({"prior_year_of": "snapshit"}, "such as snapshot"),
+        ({"identifier": "other"}, "same database, schema and identifier"),
+        ({"prior_year_of": "history", "identifier": "history"}, "contract"),
+    ):
+        source = SourceFacts(**{**SOURCE.__dict__, **wrong})
+        with pytest.raises(ConfigurationError) as caught:
+            required_tables(project(NODES, (source,)))
+        assert text in str(caught.value)
+
+
+def test_a_listed_table_that_nothing_builds_is_named_with_the_nearest() -> None:
+    """A typing error in the configured list is told with the nearest name."""
+    listed = [RequiredTable("rate", TableTier.FOUNDATION, "rate")]
+    with pytest.raises(ConfigurationError, match=r"rate.*nearest name is rates"):
+        required_tables(project(), listed)

@@ -1,0 +1,148 @@
+"""The ledger on a real database: what is written is read back, and layouts of other versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+import duckdb
+import pytest
+
+from orchestrator.exceptions import DatabaseError
+from orchestrator.pipeline.ledger import (
+    LAYOUTS,
+    FinishedStage,
+    LedgerRun,
+    LedgerWriter,
+    ledger_version,
+    read_built_tables,
+    read_ledger,
+    upgrade_statements,
+)
+from tests.unit.test_healing_plan import node, project
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+RUN = LedgerRun("r1", "it's", "f1", {"var x": "'1'"}, 2025, 2027)
+
+
+class Database:
+    """A DuckDB database in memory, read and written as a run does."""
+
+    def __init__(self) -> None:
+        self._connection = duckdb.connect()
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """Return all rows."""
+        return self._connection.execute(sql).fetchall()
+
+    def execute(self, statements: Sequence[str]) -> None:
+        """Run statements in one transaction."""
+        self._connection.begin()
+        for statement in statements:
+            self._connection.execute(statement)
+        self._connection.commit()
+
+
+@pytest.fixture
+def database() -> Database:
+    """A database with an empty ledger."""
+    made = Database()
+    made.execute(upgrade_statements(0, "memory"))
+    return made
+
+
+WRITER = LedgerWriter("memory")
+
+
+def test_a_database_without_a_ledger_reads_as_empty() -> None:
+    """Reading writes nothing and finds nothing."""
+    bare = Database()
+    assert ledger_version(bare, "memory") == 0
+    assert read_built_tables(bare, "memory") == {}
+    assert read_ledger(bare, "memory").stages == ()
+    assert bare.query("select * from duckdb_tables() where not internal") == []
+
+
+def test_builds_are_read_back_with_what_they_were_made_of(database: Database) -> None:
+    """A build is ``building`` until it is finished; the last word on a node counts."""
+    facts = project()
+    seed = node("s1", "seed")
+    database.execute(WRITER.building([seed, node("base")], AT))
+    assert {row.state for row in read_built_tables(database, "memory").values()} == {"building"}
+    database.execute(WRITER.built(facts, [seed], AT))
+    tables = read_built_tables(database, "memory")
+    assert tables["model.p.base"].state == "building"
+    assert (tables["seed.p.s1"].state, tables["seed.p.s1"].at) == ("built", AT)
+    assert tables["seed.p.s1"].code == {"seed s1": "0"}
+
+
+def test_runs_and_stages_are_read_back(database: Database) -> None:
+    """Quotes in names survive, and a completed run is told from one that was cut off."""
+    stage = FinishedStage(2025, "events", "f1", frozenset({"model.p.b", "model.p.a"}), 12, 0.5)
+    database.execute([*WRITER.run_started(RUN, AT, None), *WRITER.stage_finished(RUN, stage, AT)])
+    ledger = read_ledger(database, "memory")
+    assert ledger.runs == (RUN,)
+    assert ledger.stages == (stage,)
+    assert ledger.finished(2025, "events") == stage
+    assert ledger.finished(2025, "state") is None
+    assert ledger.components_of("f1") == {"var x": "'1'"}
+    database.execute(WRITER.run_completed("r1", AT))
+    assert read_ledger(database, "memory").runs[0].status == "completed"
+
+
+def test_carried_rows_are_counted_by_the_database(database: Database) -> None:
+    """What a year leaves is counted in the same transaction that states it."""
+    carried = node("snapshot", "incremental")
+    database.query("attach ':memory:' as db")
+    database.execute(["create table db.main.snapshot as select 2025 as year from range(3)"])
+    database.execute(WRITER.carried(2025, carried, "year"))
+    assert read_ledger(database, "memory").carried == {(2025, "model.p.snapshot"): 3}
+
+
+def test_a_year_is_forgotten_with_all_that_follow(database: Database) -> None:
+    """Finished stages of the year that are kept stay, later years go wholly."""
+    for year in (2025, 2026, 2027):
+        for name in ("events", "state"):
+            stage = FinishedStage(year, name, "f1", frozenset())
+            database.execute(WRITER.stage_finished(RUN, stage, AT))
+    database.execute(WRITER.forget(2026, ["events"]))
+    left = [(stage.year, stage.stage) for stage in read_ledger(database, "memory").stages]
+    assert left == [(2025, "events"), (2025, "state"), (2026, "events")]
+
+
+@pytest.mark.parametrize("version", range(1, len(LAYOUTS)))
+def test_an_older_layout_is_upgraded_with_its_rows(version: int) -> None:
+    """Every layout ever written becomes the newest one, and what it held is still there."""
+    old = Database()
+    statements = [text.format(place='"memory"."orchestrator"') for layout in LAYOUTS[:version] for text in layout]
+    old.execute([*statements, f"insert into orchestrator.ledger_version values ({version})"])
+    old.execute(WRITER.built(project(), [node("s1", "seed")], AT))
+    assert ledger_version(old, "memory") == version
+    assert read_ledger(old, "memory").runs == ()
+    old.execute(upgrade_statements(version, "memory"))
+    assert ledger_version(old, "memory") == len(LAYOUTS)
+    assert read_built_tables(old, "memory")["seed.p.s1"].state == "built"
+    old.execute(WRITER.run_started(RUN, AT, None))
+    assert read_ledger(old, "memory").runs == (RUN,)
+
+
+def test_a_newer_layout_is_refused(database: Database) -> None:
+    """What a newer version wrote is not guessed at."""
+    database.execute([f"update orchestrator.ledger_version set version = {len(LAYOUTS) + 1}"])
+    for read in (read_ledger, read_built_tables):
+        with pytest.raises(DatabaseError, match="knows layouts up to") as caught:
+            read(database, "memory")
+        assert "To fix:" in str(caught.value)
+
+
+def test_a_damaged_ledger_is_told_as_such(database: Database) -> None:
+    """What no orchestrator wrote is an error with its cure; a part that is gone is laid out again."""
+    database.execute(WRITER.run_started(RUN, AT, None))
+    database.execute(["update orchestrator.runs set components = 'xx'"])
+    with pytest.raises(DatabaseError, match="holds what no orchestrator wrote") as caught:
+        read_ledger(database, "memory")
+    assert "drop schema orchestrator cascade" in str(caught.value)
+    database.execute(["drop table orchestrator.runs"])
+    assert ledger_version(database, "memory") == 0
+    database.execute(upgrade_statements(0, "memory"))
+    assert read_ledger(database, "memory").runs == ()

@@ -1,0 +1,106 @@
+"""Where a run begins, for every state in which a ledger may be."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.exceptions import YearSequenceError
+from orchestrator.pipeline.fingerprint import fingerprint
+from orchestrator.pipeline.ledger import FinishedStage, Ledger, LedgerRun
+from orchestrator.pipeline.resume import Start, find_start
+from orchestrator.pipeline.workflow import SimulationPlan, Stage
+
+STAGES = (Stage("load", ("a",), first_year_only=True), Stage("events", ("b",)), Stage("state", ("c",)))
+NOW = {"var x": "1", "seed a": "aa"}
+SNAPSHOT = "model.p.snapshot"
+
+
+def plan(first: int, last: int) -> SimulationPlan:
+    """Make the plan of a range of a simulation that begins in 2025."""
+    return SimulationPlan(tuple(range(first, last + 1)), STAGES, 2025)
+
+
+def ledger(*done: tuple[int, str], made_of: dict[str, str] = NOW) -> Ledger:
+    """Make a ledger in which these stages are finished; years that ended carry ten rows."""
+    run = LedgerRun("r", "s", fingerprint(made_of), made_of, 2025, 2029)
+    stages = tuple(FinishedStage(year, name, run.fingerprint, frozenset({f"model.p.{name}"})) for year, name in done)
+    return Ledger((run,), stages, {(year, SNAPSHOT): 10 for year, name in done if name == "state"})
+
+
+def counts(of: Ledger, **changed: int) -> dict[tuple[int, str], int]:
+    """Return what the tables hold: what the ledger says, but for the years named ``y2025=3``."""
+    return of.carried | {(int(year[1:]), SNAPSHOT): rows for year, rows in changed.items()}
+
+
+YEAR_1 = ((2025, "load"), (2025, "events"), (2025, "state"))
+YEAR_2 = ((2026, "events"), (2026, "state"))
+
+
+def start(of: Ledger, first: int = 2025, last: int = 2027, *, fresh: bool = False, **changed: int) -> Start:
+    """Find the start of a range."""
+    return find_start(plan(first, last), of, NOW, counts(of, **changed), fresh=fresh)
+
+
+def test_an_empty_ledger_begins_at_the_first_stage() -> None:
+    """Nothing is done, so nothing is kept or resumed."""
+    found = start(Ledger())
+    assert (found.year, found.stage, found.purge_from, found.point) == (2025, "load", 2025, None)
+
+
+def test_the_first_unfinished_stage_is_next() -> None:
+    """The stages of its year that are finished are kept with their nodes."""
+    found = start(ledger(*YEAR_1, (2026, "events")))
+    assert found.point is not None
+    assert (found.point.year, found.point.stage) == (2026, "state")
+    assert (found.kept_stages, found.kept_nodes) == (("events",), frozenset({"model.p.events"}))
+    assert found.purge_from == 2026
+    assert start(ledger(*YEAR_1), 2026).point is None
+
+
+def test_a_stage_of_the_first_year_alone_is_not_missed_later() -> None:
+    """A year after the first one is whole without the stages that only the first one has."""
+    found = start(ledger(*YEAR_1, *YEAR_2))
+    assert (found.year, found.stage, found.resumed) == (2027, "events", True)
+
+
+def test_a_finished_range_and_a_fresh_one_begin_anew() -> None:
+    """There is nothing to go on with, or it is not wanted."""
+    done = ledger(*YEAR_1, *YEAR_2)
+    assert start(done, 2025, 2026) == start(done, 2025, 2026, fresh=True)
+    assert start(done, 2025, 2026).resumed is False
+    assert start(done, fresh=True).year == 2025
+    assert start(done, 2026, 2027, fresh=True).year == 2026
+
+
+def test_a_change_begins_anew_and_is_named() -> None:
+    """Every difference is said, with old and new value where that is readable."""
+    found = start(ledger(*YEAR_1, made_of={"var x": "2", "seed a": "bb"}))
+    assert (found.year, found.resumed) == (2025, False)
+    assert found.changed == ("seed a changed", "var x changed from 2 to 1")
+
+
+def test_a_range_in_the_middle_needs_what_comes_before_it() -> None:
+    """Unfinished, other or damaged years before the range refuse it, with the range to run."""
+    with pytest.raises(YearSequenceError, match=r"up to 2026, before stage state") as caught:
+        start(ledger(*YEAR_1, (2026, "events")), 2027, 2028)
+    assert "simulate 2026-2028" in str(caught.value)
+    with pytest.raises(YearSequenceError, match=r"var x changed from 2 to 1") as caught:
+        start(ledger(*YEAR_1, made_of={**NOW, "var x": "2"}), 2026)
+    assert "simulate 2025-2027" in str(caught.value)
+    with pytest.raises(YearSequenceError, match=r"snapshot holds 3 rows of 2025; 10 were there") as caught:
+        start(ledger(*YEAR_1, *YEAR_2), 2027, 2027, y2025=3)
+    assert "simulate 2025-2027" in str(caught.value)
+
+
+def test_lost_rows_bring_the_run_back_to_their_year() -> None:
+    """The first year that is not whole is run anew, from its first stage, and the loss is told."""
+    found = start(ledger(*YEAR_1, *YEAR_2), 2025, 2028, y2026=9)
+    assert (found.year, found.stage, found.kept_stages, found.resumed) == (2026, "events", (), True)
+    assert [loss.words() for loss in found.losses] == ["snapshot holds 9 rows of 2026; 10 were there when it ended"]
+    assert start(ledger(*YEAR_1, *YEAR_2), 2025, 2028, y2025=11).point is None
+
+
+def test_years_of_another_beginning_are_purged_with_the_rest() -> None:
+    """A simulation that begins later than an earlier one removes the earlier one's years, too."""
+    found = start(ledger((2023, "events"), (2024, "events"), made_of={"first year": "2023"}))
+    assert (found.year, found.purge_from) == (2025, 2023)
