@@ -38,8 +38,9 @@ T = TypeVar("T")
 class DbtRunner:
     """Run dbt commands and SQL for one project, in a process that imports and parses once.
 
-    The process starts with :meth:`start` or the first request. Between requests of one runner it keeps the
-    database open; :meth:`release` closes it. All ``timeout`` are seconds; one that passes stops the process for
+    The process starts with :meth:`start` or the first request. From then on it is in use, and keeps the database
+    open between requests, until :meth:`release` closes it: a process that dies in use fails the next request, one
+    that dies unused is replaced. All ``timeout`` are seconds; one that passes stops the process for
     certain, and the next request starts a new one. Requests of several threads wait for each other.
 
     ``failures_dir`` is where the queries of failed dbt tests are written.
@@ -54,6 +55,7 @@ class DbtRunner:
         self._kept = False
         self._pending_load = False
         self._database_open = False
+        self._in_use = False
         self._command = ""
         self._one_at_a_time = threading.RLock()
 
@@ -72,6 +74,7 @@ class DbtRunner:
                 self._process.send(Load(self.settings))
                 self._pending_load = True
                 self._database_open = False
+            self._in_use = True
 
     def facts(self, *, timeout: float | None = None) -> ProjectFacts:
         """Return the facts of the parsed project, waiting for the parse.
@@ -219,6 +222,7 @@ class DbtRunner:
             if self._database_open and self._process is not None and self._process.alive():
                 self._ask(Release(), "Closing the database", None, type(None))
             self._database_open = False
+            self._in_use = False
 
     @property
     def database_open(self) -> bool:
@@ -278,8 +282,8 @@ class DbtRunner:
 
     def _ready(self, deadline: Deadline) -> None:
         process = self._process
-        if process is not None and not process.alive() and (self._database_open or self._pending_load):
-            error = process.death()  # in the middle of work; an idle one is simply replaced
+        if process is not None and not process.alive() and self._in_use:
+            error = process.death()
             self.close()
             raise error
         self.start()
@@ -297,6 +301,7 @@ class DbtRunner:
     def _forget(self) -> None:
         self._pending_load = False
         self._database_open = False
+        self._in_use = False
 
     def _pass_on(self, event: Event) -> None:
         if isinstance(event, CommandStarted):

@@ -100,6 +100,18 @@ class Ground(Cli):
         assert told.exit_code == 0, told
         assert self.workspace.digests() == self.undisturbed
 
+    def wait_unlocked(self) -> None:
+        """Wait until nobody holds the file: a killed process loses its command line before its locks."""
+        wait_until(lambda: not self.is_locked(), "the database is free", SECONDS_FOR_AN_ORPHAN)
+
+    def is_locked(self) -> bool:
+        """Tell whether another process holds the file of the database."""
+        try:
+            duckdb.connect(str(self.database), read_only=True).close()
+        except duckdb.Error as error:
+            return "Could not set lock" in str(error)
+        return False
+
     def is_free(self) -> bool:
         """Tell whether DuckDB opens the file: it is whole, and nobody has it open for writing."""
         try:

@@ -23,6 +23,7 @@ def stopped(ground: Ground, moment: Moment, target: str) -> None:
         assert "To fix:" in ended.stderr, ended.stderr
     else:
         assert ended.returncode == -9, ended
+    ground.wait_unlocked()
     ground.assert_nothing_left()
 
 

@@ -241,14 +241,32 @@ def test_a_killed_parent_leaves_no_orphan(reservoir: Workspace) -> None:
     wait_until(lambda: pid not in dbt_processes(reservoir.root), "the dbt process is gone", 2.0)
 
 
-def test_a_crashed_dbt_process_costs_one_command(warm: WarmWorkspace) -> None:
-    """When the process dies between commands, the next one starts a new process."""
+def killed(runner: DbtRunner) -> int:
+    """Kill the dbt process and wait until that shows; return its pid."""
+    pid = runner.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: runner.pid is None, "it is gone", 2.0)
+    return pid
+
+
+def test_a_process_that_dies_in_use_costs_one_command(warm: WarmWorkspace) -> None:
+    """When the process dies between two commands, the next one says so, and the one after starts a new process."""
     runner = warm.warm.runner
     runner.facts()
-    first = runner.pid
-    assert first is not None
-    os.kill(first, signal.SIGKILL)
-    wait_until(lambda: runner.pid is None, "it is gone", 2.0)
+    first = killed(runner)
+    with pytest.raises(DbtProcessError, match="The dbt process"):
+        runner.query("select 1")
+    assert runner.query("select 1") == [(1,)]
+    assert runner.pid != first
+
+
+def test_a_process_that_dies_unused_is_replaced(warm: WarmWorkspace) -> None:
+    """When the process dies after the database was released, the next command starts a new one."""
+    runner = warm.warm.runner
+    runner.facts()
+    runner.release()
+    first = killed(runner)
     assert runner.query("select 1") == [(1,)]
     assert runner.pid != first
 
