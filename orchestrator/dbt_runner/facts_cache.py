@@ -1,7 +1,8 @@
-"""Project facts kept between runs, so that a look at an unchanged project needs no dbt.
+"""A parse kept between runs, so that a look at an unchanged project needs no dbt, and a run of it no parse.
 
-The JSON file says what it was made of: size and modification time of every file below the project's own
-folders, the environment variables it reads, vars, target and versions. Any difference voids it.
+The JSON file holds the facts and says what they were made of: size and modification time of every file below the
+project's own folders, the environment variables it reads, vars, target and versions. Any difference voids it. The
+manifest itself lies beside it, as dbt packs it, and counts only where it is the one that the JSON file names.
 """
 
 from __future__ import annotations
@@ -11,31 +12,41 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
 from orchestrator.dbt_runner.settings import DbtSettings
 
-FORMAT = 5
-_VERSIONED = ("dbt-core", "dbt-adapters", "dbt-duckdb", "duckdb")
+FORMAT = 7
+_VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres")
+FACTS, MANIFEST = "json", "msgpack"
 _YAML = (".yml", ".yaml")
 
 
 def cached_facts(settings: DbtSettings) -> ProjectFacts | None:
     """Return the facts of the last parse when nothing that decides them has changed since, else None."""
-    try:
-        document = json.loads(_path(settings).read_text(encoding="utf-8"))
-        if document["format"] != FORMAT or document["versions"] != _versions():
-            return None
-        if document["env"] != _env_digest(document["env_names"]):
-            return None
-        if document["files"] != _stat_files(settings, document["folders"], document["var_files"]):
-            return None
-        return _facts_of(document["facts"])
-    except (OSError, ValueError, KeyError, TypeError):
+    kept = _kept_document(settings)
+    return None if kept is None else kept[1]
+
+
+def cached_parse(settings: DbtSettings) -> tuple[ProjectFacts, bytes] | None:
+    """Return the facts of the last parse and its manifest in msgpack; None as for :func:`cached_facts`.
+
+    None also where a file changed under its old size and time: here, unlike there, all are read.
+    """
+    kept = _kept_document(settings)
+    if kept is None:
         return None
+    document, facts = kept
+    try:
+        packed = _path(settings, MANIFEST).read_bytes()
+        same = document["content"] == _content(document["files"])
+    except OSError:
+        return None
+    return (facts, packed) if same and _digest(packed) == document["manifest"] else None
 
 
 def watched_files(settings: DbtSettings) -> dict[str, list[int]]:
@@ -51,15 +62,16 @@ def watched_files(settings: DbtSettings) -> dict[str, list[int]]:
     return _stat_files(settings, folders)
 
 
-def store_facts(
+def store_parse(
     settings: DbtSettings,
     facts: ProjectFacts,
+    packed: bytes,
     before: dict[str, list[int]],
     folders: tuple[str, ...],
     env_names: tuple[str, ...],
     var_files: tuple[Path, ...],
 ) -> None:
-    """Write the facts for :func:`cached_facts`; ``before`` is what :func:`watched_files` said before the parse."""
+    """Write facts and manifest; ``before`` is what :func:`watched_files` said before the parse."""
     files = _stat_files(settings, folders, var_files)
     if any(files.get(path) != state for path, state in before.items()):
         return
@@ -71,16 +83,41 @@ def store_facts(
         "folders": list(folders),
         "var_files": [str(path) for path in var_files],
         "files": files,
+        "content": _content(files),
         "facts": dataclasses.asdict(facts),
+        "manifest": _digest(packed),
     }
-    path = _path(settings)
+    _replace(_path(settings, MANIFEST), packed)
+    _replace(_path(settings), json.dumps(document, default=str).encode())
+
+
+def _kept_document(settings: DbtSettings) -> tuple[dict[str, Any], ProjectFacts] | None:
+    try:
+        document = json.loads(_path(settings).read_text(encoding="utf-8"))
+        if document["format"] != FORMAT or document["versions"] != _versions():
+            return None
+        if document["env"] != _env_digest(document["env_names"]):
+            return None
+        if document["files"] != _stat_files(settings, document["folders"], document["var_files"]):
+            return None
+        return document, _facts_of(document["facts"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file beside its place and rename it into it."""
     descriptor, temporary = tempfile.mkstemp(prefix="facts-", dir=path.parent)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(document, file, default=str)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
     Path(temporary).replace(path)
 
 
-def _path(settings: DbtSettings) -> Path:
+def _digest(packed: bytes) -> str:
+    return hashlib.sha256(packed).hexdigest()
+
+
+def _path(settings: DbtSettings, kind: str = FACTS) -> Path:
     decides = json.dumps(
         [
             str(settings.project_dir),
@@ -94,7 +131,7 @@ def _path(settings: DbtSettings) -> Path:
         sort_keys=True,
         default=str,
     )
-    return settings.cache_dir / f"facts-{hashlib.sha256(decides.encode()).hexdigest()[:16]}.json"
+    return settings.cache_dir / f"facts-{hashlib.sha256(decides.encode()).hexdigest()[:16]}.{kind}"
 
 
 def _stat_files(
@@ -118,6 +155,15 @@ def _add(found: dict[str, list[int]], path: Path) -> None:
     except OSError:
         return
     found[str(path)] = [state.st_size, state.st_mtime_ns]
+
+
+def _content(files: Iterable[str]) -> str:
+    """Return one hash of these files, each with its path."""
+    found = hashlib.sha256()
+    for path in sorted(files):
+        with Path(path).open("rb") as file:
+            found.update(f"{path} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return found.hexdigest()
 
 
 def _env_digest(names: tuple[str, ...] | list[str]) -> str:

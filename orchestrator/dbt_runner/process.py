@@ -13,8 +13,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
 
-from orchestrator.dbt_runner.settings import Answer, DbtSettings, Request
-from orchestrator.events import Emit, Event
+from orchestrator.dbt_runner.settings import Answer, Request
+from orchestrator.events import Emit, Event, ignore
 from orchestrator.exceptions import DbtProcessError, DbtTimeoutError
 from orchestrator.timing import Deadline
 
@@ -28,7 +28,7 @@ class DbtProcess:
     It stands in a session of its own, so that Ctrl-C in a terminal reaches the parent alone, which then decides.
     """
 
-    def __init__(self, settings: DbtSettings, emit: Emit) -> None:
+    def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         ours, theirs = socket.socketpair()
@@ -39,12 +39,27 @@ class DbtProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=subprocess.STDOUT,
-                cwd=settings.cwd,
-                env=_environment(settings),
+                env=_environment(),
                 start_new_session=True,
             )
         self._connection = Connection(ours.detach())
         self._at_exit = weakref.finalize(self, _end, self._popen, self._connection, self._output)
+
+    @classmethod
+    def start_ahead(cls) -> None:
+        """Start a process that imports dbt before anybody knows for which project; the next :meth:`take` gets it."""
+        global _ahead
+        _ahead = cls(ignore)
+
+    @classmethod
+    def take(cls, emit: Emit) -> DbtProcess:
+        """Return the process that was started ahead, or a new one."""
+        global _ahead
+        process, _ahead = _ahead, None
+        if process is None or not process.alive():
+            return cls(emit)
+        process._emit = emit
+        return process
 
     @property
     def pid(self) -> int:
@@ -144,10 +159,10 @@ def _wait(popen: subprocess.Popen[bytes]) -> None:
             patience = Deadline.after(0.0)
 
 
-def _environment(settings: DbtSettings) -> dict[str, str]:
+_ahead: DbtProcess | None = None
+
+
+def _environment() -> dict[str, str]:
     package_root = str(Path(__file__).resolve().parents[2])
     paths = [package_root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "DO_NOT_TRACK": "1", "NO_COLOR": "1"}
-    if settings.database is not None:
-        env["ORCHESTRATOR_DATABASE"] = str(settings.database)
-    return env
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "DO_NOT_TRACK": "1", "NO_COLOR": "1"}

@@ -69,7 +69,7 @@ class DbtRunner:
         """Start the dbt process, which begins to import and parse; return at once."""
         with self._one_at_a_time:
             if self._process is None or not self._process.alive():
-                self._process = DbtProcess(self.settings, self._pass_on)
+                self._process = DbtProcess.take(self._pass_on)
                 self._emit(DbtStarted(at=utc_now(), pid=self._process.pid))
                 self._process.send(Load(self.settings))
                 self._pending_load = True

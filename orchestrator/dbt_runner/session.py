@@ -24,7 +24,7 @@ from dbt.contracts.results import RunExecutionResult, RunResult
 from orchestrator.dbt_runner.database import ProjectDatabase
 from orchestrator.dbt_runner.database_errors import known_database_error
 from orchestrator.dbt_runner.dbt_events import DbtEvents
-from orchestrator.dbt_runner.facts_cache import store_facts, watched_files
+from orchestrator.dbt_runner.facts_cache import cached_parse, store_parse, watched_files
 from orchestrator.dbt_runner.manifest_facts import env_vars_read, files_in_vars, project_facts, watched_folders
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project_errors import project_error
@@ -76,25 +76,34 @@ class DbtSession:
             DbtProjectError: no project, no profile, or it does not parse.
         """
         elapsed = stopwatch()
+        kept = cached_parse(self._settings)
+        facts, packed = kept if kept is not None and self._prepare(kept[1]) else self._parse_and_keep()
+        self._manifests[_key(self._settings.vars)] = packed
+        self._facts = facts
+        self._database = ProjectDatabase(facts)
+        self._emit(DbtReady(at=utc_now(), seconds=elapsed(), nodes=len(facts.nodes), adapter=facts.adapter))
+        return facts
+
+    def _prepare(self, packed: bytes) -> bool:
+        """Make dbt ready for a kept parse: it reads profile and project, and takes the manifest as it is."""
+        return bool(self._dbt(["parse", *self._vars(self._settings.vars)], Manifest.from_msgpack(packed)).success)
+
+    def _parse_and_keep(self) -> tuple[ProjectFacts, bytes]:
         shared = self._settings.cache_dir / PARTIAL_PARSE
         if shared.is_file():
             shutil.copyfile(shared, self._target / PARTIAL_PARSE)
         before = watched_files(self._settings)
         manifest = self._parse(self._settings.vars)
-        self._manifests[_key(self._settings.vars)] = manifest.to_msgpack()
+        packed = manifest.to_msgpack()
         config = get_adapter_by_type(str(manifest.metadata.adapter_type)).config
         profiles_dir = self._settings.effective_profiles_dir()
         facts = project_facts(manifest, config, profiles_dir, self._settings.year_vars, self._settings.cwd)
-        self._facts = facts
-        self._database = ProjectDatabase(facts)
         if (self._target / PARTIAL_PARSE).is_file():
             (self._target / PARTIAL_PARSE).replace(shared)
         names = env_vars_read(manifest, config, profiles_dir)
-        store_facts(
-            self._settings, facts, before, watched_folders(config), names, files_in_vars(config, self._settings.cwd)
-        )
-        self._emit(DbtReady(at=utc_now(), seconds=elapsed(), nodes=len(facts.nodes), adapter=facts.adapter))
-        return facts
+        var_files = files_in_vars(config, self._settings.cwd)
+        store_parse(self._settings, facts, packed, before, watched_folders(config), names, var_files)
+        return facts, packed
 
     def invoke(self, request: Invoke) -> DbtResult:
         """Run one dbt command and return what its own results say.

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,8 @@ class Worker:
         """Answer requests until the socket closes or SIGINT arrives."""
         threading.Thread(target=self._receive, name="requests", daemon=True).start()
         try:
+            with suppress(Exception):  # the first request raises it again, where it can be answered
+                import orchestrator.dbt_runner.session  # noqa: F401 - imports dbt: seconds
             while True:
                 self._answer(self._requests.get())
         except KeyboardInterrupt:
@@ -84,8 +87,11 @@ class Worker:
 
     def _perform(self, request: Request) -> object:
         if isinstance(request, Load):
-            from orchestrator.dbt_runner.session import DbtSession  # imports dbt: seconds
+            from orchestrator.dbt_runner.session import DbtSession
 
+            os.chdir(request.settings.cwd)
+            if request.settings.database is not None:
+                os.environ["ORCHESTRATOR_DATABASE"] = str(request.settings.database)
             self._session = DbtSession(request.settings, self._send)
             facts = self._session.load()
             gc.freeze()
@@ -133,6 +139,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.disable()  # imports and the parse make what stays: collecting meanwhile costs a tenth of their time
     Worker(Connection(int(sys.argv[1]))).serve()
+    os._exit(0)  # the database is closed; to take Python's heap apart takes a tenth of a second
 
 
 if __name__ == "__main__":

@@ -148,9 +148,9 @@ def test_only_the_command_line_prints_and_exits(path: Path) -> None:
     }
     forbidden |= {"logging.basicConfig", "contextlib.chdir"}
     wrong = [f"{path}:{line} {name}" for line, name in calls(ast.parse(path.read_text())) if name in forbidden]
-    # The worker is a program of its own: its exit code is how its end is told.
+    # The worker is a program of its own, which begins before it is told for which project.
     if dotted_name(path) == "dbt_runner.worker":
-        wrong = [entry for entry in wrong if not entry.endswith(" sys.exit")]
+        wrong = [entry for entry in wrong if not entry.endswith(" os.chdir")]
     assert wrong == []
 
 
