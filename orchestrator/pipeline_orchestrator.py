@@ -279,9 +279,13 @@ class PipelineOrchestrator:
         self._fire(run, HookType.PRE_STAGE, year=year, stage=stage.name)
         started_at, elapsed = utc_now(), stopwatch()
         self._emit(StageStarted(at=started_at, year=year, stage=stage.name, command=stage.command))
-        nodes, failure = 0, None
+        nodes, dbt_seconds, failure = 0, 0.0, None
         try:
-            outcome = self.runner.invoke(stage.command, stage.select, self.config.dbt_vars(year), stage.timeout_seconds)
+            try:
+                variables = self.config.dbt_vars(year)
+                outcome = self.runner.invoke(stage.command, stage.select, variables, stage.timeout_seconds)
+            finally:
+                dbt_seconds = elapsed()
             nodes = len(outcome.nodes)
             last = stage is run.plan.stages_of(year)[-1]
             hooked = self._hooks_after(stage, last=last)
@@ -305,6 +309,7 @@ class PipelineOrchestrator:
                     stage=stage.name,
                     started_at=started_at,
                     seconds=elapsed(),
+                    dbt_seconds=dbt_seconds,
                     nodes=nodes,
                     success=failure is None,
                     error=failure,
