@@ -36,8 +36,10 @@ from orchestrator.exceptions import (
 )
 from orchestrator.locking import DatabaseMutex
 from orchestrator.pipeline.hooks import HookContext, HookManager
+from orchestrator.pipeline.ledger import read_ledger
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
+from orchestrator.pipeline.stage_history import StageHistory
 from orchestrator.pipeline.summary import read_summary
 from orchestrator.pipeline.workflow import (
     SimulationPlan,
@@ -106,6 +108,18 @@ class PipelineOrchestrator:
         """
         run = _Run(str(uuid4()), SimulationPlan.of(self.config, start_year, end_year))
         return self._find_start(run, self.runner.known_facts() or self.runner.facts(), fresh=fresh)[1]
+
+    def stage_history(self) -> StageHistory:
+        """Return what the stages that are finished in the database took; nothing is written.
+
+        Raises:
+            DatabaseLockedError: a run is going on.
+        """
+        assert self.config.simulation is not None
+        facts = self.runner.known_facts() or self.runner.facts()
+        with open_reader(self.runner, facts, patience=SECONDS_TO_WAIT_FOR_OTHERS) as reader:
+            ledger = read_ledger(reader, facts.ledger_database)
+        return StageHistory(ledger.stages, self.config.simulation.start_year)
 
     def execute_multi_year_simulation(
         self, start_year: int | None = None, end_year: int | None = None, *, fresh: bool = False
