@@ -61,7 +61,10 @@ class DbtStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DbtReady(Event):
-    """Signals that the dbt process imported dbt and parsed the project."""
+    """Signals that the dbt process imported dbt and parsed the project.
+
+    ``seconds`` are those of the parse alone; what lies before it since :class:`DbtStarted` is the import of dbt.
+    """
 
     seconds: float
     nodes: int
@@ -225,12 +228,13 @@ class StageStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StageFinished(Event):
-    """Signals that a stage of a year ended."""
+    """Signals that a stage of a year ended; dbt was at it for ``dbt_seconds``, the rest went to the ledger."""
 
     year: int
     stage: str
     started_at: datetime
     seconds: float
+    dbt_seconds: float
     nodes: int
     success: bool
     error: str | None = None
@@ -255,13 +259,17 @@ class NodeStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class NodeFinished(Event):
-    """Signals that dbt is done with one node; ``status`` is dbt's own word."""
+    """Signals that dbt is done with one node; ``status`` is dbt's own word.
+
+    ``sql_seconds`` are those of its statements, as dbt timed them; the rest of ``seconds`` is dbt's own work.
+    """
 
     unique_id: str
     name: str
     resource_type: str
     status: str
     seconds: float
+    sql_seconds: float
 
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__subclasses__()}

@@ -36,8 +36,10 @@ from orchestrator.exceptions import (
 )
 from orchestrator.locking import DatabaseMutex
 from orchestrator.pipeline.hooks import HookContext, HookManager
+from orchestrator.pipeline.ledger import read_ledger
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
+from orchestrator.pipeline.stage_history import StageHistory
 from orchestrator.pipeline.summary import read_summary
 from orchestrator.pipeline.workflow import (
     SimulationPlan,
@@ -106,6 +108,18 @@ class PipelineOrchestrator:
         """
         run = _Run(str(uuid4()), SimulationPlan.of(self.config, start_year, end_year))
         return self._find_start(run, self.runner.known_facts() or self.runner.facts(), fresh=fresh)[1]
+
+    def stage_history(self) -> StageHistory:
+        """Return what the stages that are finished in the database took; nothing is written.
+
+        Raises:
+            DatabaseLockedError: a run is going on.
+        """
+        assert self.config.simulation is not None
+        facts = self.runner.known_facts() or self.runner.facts()
+        with open_reader(self.runner, facts, patience=SECONDS_TO_WAIT_FOR_OTHERS) as reader:
+            ledger = read_ledger(reader, facts.ledger_database)
+        return StageHistory(ledger.stages, self.config.simulation.start_year)
 
     def execute_multi_year_simulation(
         self, start_year: int | None = None, end_year: int | None = None, *, fresh: bool = False
@@ -279,9 +293,13 @@ class PipelineOrchestrator:
         self._fire(run, HookType.PRE_STAGE, year=year, stage=stage.name)
         started_at, elapsed = utc_now(), stopwatch()
         self._emit(StageStarted(at=started_at, year=year, stage=stage.name, command=stage.command))
-        nodes, failure = 0, None
+        nodes, dbt_seconds, failure = 0, 0.0, None
         try:
-            outcome = self.runner.invoke(stage.command, stage.select, self.config.dbt_vars(year), stage.timeout_seconds)
+            try:
+                variables = self.config.dbt_vars(year)
+                outcome = self.runner.invoke(stage.command, stage.select, variables, stage.timeout_seconds)
+            finally:
+                dbt_seconds = elapsed()
             nodes = len(outcome.nodes)
             last = stage is run.plan.stages_of(year)[-1]
             hooked = self._hooks_after(stage, last=last)
@@ -305,6 +323,7 @@ class PipelineOrchestrator:
                     stage=stage.name,
                     started_at=started_at,
                     seconds=elapsed(),
+                    dbt_seconds=dbt_seconds,
                     nodes=nodes,
                     success=failure is None,
                     error=failure,

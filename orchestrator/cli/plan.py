@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.expected_table import show_expected
 from orchestrator.cli.options import (
     CommonOptions,
     ConfigOption,
@@ -57,7 +58,8 @@ def show_plan(
     fresh: bool = False,
 ) -> int:
     """Show the plan of a run; ``needs_years`` refuses a project that is no simulation."""
-    from orchestrator.pipeline.preview import left_to_run, preview_years  # slow to import
+    from orchestrator.pipeline.preview import left_to_run, preview_years, with_expected  # slow to import
+    from orchestrator.pipeline.stage_history import all_known
 
     first, last = parse_range(years)
     config = load_config(options, timeout=timeout)
@@ -69,6 +71,7 @@ def show_plan(
         healing = orchestrator.initializer.plan() if auto_initialize else None
         start = orchestrator.find_start(first, last, fresh=fresh) if wanted else None
         previews = preview_years(config, orchestrator.runner, wanted, busy=progress.busy) if wanted else ()
+        previews = with_expected(previews, orchestrator.stage_history()) if wanted else ()
     previews = previews if start is None else left_to_run(previews, start)
     output.write_json(
         {
@@ -77,6 +80,7 @@ def show_plan(
             "healing": healing_record(healing),
             "resumed_from": None if start is None else start.point,
             "changes": () if start is None else start.changed,
+            "expected_seconds": all_known(preview.expected_seconds for preview in previews) if previews else None,
             "years": [_year_record(preview) for preview in previews],
         }
     )
@@ -89,6 +93,7 @@ def show_plan(
     if start is not None:
         _show_start(output, start)
     _show_years(output, previews)
+    show_expected(output, previews)
     return 0
 
 
@@ -153,7 +158,13 @@ def _nodes(count: int) -> str:
 
 def _year_record(preview: YearPreview) -> dict[str, object]:
     stages = [
-        {"name": stage.name, "command": f"dbt {stage.command}", "select": stage.select, "nodes": stage.nodes}
+        {
+            "name": stage.name,
+            "command": f"dbt {stage.command}",
+            "select": stage.select,
+            "nodes": stage.nodes,
+            "expected_seconds": stage.expected_seconds,
+        }
         for stage in preview.stages
     ]
-    return {"year": preview.year, "stages": stages}
+    return {"year": preview.year, "expected_seconds": preview.expected_seconds, "stages": stages}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from orchestrator.events import jsonable
+from orchestrator.listeners.time_spent import RunTime, Seconds
 
 if TYPE_CHECKING:
     from orchestrator.pipeline.workflow import SimulationResult, Summary
@@ -18,8 +20,8 @@ def initialization_record(result: InitializationResult) -> dict[str, object]:
     return {"state": record["state"], "seconds": result.seconds, **record}
 
 
-def simulation_record(result: SimulationResult) -> dict[str, object]:
-    """Return a run; ``summary`` is a list of rows, each by column name."""
+def simulation_record(result: SimulationResult, time: RunTime) -> dict[str, object]:
+    """Return a run; ``summary`` is a list of rows, each by column name, ``time`` where its seconds went."""
     healed = result.initialization
     return {
         "run_id": result.run_id,
@@ -32,7 +34,15 @@ def simulation_record(result: SimulationResult) -> dict[str, object]:
         "initialization": None if healed is None else initialization_record(healed),
         "resumed_from": result.resumed_from,
         "summary": None if result.summary is None else _rows(result.summary),
+        "time": {
+            **_seconds(time.seconds),
+            "years": [{"year": year.year, **_seconds(year.seconds)} for year in time.years],
+        },
     }
+
+
+def _seconds(seconds: Seconds) -> dict[str, object]:
+    return {"total": seconds.total, **asdict(seconds)}
 
 
 def _rows(summary: Summary) -> list[dict[str, object]]:

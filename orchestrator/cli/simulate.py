@@ -26,7 +26,8 @@ from orchestrator.cli.options import (
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_plan
 from orchestrator.cli.records import simulation_record
-from orchestrator.cli.summary import show_summary, show_time_spent
+from orchestrator.cli.summary import show_summary
+from orchestrator.cli.time_table import show_time_spent
 from orchestrator.cli.year_range import parse_range, shown_years
 from orchestrator.dbt_runner.process import DbtProcess
 from orchestrator.listeners.time_spent import TimeSpent
@@ -93,9 +94,10 @@ def _simulate(
         orchestrator_for(config, [progress, spent], auto_initialize=auto_initialize) as orchestrator,
     ):
         result = orchestrator.execute_multi_year_simulation(first, last, fresh=fresh)
-    output.write_json(simulation_record(result))
+    time = spent.report()
+    output.write_json(simulation_record(result, time))
     show_summary(output, result.summary)
-    show_time_spent(output, spent.rows())
+    show_time_spent(output, time)
     output.say()
     output.say(f"database  {shown_path(result.database)}")
     output.say(f"run       {result.run_id}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ def show_summary(output: Output, summary: Summary | None) -> None:
     """Write the table by year; nothing where the project names no summary."""
     if summary is None or not summary.rows:
         return
-    table = _table()
+    table = plain_table()
     for column in summary.columns:
         table.add_column(column.label, justify="left" if column.format == "text" else "right", vertical="bottom")
     for row in summary.rows:
@@ -29,22 +28,8 @@ def show_summary(output: Output, summary: Summary | None) -> None:
     output.show(table)
 
 
-def show_time_spent(output: Output, rows: Sequence[tuple[str, float]]) -> None:
-    """Write where the time went; the last row is the total, and what took no time is left out."""
-    total = rows[-1][1] or 1.0
-    table = _table()
-    table.add_column("Where the time went")
-    table.add_column("seconds", justify="right")
-    table.add_column("share", justify="right")
-    for what, seconds in rows[:-1]:
-        if seconds >= 0.05:
-            table.add_row(what, f"{seconds:.1f}", f"{seconds / total:.0%}")
-    table.add_row("total", f"{total:.1f}", "100%", style="bold")
-    output.say()
-    output.show(table)
-
-
-def _table() -> Table:
+def plain_table() -> Table:
+    """Return an empty table without lines."""
     return Table(box=None, pad_edge=False, padding=(0, 0, 0, 2), header_style="bold")
 
 

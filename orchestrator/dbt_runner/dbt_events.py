@@ -11,17 +11,22 @@ SAID_BY_AN_ERROR = frozenset({"NothingToDo", "NoNodesForSelectionCriteria"})
 
 
 class DbtEvents:
-    """A callback for dbt; a warning is passed on once."""
+    """A callback for dbt; a warning is passed on once, and statements are told as the SQL seconds of their node."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._warned: set[str] = set()
+        self._sql_seconds: dict[str, float] = {}
 
     def __call__(self, message: EventMsg) -> None:
         """Pass on what our listeners care about."""
         name = message.info.name
-        if name == "NodeStart":
+        if name == "SQLQueryStatus":
+            unique_id = message.data.node_info.unique_id
+            self._sql_seconds[unique_id] = self._sql_seconds.get(unique_id, 0.0) + message.data.elapsed
+        elif name == "NodeStart":
             info = message.data.node_info
+            self._sql_seconds.pop(info.unique_id, None)
             self._emit(
                 NodeStarted(
                     at=utc_now(),
@@ -40,6 +45,7 @@ class DbtEvents:
                     resource_type=info.resource_type,
                     status=result.status,
                     seconds=result.execution_time,
+                    sql_seconds=self._sql_seconds.pop(info.unique_id, 0.0),
                 )
             )
         elif name == "ConcurrencyLine":

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from orchestrator.config import SimulationConfig
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.pipeline.resume import Start
+from orchestrator.pipeline.stage_history import StageHistory, all_known
 from orchestrator.pipeline.workflow import SimulationPlan, Stage
 
 
 @dataclass(frozen=True)
 class StagePreview:
-    """One stage of a year; ``nodes`` are the names that its selector matches."""
+    """One stage of a year; ``nodes`` are the names that its selector matches.
+
+    ``expected_seconds`` are None where there is no history; stages that do the same are equal whatever they take.
+    """
 
     name: str
     command: str
     select: tuple[str, ...]
     nodes: tuple[str, ...]
+    expected_seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,11 @@ class YearPreview:
 
     year: int
     stages: tuple[StagePreview, ...]
+
+    @property
+    def expected_seconds(self) -> float | None:
+        """Return what all its stages are expected to take, None where one of them has no history."""
+        return all_known(stage.expected_seconds for stage in self.stages)
 
 
 def preview_years(
@@ -61,4 +71,15 @@ def left_to_run(previews: Sequence[YearPreview], start: Start) -> tuple[YearPrev
         YearPreview(p.year, tuple(s for s in p.stages if p.year > start.year or s.name not in start.kept_stages))
         for p in previews
         if p.year >= start.year
+    )
+
+
+def with_expected(previews: Sequence[YearPreview], history: StageHistory) -> tuple[YearPreview, ...]:
+    """Return the same years with the seconds that each stage is expected to take."""
+    return tuple(
+        replace(
+            p,
+            stages=tuple(replace(s, expected_seconds=history.expected_seconds(p.year, s.name)) for s in p.stages),
+        )
+        for p in previews
     )

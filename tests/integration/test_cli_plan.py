@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.cli_project import Cli, healed_home, lakes
 
 __all__ = ["healed_home", "lakes"]
 
+UNKNOWN: dict[str, object] = {"expected_seconds": None}
 STAGES = [
-    {"name": "flows", "command": "dbt run", "select": ["tag:FLOWS"], "nodes": ["inflow"]},
-    {"name": "balance", "command": "dbt run", "select": ["tag:BALANCE"], "nodes": ["lake_level"]},
-    {"name": "checks", "command": "dbt test", "select": ["tag:CHECKS"], "nodes": ["assert_lakes_hold_water"]},
+    {"name": "flows", "command": "dbt run", "select": ["tag:FLOWS"], "nodes": ["inflow"]} | UNKNOWN,
+    {"name": "balance", "command": "dbt run", "select": ["tag:BALANCE"], "nodes": ["lake_level"]} | UNKNOWN,
+    {"name": "checks", "command": "dbt test", "select": ["tag:CHECKS"], "nodes": ["assert_lakes_hold_water"]} | UNKNOWN,
 ]
 
 
@@ -25,7 +28,8 @@ def test_the_plan_names_commands_and_nodes(lakes: Cli) -> None:
         "healing": [{"step": "load_seeds", "command": "dbt seed", "nodes": ["rain"]}],
         "resumed_from": None,
         "changes": [],
-        "years": [{"year": year, "stages": STAGES} for year in (2000, 2001)],
+        "expected_seconds": None,
+        "years": [{"year": year, "stages": STAGES} | UNKNOWN for year in (2000, 2001)],
     }
     assert lakes.database.read_bytes() == before
 
@@ -37,6 +41,7 @@ def test_a_dry_run_is_the_plan_in_words(lakes: Cli) -> None:
     assert "Plan for 2000–2002 · scenario baseline · var/reservoir.duckdb" in told.out
     assert "Nothing to heal" in told.out
     assert "2000–2002: 3 stages, 3 nodes each" in told.out
+    assert "Expected seconds: no history yet." in told.out
     assert told.out.count("dbt run --select tag:FLOWS, 1 node\n    inflow") == 1
     assert lakes.sql("select count(*) from lake_level") == [(0,)]
 
@@ -46,7 +51,11 @@ def test_the_plan_says_where_a_run_would_go_on(lakes: Cli) -> None:
     assert lakes("simulate", "2000-2001").exit_code == 0
     document = lakes("plan", "--json").document()
     assert document["resumed_from"] == {"year": 2002, "stage": "flows"}
-    assert document["years"] == [{"year": 2002, "stages": STAGES}]
+    years = document["years"]
+    assert isinstance(years, list)
+    assert [(year["year"], [stage["name"] for stage in year["stages"]]) for year in years] == [
+        (2002, ["flows", "balance", "checks"])
+    ]
     told = lakes("simulate", "--dry-run")
     assert "Goes on at flows of 2002: what comes before it is done." in told.out
     assert "2002: 3 stages, 3 nodes\n" in told.out
@@ -54,3 +63,23 @@ def test_the_plan_says_where_a_run_would_go_on(lakes: Cli) -> None:
     told = lakes("plan", "--set", "vars.rain_factor=2")
     assert "Starts at 2000 again, because since the last run\n  var rain_factor changed from 1 to 2" in told.out
     assert "2000–2002: 3 stages" in told.out
+
+
+def test_the_plan_says_how_long_it_will_take(lakes: Cli) -> None:
+    """What the stages took stands in the ledger: the first year by itself, later ones by their median."""
+    assert lakes("simulate", "2000-2002").exit_code == 0
+    rows = lakes.sql("select year, stage, seconds from orchestrator.stages")
+    took = {(year, stage): float(str(seconds)) for year, stage, seconds in rows}
+    document = lakes("plan", "2000-2002", "--json").document()
+    years = document["years"]
+    assert isinstance(years, list)
+    for year in years:
+        for stage in year["stages"]:
+            name = stage["name"]
+            first, later = took[2000, name], (took[2001, name] + took[2002, name]) / 2
+            assert stage["expected_seconds"] == pytest.approx(first if year["year"] == 2000 else later)
+        assert year["expected_seconds"] == pytest.approx(sum(stage["expected_seconds"] for stage in year["stages"]))
+    assert document["expected_seconds"] == pytest.approx(sum(took.values()))
+    told = lakes("simulate", "--dry-run", "--fresh")
+    assert "Expected seconds  2000  each of 2001–2002  in all\n" in told.out
+    assert told.out.endswith("Start-up, healing and hooks are not known and come on top.\n")

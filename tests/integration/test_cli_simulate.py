@@ -42,13 +42,28 @@ def test_a_run_is_told_as_one_document(lakes: Cli) -> None:
         ("checks", 1),
     ]
     healed = document["initialization"]
-    assert isinstance(healed, dict)
+    assert isinstance(healed, dict) and isinstance(document["seconds"], float)
+    _require_adding_up(document["time"], document["seconds"], [year["seconds"] for year in years])
     assert healed["state"] == "completed" and healed["tables_created"] == ["rain"]
     assert "load_seeds" in [step["name"] for step in healed["steps"]]
     assert "load_seeds" in told.err and "2001" in told.err
     assert told.err.count("printed by a hook") == told.err.count("printed by its child") == 2
     events = lakes.root / "var" / "runs" / str(document["run_id"]) / "events.jsonl"
     assert [json.loads(line)["event"] for line in events.read_text().splitlines()][-1] == "RunFinished"
+
+
+def _require_adding_up(time: object, seconds: float, years: list[float]) -> None:
+    """Make sure that each account of time is the sum of its parts, and that nothing in it is impossible."""
+    assert isinstance(time, dict)
+    by_year = time.pop("years")
+    assert [account["year"] for account in by_year] == [2000, 2001]
+    for account, whole in zip([time, *by_year], [time["total"], *years], strict=True):
+        account.pop("year", None)
+        assert account.pop("total") == pytest.approx(whole, abs=0.01)
+        assert sum(account.values()) == pytest.approx(whole, abs=0.01)
+        assert min(account.values()) >= 0 and account["sql"] > 0 and account["dbt"] > 0
+    assert sum(time.values()) >= seconds
+    assert all(time[part] > 0 for part in ("start_up", "parse", "healing", "hooks", "closing"))
 
 
 def test_a_run_is_told_in_plain_lines(lakes: Cli) -> None:
@@ -60,7 +75,10 @@ def test_a_run_is_told_in_plain_lines(lakes: Cli) -> None:
     assert lines[0] == "Simulating 2000–2001 · scenario baseline · var/reservoir.duckdb"
     assert [line.split()[1] for line in lines if line.startswith("✓ 200")] == ["2000", "2001"]
     assert "load_seeds" not in told.out
-    assert "Where the time went" in told.out and "start-up and parse" in told.out
+    heading = next(line for line in lines if line.startswith("Where the time went"))
+    assert heading.split()[4:] == ["seconds", "share", "2000", "2001"]
+    closing = [line.split("  ")[0] for line in lines[lines.index(heading) + 1 :]]
+    assert {"start-up", "parse", "SQL", "dbt itself", "total"} <= set(closing)
     assert "database  var/reservoir.duckdb" in lines
     assert "\x1b" not in told.out
     written = [line for line in lines if line.strip()]

@@ -62,6 +62,15 @@ def test_commands_report_nodes_live_and_in_their_result(warm: WarmWorkspace) -> 
     assert names == [(NodeStarted, "lakes"), (NodeFinished, "lakes")]
 
 
+def test_a_node_tells_what_its_statements_took(warm: WarmWorkspace) -> None:
+    """Of the time of a node the part of its SQL is known, in every run anew."""
+    for _ in range(2):
+        warm.events.clear()
+        warm.warm.runner.run("stg_rain")
+        (node,) = [event for event in warm.events if isinstance(event, NodeFinished)]
+        assert 0 < node.sql_seconds < node.seconds
+
+
 def test_relations_and_columns_come_from_the_catalog(warm: WarmWorkspace) -> None:
     """Relations are what exists, columns are typed as the database says."""
     runner = warm.warm.runner
