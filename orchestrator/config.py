@@ -235,6 +235,15 @@ class HookSettings(_Section):
     )
 
 
+class ExecutionSettings(_Section):
+    """How stages are run."""
+
+    replay: Literal["auto", "off"] = Field(
+        "auto",
+        description="Whether a stage is replayed in later years where that is proven to give the same: auto or off.",
+    )
+
+
 class StorageSettings(_Section):
     """Where the history of runs is kept."""
 
@@ -274,6 +283,7 @@ class SimulationConfig(_Section):
     stages: tuple[StageSettings, ...] = Field(
         (), description="dbt commands of every year, in order; needed for a simulation."
     )
+    execution: ExecutionSettings = Field(default_factory=ExecutionSettings, description="How stages are run.")
     hooks: tuple[HookSettings, ...] = Field((), description="Functions to call during a run, in order.")
     storage: StorageSettings = Field(default_factory=StorageSettings, description="History of runs.")
 

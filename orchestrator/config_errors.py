@@ -150,13 +150,15 @@ def takes_text(model: type[BaseModel], path: Sequence[str]) -> bool:
 
 
 def _members(annotation: object) -> Iterator[object]:
-    """Yield what an annotation is made of, unions and ``Annotated`` opened."""
+    """Yield what an annotation is made of, unions and ``Annotated`` opened, one of several words being text."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         yield from _members(typing.get_args(annotation)[0])
     elif origin in {typing.Union, types.UnionType}:
         for member in typing.get_args(annotation):
             yield from _members(member)
+    elif origin is typing.Literal:
+        yield from map(type, typing.get_args(annotation))
     else:
         yield annotation
 

@@ -114,6 +114,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
 
 # What YAML 1.1 (and so dbt's own files) reads as a truth value or an octal number, and YAML 1.2 does not.
 _AMBIGUOUS_TRUTH = re.compile(r"(?:yes|no|on|off)$", re.IGNORECASE)
+_WORDS = frozenset({"execution.replay"})  # keys whose value is one of our own words, off among them
 _AMBIGUOUS_OCTAL = re.compile(r"[-+]?0[0-9][0-9_]*$")
 
 
@@ -270,7 +271,7 @@ def _ambiguity(node: yaml.ScalarNode, name: str) -> str | None:
                 "Write it without the leading zero, or in quotes."
             )
         return None
-    if _AMBIGUOUS_TRUTH.match(node.value):
+    if _AMBIGUOUS_TRUTH.match(node.value) and name not in _WORDS:
         truth = "true" if node.value.lower() in {"yes", "on"} else "false"
         return (
             f"{subject} {node.value}, which is text to some readers and {truth} to others. "

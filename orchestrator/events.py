@@ -228,7 +228,10 @@ class StageStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StageFinished(Event):
-    """Signals that a stage of a year ended; dbt was at it for ``dbt_seconds``, the rest went to the ledger."""
+    """Signals that a stage of a year ended; dbt was at it for ``dbt_seconds``, the rest went to the ledger.
+
+    ``replayed`` tells that the statements of an earlier year were sent again, with the SQL of this one.
+    """
 
     year: int
     stage: str
@@ -236,8 +239,16 @@ class StageFinished(Event):
     seconds: float
     dbt_seconds: float
     nodes: int
+    replayed: bool
     success: bool
     error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayDeclined(Event):
+    """Signals why a stage is run by dbt every year, and never replayed; once for each reason."""
+
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

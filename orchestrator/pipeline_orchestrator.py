@@ -285,6 +285,9 @@ class PipelineOrchestrator:
             self._fire(run, HookType.POST_YEAR, year=left.year)
         ledger.hooks_done(self.runner, left.year, left.stage)
 
+    def _may_replay(self, stage: Stage) -> bool:
+        return self.config.execution.replay == "auto" and stage.command != "seed"
+
     def _hooks_after(self, stage: Stage, *, last: bool) -> bool:
         after = [hook for hook in self.hooks.list_hooks(HookType.POST_STAGE) if hook.stage in (None, stage.name)]
         return bool(after or (last and self.hooks.list_hooks(HookType.POST_YEAR)))
@@ -293,14 +296,16 @@ class PipelineOrchestrator:
         self._fire(run, HookType.PRE_STAGE, year=year, stage=stage.name)
         started_at, elapsed = utc_now(), stopwatch()
         self._emit(StageStarted(at=started_at, year=year, stage=stage.name, command=stage.command))
-        nodes, dbt_seconds, failure = 0, 0.0, None
+        nodes, dbt_seconds, replayed, failure = 0, 0.0, False, None
         try:
             try:
                 variables = self.config.dbt_vars(year)
-                outcome = self.runner.invoke(stage.command, stage.select, variables, stage.timeout_seconds)
+                outcome = self.runner.invoke(
+                    stage.command, stage.select, variables, stage.timeout_seconds, replay=self._may_replay(stage)
+                )
             finally:
                 dbt_seconds = elapsed()
-            nodes = len(outcome.nodes)
+            nodes, replayed = len(outcome.nodes), outcome.replayed
             last = stage is run.plan.stages_of(year)[-1]
             hooked = self._hooks_after(stage, last=last)
             ledger.stage_finished(self.runner, year, stage.name, outcome, elapsed(), hooks_done=not hooked)
@@ -325,11 +330,12 @@ class PipelineOrchestrator:
                     seconds=elapsed(),
                     dbt_seconds=dbt_seconds,
                     nodes=nodes,
+                    replayed=replayed,
                     success=failure is None,
                     error=failure,
                 )
             )
-        result = StageResult(stage.name, elapsed(), nodes)
+        result = StageResult(stage.name, elapsed(), nodes, replayed)
         self._fire(run, HookType.POST_STAGE, year=year, stage=stage.name)
         if hooked and not last:
             ledger.hooks_done(self.runner, year, stage.name)

@@ -101,5 +101,8 @@ def _simulate(
     output.say()
     output.say(f"database  {shown_path(result.database)}")
     output.say(f"run       {result.run_id}")
+    replayed = tuple(year.year for year in result.years if year.replayed)
+    if replayed:
+        output.say(f"replayed  {shown_years(replayed)}: the statements of the year before, with the SQL of these years")
     output.say(f"events    {shown_path(config.root / 'var' / 'runs' / result.run_id / 'events.jsonl')}")
     return 0

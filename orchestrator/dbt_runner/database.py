@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from dbt.adapters.base.impl import BaseAdapter
@@ -35,6 +35,11 @@ class ProjectDatabase:
     def __init__(self, facts: ProjectFacts) -> None:
         self._facts = facts
         self._open = False
+
+    @property
+    def cursor(self) -> Callable[[], AbstractContextManager[Cursor]]:
+        """Return what opens a connection of its own; its temporary tables go when it is closed."""
+        return self._cursor
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
         """Return all rows of a query, values as the driver gives them."""

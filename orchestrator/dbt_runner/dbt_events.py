@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from dbt_common.events.base_types import EventMsg
 
+from orchestrator.dbt_runner.tape import Sent
 from orchestrator.events import CommandStarted, DbtWarned, Emit, NodeFinished, NodeStarted
 from orchestrator.timing import utc_now
 
@@ -17,6 +21,18 @@ class DbtEvents:
         self._emit = emit
         self._warned: set[str] = set()
         self._sql_seconds: dict[str, float] = {}
+        self._sent: Sent | None = None
+        self._executing: set[str] = set()
+
+    @contextmanager
+    def recorded(self) -> Iterator[Sent]:
+        """Keep the statements that dbt sends meanwhile."""
+        self._sent = sent = Sent({}, set())
+        self._executing.clear()
+        try:
+            yield sent
+        finally:
+            self._sent = None
 
     def __call__(self, message: EventMsg) -> None:
         """Pass on what our listeners care about."""
@@ -24,6 +40,10 @@ class DbtEvents:
         if name == "SQLQueryStatus":
             unique_id = message.data.node_info.unique_id
             self._sql_seconds[unique_id] = self._sql_seconds.get(unique_id, 0.0) + message.data.elapsed
+        elif name == "SQLQuery":
+            self._keep(message.data.node_info.unique_id, message.data.sql)
+        elif name == "NodeExecuting":
+            self._executing.add(message.data.node_info.unique_id)
         elif name == "NodeStart":
             info = message.data.node_info
             self._sql_seconds.pop(info.unique_id, None)
@@ -52,6 +72,14 @@ class DbtEvents:
             self._emit(CommandStarted(at=utc_now(), command="", nodes=message.data.node_count))
         elif str(message.info.level) == "warn" and name not in SAID_BY_AN_ERROR:
             self._warn(message.info.msg)
+
+    def _keep(self, unique_id: str, sql: str) -> None:
+        if self._sent is None or not unique_id:
+            return
+        if unique_id in self._executing:
+            self._sent.statements.setdefault(unique_id, []).append(sql)
+        else:
+            self._sent.compiling.add(unique_id)
 
     def _warn(self, text: str) -> None:
         if text not in self._warned:

@@ -179,6 +179,10 @@ class ProjectFacts:
         """Return the variables that a node and the ephemeral models it reads use, and their values as JSON."""
         return {name: value for part in self._with_ephemerals(node) for name, value in part.inputs}
 
+    def reads_year(self, node: NodeFacts) -> bool:
+        """Tell whether a node, or an ephemeral model that it reads, reads the year variable."""
+        return any(part.uses_year for part in self._with_ephemerals(node))
+
     def _with_ephemerals(self, node: NodeFacts) -> list[NodeFacts]:
         nodes = self._by_id()
         found = [node]

@@ -32,11 +32,15 @@ class NodeResult:
 
 @dataclass(frozen=True)
 class DbtResult:
-    """The outcome of one dbt command over one selection; ``seconds`` is its whole duration."""
+    """The outcome of one dbt command over one selection; ``seconds`` is its whole duration.
+
+    ``replayed`` tells that no node of it was run by dbt.
+    """
 
     command: str
     nodes: tuple[NodeResult, ...]
     seconds: float
+    replayed: bool = False
 
     @property
     def failures(self) -> tuple[NodeResult, ...]:

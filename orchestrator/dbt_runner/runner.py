@@ -151,8 +151,12 @@ class DbtRunner:
         timeout: float | None = None,
         *,
         full_refresh: bool = False,
+        replay: bool = False,
     ) -> DbtResult:
         """Run one dbt command over a selection in dbt's syntax; ``vars`` None means those of the parse.
+
+        ``replay`` allows to send again what dbt sent for the same selection in another year, where that is proven to
+        be the same (:mod:`orchestrator.dbt_runner.replay`).
 
         Raises:
             NodeFailedError: a model or seed failed; the text names node, file and the database's message.
@@ -161,7 +165,7 @@ class DbtRunner:
             DbtTimeoutError: ``timeout`` passed; the process is gone then.
             DatabaseError: the file is locked, damaged, full or not permitted.
         """
-        request = Invoke(command, _words(select), vars=self._vars(vars), full_refresh=full_refresh)
+        request = Invoke(command, _words(select), vars=self._vars(vars), full_refresh=full_refresh, replay=replay)
         return self._invoke(request, timeout)
 
     def run_nodes(

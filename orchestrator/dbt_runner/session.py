@@ -12,7 +12,9 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from dbt.adapters.factory import get_adapter_by_type
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.results import RunExecutionResult, RunResult
+from dbt_common.clients.jinja import get_environment
+from dbt_common.events.base_types import EventMsg
 
 from orchestrator.dbt_runner.database import ProjectDatabase
 from orchestrator.dbt_runner.database_errors import known_database_error
@@ -28,6 +32,8 @@ from orchestrator.dbt_runner.facts_cache import cached_parse, store_parse, watch
 from orchestrator.dbt_runner.manifest_facts import env_vars_read, files_in_vars, project_facts, watched_folders
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project_errors import project_error
+from orchestrator.dbt_runner.replay import Repeated, Replayer
+from orchestrator.dbt_runner.replay_proof import ReplayProof
 from orchestrator.dbt_runner.results import DbtResult, NodeResult
 from orchestrator.dbt_runner.settings import CreateEmpty, DbtSettings, Invoke, Select, Vars
 from orchestrator.events import (
@@ -46,6 +52,7 @@ from orchestrator.timing import stopwatch, utc_now
 QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-send-anonymous-usage-stats")
 _SEPARATORS = re.compile(r"[ ,]")  # dbt takes selectors apart at them; its wildcard for one character is ?
 _CSV_ADVICE = ("Column ", "This type was", "Possible fixes", "* ", "file = ")
+Aside = Callable[[Callable[[], Repeated]], Repeated]
 PARTIAL_PARSE = "partial_parse.msgpack"
 TYPES_OF = {
     "run": ("model",),
@@ -56,9 +63,12 @@ TYPES_OF = {
 
 
 class DbtSession:
-    """The dbt side of the process border; every method runs in the main thread of the dbt process."""
+    """The dbt side of the process border; every method runs in the main thread of the dbt process.
 
-    def __init__(self, settings: DbtSettings, emit: Emit) -> None:
+    ``aside`` runs a function beside the main thread, which alone gets signals.
+    """
+
+    def __init__(self, settings: DbtSettings, emit: Emit, aside: Aside) -> None:
         self._settings = settings = _with_writable_cache(settings)
         self._emit = emit
         self._on_event = DbtEvents(emit)
@@ -68,6 +78,8 @@ class DbtSession:
         self._manifests: dict[str, bytes] = {}
         self._facts: ProjectFacts | None = None
         self._database: ProjectDatabase | None = None
+        self._aside = aside
+        self._replayer: Replayer | None = None
 
     def load(self) -> ProjectFacts:
         """Parse the project with the vars of the settings and keep the result.
@@ -114,6 +126,29 @@ class DbtSession:
         """
         elapsed = stopwatch()
         self.database.open()
+        if request.replay and self._reuse_blocker(self._changed(request.vars)) is None:
+            nodes, replayed = self._replayed(request)
+        else:
+            nodes, replayed = tuple(result for result, _ in self._run(request)), False
+        return DbtResult(request.command, nodes, elapsed(), replayed)
+
+    def _replayed(self, request: Invoke) -> tuple[tuple[NodeResult, ...], bool]:
+        """Run a stage from its tape as far as that goes, else by dbt, and then put it on tape."""
+        replayer = self._replayer = self._replayer or self._new_replayer()
+        repeated = replayer.repeat(request)
+        if repeated is None:
+            before = replayer.look()
+            with self._on_event.recorded() as sent:
+                results = self._run(request)
+            replayer.keep(request, before, sent, results)
+            return tuple(result for result, _ in results), False
+        if not repeated.left:
+            return repeated.nodes, True
+        rest = self._run(replace(request, select=(), nodes=repeated.left))
+        return (*repeated.nodes, *(result for result, _ in rest)), False
+
+    def _run(self, request: Invoke) -> list[tuple[NodeResult, str]]:
+        """Run one dbt command; return the outcome and the compiled SQL of each node, as they were done."""
         args = [request.command, *self._selection(request), *self._vars(request.vars)]
         if request.full_refresh:
             args.append("--full-refresh")
@@ -122,10 +157,34 @@ class DbtSession:
         answer = self._dbt(args, Manifest.from_msgpack(self._manifest_for(request.vars)))
         if not isinstance(answer.result, RunExecutionResult):
             raise self._error(answer, f"dbt {request.command}")
-        nodes = tuple(self._node_result(result) for result in answer.result.results)
-        if not any(node.failed for node in nodes):
-            self._compare(request, {node.unique_id for node in nodes})
-        return DbtResult(request.command, nodes, elapsed())
+        results = [(self._node_result(one), _compiled(one)) for one in answer.result.results]
+        if not any(node.failed for node, _ in results):
+            self._compare(request, {node.unique_id for node, _ in results})
+        return results
+
+    def _compile(self, nodes: Sequence[NodeFacts], variables: Vars) -> dict[str, str] | None:
+        """Return the compiled SQL of these nodes by unique id, None when dbt cannot compile them."""
+        selection = ["--select", *map(_exactly, nodes), "--indirect-selection", "empty"]
+        manifest = Manifest.from_msgpack(self._manifest_for(variables))
+        answer = self._dbt(["compile", *selection, *self._vars(variables)], manifest, on_event=_ignore)
+        if not isinstance(answer.result, RunExecutionResult) or not answer.success:
+            return None
+        return {one.node.unique_id: _compiled(one) for one in answer.result.results}
+
+    def _new_replayer(self) -> Replayer:
+        return Replayer(
+            self.facts,
+            self.database,
+            self._replay_proof,
+            self._settings.year_vars,
+            self._compile,
+            self._aside,
+            self._emit,
+        )
+
+    def _replay_proof(self) -> ReplayProof:
+        config = get_adapter_by_type(self.facts.adapter).config
+        return ReplayProof(self._first_manifest, config, get_environment(None, capture_macros=True))
 
     def select(self, request: Select) -> tuple[str, ...]:
         """Return the unique ids that a command with this selection would touch, in dbt's order."""
@@ -142,8 +201,12 @@ class DbtSession:
 
     def create_empty(self, request: CreateEmpty) -> None:
         """Create a model's table without rows; see :meth:`ProjectDatabase.create_empty`."""
-        manifest = Manifest.from_msgpack(self._manifest_for(self._settings.vars))
-        self.database.create_empty(manifest.nodes[request.unique_id])
+        self.database.create_empty(self._first_manifest.nodes[request.unique_id])
+
+    @cached_property
+    def _first_manifest(self) -> Manifest:
+        """The first parse, to look at; what dbt is given is a copy of its own."""
+        return Manifest.from_msgpack(self._manifests[_key(self._settings.vars)])
 
     def close(self) -> None:
         """Release the database and remove this session's own folder."""
@@ -170,16 +233,18 @@ class DbtSession:
         key = _key(variables)
         if key in self._manifests:
             return self._manifests[key]
-        changed = {
-            name for name in {*variables, *self._settings.vars} if variables.get(name) != self._settings.vars.get(name)
-        }
-        reason = self._reuse_blocker(changed)
+        reason = self._reuse_blocker(self._changed(variables))
         if reason is None:
             return self._manifests[_key(self._settings.vars)]
         elapsed = stopwatch()
         self._manifests[key] = self._parse(variables).to_msgpack()
         self._emit(ProjectParsedAgain(at=utc_now(), reason=reason, seconds=elapsed()))
         return self._manifests[key]
+
+    def _changed(self, variables: Vars) -> set[str]:
+        """Return the names of the vars that differ from those of the first parse."""
+        first = self._settings.vars
+        return {name for name in {*variables, *first} if variables.get(name) != first.get(name)}
 
     def _reuse_blocker(self, changed: set[str]) -> str | None:
         if not changed <= self._settings.year_vars:
@@ -193,7 +258,9 @@ class DbtSession:
             raise self._project_error(answer)
         return answer.result
 
-    def _dbt(self, args: list[str], manifest: Manifest | None) -> dbtRunnerResult:
+    def _dbt(
+        self, args: list[str], manifest: Manifest | None, on_event: Callable[[EventMsg], None] | None = None
+    ) -> dbtRunnerResult:
         settings = self._settings
         place = ["--project-dir", str(settings.project_dir), "--target-path", str(self._target)]
         place += ["--profiles-dir", str(settings.effective_profiles_dir())]
@@ -202,7 +269,7 @@ class DbtSession:
         if settings.threads is not None and args[0] != "ls":
             place += ["--threads", str(settings.threads)]
         quiet = [*QUIET, "--log-path", str(self._target)]
-        answer = dbtRunner(manifest=manifest, callbacks=[self._on_event]).invoke([*quiet, *args, *place])
+        answer = dbtRunner(manifest=manifest, callbacks=[on_event or self._on_event]).invoke([*quiet, *args, *place])
         if isinstance(answer.exception, (KeyboardInterrupt, SystemExit)):
             raise KeyboardInterrupt
         return answer
@@ -270,6 +337,14 @@ class DbtSession:
         node = getattr(answer.exception, "node", None)  # dbt's own errors carry the node where they know it
         file = getattr(node, "original_file_path", None)
         return project_error(message, settings.project_dir, settings.effective_profiles_dir(), file)
+
+
+def _compiled(result: RunResult) -> str:
+    return getattr(result.node, "compiled_code", None) or ""  # a seed has none
+
+
+def _ignore(message: EventMsg) -> None:
+    """Drop dbt's events of a command that nobody asked for."""
 
 
 def _exactly(node: NodeFacts) -> str:

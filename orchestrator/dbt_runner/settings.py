@@ -53,7 +53,8 @@ class Load:
 class Invoke:
     """Ask for one dbt command; the answer is a ``DbtResult``.
 
-    Either ``nodes`` (exact unique ids) or ``select`` (dbt's own syntax; empty selects everything).
+    Either ``nodes`` (exact unique ids) or ``select`` (dbt's own syntax; empty selects everything). ``replay`` allows
+    to send again what dbt sent for another year, where that is proven to be the same.
     """
 
     command: str
@@ -61,6 +62,7 @@ class Invoke:
     nodes: tuple[str, ...] = ()
     vars: Vars = field(default_factory=dict)
     full_refresh: bool = False
+    replay: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.dbt_runner.database_errors import known_os_error
 from orchestrator.dbt_runner.settings import (
@@ -38,6 +38,7 @@ from orchestrator.exceptions import DbtError, OrchestratorError
 if TYPE_CHECKING:
     from orchestrator.dbt_runner.session import DbtSession
 
+T = TypeVar("T")
 SECONDS_TO_END_AFTER_PARENT = 1.0
 
 
@@ -92,7 +93,7 @@ class Worker:
             os.chdir(request.settings.cwd)
             if request.settings.database is not None:
                 os.environ["ORCHESTRATOR_DATABASE"] = str(request.settings.database)
-            self._session = DbtSession(request.settings, self._send)
+            self._session = DbtSession(request.settings, self._send, self._aside)
             facts = self._session.load()
             gc.freeze()
             gc.enable()
@@ -116,7 +117,11 @@ class Worker:
         session.database.release()
         return None
 
-    def _interruptible(self, session: DbtSession, work: Callable[[], object]) -> object:
+    def _aside(self, work: Callable[[], T]) -> T:
+        assert self._session is not None
+        return self._interruptible(self._session, work)
+
+    def _interruptible(self, session: DbtSession, work: Callable[[], T]) -> T:
         """Run SQL beside the main thread, which alone gets signals: a driver's call would hold them back."""
         future = self._sql.submit(work)
         try:

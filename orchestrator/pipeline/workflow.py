@@ -53,11 +53,12 @@ class SimulationPlan:
 
 @dataclass(frozen=True)
 class StageResult:
-    """A finished stage; ``nodes`` is how many nodes dbt ran."""
+    """A finished stage of ``nodes`` nodes; ``replayed`` tells that none of them needed dbt again."""
 
     name: str
     seconds: float
     nodes: int
+    replayed: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class YearResult:
     year: int
     seconds: float
     stages: tuple[StageResult, ...]
+
+    @property
+    def replayed(self) -> bool:
+        """Tell whether all of its stages were replayed."""
+        return all(stage.replayed for stage in self.stages)
 
 
 @dataclass(frozen=True)

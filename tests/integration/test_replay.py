@@ -1,0 +1,200 @@
+"""A replayed year gives what dbt would have given, and whatever breaks a condition of replay is left to dbt."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator import Hook, HookContext, HookType
+from orchestrator.events import ReplayDeclined, StageFinished
+from orchestrator.exceptions import OrchestratorError, StageTimeoutError, TestFailedError
+from tests.integration.conftest import Workspace
+
+BY_DBT = (False, False, False, False, False)
+Fresh = Callable[[str], Workspace]
+
+
+def only(workspace: Workspace, *stages: str) -> None:
+    """Leave these stages alone in the configuration."""
+    lines = workspace.config.read_text().splitlines()
+    kept = [line for line in lines if "{name:" not in line or line.split("name: ")[1].split(",")[0] in stages]
+    workspace.config.write_text("\n".join(kept) + "\n")
+
+
+def replayed(workspace: Workspace) -> dict[str, tuple[bool, ...]]:
+    """Return by stage whether each year was replayed."""
+    found: dict[str, tuple[bool, ...]] = {}
+    for event in workspace.events:
+        if isinstance(event, StageFinished):
+            found[event.stage] = (*found.get(event.stage, ()), event.replayed)
+    return found
+
+
+def declined(workspace: Workspace) -> list[str]:
+    """Return the reasons that were told for leaving a stage to dbt."""
+    return [event.reason for event in workspace.events if isinstance(event, ReplayDeclined)]
+
+
+def ledger(workspace: Workspace) -> list[tuple[object, ...]]:
+    """Return what the ledger says of finished stages, times left out."""
+    return workspace.sql("select year, stage, nodes, row_count, hooks_done from orchestrator.stages order by all")
+
+
+@pytest.fixture
+def by_dbt(fresh: Fresh, tmp_path: Path) -> Callable[[Callable[[Workspace], None]], Workspace]:
+    """Run a copy of the project, prepared in the same way, with replay off; keep it elsewhere."""
+
+    def run(prepare: Callable[[Workspace], None], *, fails: bool = False) -> Workspace:
+        workspace = fresh("replay")
+        prepare(workspace)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ORCHESTRATOR_EXECUTION__REPLAY", "off")
+            kept_error = attempt(workspace)
+        assert (kept_error is not None) == fails, kept_error
+        assert not any(any(years) for years in replayed(workspace).values())
+        kept = Workspace(tmp_path / "by_dbt")
+        shutil.copytree(workspace.root, kept.root)
+        kept.events = workspace.events
+        return kept
+
+    return run
+
+
+def attempt(workspace: Workspace) -> OrchestratorError | None:
+    """Run all years; return the error that ended them."""
+    try:
+        workspace.simulate()
+    except OrchestratorError as error:
+        return error
+    return None
+
+
+@pytest.mark.timeout(200)
+def test_what_breaks_a_condition_is_left_to_dbt(fresh: Fresh, by_dbt: Callable[..., Workspace]) -> None:
+    """Each stage of the project breaks one condition, but for two; all tables are those of dbt."""
+    plain = by_dbt(lambda workspace: None)
+    workspace = fresh("replay")
+    workspace.simulate()
+    assert {**workspace.digests(), "kept_history": ""} == {**plain.digests(), "kept_history": ""}  # it holds times
+    assert ledger(workspace) == ledger(plain)
+    found = replayed(workspace)
+    assert found.pop("plain") == (False, False, True, True, True)
+    assert found.pop("checks") == (False, True, True, True, True)
+    assert found.pop("drifting") == (False, False, True, False, False)
+    assert set(found.values()) == {BY_DBT}
+    assert declined(workspace) == [
+        "hooked has hooks",
+        "asking: it asks the database with run_query()",
+        "asking_in_macro: it asks the database with statement()",
+        "clock: it uses run_started_at",
+        "own_kind is materialized as yearly_copy",
+        "kept_history is neither an SQL model nor a data test",
+        "indexed has the setting indexes",
+        "documented has grants or persists its docs",
+        "unit_test.replay.unit_tested.amounts_grow is neither a model nor a data test",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "reason"),
+    [
+        (
+            "macros/own.sql",
+            "{% macro duckdb__get_incremental_append_sql(arg) %}{{ return(default__get_incremental_append_sql(arg)) }}"
+            "{% endmacro %}",
+            "macro duckdb__get_incremental_append_sql replaces one of dbt's own",
+        ),
+        ("dbt_project.yml", "on-run-start: ['select 1']", "the project has on-run-start or on-run-end hooks"),
+        ("dbt_project.yml", "query-comment: mine", "the project has a query comment of its own"),
+        ("dbt_project.yml", "dispatch: [{macro_namespace: dbt, search_order: [replay, dbt]}]", "dispatch of macros"),
+    ],
+    ids=["macro", "on-run-start", "query-comment", "dispatch"],
+)
+def test_a_project_that_changes_dbt_is_left_to_dbt(fresh: Fresh, file: str, text: str, reason: str) -> None:
+    """What changes how dbt materializes anything at all rules out every replay."""
+    workspace = fresh("replay")
+    only(workspace, "plain")
+    path = workspace.root / "dbt" / file
+    path.write_text((path.read_text() if path.exists() else "") + text + "\n")
+    workspace.simulate(1, 1)
+    (told,) = declined(workspace)
+    assert reason in told
+
+
+FAILURES = {
+    "a test finds rows": ("tests/year_is_there.sql", "where not exists", "where {{ var('yr') }} = 4 or not exists"),
+    "a model fails": ("models/merged.sql", "select yr, id, amount", "select yr, id, {{ broken() }} as amount"),
+    "a model does not compile": ("models/constant.sql", "select count(*)", "{{ uncompiled() }} select count(*)"),
+}
+BREAKING = """
+{% macro broken() %}{{ "error('no amounts in year 4')" if var('yr') == 4 else 'amount' }}{% endmacro %}
+{% macro uncompiled() %}
+{% if var('yr') == 4 %}{{ exceptions.raise_compiler_error('not in year 4') }}{% endif %}
+{% endmacro %}
+"""
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failure_in_a_replayed_year_is_that_of_dbt(
+    fresh: Fresh, by_dbt: Callable[..., Workspace], failure: str
+) -> None:
+    """Error, tables and ledger are those that dbt leaves, and the mended run goes on in that year."""
+    file, old, new = FAILURES[failure]
+
+    def prepare(workspace: Workspace) -> None:
+        only(workspace, "plain", "checks")
+        path = workspace.root / "dbt" / file
+        path.write_text(path.read_text().replace(old, new))
+        (workspace.root / "dbt" / "macros" / "breaking.sql").write_text(BREAKING)
+
+    plain = by_dbt(prepare, fails=True)
+    workspace = fresh("replay")
+    prepare(workspace)
+    error = attempt(workspace)
+    assert error is not None and "4" in str(error)
+    assert isinstance(error, TestFailedError) == (failure == "a test finds rows")
+    assert replayed(workspace)["plain"][2]
+    assert workspace.digests() == plain.digests()
+    assert ledger(workspace) == ledger(plain)
+    assert not [name for name in workspace.tables() if "__dbt" in name]
+
+
+def test_what_hooks_change_between_years_is_noticed(fresh: Fresh, by_dbt: Callable[..., Workspace]) -> None:
+    """A view dropped and an index made between two years are found, and that year is run by dbt."""
+    plain = by_dbt(lambda workspace: only(workspace, "plain"))
+
+    def meddle(context: HookContext) -> None:
+        if context.year == 3:
+            context.execute("drop view seen")
+        if context.year == 4:
+            context.execute("create index amounts on promised (amount)")
+
+    workspace = fresh("replay")
+    only(workspace, "plain")
+    workspace.simulate(hooks=[Hook(HookType.POST_YEAR, meddle)])
+    assert workspace.digests() == plain.digests()
+    assert replayed(workspace) == {"plain": (False, False, True, False, False)}
+
+
+def test_a_replayed_year_is_stopped_in_time(fresh: Fresh) -> None:
+    """A query that never ends in year 4 is interrupted, leaves nothing half done, and the run goes on from there."""
+    workspace = fresh("replay")
+    only(workspace, "plain")
+    model = workspace.root / "dbt" / "models" / "constant.sql"
+    endless = "(select count(*) from range({{ 10 ** 15 if var('yr') == 4 and endless else 10 }}) t(n) where n % 7 = 3)"
+    header = "{{ config(materialized='table', tags=['PLAIN']) }}{% set endless = var('endless', true) %}\n"
+    model.write_text(f"{header}select count(*) + {endless} as rows_there from {{{{ ref('start') }}}}")
+    config = workspace.config.read_text().replace('"tag:PLAIN"', '"tag:PLAIN", timeout_seconds: 4')
+    workspace.config.write_text(config)
+    with pytest.raises(StageTimeoutError, match="Stage plain of 4"):
+        workspace.simulate()
+    assert replayed(workspace)["plain"] == (False, False, True, False)
+    assert workspace.sql("select max(yr) from merged")[0][0] in (3, 4)
+    assert not [name for name in workspace.tables() if "__dbt" in name]
+    assert [year for year, *_ in ledger(workspace)] == [1, 2, 3]
+    workspace.events.clear()
+    workspace.simulate(overrides={"vars.endless": False})
+    assert workspace.sql("select max(yr) from merged") == [(5,)]

@@ -1,0 +1,2 @@
+{{ config(materialized='table', tags=['PLAIN']) }}
+select count(*) as rows_there from {{ ref('start') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='ephemeral') }}
+select id, amount * 2 + {{ var('yr') }} as amount from {{ ref('start') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='yearly_copy') }}
+select {{ var('yr') }} as yr

@@ -1,0 +1,65 @@
+"""What of a taped node is sent again, and what raises a doubt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.dbt_runner.catalog import RelationName
+from orchestrator.dbt_runner.results import NodeResult
+from orchestrator.dbt_runner.tape import TapedNode
+
+COMMENT = '/* {"app": "dbt", "dbt_version": "1.11.2026"} */'
+SQL = "select 2026 as year"
+RESULT = NodeResult("model.p.m", "m", "model", "success", 0.1, None, "OK", "models/m.sql")
+MODEL = TapedNode(
+    RESULT,
+    RelationName.of("db", "main", "m"),
+    SQL,
+    (
+        f"{COMMENT} select type from duckdb_databases()",
+        f"{COMMENT} create temporary table m__dbt_tmp20261121124530123456 as ({SQL})",
+        "BEGIN",
+        f"{COMMENT} insert into m (year) (select year from m__dbt_tmp20261121124530123456)",
+        "COMMIT",
+    ),
+)
+TEST = replace(MODEL, relation=None, statements=("BEGIN", f"select count(*), false, false from ({SQL}) t", "ROLLBACK"))
+
+
+def test_the_sql_and_the_temporary_names_are_replaced() -> None:
+    """Look-ups are left out; the rest is sent with the year's SQL and a new suffix."""
+    assert MODEL.doubt(["2026"]) is None
+    assert MODEL.statements_for("select 2027 as year", "1" * 20) == (
+        f"{COMMENT} create temporary table m__dbt_tmp{'1' * 20} as (select 2027 as year)",
+        "BEGIN",
+        f"{COMMENT} insert into m (year) (select year from m__dbt_tmp{'1' * 20})",
+        "COMMIT",
+    )
+
+
+def test_a_test_is_its_one_question() -> None:
+    """Of a test only the query is sent."""
+    assert TEST.doubt(["2026"]) is None
+    assert TEST.statements_for("select 1", "") == ("select count(*), false, false from (select 1) t",)
+
+
+@pytest.mark.parametrize(
+    ("statement", "doubt"),
+    [
+        ("grant select on m to you", "it sends GRANT"),
+        ("", "it sends nothing"),
+        (f"create table m as ({SQL} union {SQL})", "its compiled SQL stands twice in one statement"),
+        ("delete from m where year = 2026", "the year stands outside of its compiled SQL"),
+    ],
+)
+def test_what_is_not_explained_is_a_doubt(statement: str, doubt: str) -> None:
+    """A statement that is not dbt's usual one, or not made of the compiled SQL alone, is left to dbt."""
+    assert replace(MODEL, statements=(*MODEL.statements, statement)).doubt(["2026"]) == doubt
+
+
+def test_sql_that_is_nowhere_or_asked_twice_is_a_doubt() -> None:
+    """A model whose SQL never appears, and a test with two queries, are left to dbt."""
+    assert replace(MODEL, compiled="select 1").doubt([]) == "its compiled SQL is in none of its statements"
+    assert replace(TEST, statements=TEST.statements * 2).doubt([]) == "it asks more than once"
