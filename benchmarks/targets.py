@@ -121,6 +121,10 @@ def _cold(table: str, series: str) -> Figure:
     return Figure("cold_init", table, series)
 
 
+def _ensure(count: int) -> Figure:
+    return Figure("check", f"{count:,} required tables, in Python", "ensure_initialized()", "call_ms")
+
+
 TARGETS = (
     Target(
         "five years × 1,000 against dbt command line",
@@ -177,16 +181,14 @@ TARGETS = (
         "`orchestrator check`, healthy (30 tables)",
         "0.5 s",
         "0.25 s",
-        plain(Figure("check", "30 required tables", "orchestrator check"), "s", 0.5, 0.25),
+        plain(Figure("check", "30 required tables, the process", "orchestrator check"), "s", 0.5, 0.25),
     ),
     *(
         Target(
             f"`ensure_initialized()` healthy, {count:,} tables",
             f"{at_least} ms",
             f"{aim} ms",
-            plain(
-                Figure("check", f"{count:,} required tables", "ensure_initialized()", "call_ms"), "ms", at_least, aim
-            ),
+            plain(_ensure(count), "ms", at_least, aim),
         )
         for count, at_least, aim in ((30, 20, 8), (2000, 150, 40))
     ),

@@ -12,7 +12,7 @@ from benchmarks.results import Table
 
 Found = tuple[list[Table], list[str]]
 # In the order in which they run and are shown.
-NAMES = ("five_years",)
+NAMES = ("five_years", "check", "start", "cold_init", "year_cost", "memory")
 # Many minutes each: they run when they are named, or with --long.
 LONG = frozenset({"million"})
 

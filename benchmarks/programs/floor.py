@@ -15,8 +15,9 @@ from pathlib import Path
 import duckdb
 
 LOOK_UP = re.compile(r"information_schema|duckdb_(tables|views|columns|databases|schemas)\s*\(|pragma", re.IGNORECASE)
+Value = str | bool | int | float | list[str]
 # What the profiles of the projects say.
-SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+SETTINGS: dict[str, Value] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
