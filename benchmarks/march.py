@@ -27,7 +27,7 @@ class March:
     The copy holds ``config/simulation.yaml`` and ``dbt/``. ``stages`` are (dbt command, selector) in the order of a
     year, ``variables`` are handed to every dbt command with the year as ``simulation_year``, ``settings`` to ours as
     ``--set``. ``state`` are tables that the first year reads before anything wrote them, which ours creates itself.
-    ``name`` tells recordings apart.
+    ``name`` tells recordings apart. ``seeds`` tells whether there are any.
     """
 
     name: str
@@ -38,6 +38,7 @@ class March:
     variables: Mapping[str, object]
     settings: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
+    seeds: bool = True
     _laid: dict[str, Path] = field(default_factory=dict)
 
     def place(self, bench: Bench, contender: str) -> Path:
@@ -54,10 +55,15 @@ class March:
 
     def commands(self) -> list[list[str]]:
         """Return the dbt commands of seeds, foundation and years, as people write them in a loop of the shell."""
-        listed = [["seed", *self._vars(self.first)], ["run", "--select", "tag:FOUNDATION", *self._vars(self.first)]]
+        listed = self.beginning()
         for year in range(self.first, self.last + 1):
             listed += [[command, "--select", select, *self._vars(year)] for command, select in self.stages]
         return listed
+
+    def beginning(self) -> list[list[str]]:
+        """Return the dbt commands before the first year."""
+        foundation = ["run", "--select", "tag:FOUNDATION", *self._vars(self.first)]
+        return [["seed", *self._vars(self.first)], foundation] if self.seeds else [foundation]
 
     def _vars(self, year: int) -> list[str]:
         return ["--vars", json.dumps({**self.variables, "simulation_year": year})]
@@ -94,7 +100,7 @@ class March:
     def floor(self, bench: Bench, recording: Path, *, years: int | None = None) -> Contender:
         """Execute the recorded statements on one bare connection, of the first ``years`` where that is said."""
         database = self.database(bench, FLOOR)
-        count = 2 + (self.last - self.first + 1 if years is None else years) * len(self.stages)
+        count = len(self.beginning()) + (self.last - self.first + 1 if years is None else years) * len(self.stages)
         told = bench.scratch / f"{self.name} floor.json"
         command = program("floor.py", str(recording), str(database), str(count), str(told))
 

@@ -10,6 +10,7 @@ from benchmarks.bench import Bench
 from benchmarks.machine import REPOSITORY
 from benchmarks.march import March
 from benchmarks.measure import Command
+from benchmarks.results import Series
 
 FIRST_YEAR = 2025
 STAGES = (
@@ -43,3 +44,23 @@ def write_census(bench: Bench, path: Path, employees: int) -> None:
     """Write a census of so many synthetic employees; the same number gives the same people."""
     script = REPOSITORY / "benchmarks" / "make_census.py"
     bench.quietly(Command([sys.executable, str(script), str(employees), "--out", str(path)], cwd=path.parent))
+
+
+def against_floor(
+    bench: Bench, *, employees: int, years: int, recorded_years: int | None = None, warm_up: bool = True
+) -> tuple[tuple[Series, ...], str]:
+    """Measure ours and the floor over a census of so many employees; return the figures and what was compared.
+
+    The statements of ``recorded_years`` (by default ``years``) are recorded over 1,000 employees in the same file, once
+    for all sizes of a bench.
+    """
+    census = bench.scratch / CENSUS
+    recorder = simulation(recorded_years or years, name="recorded", census=census)
+    if not bench.recordings:
+        write_census(bench, census, 1_000)
+    recording = recorder.record(bench)
+    march = simulation(years, name=f"{employees} times {years}", census=census)
+    write_census(bench, census, employees)
+    contenders = [march.ours(bench), march.floor(bench, recording, years=years)]
+    series = bench.compete(contenders, warm_up=warm_up)
+    return series, march.compare(bench, contenders)

@@ -12,7 +12,21 @@ from benchmarks.results import Table
 
 Found = tuple[list[Table], list[str]]
 # In the order in which they run and are shown.
-NAMES = ("five_years", "check", "start", "cold_init", "year_cost", "memory")
+NAMES = (
+    "five_years",
+    "peers",
+    "cold_init",
+    "partial_heal",
+    "check",
+    "start",
+    "hundred_thousand",
+    "million",
+    "thirty_years",
+    "year_cost",
+    "memory",
+    "growth",
+    "many_models",
+)
 # Many minutes each: they run when they are named, or with --long.
 LONG = frozenset({"million"})
 

@@ -40,7 +40,7 @@ def _ours(bench: Bench, march: March) -> Contender:
 def _by_commands(bench: Bench, march: March) -> Contender:
     folder, database = march.place(bench, DBT_COMMANDS) / "dbt", march.database(bench, DBT_COMMANDS)
     environment = {"ORCHESTRATOR_DATABASE": str(database)}
-    commands = [Command([*DBT, *arguments], folder, environment) for arguments in march.commands()[:2]]
+    commands = [Command([*DBT, *arguments], folder, environment) for arguments in march.beginning()]
     return Contender(DBT_COMMANDS, commands, before=lambda: remove(database))
 
 
