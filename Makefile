@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 # Programs are called as modules: scripts in bin/ break where the folder has a space in its name.
 VENV_PYTHON = .venv/bin/python
 LINT_PYTHON = .venv-lint/bin/python
+PEERS_PYTHON = .venv-peers/bin/python
 LINTED = orchestrator tests benchmarks
 ARGS ?=
 
@@ -32,10 +33,8 @@ format: .venv-lint/lint ## Format the code
 	@$(LINT_PYTHON) -m ruff check --fix $(LINTED)
 	@$(LINT_PYTHON) -m ruff format $(LINTED)
 
-bench: .venv/test ## Run the benchmarks, benchmarks/bench_*.py
-	@for file in benchmarks/bench_*.py; do \
-		[ -e "$$file" ] || { echo "There are no benchmarks yet."; exit 0; }; \
-		$(VENV_PYTHON) "$$file" $(ARGS) || exit 1; done
+bench: .venv/test .venv-peers/peers ## Run the benchmarks; ARGS="five_years check", ARGS="--list", ARGS="--quick"
+	@$(VENV_PYTHON) -m benchmarks $(ARGS)
 
 faults: .venv/test ## Kill runs at random moments; ARGS="--minutes 15 --seed 7 --project shipped"
 	@$(VENV_PYTHON) -m tests.faults.random_kills $(ARGS)
@@ -51,13 +50,14 @@ lock: .venv-lint/lint ## Choose the newest versions anew and write requirements/
 		--no-header --no-annotate --no-emit-index-url"; \
 	$$compile pyproject.toml requirements/build.in -o requirements/runtime.lock; \
 	$$compile pyproject.toml requirements/build.in --extra test -c requirements/runtime.lock -o requirements/test.lock; \
-	$$compile requirements/lint.in -o requirements/lint.lock
+	$$compile requirements/lint.in -o requirements/lint.lock; \
+	$$compile requirements/peers.in -c requirements/runtime.lock -o requirements/peers.lock
 
 clean: ## Remove what can be made again: environments, caches, parses (never a database)
-	@rm -rf .venv .venv-lint .pytest_cache .mypy_cache .ruff_cache .hypothesis var/dbt dbt/target dbt/logs
+	@rm -rf .venv .venv-lint .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis var/dbt dbt/target dbt/logs
 	@find orchestrator tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/bin/python .venv-lint/bin/python:
+.venv/bin/python .venv-lint/bin/python .venv-peers/bin/python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv was found; name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@echo "Making $(@D:/bin=) with $(PYTHON)"
 	@$(PYTHON) -m venv $(@D:/bin=)
@@ -74,4 +74,8 @@ clean: ## Remove what can be made again: environments, caches, parses (never a d
 
 .venv-lint/lint: requirements/lint.lock | $(LINT_PYTHON)
 	@cmp -s $< $@ || { echo "Installing $<"; $(LINT_PYTHON) -m pip install --quiet --no-deps -r $<; }
+	@cp $< $@
+
+.venv-peers/peers: requirements/peers.lock | $(PEERS_PYTHON)
+	@cmp -s $< $@ || { echo "Installing $<"; $(PEERS_PYTHON) -m pip install --quiet --no-deps -r $<; }
 	@cp $< $@

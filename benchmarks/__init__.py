@@ -1,0 +1,1 @@
+"""Whole processes measured side by side; ``python -m benchmarks --list`` names the cases."""
