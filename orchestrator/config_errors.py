@@ -146,19 +146,21 @@ def takes_text(model: type[BaseModel], path: Sequence[str]) -> bool:
             return False
         model = inner
     field = model.model_fields.get(last)
-    return field is not None and set(_members(field.annotation)) <= {str, Path, types.NoneType}
+    if field is None:
+        return False
+    words = typing.get_origin(field.annotation) is typing.Literal
+    kinds = map(type, typing.get_args(field.annotation)) if words else _members(field.annotation)
+    return set(kinds) <= {str, Path, types.NoneType}
 
 
 def _members(annotation: object) -> Iterator[object]:
-    """Yield what an annotation is made of, unions and ``Annotated`` opened, one of several words being text."""
+    """Yield what an annotation is made of, unions and ``Annotated`` opened."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         yield from _members(typing.get_args(annotation)[0])
     elif origin in {typing.Union, types.UnionType}:
         for member in typing.get_args(annotation):
             yield from _members(member)
-    elif origin is typing.Literal:
-        yield from map(type, typing.get_args(annotation))
     else:
         yield annotation
 

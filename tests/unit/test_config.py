@@ -471,6 +471,7 @@ WHOLE: dict[str, object] = {
     "vars": {"a": 1},
     "self_healing": {"auto_initialize": True, "timeout_seconds": 1, "lock_timeout_seconds": 1},
     "required_tables": [{"name": "n", "tier": "seed", "selector": "s", "min_rows": 1}],
+    "execution": {"replay": "auto"},
     "stages": [
         {
             "name": "n",
@@ -548,11 +549,23 @@ def every_model(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 def test_every_field_has_a_description_and_every_duration_its_unit() -> None:
     """What a key means can be read from the model, with the unit of its number."""
     models = list(every_model(SimulationConfig))
-    assert len(models) == 8
+    assert len(models) == 9
     for model in models:
         for name, field in model.model_fields.items():
             assert field.description and field.description.endswith("."), f"{model.__name__}.{name}"
             assert "seconds" in field.description or not name.endswith("_seconds"), name
+
+
+def test_off_is_a_word_where_it_is_one(tmp_path: Path) -> None:
+    """``replay: off`` needs no quotes in a file, in the environment or with --set; elsewhere off is refused."""
+    file = tmp_path / "c.yaml"
+    file.write_text("dbt: {project_dir: .}\nexecution: {replay: off}\n")
+    assert SimulationConfig.load(file, environ={}).execution.replay == "off"
+    file.write_text("dbt: {project_dir: .}\n")
+    assert SimulationConfig.load(file, environ={"ORCHESTRATOR_EXECUTION__REPLAY": "off"}).execution.replay == "off"
+    assert SimulationConfig.load(file, environ={}, overrides=["execution.replay=off"]).execution.replay == "off"
+    with pytest.raises(ConfigurationError, match="is off, which is text to some readers"):
+        SimulationConfig.load(file, environ={}, overrides=["vars.a=off"])
 
 
 def test_the_whole_example_names_every_key() -> None:

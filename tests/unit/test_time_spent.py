@@ -72,7 +72,7 @@ class Story:
     def stage(self, start: float, end: float, dbt_seconds: float) -> None:
         """Tell that a stage ended."""
         at = BEGIN + timedelta(seconds=start)
-        known = {"year": 2025, "stage": "s", "nodes": 1, "success": True}
+        known = {"year": 2025, "stage": "s", "nodes": 1, "replayed": False, "success": True}
         self.tell(end, StageFinished, started_at=at, seconds=end - start, dbt_seconds=dbt_seconds, **known)
 
     def dbt_ready(self, at: float, parse: float) -> None:
