@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from orchestrator.dbt_runner.catalog import RelationName
@@ -118,21 +119,17 @@ class ProjectFacts:
 
     def node(self, unique_id: str) -> NodeFacts | None:
         """Return the node of that unique id, None when there is none."""
-        return self._by_id().get(unique_id)
+        return self._by_id.get(unique_id)
 
     def buildable(self, name: str) -> NodeFacts | None:
         """Return the seed, model or snapshot with that unique id, name or alias, None when there is none.
 
         Case is ignored; the name may have its package or schema before it.
         """
-        candidates = [n for n in self.nodes if n.resource_type != "test"]
         for wanted in (name.lower(), name.lower().rpartition(".")[2]):
-            for node in candidates:
-                if wanted in (node.unique_id.lower(), node.name.lower()):
-                    return node
-            for node in candidates:
-                if node.identifier.lower() == wanted:
-                    return node
+            for known in (self._by_name, self._by_alias):
+                if wanted in known:
+                    return known[wanted]
         return None
 
     def seeds(self) -> tuple[NodeFacts, ...]:
@@ -145,11 +142,10 @@ class ProjectFacts:
 
     def ancestors(self, unique_ids: Iterable[str]) -> set[str]:
         """Return the unique ids of everything upstream of ``unique_ids``, without these themselves."""
-        nodes = self._by_id()
         found: set[str] = set()
         pending = list(unique_ids)
         while pending:
-            node = nodes.get(pending.pop())
+            node = self._by_id.get(pending.pop())
             for parent in node.depends_on if node is not None else ():
                 if parent not in found:
                     found.add(parent)
@@ -184,12 +180,23 @@ class ProjectFacts:
         return any(part.uses_year for part in self._with_ephemerals(node))
 
     def _with_ephemerals(self, node: NodeFacts) -> list[NodeFacts]:
-        nodes = self._by_id()
+        nodes = self._by_id
         found = [node]
         for part in found:
             parents = [nodes[parent] for parent in part.depends_on if parent in nodes]
             found += [p for p in parents if p.materialized == "ephemeral" and p not in found]
         return found
 
+    @cached_property
     def _by_id(self) -> dict[str, NodeFacts]:
         return {node.unique_id: node for node in self.nodes}
+
+    @cached_property
+    def _by_name(self) -> dict[str, NodeFacts]:
+        """What builds something, by unique id and name in lower case; of several, the first."""
+        buildable = [node for node in reversed(self.nodes) if node.resource_type != "test"]
+        return {key.lower(): node for node in buildable for key in (node.unique_id, node.name)}
+
+    @cached_property
+    def _by_alias(self) -> dict[str, NodeFacts]:
+        return {node.identifier.lower(): node for node in reversed(self.nodes) if node.resource_type != "test"}

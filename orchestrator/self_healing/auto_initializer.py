@@ -50,7 +50,7 @@ def open_reader(
     """
     if facts.database_path is None or runner.database_open:
         return nullcontext(runner)
-    return DuckDBReader(facts.database_path, patience=patience)
+    return DuckDBReader(facts.database_path, patience=patience, shared=True)
 
 
 class AutoInitializer:
