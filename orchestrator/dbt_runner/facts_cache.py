@@ -21,8 +21,9 @@ from typing import Any
 from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
 from orchestrator.dbt_runner.settings import DbtSettings
 
-FORMAT = 7
+FORMAT = 8
 _VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres")
+PARTIAL_PARSE = "partial_parse.msgpack"
 FACTS, MANIFEST = "json", "msgpack"
 _YAML = (".yml", ".yaml")
 
@@ -47,6 +48,8 @@ def cached_parse(settings: DbtSettings) -> tuple[ProjectFacts, bytes] | None:
         same = document["content"] == _content(document["files"])
     except OSError:
         return None
+    if not same:
+        (settings.cache_dir / PARTIAL_PARSE).unlink(missing_ok=True)  # dbt goes by times, too
     return (facts, packed) if same and _digest(packed) == document["manifest"] else None
 
 
@@ -152,10 +155,10 @@ def _stat_files(
     found: dict[str, list[int]] = {}
     profile = settings.effective_profiles_dir() / "profiles.yml"
     top = [p for p in settings.project_dir.iterdir() if p.suffix in _YAML] if settings.project_dir.is_dir() else []
-    for path in [profile, *top, *var_files]:
+    for path in [profile, settings.project_dir / ".dbtignore", *top, *var_files]:
         _add(found, str(path))
     for folder in folders:
-        for place, _, names in os.walk(settings.project_dir / folder):
+        for place, _, names in os.walk(settings.project_dir / folder, followlinks=True):
             for name in names:
                 _add(found, os.path.join(place, name))  # noqa: PTH118 - thousands of files: twice as fast
     return found
@@ -179,7 +182,9 @@ def _content(files: Iterable[str]) -> str:
 
 
 def _env_digest(names: tuple[str, ...] | list[str]) -> str:
-    values = [(name, os.environ.get(name)) for name in names if name != "ORCHESTRATOR_DATABASE"]
+    """Hash what the project reads of the environment, and what dbt itself does (DBT_TARGET and the like)."""
+    read = {*names, *(name for name in os.environ if name.startswith("DBT_"))} - {"ORCHESTRATOR_DATABASE"}
+    values = [(name, os.environ.get(name)) for name in sorted(read)]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
     from dbt.contracts.graph.nodes import ManifestNode
 
-ENV_VAR = re.compile(r"""env_var\(\s*['"]([^'"]+)['"]""")
+ENV_VAR = re.compile(r"""env_var\s*\(\s*(?:var\s*=\s*)?['"]([^'"]+)['"]""")
+COMPUTED_ENV_VAR = re.compile(r"""env_var\s*\((?!\s*(?:var\s*=\s*)?['"])""")
 LONGEST_PATH = 1000
 LARGEST_HASHED_BYTES = 1 << 28
 SILENT_MACROS = ("materialization_", "generate_", "get_", "default__get_", "duckdb__", "postgres__")
@@ -347,7 +348,9 @@ def _yaml_files(config: RuntimeConfig, project_dir: Path, profiles_dir: Path) ->
     folders |= {*config.test_paths, *config.analysis_paths, config.packages_install_path}
     files = [project_dir / "dbt_project.yml", profiles_dir / "profiles.yml"]
     for folder in sorted(folders):
-        files += [p for ending in ("*.yml", "*.yaml") for p in sorted((project_dir / folder).rglob(ending))]
+        places = os.walk(project_dir / folder, followlinks=True)  # a local package is a link
+        found = [Path(place, name) for place, _, names in places for name in names]
+        files += sorted(path for path in found if path.suffix in (".yml", ".yaml"))
     return {str(path): path.read_text(encoding="utf-8") for path in files if path.is_file()}
 
 
@@ -377,10 +380,12 @@ def _text(value: object, unique_id: str) -> str | None:
     )
 
 
-def env_vars_read(manifest: Manifest, config: RuntimeConfig, profiles_dir: Path) -> tuple[str, ...]:
-    """Return the names of the environment variables that the project and its profile read."""
+def env_vars_read(manifest: Manifest, config: RuntimeConfig, profiles_dir: Path) -> tuple[str, ...] | None:
+    """Return the names of the environment variables that project and profile read; None where one is computed."""
     names = set(manifest.env_vars)
     for text in _yaml_files(config, Path(config.project_root).resolve(), profiles_dir).values():
+        if COMPUTED_ENV_VAR.search(text):
+            return None
         names.update(ENV_VAR.findall(text))
     return tuple(sorted(names))
 

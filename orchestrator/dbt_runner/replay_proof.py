@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from orchestrator.dbt_runner.jinja_names import FIXED_NAMES, SHARED_NAMES
 from orchestrator.dbt_runner.rendered_with import rendered_with
 from orchestrator.dbt_runner.template_names import TemplateNames, dispatched
 
@@ -44,6 +45,7 @@ TEST_CONFIG = _words(
     "alias database description docs enabled error_if fail_calc group limit meta name schema severity tags warn_if "
     "where"
 )
+CONTEXT_NAMES = (FIXED_NAMES | SHARED_NAMES | frozenset({"builtins", "context", "flags", "dbt"})) - ALLOWED_NAMES
 CONSTRAINTS = ("not_null", "primary_key", "unique", "check")
 
 
@@ -152,12 +154,19 @@ class ReplayProof:
         return self._in_tree(tree)
 
     def _in_tree(self, tree: nodes.Template) -> str | None:
-        own = TemplateNames.of(tree).own
+        names = TemplateNames.of(tree)
+        own = names.own - self._texts.keys()
+        hidden = (names.own - names.params) & CONTEXT_NAMES
+        if hidden:
+            return f"it gives {min(hidden)} another meaning"
         harmless = {id(name) for name in self._qualifiers(tree)}
         for name in tree.find_all(nodes.Name):
-            if name.ctx != "load" or name.name in own or id(name) in harmless or name.name in ALLOWED_NAMES:
+            if name.ctx != "load" or name.name in own or id(name) in harmless:
                 continue
-            found = self._in_macro(name.name) if name.name in self._texts else f"it uses {name.name}"
+            if name.name in self._texts:
+                found = self._in_macro(name.name)
+            else:
+                found = None if name.name in ALLOWED_NAMES else f"it uses {name.name}"
             if found is not None:
                 return found
         return self._first(self._in_macro(name) for name in self._called(tree))

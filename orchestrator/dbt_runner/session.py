@@ -28,7 +28,7 @@ from dbt_common.events.base_types import EventMsg
 from orchestrator.dbt_runner.database import ProjectDatabase
 from orchestrator.dbt_runner.database_errors import known_database_error
 from orchestrator.dbt_runner.dbt_events import DbtEvents
-from orchestrator.dbt_runner.facts_cache import cached_parse, store_parse, watched_files
+from orchestrator.dbt_runner.facts_cache import PARTIAL_PARSE, cached_parse, store_parse, watched_files
 from orchestrator.dbt_runner.manifest_facts import env_vars_read, files_in_vars, project_facts, watched_folders
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project_errors import project_error
@@ -53,7 +53,6 @@ QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json", "
 _SEPARATORS = re.compile(r"[ ,]")  # dbt takes selectors apart at them; its wildcard for one character is ?
 _CSV_ADVICE = ("Column ", "This type was", "Possible fixes", "* ", "file = ")
 Aside = Callable[[Callable[[], Repeated]], Repeated]
-PARTIAL_PARSE = "partial_parse.msgpack"
 TYPES_OF = {
     "run": ("model",),
     "seed": ("seed",),
@@ -114,7 +113,8 @@ class DbtSession:
             (self._target / PARTIAL_PARSE).replace(shared)
         names = env_vars_read(manifest, config, profiles_dir)
         var_files = files_in_vars(config, self._settings.cwd)
-        store_parse(self._settings, facts, packed, before, watched_folders(config), names, var_files)
+        if names is not None:
+            store_parse(self._settings, facts, packed, before, watched_folders(config), names, var_files)
         return facts, packed
 
     def invoke(self, request: Invoke) -> DbtResult:
@@ -166,10 +166,15 @@ class DbtSession:
         """Return the compiled SQL of these nodes by unique id, None when dbt cannot compile them."""
         selection = ["--select", *map(_exactly, nodes), "--indirect-selection", "empty"]
         manifest = Manifest.from_msgpack(self._manifest_for(variables))
-        answer = self._dbt(["compile", *selection, *self._vars(variables)], manifest, on_event=_ignore)
+        answer = self._dbt(["compile", *selection, *self._vars(variables)], manifest, on_event=self._warn)
         if not isinstance(answer.result, RunExecutionResult) or not answer.success:
             return None
         return {one.node.unique_id: _compiled(one) for one in answer.result.results}
+
+    def _warn(self, message: EventMsg) -> None:
+        """Pass on what a command that nobody asked for warns of."""
+        if str(message.info.level) == "warn":
+            self._on_event(message)
 
     def _new_replayer(self) -> Replayer:
         return Replayer(
@@ -341,10 +346,6 @@ class DbtSession:
 
 def _compiled(result: RunResult) -> str:
     return getattr(result.node, "compiled_code", None) or ""  # a seed has none
-
-
-def _ignore(message: EventMsg) -> None:
-    """Drop dbt's events of a command that nobody asked for."""
 
 
 def _exactly(node: NodeFacts) -> str:

@@ -14,6 +14,7 @@ from orchestrator.dbt_runner.catalog import Relation, RelationName
 from orchestrator.dbt_runner.results import NodeResult
 
 SENT = frozenset({"begin", "commit", "create", "insert", "delete", "merge", "drop", "alter"})
+BUILDING = frozenset({"create", "insert"})
 LOOK_UPS = frozenset({"select", "describe"})
 _COMMENT = re.compile(r"^\s*/\*.*?\*/\s*", re.DOTALL)
 _SUFFIX = re.compile(r"(?<=__dbt_tmp)\d{20}\b")
@@ -35,26 +36,34 @@ class TapedNode:
         """Return why these statements cannot be sent again, None when they can; ``words`` name the year."""
         if self.relation is None:
             asking = [text for text in self.statements if self.compiled in text]
-            return None if len(asking) == 1 and asking[0].count(self.compiled) == 1 else "it asks more than once"
-        built = False
+            return (
+                None if len(asking) == 1 and self._wrapped(asking[0]) else "its query is not asked once by itself"
+            )
+        built = 0
         for text in self.statements:
             verb = _verb(text)
             if verb not in SENT | LOOK_UPS:
                 return f"it sends {verb.upper() or 'nothing'}"
             if verb in LOOK_UPS:
                 continue
-            built = built or self.compiled in text
-            if text.count(self.compiled) > 1:
-                return "its compiled SQL stands twice in one statement"
-            rest = _SUFFIX.sub("", _COMMENT.sub("", text).replace(self.compiled, ""))
+            if self.compiled in text:
+                if verb not in BUILDING or not self._wrapped(text):
+                    return "its compiled SQL stands where it is not built from"
+                built += 1
+            rest = _SUFFIX.sub("", "".join(_COMMENT.sub("", text).split(self.compiled)))
             if any(re.search(rf"\b{re.escape(word)}\b", rest) for word in words):
                 return "the year stands outside of its compiled SQL"
-        return None if built else "its compiled SQL is in none of its statements"
+        return None if built == 1 else f"its compiled SQL is in {built} of its statements"
 
     def statements_for(self, compiled: str, suffix: str) -> tuple[str, ...]:
         """Return what to send for another year: 20 digits of ``suffix`` name the temporary tables."""
-        kept = [text for text in self.statements if self._is_sent(text)]
-        return tuple(_SUFFIX.sub(suffix, text).replace(self.compiled, compiled) for text in kept)
+        kept = [text.split(self.compiled) for text in self.statements if self._is_sent(text)]
+        return tuple(compiled.join(_SUFFIX.sub(suffix, part) for part in parts) for parts in kept)
+
+    def _wrapped(self, text: str) -> bool:
+        """Tell whether the compiled SQL stands in a statement once, and in parentheses of its own."""
+        before, _, after = text.partition(self.compiled)
+        return self.compiled not in after and before.rstrip().endswith("(") and after.lstrip().startswith(")")
 
     def _is_sent(self, text: str) -> bool:
         return self.compiled in text if self.relation is None else _verb(text) in SENT

@@ -198,3 +198,72 @@ def test_a_replayed_year_is_stopped_in_time(fresh: Fresh) -> None:
     workspace.events.clear()
     workspace.simulate(overrides={"vars.endless": False})
     assert workspace.sql("select max(yr) from merged") == [(5,)]
+
+
+TWICE = {
+    "ev": "{{ config(materialized='incremental') }} select id, {{ var('yr') }} as yr from {{ ref('start') }}",
+    "m": "{{ config(materialized='incremental') }} select id, yr from {{ ref('ev') }} {% if is_incremental() %}"
+    "where yr > (select max(yr) from {{ this }}){% endif %}",
+}
+RENAMED = """\
+{{ config(materialized='incremental', on_schema_change='append_new_columns') }}
+select {{ var('yr') }} as yr, id {{ ', amount as id' if var('yr') == 4 }} from {{ ref('start') }}
+"""
+AVERAGE = """\
+{{ config(fail_calc='avg(id)', warn_if='> 100', error_if='> 100') }}
+select id + {{ 0.5 if var('yr') == 4 else 0 }} as id from {{ ref('start') }}
+"""
+SWITCHED = """\
+{{ config(materialized='table') }}{% for adapter in [] %}{% endfor %}
+{% set there = adapter.get_relation(this.database, this.schema, 'switch') if execute %}
+select {{ var('yr') }} as yr, {{ 1 if there else 0 }} as there
+"""
+OWN_REF = """\
+{% macro ref(name) %}{% set found = builtins.ref(name) %}{{ return(found) }}{% endmacro %}
+"""
+
+
+def only_these(workspace: Workspace, models: dict[str, str], stages: list[str]) -> None:
+    """Put these models beside the seed, in place of those of the project."""
+    models_dir = workspace.root / "dbt" / "models"
+    for folder in ("models", "macros", "snapshots", "tests"):
+        shutil.rmtree(workspace.root / "dbt" / folder)
+        (workspace.root / "dbt" / folder).mkdir()
+    for name, text in models.items():
+        path = models_dir / f"{name}.sql" if "/" not in name else workspace.root / "dbt" / f"{name}.sql"
+        path.write_text(text)
+    lines = workspace.config.read_text().splitlines()
+    kept = [line for line in lines if "{name:" not in line]
+    workspace.config.write_text("\n".join([*kept, *(f"  - {stage}" for stage in stages)]) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("models", "stages"),
+    [
+        (TWICE, ["{name: e, select: ev}", "{name: i, select: m, first_year_only: true}", "{name: y, select: [m, m]}"]),
+        ({"m": RENAMED}, ["{name: s, select: m}"]),
+        ({"tests/average": AVERAGE, "m": RENAMED.replace("4", "9")}, ["{name: t, select: average, command: test}"]),
+        ({"m": SWITCHED}, ["{name: s, select: m}"]),
+        ({"m": "{{ config(materialized='table') }} select * from {{ ref('start') }}", "macros/ref": OWN_REF},
+         ["{name: s, select: m}"]),
+    ],
+    ids=["two tapes", "doubled column", "a test's number", "hidden adapter", "own ref"],
+)  # fmt: skip
+def test_what_a_hostile_tester_found(
+    fresh: Fresh, by_dbt: Callable[..., Workspace], models: dict[str, str], stages: list[str]
+) -> None:
+    """Projects for which an earlier version of replay gave other rows, other columns or no error."""
+
+    def prepare(workspace: Workspace) -> None:
+        only_these(workspace, models, stages)
+
+    fails = "tests/average" in models
+    plain = by_dbt(prepare, fails=fails)
+    workspace = fresh("replay")
+    prepare(workspace)
+    error = attempt(workspace)
+    assert (error is not None) == fails
+    assert workspace.digests() == plain.digests()
+    assert ledger(workspace) == ledger(plain)
+    names_it_hides = {"it gives adapter another meaning", "it uses builtins"}
+    assert all(reason.split(": ")[1] in names_it_hides for reason in declined(workspace))

@@ -39,6 +39,14 @@ def test_the_sql_and_the_temporary_names_are_replaced() -> None:
     )
 
 
+def test_sql_that_looks_like_a_temporary_name_is_left_alone() -> None:
+    """Only dbt's part of a statement has its suffix replaced."""
+    tricky = "select 'm__dbt_tmp20200101010101010101' as a, {} as year"
+    node = replace(MODEL, compiled=tricky.format(1), statements=(f"create table m as ({tricky.format(1)})",))
+    assert node.doubt([]) is None
+    assert node.statements_for(tricky.format(2), "1" * 20) == (f"create table m as ({tricky.format(2)})",)
+
+
 def test_a_test_is_its_one_question() -> None:
     """Of a test only the query is sent."""
     assert TEST.doubt(["2026"]) is None
@@ -50,7 +58,9 @@ def test_a_test_is_its_one_question() -> None:
     [
         ("grant select on m to you", "it sends GRANT"),
         ("", "it sends nothing"),
-        (f"create table m as ({SQL} union {SQL})", "its compiled SQL stands twice in one statement"),
+        (f"create table m as ({SQL} union {SQL})", "its compiled SQL stands where it is not built from"),
+        (f"delete from m where year in ({SQL})", "its compiled SQL stands where it is not built from"),
+        (f"create table n as ({SQL})", "its compiled SQL is in 2 of its statements"),
         ("delete from m where year = 2026", "the year stands outside of its compiled SQL"),
     ],
 )
@@ -61,5 +71,5 @@ def test_what_is_not_explained_is_a_doubt(statement: str, doubt: str) -> None:
 
 def test_sql_that_is_nowhere_or_asked_twice_is_a_doubt() -> None:
     """A model whose SQL never appears, and a test with two queries, are left to dbt."""
-    assert replace(MODEL, compiled="select 1").doubt([]) == "its compiled SQL is in none of its statements"
-    assert replace(TEST, statements=TEST.statements * 2).doubt([]) == "it asks more than once"
+    assert replace(MODEL, compiled="select 1").doubt([]) == "its compiled SQL is in 0 of its statements"
+    assert replace(TEST, statements=TEST.statements * 2).doubt([]) == "its query is not asked once by itself"

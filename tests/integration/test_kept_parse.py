@@ -1,0 +1,97 @@
+"""A parse that is kept between runs is used as long as nothing that decides it has changed, and no longer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.events import DbtReady
+from tests.integration.conftest import Workspace
+
+PACKAGE = "name: local_one\nversion: '1.0'\nprofile: ephemeral\nmodel-paths: [models]\n"
+SECOND_OUTPUT = "    other: {type: duckdb, path: \"{{ env_var('ORCHESTRATOR_DATABASE') }}\", schema: other}\n"
+
+
+def models(workspace: Workspace) -> dict[str, str]:
+    """Return where each model is built, by name, as a new dbt process sees it."""
+    with workspace.orchestrator() as orchestrator:
+        facts = orchestrator.runner.facts()
+        assert any(isinstance(event, DbtReady) for event in workspace.events)
+        return {node.name: f"{node.schema}.{node.identifier}" for node in facts.models()}
+
+
+def same_time(path: Path, text: str) -> None:
+    """Write a file under its old size and time."""
+    before = path.stat()
+    path.write_text(text)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+
+
+def parses(workspace: Workspace) -> set[int]:
+    """Return the inodes of the kept parses: each is a file of its own."""
+    return {path.stat().st_ino for path in (workspace.root / "var" / "dbt").glob("facts-*.msgpack")}
+
+
+@pytest.fixture
+def project(fresh: Callable[[str], Workspace]) -> Workspace:
+    """A small project, parsed once."""
+    workspace = fresh("ephemeral")
+    (workspace.root / "dbt" / "models" / "named.yml").write_text("models: [{name: squares, config: {alias: aaaa}}]\n")
+    assert models(workspace)["squares"] == "main.aaaa"
+    return workspace
+
+
+def test_an_unchanged_project_is_not_parsed(project: Workspace) -> None:
+    """The kept parse is used as it is; one that was damaged, or whose facts are gone, is made anew."""
+    kept = parses(project)
+    assert models(project)["squares"] == "main.aaaa"
+    assert parses(project) == kept
+    (packed,) = (project.root / "var" / "dbt").glob("facts-*.msgpack")
+    packed.write_bytes(packed.read_bytes()[:-100])
+    assert models(project)["squares"] == "main.aaaa"
+    assert parses(project) != kept
+
+
+def test_a_change_under_the_old_time_is_seen(project: Workspace) -> None:
+    """Neither our look nor dbt's partial parse, which both go by times, hide an edited YAML file."""
+    same_time(project.root / "dbt" / "models" / "named.yml", "models: [{name: squares, config: {alias: bbbb}}]\n")
+    assert models(project)["squares"] == "main.bbbb"
+
+
+def test_a_file_that_hides_others_is_seen(project: Workspace) -> None:
+    """A new .dbtignore takes its models away."""
+    (project.root / "dbt" / ".dbtignore").write_text("squares.sql\nnamed.yml\n")
+    (project.root / "dbt" / "models" / "year_number.sql").write_text("select 1 as yr")
+    assert "squares" not in models(project)
+
+
+def test_the_environment_of_dbt_is_seen(project: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another DBT_TARGET, and a variable read in whatever spelling, is another parse."""
+    profile = project.root / "dbt" / "profiles.yml"
+    profile.write_text(profile.read_text() + SECOND_OUTPUT)
+    (project.root / "dbt" / "models" / "named.yml").write_text(
+        "models: [{name: squares, config: {alias: \"{{ env_var ('ALIAS', 'none') }}\"}}]\n"
+    )
+    assert models(project)["squares"] == "main.none"
+    monkeypatch.setenv("ALIAS", "some")
+    assert models(project)["squares"] == "main.some"
+    monkeypatch.setenv("DBT_TARGET", "other")
+    assert models(project)["squares"] == "other.some"
+
+
+def test_a_linked_package_is_seen(project: Workspace, tmp_path: Path) -> None:
+    """What lies behind the link that `dbt deps` makes for a local package decides like any other file."""
+    package = tmp_path / "local_one"
+    (package / "models").mkdir(parents=True)
+    (package / "dbt_project.yml").write_text(PACKAGE)
+    (package / "models" / "inner.sql").write_text("{{ config(alias='before') }} select 1 as a")
+    (project.root / "dbt" / "dbt_packages").mkdir()
+    (project.root / "dbt" / "dbt_packages" / "local_one").symlink_to(package)
+    (project.root / "dbt" / "packages.yml").write_text(f"packages: [{{local: '{package}'}}]\n")
+    assert models(project)["inner"] == "main.before"
+    (package / "models" / "inner.sql").write_text("{{ config(alias='afterwards') }} select 1 as a")
+    assert models(project)["inner"] == "main.afterwards"
