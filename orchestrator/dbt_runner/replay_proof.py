@@ -61,6 +61,7 @@ class ReplayProof:
         self._texts: dict[str, list[str]] = {}
         for macro in manifest.macros.values():
             self._texts.setdefault(macro.name, []).append(macro.macro_sql)
+        self._foreign = {m.name for m in manifest.macros.values() if m.package_name not in self._internal}
         self._macros: dict[str, str | None] = {}
         self._known: dict[str, str | None] = {}
         self._project = self._find_project_blocker()
@@ -155,7 +156,8 @@ class ReplayProof:
 
     def _in_tree(self, tree: nodes.Template) -> str | None:
         names = TemplateNames.of(tree)
-        own = names.own - self._texts.keys()
+        called = {call.node.name for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name)}
+        own = names.own - (self._foreign | (called & self._texts.keys()))  # the name may be that of a macro elsewhere
         hidden = (names.own - names.params) & CONTEXT_NAMES
         if hidden:
             return f"it gives {min(hidden)} another meaning"

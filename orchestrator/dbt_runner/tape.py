@@ -36,9 +36,7 @@ class TapedNode:
         """Return why these statements cannot be sent again, None when they can; ``words`` name the year."""
         if self.relation is None:
             asking = [text for text in self.statements if self.compiled in text]
-            return (
-                None if len(asking) == 1 and self._wrapped(asking[0]) else "its query is not asked once by itself"
-            )
+            return None if len(asking) == 1 and self._wrapped(asking[0]) else "its query is not asked once by itself"
         built = 0
         for text in self.statements:
             verb = _verb(text)
