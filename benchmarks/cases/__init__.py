@@ -19,6 +19,7 @@ NAMES = (
     "partial_heal",
     "check",
     "start",
+    "replay",
     "hundred_thousand",
     "million",
     "thirty_years",
