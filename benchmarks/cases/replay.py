@@ -1,7 +1,7 @@
 """A replayed year against the same year through dbt (`execution.replay=off`), on the shipped simulation.
 
-Years from the third on, by the `YearFinished` events of `orchestrator simulate` over five years; dbt runs the first two in
-either case. Both leave the same rows.
+Years from the third on, by the `YearFinished` events of `orchestrator simulate` over five years; dbt runs the
+first two in either case. Both leave the same rows.
 """
 
 from __future__ import annotations
