@@ -126,6 +126,11 @@ class March:
             bench.recordings[key] = path
         return bench.recordings[key]
 
+    def all_contenders(self, bench: Bench) -> list[Contender]:
+        """Return ours, dbt's command line, one dbtRunner and the floor, whose statements are recorded first."""
+        recording = self.record(bench)
+        return [self.ours(bench), self.by_commands(bench), self.by_runner(bench), self.floor(bench, recording)]
+
     def compare(self, bench: Bench, contenders: Sequence[Contender]) -> str:
         """Compare what the contenders left behind in their last round."""
         return bench.equal({each.name: self.database(bench, each.name) for each in contenders})

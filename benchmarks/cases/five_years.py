@@ -18,12 +18,6 @@ TITLE = "2025-2029, 1,000 employees"
 def run(bench: Bench) -> tuple[list[Table], list[str]]:
     """Measure all four; compare their tables."""
     march = simulation(2 if bench.quick else 5)
-    recording = march.record(bench)
-    contenders = [
-        march.ours(bench),
-        march.by_commands(bench),
-        march.by_runner(bench),
-        march.floor(bench, recording),
-    ]
+    contenders = march.all_contenders(bench)
     series = bench.compete(contenders)
     return [Table(TITLE, series)], [march.compare(bench, contenders)]

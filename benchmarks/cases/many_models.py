@@ -24,13 +24,7 @@ def run(bench: Bench) -> tuple[list[Table], list[str]]:
     models, years = (50, 2) if bench.quick else (500, 5)
     lay = partial(lay_project, models=models)
     march = March("many", lay, FIRST_YEAR, FIRST_YEAR + years - 1, STAGES, {}, seeds=False)
-    recording = march.record(bench)
-    contenders = [
-        march.ours(bench),
-        march.by_commands(bench),
-        march.by_runner(bench),
-        march.floor(bench, recording),
-    ]
+    contenders = march.all_contenders(bench)
     series = bench.compete(contenders)
     return [Table("5 years, 500 models", series)], [march.compare(bench, contenders)]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from dbt.adapters.base.impl import BaseAdapter
@@ -36,21 +36,16 @@ class ProjectDatabase:
         self._facts = facts
         self._open = False
 
-    @property
-    def cursor(self) -> Callable[[], AbstractContextManager[Cursor]]:
-        """Return what opens a connection of its own; its temporary tables go when it is closed."""
-        return self._cursor
-
     def query(self, sql: str) -> list[tuple[object, ...]]:
         """Return all rows of a query, values as the driver gives them."""
-        with self._cursor() as cursor:
+        with self.cursor() as cursor:
             cursor.execute(sql)
             return [tuple(row) for row in cursor.fetchall()]
 
     def execute(self, statements: Sequence[str]) -> list[int]:
         """Run statements in one transaction, all or none; return the rows that each affected, -1 where unknown."""
         affected = []
-        with self._cursor(transaction=True) as cursor:
+        with self.cursor(transaction=True) as cursor:
             for statement in statements:
                 cursor.execute(statement)
                 affected.append(self._affected(cursor, statement))
@@ -131,7 +126,12 @@ class ProjectDatabase:
         return get_adapter_by_type(self._facts.adapter)
 
     @contextmanager
-    def _cursor(self, *, transaction: bool = False) -> Iterator[Cursor]:
+    def cursor(self, *, transaction: bool = False) -> Iterator[Cursor]:
+        """Open a connection of its own; its temporary tables go when it is closed.
+
+        Raises:
+            DatabaseError, DbtError: whatever the database raises while it is open.
+        """
         self.open()
         adapter = self._adapter()
         manager = adapter.connections

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
+from orchestrator.dbt_runner.project_files import files_below
 from orchestrator.dbt_runner.rendered_with import rendered_with
 from orchestrator.dbt_runner.reuse import ReuseProof
 from orchestrator.dbt_runner.template_code import ANY_VAR, Code
@@ -348,8 +349,7 @@ def _yaml_files(config: RuntimeConfig, project_dir: Path, profiles_dir: Path) ->
     folders |= {*config.test_paths, *config.analysis_paths, config.packages_install_path}
     files = [project_dir / "dbt_project.yml", profiles_dir / "profiles.yml"]
     for folder in sorted(folders):
-        places = os.walk(project_dir / folder, followlinks=True)  # a local package is a link
-        found = [Path(place, name) for place, _, names in places for name in names]
+        found = [Path(path) for path in files_below(project_dir / folder)]
         files += sorted(path for path in found if path.suffix in (".yml", ".yaml"))
     return {str(path): path.read_text(encoding="utf-8") for path in files if path.is_file()}
 

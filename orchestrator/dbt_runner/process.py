@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
 
-from orchestrator.dbt_runner.settings import Answer, Request
+from orchestrator.dbt_runner.settings import Answer, DbtSettings, Request
 from orchestrator.events import Emit, Event, ignore
 from orchestrator.exceptions import DbtProcessError, DbtTimeoutError
 from orchestrator.timing import Deadline
@@ -39,7 +39,7 @@ class DbtProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=subprocess.STDOUT,
-                env=_environment(),
+                env=environment(None),
                 start_new_session=True,
             )
         self._connection = Connection(ours.detach())
@@ -162,7 +162,11 @@ def _wait(popen: subprocess.Popen[bytes]) -> None:
 _ahead: DbtProcess | None = None
 
 
-def _environment() -> dict[str, str]:
+def environment(settings: DbtSettings | None) -> dict[str, str]:
+    """Return the environment in which dbt works for a project; None before anybody knows for which."""
     package_root = str(Path(__file__).resolve().parents[2])
     paths = [package_root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "DO_NOT_TRACK": "1", "NO_COLOR": "1"}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "DO_NOT_TRACK": "1", "NO_COLOR": "1"}
+    if settings is not None and settings.database is not None:
+        env["ORCHESTRATOR_DATABASE"] = str(settings.database)
+    return env

@@ -204,7 +204,10 @@ class Replayer:
             with suppress(Exception):  # no transaction may be open
                 cursor.execute("rollback")
             if committed:
-                raise DbtError(f"{result.name} failed after it was committed: {error}") from error
+                raise DbtError(
+                    f"Model {result.name} ({result.file}) failed after its rows were committed: {error}",
+                    to_fix="run again: the year is built anew",
+                ) from error
             return None
         seconds = elapsed()
         self._emit(

@@ -10,7 +10,7 @@ from typing import TypeVar
 from orchestrator.dbt_runner.catalog import Catalog, RelationName
 from orchestrator.dbt_runner.facts_cache import cached_facts
 from orchestrator.dbt_runner.failures import raise_for_failures
-from orchestrator.dbt_runner.process import DbtProcess
+from orchestrator.dbt_runner.process import DbtProcess, environment
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.results import DbtResult
 from orchestrator.dbt_runner.settings import (
@@ -71,7 +71,7 @@ class DbtRunner:
             if self._process is None or not self._process.alive():
                 self._process = DbtProcess.take(self._pass_on)
                 self._emit(DbtStarted(at=utc_now(), pid=self._process.pid))
-                self._process.send(Load(self.settings))
+                self._process.send(Load(self.settings, environment(self.settings)))
                 self._pending_load = True
                 self._database_open = False
             self._in_use = True

@@ -44,9 +44,10 @@ class DbtSettings:
 
 @dataclass(frozen=True)
 class Load:
-    """Ask the dbt process to import dbt and parse; the answer is a ``ProjectFacts``."""
+    """Ask the dbt process to parse, in this environment; the answer is a ``ProjectFacts``."""
 
     settings: DbtSettings
+    environment: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ def attach(path: Path) -> AttachedFile | None:
             return None
         cursor = _instance().cursor()
         try:
+            cursor.execute(f"detach database if exists {_quoted(name)}")  # of a look that Ctrl-C cut off
             cursor.execute(f"attach '{str(path).replace(chr(39), 2 * chr(39))}' as {_quoted(name)} (read_only)")
             cursor.execute(f"use {_quoted(name)}")
         except duckdb.Error:

@@ -91,8 +91,8 @@ class Worker:
             from orchestrator.dbt_runner.session import DbtSession
 
             os.chdir(request.settings.cwd)
-            if request.settings.database is not None:
-                os.environ["ORCHESTRATOR_DATABASE"] = str(request.settings.database)
+            os.environ.clear()
+            os.environ.update(request.environment)
             self._session = DbtSession(request.settings, self._send, self._aside)
             facts = self._session.load()
             gc.freeze()

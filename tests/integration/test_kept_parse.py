@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.dbt_runner.process import DbtProcess
 from orchestrator.events import DbtReady
-from tests.integration.conftest import Workspace
+from tests.integration.conftest import Workspace, dbt_processes
 
 PACKAGE = "name: local_one\nversion: '1.0'\nprofile: ephemeral\nmodel-paths: [models]\n"
 SECOND_OUTPUT = "    other: {type: duckdb, path: \"{{ env_var('ORCHESTRATOR_DATABASE') }}\", schema: other}\n"
@@ -81,6 +82,33 @@ def test_the_environment_of_dbt_is_seen(project: Workspace, monkeypatch: pytest.
     assert models(project)["squares"] == "main.some"
     monkeypatch.setenv("DBT_TARGET", "other")
     assert models(project)["squares"] == "other.some"
+
+
+def test_what_is_in_the_way_of_reading_is_no_obstacle(project: Workspace) -> None:
+    """A pipe and a link into nowhere among the models neither hang nor fail a parse."""
+    os.mkfifo(project.root / "dbt" / "models" / "pipe")
+    (project.root / "dbt" / "models" / "lost.txt").symlink_to("/nowhere")
+    assert models(project)["squares"] == "main.aaaa"
+
+
+def test_a_process_that_was_started_ahead_is_used_as_any_other(
+    project: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the one that the next runner takes, and works in the folder and the environment of that moment."""
+    (project.root / "dbt" / "models" / "named.yml").write_text(
+        "models: [{name: squares, config: {alias: \"{{ env_var('ALIAS', 'none') }}\"}}]\n"
+    )
+    DbtProcess.start_ahead()
+    (ahead,) = set(dbt_processes(Path.cwd())) - set(dbt_processes(project.root))
+    monkeypatch.setenv("ALIAS", "late")
+    with project.orchestrator() as orchestrator:
+        facts = orchestrator.runner.facts()
+        assert orchestrator.runner.pid == ahead
+        assert dbt_processes(project.root) == [ahead]
+        assert [node.identifier for node in facts.models() if node.name == "squares"] == ["late"]
+    with project.orchestrator() as orchestrator:
+        orchestrator.runner.start()
+        assert orchestrator.runner.pid != ahead
 
 
 def test_a_linked_package_is_seen(project: Workspace, tmp_path: Path) -> None:

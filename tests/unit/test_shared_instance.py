@@ -10,7 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestrator.dbt_runner import shared_instance
 from orchestrator.dbt_runner.catalog import DuckDBReader
+from orchestrator.dbt_runner.shared_instance import attach
 from orchestrator.exceptions import DatabaseCorruptionError, DatabaseLockedError
 
 WRITE = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('create or replace table t as select 2 as a')"
@@ -64,6 +66,18 @@ def test_what_is_wrong_with_a_file_is_told_as_ever(tmp_path: Path) -> None:
     bad.write_text("hello" * 1000)
     with pytest.raises(DatabaseCorruptionError):
         DuckDBReader(bad, shared=True)
+
+
+def test_a_look_that_was_cut_off_does_not_hold_the_file_for_ever(tmp_path: Path) -> None:
+    """What Ctrl-C left attached is detached by the next look, whose end frees the lock."""
+    path = database(tmp_path / "left.duckdb")
+    left = attach(path)
+    assert left is not None
+    left.cursor.execute("use memory")
+    shared_instance._attached.discard("left")
+    with DuckDBReader(path, shared=True) as reader:
+        assert reader.query("select a from t") == [(1,)]
+    assert written_elsewhere(path)
 
 
 def test_a_forked_process_has_an_instance_of_its_own(tmp_path: Path) -> None:

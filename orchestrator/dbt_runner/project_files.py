@@ -1,0 +1,34 @@
+"""The files of a dbt project, as a parse finds them: behind links too, as `dbt deps` makes one of a local package."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Yield the path of every file in a folder and below; each folder once, whatever links lead to it.
+
+    Folders whose name begins with a dot (.git, .venv) are left out.
+    """
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            yield os.path.join(place, name)  # noqa: PTH118 - thousands of files: twice as fast as pathlib
+
+
+def file_state(path: str) -> list[int] | None:
+    """Return size and modification time (ns) of a file; None for what cannot be reached, and for what is no file."""
+    try:
+        state = os.stat(path)  # noqa: PTH116 - as above
+    except OSError:
+        return None
+    return [state.st_size, state.st_mtime_ns] if stat.S_ISREG(state.st_mode) else None

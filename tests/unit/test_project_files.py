@@ -1,0 +1,32 @@
+"""Which files decide what a parse gives."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from orchestrator.dbt_runner.project_files import file_state, files_below
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    """A link out of the folder is followed; one that leads back, or in a circle, ends nothing; .git is left out."""
+    project, package = tmp_path / "project", tmp_path / "package"
+    for folder in (project / "packages", project / ".git", package / "models"):
+        folder.mkdir(parents=True)
+    for file in (project / "own.sql", project / ".git" / "config", package / "models" / "theirs.sql"):
+        file.write_text("select 1")
+    (project / "packages" / "link").symlink_to(package)
+    (package / "models" / "back").symlink_to(project)
+    found = [str(Path(path).relative_to(tmp_path)) for path in files_below(project)]
+    assert sorted(found) == ["project/own.sql", "project/packages/link/models/theirs.sql"]
+    assert list(files_below(tmp_path / "nowhere")) == []
+
+
+def test_what_is_no_file_has_no_state(tmp_path: Path) -> None:
+    """A pipe, which would be waited for, a folder and a link into nowhere do not count."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("four")
+    states = {name: file_state(str(tmp_path / name)) for name in ("pipe", "lost", "file", ".")}
+    assert states.pop("file") == [4, (tmp_path / "file").stat().st_mtime_ns]
+    assert set(states.values()) == {None}
