@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -35,6 +34,7 @@ from orchestrator.dbt_runner.project_errors import project_error
 from orchestrator.dbt_runner.replay import Repeated, Replayer
 from orchestrator.dbt_runner.replay_proof import ReplayProof
 from orchestrator.dbt_runner.results import DbtResult, NodeResult
+from orchestrator.dbt_runner.selection import ExactSelectors
 from orchestrator.dbt_runner.settings import CreateEmpty, DbtSettings, Invoke, Select, Vars
 from orchestrator.events import (
     DbtReady,
@@ -50,7 +50,6 @@ from orchestrator.exceptions import (
 from orchestrator.timing import stopwatch, utc_now
 
 QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-send-anonymous-usage-stats")
-_SEPARATORS = re.compile(r"[ ,]")  # dbt takes selectors apart at them; its wildcard for one character is ?
 _CSV_ADVICE = ("Column ", "This type was", "Possible fixes", "* ", "file = ")
 Aside = Callable[[Callable[[], Repeated]], Repeated]
 TYPES_OF = {
@@ -164,7 +163,7 @@ class DbtSession:
 
     def _compile(self, nodes: Sequence[NodeFacts], variables: Vars) -> dict[str, str] | None:
         """Return the compiled SQL of these nodes by unique id, None when dbt cannot compile them."""
-        selection = ["--select", *map(_exactly, nodes), "--indirect-selection", "empty"]
+        selection = ["--select", *map(self._selectors.of, nodes), "--indirect-selection", "empty"]
         manifest = Manifest.from_msgpack(self._manifest_for(variables))
         answer = self._dbt(["compile", *selection, *self._vars(variables)], manifest, on_event=self._warn)
         if not isinstance(answer.result, RunExecutionResult) or not answer.success:
@@ -212,6 +211,11 @@ class DbtSession:
     def _first_manifest(self) -> Manifest:
         """The first parse, to look at; what dbt is given is a copy of its own."""
         return Manifest.from_msgpack(self._manifests[_key(self._settings.vars)])
+
+    @cached_property
+    def _selectors(self) -> ExactSelectors:
+        manifest = self._first_manifest
+        return ExactSelectors(one.fqn for part in (manifest.nodes, manifest.unit_tests) for one in part.values())
 
     def close(self) -> None:
         """Release the database and remove this session's own folder."""
@@ -285,7 +289,7 @@ class DbtSession:
     def _selection(self, request: Invoke) -> list[str]:
         if not request.nodes:
             return ["--select", *request.select] if request.select else []
-        return ["--select", *(_exactly(self._known(unique_id)) for unique_id in request.nodes)]
+        return ["--select", *(self._selectors.of(self._known(unique_id)) for unique_id in request.nodes)]
 
     def _known(self, unique_id: str) -> NodeFacts:
         node = self.facts.node(unique_id)
@@ -346,12 +350,6 @@ class DbtSession:
 
 def _compiled(result: RunResult) -> str:
     return getattr(result.node, "compiled_code", None) or ""  # a seed has none
-
-
-def _exactly(node: NodeFacts) -> str:
-    """Select one node and no other: its full name may also be that of a folder, so its file must fit as well."""
-    name, file = ".".join(node.fqn), Path(node.file).name
-    return f"fqn:{_SEPARATORS.sub('?', name)},file:{_SEPARATORS.sub('?', file)}"
 
 
 def _with_writable_cache(settings: DbtSettings) -> DbtSettings:
