@@ -34,6 +34,7 @@ from orchestrator.config_errors import configuration_error
 from orchestrator.config_layers import Overrides, load_layers, mapping_layer, override_layer
 from orchestrator.config_loading import Layer, Origin
 from orchestrator.exceptions import ConfigurationError
+from orchestrator.masking import masked
 
 DEFAULT_PATH = Path("config/simulation.yaml")
 PATH_VARIABLE = "ORCHESTRATOR_CONFIG"
@@ -247,6 +248,7 @@ class ExecutionSettings(_Section):
 class StorageSettings(_Section):
     """Where the history of runs is kept."""
 
+    enabled: Flag = Field(default=True, description="Keep a history of runs; false keeps only their JSON lines.")
     url: Annotated[str, Field(strict=True), AfterValidator(_is_url)] = Field(
         "sqlite:///var/orchestrator.db",
         description="SQLAlchemy URL of the run history; a relative SQLite path is relative to the project root.",
@@ -456,6 +458,12 @@ class SimulationConfig(_Section):
             return self.storage.url
         path, question, query = path.partition("?")
         return f"{scheme}:///{self.resolve(Path(path))}{question}{query}"
+
+    def snapshot(self) -> dict[str, object]:
+        """Return every setting as plain values, with the project root and without the password of the run history."""
+        found: dict[str, object] = {"root": str(self.root), **self.model_dump(mode="json")}
+        storage = self.storage.model_dump(mode="json")
+        return {**found, "storage": {**storage, "url": masked(self.storage.url)}}
 
     def resolve(self, path: Path) -> Path:
         """Make a path absolute against the project root."""

@@ -7,12 +7,17 @@ Events pickle, turn into JSON with :func:`as_record`, and are handed to any ``em
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
+from types import UnionType
+from typing import TypeVar, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+HEALING_HOOK = "self_healing"  # the name of the hook that heals, which nobody set up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +36,11 @@ def ignore(event: Event) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """Signals that a simulation was asked for and its configuration is valid."""
+    """Signals that a simulation was asked for and its configuration is valid.
+
+    ``process_started`` tells processes apart that had the same ``pid`` one after the other; ``fresh`` is as asked for.
+    Passwords in ``config`` and ``command`` are masked; ``versions`` are by package.
+    """
 
     run_id: str
     scenario: str
@@ -40,16 +49,26 @@ class RunStarted(Event):
     stages: tuple[str, ...]
     command: str
     pid: int
+    fresh: bool = False
+    host: str = ""
+    process_started: str | None = None
+    config: dict[str, object] = field(default_factory=dict)
+    versions: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
-    """Signals that a run ended; ``status`` is completed, failed or interrupted."""
+    """Signals that a run ended; ``status`` is completed, failed or interrupted.
+
+    ``outputs`` are the results of a completed run by name, ``traceback`` is that of ``error``.
+    """
 
     run_id: str
     status: str
     seconds: float
     error: str | None = None
+    traceback: str | None = None
+    outputs: dict[str, object] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,11 +196,24 @@ class YearsPurged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunResumed(Event):
-    """Signals that a run goes on at a stage of a year, because what comes before it is done."""
+class StartFound(Event):
+    """Signals where a run begins to build, and the fingerprint of what decides its result."""
 
     year: int
     stage: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResumed(Event):
+    """Signals that a run goes on at a stage of a year, because what comes before it is done.
+
+    ``previous_run_id`` is the run that did the last of it, None where the ledger does not name it.
+    """
+
+    year: int
+    stage: str
+    previous_run_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +276,29 @@ class StageFinished(Event):
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class TableState:
+    """What a table holds: ``rows``, and a ``digest`` of them that does not depend on their order.
+
+    In a table of years, only the rows of one. The digest is None where the database cannot make one; it compares rows
+    written by the same version of the database.
+    """
+
+    table: str
+    rows: int
+    digest: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageCheckpointed(Event):
+    """Signals what the tables hold that a finished stage built."""
+
+    year: int
+    stage: str
+    tables: tuple[TableState, ...]
+    seconds: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReplayDeclined(Event):
     """Signals why a stage is run by dbt every year, and never replayed; once for each reason."""
@@ -295,6 +350,49 @@ def as_record(event: Event) -> dict[str, object]:
     """
     fields = {f.name: jsonable(getattr(event, f.name)) for f in dataclasses.fields(event)}
     return {"event": type(event).__name__, **fields}
+
+
+def from_record(record: Mapping[str, object]) -> Event | None:
+    """Make the event that :func:`as_record` wrote; None where this version knows no such event.
+
+    Fields that are not there get their defaults, those that are not known are left out.
+
+    Raises:
+        ValueError: a field that has no default is not there, or a value is of another kind.
+
+    >>> from_record({"event": "YearStarted", "at": "2025-01-01T00:00:00+00:00", "year": 2025, "new": 1}).year
+    2025
+    """
+    cls = EVENT_TYPES.get(str(record.get("event")))
+    return None if cls is None else _made(cls, record)
+
+
+def _made(cls: type[T], record: Mapping[str, object]) -> T:
+    hints = get_type_hints(cls)
+    fields = [f.name for f in dataclasses.fields(cls) if f.name in record]  # type: ignore[arg-type]
+    try:
+        return cls(**{name: _value(hints[name], record[name]) for name in fields})
+    except TypeError as error:
+        raise ValueError(f"{cls.__name__}: {error}") from error
+
+
+def _value(hint: object, value: object) -> object:
+    """Turn a JSON value into what a field of an event holds."""
+    inner = get_args(hint)
+    if get_origin(hint) is UnionType:
+        return None if value is None else _value(inner[0], value)
+    if get_origin(hint) is tuple and isinstance(value, list):
+        return tuple(_value(inner[0], item) for item in value)
+    if hint is datetime and isinstance(value, str):
+        return datetime.fromisoformat(value)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return _made(hint, value)
+    if hint is float and type(value) is int:
+        return float(value)
+    plain = get_origin(hint) or hint
+    if not isinstance(plain, type) or not isinstance(value, plain):
+        raise ValueError(f"{value!r} is not {hint}")
+    return value
 
 
 def jsonable(value: object) -> object:

@@ -23,6 +23,14 @@
     │   ├── ConcurrentInitializationError      75   (also a DatabaseLockedError)
     │   └── InitializationTimeoutError         124  (also a TimeoutError)
     ├── ContinuityError                        1    rows that a year left for the next one are gone
+    ├── StorageError                           1    the history of runs cannot be used
+    │   ├── StorageUnavailableError (ConnectionError) 1  the server is not there, or refuses
+    │   ├── StoragePermissionError (PermissionError) 1
+    │   ├── StorageFullError (OSError)         1
+    │   ├── StorageCorruptionError             1    it is damaged, or not a run history
+    │   ├── StorageVersionError                1    a newer version of this program wrote it
+    │   └── RunNotFoundError (LookupError)     2    there is no run of that id
+    ├── MissingExtraError (ImportError)        2    an optional package is not installed
     └── StageTimeoutError (TimeoutError)       124  a stage of a year outlived its time
 
 Each error is one short paragraph that says what failed and where, and, where the cure is certain, a line
@@ -280,3 +288,39 @@ class StageTimeoutError(OrchestratorError, TimeoutError):
     """Signals that a stage of a year outlived its ``timeout_seconds`` and was stopped."""
 
     exit_code = 124
+
+
+class StorageError(OrchestratorError):
+    """Signals that the history of runs cannot be read or written."""
+
+
+class StorageUnavailableError(StorageError, ConnectionError):
+    """Signals that the server of the run history is not there, refuses the user, or is busy for too long."""
+
+
+class StoragePermissionError(StorageError, PermissionError):
+    """Signals that the run history may not be written by this user."""
+
+
+class StorageFullError(StorageError, OSError):
+    """Signals that there is no room for the run history."""
+
+
+class StorageCorruptionError(StorageError):
+    """Signals that the run history is damaged, or that something else lies in its place."""
+
+
+class StorageVersionError(StorageError):
+    """Signals that a newer version of this program wrote the run history."""
+
+
+class RunNotFoundError(StorageError, LookupError):
+    """Signals that the history holds no run of that id, or several that begin so."""
+
+    exit_code = 2
+
+
+class MissingExtraError(OrchestratorError, ImportError):
+    """Signals that an optional package is not installed."""
+
+    exit_code = 2

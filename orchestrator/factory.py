@@ -10,7 +10,7 @@ from uuid import uuid4
 from orchestrator.config import HookType, SimulationConfig
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.dbt_runner.settings import DbtSettings
-from orchestrator.events import Emit, Event
+from orchestrator.events import HEALING_HOOK, Emit, Event
 from orchestrator.exceptions import ConfigurationError
 from orchestrator.listeners.fan_out import fan_out
 from orchestrator.listeners.json_lines import JsonLinesListener
@@ -19,9 +19,9 @@ from orchestrator.pipeline.hooks import Hook, HookManager, hooks_from_config, ho
 from orchestrator.pipeline_orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.auto_initializer import AutoInitializer
 from orchestrator.self_healing.registry import configured_tables
+from orchestrator.storage.listener import RunHistoryListener
 
 Listener = Callable[[Event], None]
-HEALING_HOOK = "self_healing"
 
 
 def create_orchestrator(
@@ -55,7 +55,8 @@ def create_orchestrator(
             )
     settled = _settle(config, database, overrides)
     runs_dir = settled.root / "var" / "runs"
-    emit = fan_out([JsonLinesListener(runs_dir), *watchers])
+    history = [RunHistoryListener(settled.storage_url, runs_dir)] if settled.storage.enabled else []
+    emit = fan_out([JsonLinesListener(runs_dir), *history, *watchers])
     runner = DbtRunner(dbt_settings(settled), emit=emit)
     mutex = _one_mutex(settled, runner, emit)
     heal = auto_initialize and settled.self_healing.auto_initialize

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from traceback import format_exception
 from uuid import uuid4
 
 from orchestrator.config import HookType, SimulationConfig
 from orchestrator.dbt_runner.catalog import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.dbt_runner.project import ProjectFacts
+from orchestrator.dbt_runner.results import DbtResult
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.events import (
     ChangesFound,
@@ -21,8 +22,10 @@ from orchestrator.events import (
     RunFinished,
     RunResumed,
     RunStarted,
+    StageCheckpointed,
     StageFinished,
     StageStarted,
+    StartFound,
     YearFinished,
     YearsPurged,
     YearStarted,
@@ -35,19 +38,24 @@ from orchestrator.exceptions import (
     StageTimeoutError,
 )
 from orchestrator.locking import DatabaseMutex
+from orchestrator.masking import masked
+from orchestrator.pipeline.checkpoints import Checkpoints
 from orchestrator.pipeline.hooks import HookContext, HookManager
 from orchestrator.pipeline.ledger import read_ledger
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
-from orchestrator.pipeline.stage_history import StageHistory
+from orchestrator.pipeline.stage_history import StageHistory, StageTime
 from orchestrator.pipeline.summary import read_summary
+from orchestrator.pipeline.versions import installed_versions
 from orchestrator.pipeline.workflow import (
     SimulationPlan,
     SimulationResult,
     Stage,
     StageResult,
     YearResult,
+    outputs_of,
 )
+from orchestrator.processes import ProcessIdentity
 from orchestrator.self_healing.auto_initializer import AutoInitializer, open_reader
 from orchestrator.self_healing.initialization_state import InitializationResult, TableTier
 from orchestrator.self_healing.registry import node_of
@@ -119,7 +127,8 @@ class PipelineOrchestrator:
         facts = self.runner.known_facts() or self.runner.facts()
         with open_reader(self.runner, facts, patience=SECONDS_TO_WAIT_FOR_OTHERS) as reader:
             ledger = read_ledger(reader, facts.ledger_database)
-        return StageHistory(ledger.stages, self.config.simulation.start_year)
+        times = tuple(StageTime(stage.year, stage.stage, stage.seconds) for stage in ledger.stages)
+        return StageHistory(times, self.config.simulation.start_year)
 
     def execute_multi_year_simulation(
         self, start_year: int | None = None, end_year: int | None = None, *, fresh: bool = False
@@ -166,7 +175,7 @@ class PipelineOrchestrator:
                 )
 
     def _run(self, plan: SimulationPlan, *, fresh: bool) -> SimulationResult:
-        run = _Run(str(uuid4()), plan)
+        run, process = _Run(str(uuid4()), plan), ProcessIdentity.of_this()
         self._emit(
             RunStarted(
                 at=utc_now(),
@@ -175,8 +184,13 @@ class PipelineOrchestrator:
                 database=str(self.config.database_path or "as the dbt profile says"),
                 years=plan.years,
                 stages=tuple(stage.name for stage in plan.stages),
-                command=shlex.join(sys.argv),
-                pid=os.getpid(),
+                fresh=fresh,
+                command=masked(shlex.join(sys.argv)),
+                host=process.host,
+                pid=process.pid,
+                process_started=process.started,
+                config=self.config.snapshot(),
+                versions=installed_versions(),
             )
         )
         try:
@@ -184,13 +198,14 @@ class PipelineOrchestrator:
         except BaseException as error:
             status = "failed" if isinstance(error, Exception) else "interrupted"
             self._fire(run, HookType.ON_FAILURE, error=error)
-            self._finished(run, status, f"{error}" or type(error).__name__)
+            words = str(error) or type(error).__name__
+            self._finished(run, status, error=words, traceback="".join(format_exception(error)))
             raise
         finally:
             self.runner.release()
             if run.mutex is not None:
                 run.mutex.release()
-        self._finished(run, "completed", None)
+        self._finished(run, "completed", outputs=outputs_of(result))
         return result
 
     def _execute(self, run: _Run, *, fresh: bool) -> SimulationResult:
@@ -213,6 +228,7 @@ class PipelineOrchestrator:
         ledger, start = self._find_start(run, facts, fresh=fresh)
         self._repeat_left_hooks(run, ledger, start)
         self._begin(ledger, start)
+        run.checkpoints = Checkpoints(facts, self._year_column())
         years = tuple(self._year(run, ledger, start, year) for year in run.plan.years if year >= start.year)
         self._fire(run, HookType.POST_SIMULATION)
         ledger.completed(self.runner)
@@ -239,6 +255,7 @@ class PipelineOrchestrator:
 
     def _begin(self, ledger: RunLedger, start: Start) -> None:
         elapsed = stopwatch()
+        self._emit(StartFound(at=utc_now(), year=start.year, stage=start.stage, fingerprint=ledger.fingerprint))
         for loss in start.losses:
             self._emit(
                 RowsLost(at=utc_now(), year=loss.year, table=loss.table, expected=loss.expected, found=loss.found)
@@ -246,7 +263,8 @@ class PipelineOrchestrator:
         if start.changed:
             self._emit(ChangesFound(at=utc_now(), changes=start.changed, from_year=start.year))
         if start.resumed:
-            self._emit(RunResumed(at=utc_now(), year=start.year, stage=start.stage))
+            previous = ledger.previous_run_id
+            self._emit(RunResumed(at=utc_now(), year=start.year, stage=start.stage, previous_run_id=previous))
         purge = ledger.begin(self.runner, start)
         if purge.rows:
             self._emit(
@@ -336,10 +354,18 @@ class PipelineOrchestrator:
                 )
             )
         result = StageResult(stage.name, elapsed(), nodes, replayed)
+        self._checkpoint(run, year, stage, outcome)
         self._fire(run, HookType.POST_STAGE, year=year, stage=stage.name)
         if hooked and not last:
             ledger.hooks_done(self.runner, year, stage.name)
         return result
+
+    def _checkpoint(self, run: _Run, year: int, stage: Stage, outcome: DbtResult) -> None:
+        assert run.checkpoints is not None
+        elapsed = stopwatch()
+        tables = run.checkpoints.of(self.runner, year, outcome)
+        if tables:
+            self._emit(StageCheckpointed(at=utc_now(), year=year, stage=stage.name, tables=tables, seconds=elapsed()))
 
     def _fire(
         self,
@@ -386,8 +412,26 @@ class PipelineOrchestrator:
         assert self.config.simulation is not None
         return self.config.simulation.year_column
 
-    def _finished(self, run: _Run, status: str, error: str | None) -> None:
-        self._emit(RunFinished(at=utc_now(), run_id=run.run_id, status=status, seconds=run.elapsed(), error=error))
+    def _finished(
+        self,
+        run: _Run,
+        status: str,
+        *,
+        error: str | None = None,
+        traceback: str | None = None,
+        outputs: dict[str, object] | None = None,
+    ) -> None:
+        self._emit(
+            RunFinished(
+                at=utc_now(),
+                run_id=run.run_id,
+                status=status,
+                seconds=run.elapsed(),
+                error=error,
+                traceback=traceback,
+                outputs=outputs,
+            )
+        )
 
 
 class _Run:
@@ -398,3 +442,4 @@ class _Run:
         self.plan = plan
         self.elapsed = stopwatch()
         self.mutex: DatabaseMutex | None = None
+        self.checkpoints: Checkpoints | None = None

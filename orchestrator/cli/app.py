@@ -13,6 +13,7 @@ from orchestrator.cli.command import Command
 from orchestrator.cli.failures import Failure, document, paragraph
 from orchestrator.cli.options import NO_VALUE
 from orchestrator.cli.output import Output
+from orchestrator.cli.runs import commands as runs
 
 Flag = bool  # Typer calls back with one positional value
 DISTRIBUTION = "dbt-year-orchestrator"
@@ -37,6 +38,17 @@ COMMANDS: tuple[Callable[..., Command], ...] = (
 )
 for function in COMMANDS:
     app.command()(function)
+runs_app = typer.Typer(help="The history of runs: who ran what, when, how long and how it ended.", no_args_is_help=True)
+RUNS_COMMANDS: dict[str, Callable[..., Command]] = {
+    "list": runs.list_,
+    "show": runs.show,
+    "diff": runs.diff,
+    "import": runs.import_,
+    "delete": runs.delete,
+}
+for name, function in RUNS_COMMANDS.items():
+    runs_app.command(name)(function)
+app.add_typer(runs_app, name="runs")
 
 
 def _show_version(wanted: Flag) -> None:
@@ -77,7 +89,8 @@ def _refuse(error: typer.TyperException, args: Sequence[str]) -> int:
     if not message:  # a bare call shows the help, which is all there is to say
         return USAGE
     names = [function.__name__ for function in COMMANDS]
-    path = " ".join(["orchestrator", *(name for name in args[:1] if name in names)])
+    known = ["runs", *(name for name in args[1:2] if name in RUNS_COMMANDS)] if args[:1] == ["runs"] else args[:1]
+    path = " ".join(["orchestrator", *(name for name in known if name in {*names, "runs", *RUNS_COMMANDS})])
     failure = Failure("UsageError", message, f"see `{path} --help`", USAGE)
     output = Output(json="--json" in args, verbosity=0, quiet=False)
     output.errors.print(paragraph(failure), soft_wrap=not output.errors.is_terminal)

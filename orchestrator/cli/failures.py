@@ -10,9 +10,9 @@ from orchestrator.cli import INTERRUPTED
 from orchestrator.cli.clock import since_start
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
+from orchestrator.events import HEALING_HOOK
 from orchestrator.exceptions import HookError, OrchestratorError
 
-HEALING_HOOK = "self_healing"
 NO_EXIT = "raise an exception there that says why, instead of ending the program"
 BUG = "run it again with -v for the traceback, and report it"
 

@@ -96,7 +96,7 @@ RangeArgument = Annotated[
 ]
 
 
-_OWN_COMMAND = re.compile(r"`(orchestrator (?:simulate|init|check|plan|doctor)[^`]*)`")
+_OWN_COMMAND = re.compile(r"`(orchestrator (?:simulate|init|check|plan|doctor|runs)[^`]*)`")
 
 
 @dataclass(frozen=True)

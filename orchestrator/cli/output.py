@@ -16,9 +16,7 @@ from rich.text import Text
 
 from orchestrator.events import jsonable
 
-PLAIN = str.maketrans(
-    {"✓": "+", "✗": "x", "·": "-", "–": "-", "—": "-", "…": "...", "×": "x", "→": ">", "’": "'", "“": '"', "”": '"'}
-)
+PLAIN = str.maketrans({"…": "..."} | dict(zip("✓✗·–—×→’“”█▏", '+x---x>\'""#|', strict=True)))
 
 
 class Output:

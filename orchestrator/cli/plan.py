@@ -26,8 +26,11 @@ from orchestrator.cli.output import Output
 from orchestrator.cli.year_range import parse_range, shown_years
 
 if TYPE_CHECKING:
+    from orchestrator.config import SimulationConfig
     from orchestrator.pipeline.preview import YearPreview
     from orchestrator.pipeline.resume import Start
+    from orchestrator.pipeline.stage_history import StageHistory
+    from orchestrator.pipeline_orchestrator import PipelineOrchestrator
     from orchestrator.self_healing.healing_plan import HealingPlan
 
 
@@ -71,7 +74,7 @@ def show_plan(
         healing = orchestrator.initializer.plan() if auto_initialize else None
         start = orchestrator.find_start(first, last, fresh=fresh) if wanted else None
         previews = preview_years(config, orchestrator.runner, wanted, busy=progress.busy) if wanted else ()
-        previews = with_expected(previews, orchestrator.stage_history()) if wanted else ()
+        previews = with_expected(previews, _history(config, orchestrator)) if wanted else ()
     previews = previews if start is None else left_to_run(previews, start)
     output.write_json(
         {
@@ -95,6 +98,19 @@ def show_plan(
     _show_years(output, previews)
     show_expected(output, previews)
     return 0
+
+
+def _history(config: SimulationConfig, orchestrator: PipelineOrchestrator) -> StageHistory:
+    """Return what stages took: by the history of runs, of all databases, else by the ledger of this one."""
+    from orchestrator.pipeline.stage_history import StageHistory, StageTime
+    from orchestrator.storage.factory import open_existing
+
+    assert config.simulation is not None
+    with open_existing(config) as backend:
+        found = [] if backend is None else backend.stage_seconds(str(config.root), config.scenario)
+    if not found:
+        return orchestrator.stage_history()
+    return StageHistory(tuple(StageTime(*one) for one in found), config.simulation.start_year)
 
 
 def healing_record(healing: HealingPlan | None) -> list[dict[str, object]]:

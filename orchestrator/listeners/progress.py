@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from orchestrator.events import (
+    HEALING_HOOK,
     ChangesFound,
     CommandStarted,
     DatabaseSetAside,
@@ -198,7 +199,7 @@ class Progress:
                 self._line(Text(f"{held} when it ended, so {event.year} is simulated again"), *WARNED)
             case DatabaseSetAside():
                 self._line(Text(f"moved {_short(event.database)} to {_short(event.moved_to)}"), *DONE)
-            case HookStarted() if event.name != "self_healing":
+            case HookStarted() if event.name != HEALING_HOOK:
                 self._status.show(f"hook {event.name}")
             case HookFinished():
                 self._hook(event)
@@ -218,7 +219,7 @@ class Progress:
             self._line(Text(f"    and {len(event.changes) - len(shown)} more (-v shows them)"))
 
     def _hook(self, event: HookFinished) -> None:
-        if event.name == "self_healing":
+        if event.name == HEALING_HOOK:
             return
         self._idle()
         when = " ".join(str(part) for part in (event.hook_type, event.year, event.stage) if part is not None)

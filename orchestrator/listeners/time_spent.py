@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 from orchestrator.events import (
+    HEALING_HOOK,
     DbtReady,
     DbtStarted,
     Event,
@@ -24,8 +25,6 @@ from orchestrator.events import (
     YearsPurged,
     YearStarted,
 )
-
-HEALING_HOOK = "self_healing"
 
 
 @dataclass(frozen=True)

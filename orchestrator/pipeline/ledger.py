@@ -115,6 +115,10 @@ class Ledger:
         """Return the record of a finished stage, None when it is not finished."""
         return next((s for s in self.stages if (s.year, s.stage) == (year, stage)), None)
 
+    def last_run_id(self) -> str | None:
+        """Return the run that began last, None where there is none."""
+        return self.runs[-1].run_id if self.runs else None
+
     def components_of(self, fingerprint: str) -> dict[str, str]:
         """Return what a fingerprint was made of; empty when no run of it is recorded."""
         return next((run.components for run in reversed(self.runs) if run.fingerprint == fingerprint), {})

@@ -85,6 +85,11 @@ class RunLedger:
             self._require_carried(catalog)
         return start
 
+    @property
+    def previous_run_id(self) -> str | None:
+        """Return the run that began last before this one, None where the ledger knows none."""
+        return self._ledger.last_run_id()
+
     def expendable(self, start: Start) -> frozenset[str]:
         """Return the unique ids of incremental models whose rows a run from ``start`` does not need."""
         if not self._from_nothing(start):

@@ -6,14 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from orchestrator.pipeline.ledger import FinishedStage
+
+@dataclass(frozen=True)
+class StageTime:
+    """What a finished stage of a year took."""
+
+    year: int
+    stage: str
+    seconds: float
 
 
 @dataclass(frozen=True)
 class StageHistory:
-    """The finished ``stages`` of a ledger; ``first_year`` is the first of the simulation that is asked about."""
+    """Finished ``stages``; ``first_year`` is the first of the simulation that is asked about."""
 
-    stages: tuple[FinishedStage, ...]
+    stages: tuple[StageTime, ...]
     first_year: int
 
     def expected_seconds(self, year: int, stage: str) -> float | None:

@@ -118,3 +118,20 @@ class SimulationResult:
     initialization: InitializationResult | None
     resumed_from: ResumePoint | None
     summary: Summary | None
+
+
+def outputs_of(result: SimulationResult) -> dict[str, object]:
+    """Return what a run has to show, by name, as plain values; the summary as a list of rows by column name."""
+    summary = result.summary
+    names = [column.name for column in summary.columns] if summary is not None else []
+    outputs: dict[str, object] = {
+        "database": result.database,
+        "fingerprint": result.fingerprint,
+        "years": [year.year for year in result.years],
+        "replayed_years": [year.year for year in result.years if year.replayed],
+        "tables_created": [] if result.initialization is None else list(result.initialization.tables_created),
+    }
+    if summary is not None:
+        outputs["summary"] = [dict(zip(names, row, strict=True)) for row in summary.rows]
+        outputs["summary_columns"] = list(summary.columns)
+    return outputs

@@ -134,6 +134,8 @@ def lakes(healed_home: Path) -> Cli:
     database = healed_home / "var" / "reservoir.duckdb"
     for leftover in database.parent.glob("reservoir.duckdb*"):
         leftover.unlink()
+    for leftover in database.parent.glob("orchestrator.db*"):
+        leftover.unlink()
     shutil.copy(healed_home / "healed.copy", database)
     return Cli(healed_home, database)
 

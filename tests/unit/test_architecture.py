@@ -17,7 +17,7 @@ PACKAGE = REPOSITORY / "orchestrator"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("exceptions",),
     ("events",),
-    ("timing",),
+    ("timing", "masking", "processes"),
     ("config_loading",),
     ("config_errors",),
     ("config_layers",),
@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 WATCHERS = {
     "listeners": {"events", "exceptions", "timing", "listeners"},
-    "storage": {"events", "exceptions", "timing", "config", "storage"},
+    "storage": {"events", "exceptions", "timing", "config", "masking", "processes", "storage"},
 }
 PRINTERS = ("cli", "__main__", "listeners.progress")
 CLOCKS = {

@@ -482,7 +482,7 @@ WHOLE: dict[str, object] = {
         }
     ],
     "hooks": [{"type": "pre_stage", "call": "a:b", "name": "n", "stage": "n", "on_error": "warn"}],
-    "storage": {"url": "sqlite://"},
+    "storage": {"enabled": True, "url": "sqlite://"},
 }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import events
-from orchestrator.events import EVENT_TYPES, Event, HookFinished, as_record, ignore, jsonable
+from orchestrator.events import EVENT_TYPES, Event, HookFinished, as_record, from_record, ignore, jsonable
 
 AT = datetime(2025, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 SAMPLES: dict[object, object] = {
@@ -25,6 +25,8 @@ SAMPLES: dict[object, object] = {
     datetime: AT,
     tuple[str, ...]: ("a", "b"),
     tuple[int, ...]: (1, 2),
+    tuple[events.TableState, ...]: (events.TableState("t", 3, "99"), events.TableState("u", 0, None)),
+    dict[str, object]: {"a": [1, {"b": None}]},
 }
 
 
@@ -45,6 +47,29 @@ def test_every_event_pickles_and_turns_into_json(cls: type[Event]) -> None:
     record = json.loads(json.dumps(as_record(event)))
     assert list(record) == ["event", *(field.name for field in dataclasses.fields(cls))]
     assert (record["event"], record["at"]) == (cls.__name__, AT.isoformat())
+
+
+@pytest.mark.parametrize("cls", EVENT_TYPES.values())
+def test_every_event_comes_back_from_its_record(cls: type[Event]) -> None:
+    """What the JSON lines of a run hold is what was emitted, so that it can be told again later."""
+    event = sample(cls)
+    assert from_record(json.loads(json.dumps(as_record(event)))) == event
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"event": "YearStarted", "year": 2025},
+        {"event": "YearStarted", "at": AT.isoformat(), "year": "2025"},
+        {"event": "YearStarted", "at": "yesterday", "year": 2025},
+        {"event": "StageCheckpointed", "at": AT.isoformat(), "year": 1, "stage": "s", "tables": [{}], "seconds": 1},
+    ],
+)
+def test_a_record_that_is_no_event_is_refused(record: dict[str, object]) -> None:
+    """A field is missing, or of another kind; an event that is not known is none."""
+    with pytest.raises(ValueError):  # noqa: PT011
+        from_record(record)
+    assert from_record({"event": "FromTheFuture", "at": AT.isoformat()}) is None
 
 
 @pytest.mark.parametrize("cls", EVENT_TYPES.values())

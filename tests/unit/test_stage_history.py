@@ -6,14 +6,13 @@ import pytest
 
 from orchestrator.cli.expected_table import show_expected
 from orchestrator.cli.output import Output
-from orchestrator.pipeline.ledger import FinishedStage
 from orchestrator.pipeline.preview import StagePreview, YearPreview, with_expected
-from orchestrator.pipeline.stage_history import StageHistory
+from orchestrator.pipeline.stage_history import StageHistory, StageTime
 
 
-def took(year: int, stage: str, seconds: float) -> FinishedStage:
+def took(year: int, stage: str, seconds: float) -> StageTime:
     """A stage that is finished."""
-    return FinishedStage(year, stage, "f", frozenset(), seconds=seconds)
+    return StageTime(year, stage, seconds)
 
 
 LEDGER = (

@@ -1,0 +1,1 @@
+"""``orchestrator runs``: the history of runs."""

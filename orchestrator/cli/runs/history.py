@@ -1,0 +1,101 @@
+"""What the commands of this group share: the open history, and how a run is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.command import load_config
+from orchestrator.cli.options import CommonOptions
+from orchestrator.exceptions import ConfigurationError, RunNotFoundError
+from orchestrator.timing import utc_now
+
+if TYPE_CHECKING:
+    from orchestrator.config import SimulationConfig
+    from orchestrator.storage.base import StorageBackend
+    from orchestrator.storage.models import WorkflowRun
+
+SHORT = 8
+_AGO = re.compile(r"(\d+)\s*([mhdw])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@contextmanager
+def open_history(options: CommonOptions) -> Iterator[tuple[SimulationConfig, StorageBackend]]:
+    """Open the run history that the configuration names."""
+    from orchestrator.storage.factory import create_storage_backend  # SQLAlchemy: a fifth of a second
+
+    config = load_config(options)
+    with create_storage_backend(config, show_progress=not options.quiet) as backend:
+        yield config, backend
+
+
+def find_run(backend: StorageBackend, name: str | None) -> WorkflowRun:
+    """Return the run whose id begins so; the newest where no name is given.
+
+    Raises:
+        RunNotFoundError: there is none, or there are several.
+    """
+    if name is None:
+        newest = backend.runs.list_runs(limit=1)
+        if not newest:
+            raise RunNotFoundError(
+                f"The run history {backend.url} is empty.",
+                to_fix="run `orchestrator simulate`, or `orchestrator runs import` for runs whose events are kept",
+            )
+        return newest[0]
+    found = backend.runs.find(name.strip().lower())
+    if len(found) == 1:
+        return found[0]
+    if found:
+        several = ", ".join(run.id[: max(SHORT, len(name) + 4)] for run in found[:5])
+        raise RunNotFoundError(f"Several runs begin with {name}: {several}.", to_fix="give more of the id")
+    raise RunNotFoundError(f"The run history {backend.url} holds no run {name}.", to_fix="see `orchestrator runs list`")
+
+
+def parse_since(text: str | None) -> datetime | None:
+    """Return a moment for ``2026-11-01``, ``2026-11-01T12:00`` (local time) or ``7d`` (also m, h, w) ago.
+
+    Raises:
+        ConfigurationError: it is written otherwise.
+    """
+    if text is None:
+        return None
+    ago = _AGO.fullmatch(text.strip())
+    try:
+        if ago is not None:
+            return utc_now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        return datetime.fromisoformat(text.strip()).astimezone(timezone.utc)
+    except (ValueError, OverflowError) as error:
+        raise ConfigurationError(
+            f"--since is {text!r}, which is neither a date nor a length of time.",
+            to_fix="write 2026-11-01, 2026-11-01T12:00, or 30m, 12h, 7d, 2w ago",
+        ) from error
+
+
+def shown_time(moment: datetime) -> str:
+    """Write a moment for people, in local time."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def shown_seconds(seconds: float | None) -> str:
+    """Write a length of time for people.
+
+    >>> shown_seconds(0.04), shown_seconds(75.2), shown_seconds(7300), shown_seconds(None)
+    ('0.0 s', '75.2 s', '2 h 02 min', '–')
+    """
+    if seconds is None:
+        return "–"
+    if seconds < 600:
+        return f"{seconds:,.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def years_of(run: WorkflowRun) -> tuple[int, ...]:
+    """Return the years that a run was asked for."""
+    years = run.inputs.get("years")
+    return tuple(year for year in years if isinstance(year, int)) if isinstance(years, list) else ()

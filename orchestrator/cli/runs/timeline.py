@@ -1,0 +1,60 @@
+"""The steps of a run as bars on a line of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.output import Output
+from orchestrator.cli.runs.history import shown_seconds
+
+if TYPE_CHECKING:
+    from orchestrator.storage.models import WorkflowStep
+
+STYLES = {"completed": "green", "failed": "red", "running": "yellow"}
+FULL, THIN = "█", "▏"
+LEAST, MOST = 10, 60
+
+
+def show_timeline(output: Output, steps: Sequence[WorkflowStep], until: datetime) -> None:
+    """Write a line for each step: its name, a bar from its start to its end, its seconds; ``until`` ends open ones."""
+    if not steps:
+        return
+    labels = [_label(step) for step in steps]
+    lengths = [shown_seconds(step.seconds) if step.seconds is not None else "cut off" for step in steps]
+    begin = min(step.started_at for step in steps)
+    whole = max((max(step.completed_at or until, step.started_at) for step in steps), default=until)
+    span = max((whole - begin).total_seconds(), 0.001)
+    wide, far = max(map(len, labels)), max(map(len, lengths))
+    room = min(MOST, max(LEAST, output.people.width - wide - far - 4))
+    output.say()
+    for step, label, length in zip(steps, labels, lengths, strict=True):
+        first = (step.started_at - begin).total_seconds() / span
+        last = ((step.completed_at or until) - begin).total_seconds() / span
+        bar = bar_of(first, max(first, last), room)
+        style = STYLES.get(step.status, "")
+        line = Text.assemble((f"{label:<{wide}}  ", "" if step.status == "completed" else style), (bar, style))
+        line.append(f"  {length:>{far}}", "" if step.status == "completed" else style)
+        output.say(line)
+
+
+def bar_of(first: float, last: float, room: int) -> str:
+    """Draw a part of a line of ``room`` characters; what is shorter than half a character is a thin stroke.
+
+    >>> bar_of(0.0, 0.5, 8), bar_of(0.5, 1.0, 8), bar_of(1.0, 1.0, 8)
+    ('████    ', '    ████', '       ▏')
+    """
+    start = min(round(first * room), room - 1)
+    drawn = FULL * min(round((last - first) * room), room - start)
+    return (" " * start + (drawn or THIN)).ljust(room)
+
+
+def _label(step: WorkflowStep) -> str:
+    mark = {"failed": "✗ ", "running": "… "}.get(step.status, "")
+    year = f"{step.year} " if step.year is not None else ""
+    kind = "hook " if step.kind == "hook" else ""
+    replayed = " (replayed)" if (step.detail or "").endswith(", replayed") else ""
+    return f"{mark}{year}{kind}{step.name}{replayed}"

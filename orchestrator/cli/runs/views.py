@@ -1,0 +1,149 @@
+"""Runs of the history for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from orchestrator.cli.command import shown_path
+from orchestrator.cli.output import Output
+from orchestrator.cli.runs.comparison import Comparison, Difference
+from orchestrator.cli.runs.history import SHORT, shown_seconds, shown_time, years_of
+from orchestrator.cli.runs.records import reached
+from orchestrator.cli.runs.timeline import show_timeline
+from orchestrator.cli.summary import NOTHING, plain_table, show_summary
+from orchestrator.cli.year_range import shown_years
+from orchestrator.pipeline.workflow import Summary, SummaryColumn
+from orchestrator.storage.base import RunRecord
+from orchestrator.timing import utc_now
+
+if TYPE_CHECKING:
+    from orchestrator.storage.models import WorkflowRun, WorkflowStep
+
+STYLES = {"completed": "green", "failed": "red", "crashed": "red", "interrupted": "yellow", "running": "cyan"}
+MOST_LINES = 20
+
+
+def show_list(output: Output, runs: Sequence[tuple[WorkflowRun, str, Sequence[WorkflowStep]]]) -> None:
+    """Write a line for each run: (run, status, its steps)."""
+    table = plain_table()
+    for heading in ("Run", "Status", "Scenario", "Years", "Started", "Seconds"):
+        table.add_column(heading, justify="right" if heading == "Seconds" else "left", no_wrap=True)
+    if any(status != "completed" for _, status, _ in runs):
+        table.add_column("Reached")
+    for run, status, steps in runs:
+        seconds = NOTHING if run.duration_seconds is None else f"{run.duration_seconds:,.1f}"
+        table.add_row(
+            run.id[:SHORT],
+            Text(status, STYLES.get(status, "")),
+            run.scenario or NOTHING,
+            shown_years(years_of(run)) or NOTHING,
+            f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
+            seconds,
+            "" if status == "completed" else _reached(steps),
+        )
+    output.show(table)
+
+
+def show_run(output: Output, record: RunRecord, status: str) -> None:
+    """Write all of a run: what it was asked for, its steps on a line of time, what it has to show."""
+    run = record.run
+    title = Text.assemble((f"Run {run.id}  ", "bold"), (status, f"bold {STYLES.get(status, '')}"))
+    output.say(title)
+    for name, value in _facts(record, status):
+        output.say(Text.assemble((f"{name:<13}", "dim"), value))
+    seen = record.session.seen_at if record.session is not None else run.started_at
+    show_timeline(output, record.steps, run.completed_at or (utc_now() if status == "running" else seen))
+    _show_outputs(output, record)
+    if run.error_message:
+        output.say()
+        output.say(Text.assemble(("Error: ", "bold red"), run.error_message))
+        if run.traceback and output.verbosity:
+            output.say(Text(run.traceback.rstrip(), "dim"))
+
+
+def show_comparison(output: Output, a: WorkflowRun, b: WorkflowRun, found: Comparison) -> None:
+    """Write what differs between two runs, kind by kind."""
+    heads = (a.id[:SHORT], b.id[:SHORT])
+    output.say(Text(f"A  {a.id}  {a.scenario}, {shown_time(a.started_at)}", "bold"))
+    output.say(Text(f"B  {b.id}  {b.scenario}, {shown_time(b.started_at)}", "bold"))
+    _show_differences(output, "Parameters", heads, found.parameters)
+    _show_differences(output, "Versions", heads, found.versions)
+    _show_differences(output, "Results", heads, found.results)
+    _show_differences(output, "Rows after stages", heads, found.rows)
+    _show_differences(output, "Seconds", heads, found.seconds)
+    output.say()
+    if found.rows:
+        output.say(f"The rows differ first at {found.rows[0].name}; {found.same_rows} tables are equal.")
+    elif found.same_rows:
+        output.say(f"Both left the same rows: {found.same_rows} tables are equal, stage by stage.")
+    else:
+        output.say("They have no stage in common, so their rows cannot be compared.")
+
+
+def _facts(record: RunRecord, status: str) -> list[tuple[str, str]]:
+    run = record.run
+    stage = _reached(record.steps)
+    session = record.session
+    found = [
+        ("scenario", run.scenario or NOTHING),
+        ("years", shown_years(years_of(run)) or NOTHING),
+        ("started", f"{shown_time(run.started_at)}, {shown_seconds(run.duration_seconds)}"),
+        ("command", str(run.inputs.get("command", NOTHING))),
+        ("process", NOTHING if session is None else f"{session.pid} on {session.host}"),
+        ("database", shown_path(run.database)),
+        ("fingerprint", run.fingerprint or NOTHING),
+        ("versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
+    ]
+    if run.resumed_from is not None:
+        found.append(("goes on from", run.resumed_from))
+    if status != "completed" and stage:
+        found.append(("reached", stage))
+    return found
+
+
+def _reached(steps: Sequence[WorkflowStep]) -> str:
+    at = reached(steps)
+    return "" if at is None else f"{at['year']} {at['stage']}"
+
+
+def _show_outputs(output: Output, record: RunRecord) -> None:
+    found = {one.key: one.value for one in record.outputs}
+    rows, columns = found.get("summary"), found.get("summary_columns")
+    if not isinstance(rows, list) or not isinstance(columns, list):
+        return
+    labels = tuple(SummaryColumn(column["name"], column["label"], column["format"]) for column in columns)
+    values = tuple(tuple(row.get(label.name) for label in labels) for row in rows)
+    show_summary(output, Summary(labels, values))
+
+
+def _show_differences(output: Output, title: str, heads: tuple[str, str], found: Sequence[Difference]) -> None:
+    if not found:
+        return
+    table = plain_table()
+    table.add_column(title)
+    for head in heads:
+        table.add_column(head, justify="right" if title in ("Results", "Seconds") else "left", overflow="fold")
+    for one in found[:MOST_LINES]:
+        table.add_row(one.name, _value(one.a), _value(one.b))
+    output.say()
+    output.show(table)
+    if len(found) > MOST_LINES:
+        output.say(Text(f"and {len(found) - MOST_LINES} more (--json shows all)", "dim"))
+
+
+def _value(value: object) -> str:
+    """Write a value for people.
+
+    >>> _value(84679872.49), _value(0.714718), _value(1030), _value(None), _value([2025, 2026])
+    ('84,679,872.49', '0.7147', '1,030', '–', '[2025, 2026]')
+    """
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.2f}" if abs(value) >= 10 else f"{value:,.4g}"

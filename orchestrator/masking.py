@@ -1,0 +1,18 @@
+"""Keep passwords out of what is written down."""
+
+from __future__ import annotations
+
+import re
+
+MASK = "***"
+_IN_URL = re.compile(r"(?<=://)(?P<user>[^\s/@:'\"]*):[^\s/'\"]*@(?=[^\s@]*)")
+_IN_QUERY = re.compile(r"(?P<name>[?&;\s](?:password|passwd|pwd|sslpassword)=)[^\s&;'\"]+", re.IGNORECASE)
+
+
+def masked(text: str) -> str:
+    """Put ``***`` in the place of every password of a database URL in a text.
+
+    >>> masked("--set storage.url=postgresql://me:s3cr@t@host/db?x=1&password=abc")
+    '--set storage.url=postgresql://me:***@host/db?x=1&password=***'
+    """
+    return _IN_QUERY.sub(rf"\g<name>{MASK}", _IN_URL.sub(rf"\g<user>:{MASK}@", text))

@@ -1,0 +1,1 @@
+"""The history of runs: who ran what, when, how long and how it ended."""

@@ -1,0 +1,204 @@
+"""What a store of run history can do, whatever database is behind it.
+
+Every method is one transaction. What is returned is detached: changing it changes nothing that is stored.
+All times are aware UTC.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.storage.models import (
+        Base,
+        ExecutionState,
+        SessionState,
+        WorkflowOutput,
+        WorkflowRun,
+        WorkflowStep,
+    )
+
+PENDING, RUNNING, COMPLETED, FAILED, INTERRUPTED = "pending", "running", "completed", "failed", "interrupted"
+CRASHED = "crashed"  # never stored: a run that is running although its process is gone
+STATUSES = (PENDING, RUNNING, COMPLETED, FAILED, INTERRUPTED)
+ENDED = (COMPLETED, FAILED, INTERRUPTED)
+RUNS_TO_LEARN_FROM = 10
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run with all that belongs to it, steps and states in their order."""
+
+    run: WorkflowRun
+    steps: tuple[WorkflowStep, ...]
+    states: tuple[ExecutionState, ...]
+    outputs: tuple[WorkflowOutput, ...]
+    session: SessionState | None
+
+
+class AbstractWorkflowRunRepository(ABC):
+    """The runs themselves."""
+
+    @abstractmethod
+    def add(self, run: WorkflowRun) -> WorkflowRun:
+        """Store a new run.
+
+        Raises:
+            StorageError: there is a run of that id already.
+        """
+
+    @abstractmethod
+    def get(self, run_id: str) -> WorkflowRun | None:
+        """Return a run, None when there is none of that id."""
+
+    @abstractmethod
+    def find(self, beginning: str, limit: int = 10) -> list[WorkflowRun]:
+        """Return runs whose id begins so, newest first."""
+
+    @abstractmethod
+    def list_by_workflow(self, workflow_name: str, limit: int = 100) -> list[WorkflowRun]:
+        """Return the runs of a workflow, newest first."""
+
+    @abstractmethod
+    def list_runs(
+        self,
+        *,
+        scenario: str | None = None,
+        statuses: Iterable[str] = (),
+        since: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[WorkflowRun]:
+        """Return runs of all workflows that fit every filter given, newest first."""
+
+    @abstractmethod
+    def update_status(
+        self,
+        run_id: str,
+        status: str,
+        *,
+        outputs: dict[str, object] | None = None,
+        error_message: str | None = None,
+    ) -> WorkflowRun:
+        """Set the status of a run; one that ends it also sets ``completed_at`` and ``duration_seconds``.
+
+        ``outputs`` and ``error_message`` are left as they are where they are None.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            ValueError: there is no such status.
+        """
+
+    @abstractmethod
+    def delete(self, run_id: str) -> bool:
+        """Remove a run and all that belongs to it; tell whether it was there."""
+
+    @abstractmethod
+    def save(self, records: Sequence[Base]) -> None:
+        """Store records of any kind, in the place of those with the same key: doing it twice changes nothing."""
+
+    @abstractmethod
+    def replace(self, record: RunRecord) -> None:
+        """Store a run with all that belongs to it, in the place of all that is stored of that id."""
+
+
+class AbstractWorkflowStepRepository(ABC):
+    """The steps of runs: healing, purge, stages, hooks."""
+
+    @abstractmethod
+    def list_by_run(self, run_id: str) -> list[WorkflowStep]:
+        """Return the steps of a run in their order."""
+
+    @abstractmethod
+    def stage_seconds(self, workflow_name: str, scenario: str, runs: int) -> list[tuple[int, str, float]]:
+        """Return (year, stage, seconds) of completed stages in the newest ``runs`` runs of a workflow and scenario."""
+
+
+class AbstractExecutionStateRepository(ABC):
+    """Checkpoints: what a run had reached."""
+
+    @abstractmethod
+    def save_state(self, run_id: str, state_data: dict[str, object], node_id: str | None = None) -> ExecutionState:
+        """Append a state to a run; ``node_id`` says where in the run it was taken.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+        """
+
+    @abstractmethod
+    def get_latest_state(self, run_id: str) -> dict[str, object] | None:
+        """Return the data of the state that was saved last, None where there is none."""
+
+    @abstractmethod
+    def get_state_history(self, run_id: str) -> list[ExecutionState]:
+        """Return all states of a run in the order in which they were saved."""
+
+
+class AbstractWorkflowOutputRepository(ABC):
+    """What runs have to show."""
+
+    @abstractmethod
+    def list_by_run(self, run_id: str) -> list[WorkflowOutput]:
+        """Return the outputs of a run by key."""
+
+
+class AbstractSessionStateRepository(ABC):
+    """The processes that runs run in."""
+
+    @abstractmethod
+    def get(self, run_id: str) -> SessionState | None:
+        """Return the process of a run, None where it is not known."""
+
+    @abstractmethod
+    def of_runs(self, run_ids: Iterable[str]) -> dict[str, SessionState]:
+        """Return the processes of several runs by run id."""
+
+
+@dataclass(frozen=True)
+class StorageBackend:
+    """A store, ready to use; ``url`` has its password masked. Close it, or use it as a context manager."""
+
+    url: str
+    runs: AbstractWorkflowRunRepository
+    steps: AbstractWorkflowStepRepository
+    states: AbstractExecutionStateRepository
+    outputs: AbstractWorkflowOutputRepository
+    sessions: AbstractSessionStateRepository
+    release: Callable[[], None]
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.release()
+
+    def __enter__(self) -> StorageBackend:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def stage_seconds(self, root: str, scenario: str) -> list[tuple[int, str, float]]:
+        """Return (year, stage, seconds) of what stages took lately in the project at ``root``."""
+        return self.steps.stage_seconds(workflow_name(root), scenario, RUNS_TO_LEARN_FROM)
+
+    def record(self, run: WorkflowRun) -> RunRecord:
+        """Return all that belongs to a run."""
+        return RunRecord(
+            run,
+            tuple(self.steps.list_by_run(run.id)),
+            tuple(self.states.get_state_history(run.id)),
+            tuple(self.outputs.list_by_run(run.id)),
+            self.sessions.get(run.id),
+        )
+
+
+def workflow_name(root: str) -> str:
+    """Return the name under which the runs of a project are kept: that of the folder that is its root.
+
+    >>> workflow_name("/home/me/my lakes")
+    'my lakes'
+    """
+    return PurePath(root).name or "simulation"

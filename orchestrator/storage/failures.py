@@ -1,0 +1,134 @@
+"""What a database says when it cannot, as errors that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from orchestrator.exceptions import (
+    StorageCorruptionError,
+    StorageError,
+    StorageFullError,
+    StoragePermissionError,
+    StorageUnavailableError,
+)
+from orchestrator.masking import masked
+from orchestrator.storage.engine import sqlite_file
+
+Known = tuple[tuple[str, ...], type[StorageError], str, str]
+
+SQLITE: tuple[Known, ...] = (
+    (
+        ("file is not a database", "malformed", "file is encrypted"),
+        StorageCorruptionError,
+        "is not a SQLite database, or is damaged",
+        "move the file away; `orchestrator runs import` fills a new one from var/runs",
+    ),
+    (
+        ("database or disk is full", "disk i/o error"),
+        StorageFullError,
+        "cannot be written: the disk is full",
+        "free some space there",
+    ),
+    (
+        ("readonly database", "unable to open database file", "permission denied"),
+        StoragePermissionError,
+        "cannot be opened for writing",
+        "give yourself the right to write the file and its folder, or name another place in storage.url",
+    ),
+    (
+        ("database is locked",),
+        StorageUnavailableError,
+        "is being written by another process for too long",
+        "find out which with `fuser`, and wait for it or stop it",
+    ),
+)
+POSTGRESQL: tuple[Known, ...] = (
+    (
+        ("password authentication failed", "no password supplied", "authentication failed"),
+        StorageUnavailableError,
+        "refuses the user or the password",
+        "correct user and password in storage.url (or set PGPASSWORD)",
+    ),
+    (
+        ("no space left", "disk full", "could not extend file"),
+        StorageFullError,
+        "cannot be written: its disk is full",
+        "free some space on the server",
+    ),
+    (
+        ("permission denied", "read-only transaction"),
+        StoragePermissionError,
+        "does not let this user write",
+        "grant the user of storage.url the right to create tables in that database's schema",
+    ),
+    (
+        ("does not exist",),
+        StorageUnavailableError,
+        "does not exist",
+        "create the database with `createdb`, or correct the name in storage.url",
+    ),
+    (
+        (
+            "connection refused",
+            "could not translate host name",
+            "failed to resolve host",
+            "name or service not known",
+            "timeout",
+            "no route to host",
+            "network is unreachable",
+            "server closed the connection",
+            "terminating connection",
+            "connection failed",
+            "starting up",
+            "shutting down",
+            "connection is closed",
+            "no such file or directory",
+        ),
+        StorageUnavailableError,
+        "cannot be reached",
+        "start the server, or correct host and port in storage.url",
+    ),
+)
+
+
+@contextmanager
+def told(url: URL) -> Iterator[None]:
+    """Turn what the database or the file system raises into errors of this package.
+
+    Raises:
+        StorageError: one of its kinds, with what to do where that is certain.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        raise _known(url, str(error.orig)) from error
+    except SQLAlchemyError as error:
+        raise _known(url, str(error)) from error
+    except OSError as error:
+        raise _known(url, f"{error.strerror or error}: {error.filename or ''}") from error
+
+
+def shown(url: URL) -> str:
+    """Name a store for people: its file, or its URL without the password."""
+    file = sqlite_file(url)
+    return (
+        str(file)
+        if file is not None
+        else masked(url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True))
+    )
+
+
+def _known(url: URL, message: str) -> StorageError:
+    words = message.lower()
+    for texts, kind, what, to_fix in SQLITE if url.get_backend_name() == "sqlite" else POSTGRESQL:
+        if any(text in words for text in texts):
+            return kind(f"The run history {shown(url)} {what} ({_short(message)}).", to_fix=to_fix)
+    return StorageError(f"The run history {shown(url)} cannot be used: {_short(message)}")
+
+
+def _short(message: str) -> str:
+    return masked(" ".join(message.split()).rstrip(" :"))[:300]

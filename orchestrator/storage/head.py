@@ -1,0 +1,9 @@
+"""The newest version of the run history's schema, for a look at it that imports nothing."""
+
+from __future__ import annotations
+
+VERSION_TABLE = "orchestrator_schema_version"
+_FIRST = ("workflow_runs", "workflow_steps", "execution_states", "workflow_outputs")
+TABLES: dict[str, tuple[str, ...]] = {"0001": _FIRST, "0002": (*_FIRST, "session_state")}
+VERSIONS = tuple(TABLES)
+HEAD = VERSIONS[-1]

@@ -1,0 +1,99 @@
+"""Bring runs into the history from their JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.events import from_record
+from orchestrator.exceptions import RunNotFoundError, StorageError
+from orchestrator.storage.base import ENDED, RunRecord, StorageBackend
+from orchestrator.storage.crashes import status_of
+from orchestrator.storage.recorder import RunRecorder
+
+EVENTS = "events.jsonl"
+IMPORTED, KNOWN, GOING_ON, UNREADABLE = "imported", "already there", "still running", "unreadable"
+
+
+@dataclass(frozen=True)
+class ImportedRun:
+    """What became of one run; ``detail`` says why it was not imported, where that is not clear."""
+
+    run_id: str
+    outcome: str
+    detail: str | None = None
+
+
+def import_runs(backend: StorageBackend, runs_dir: Path, run_ids: Sequence[str] = ()) -> tuple[ImportedRun, ...]:
+    """Import runs from ``<runs_dir>/<run id>/events.jsonl``, by default all of them; oldest names first.
+
+    A run that the history holds with all its steps and states is left alone, any other is written anew as a whole.
+
+    Raises:
+        RunNotFoundError: a run of ``run_ids`` has no JSON lines.
+        StorageError: the history cannot be written.
+    """
+    wanted = [runs_dir / run_id / EVENTS for run_id in run_ids] or sorted(runs_dir.glob(f"*/{EVENTS}"))
+    missing = [file for file in wanted if not file.is_file()]
+    if missing:
+        raise RunNotFoundError(
+            f"There are no events of run {missing[0].parent.name}: {missing[0]} does not exist.",
+            to_fix=f"name one of the folders in {runs_dir}",
+        )
+    return tuple(_import(backend, file) for file in wanted)
+
+
+def _import(backend: StorageBackend, file: Path) -> ImportedRun:
+    run_id = file.parent.name
+    try:
+        record = read_run(file)
+    except StorageError as error:
+        return ImportedRun(run_id, UNREADABLE, error.message)
+    if record.run.status not in ENDED and status_of(record.run, record.session) == record.run.status:
+        return ImportedRun(run_id, GOING_ON)
+    if _is_known(backend, record):
+        return ImportedRun(record.run.id, KNOWN)
+    backend.runs.replace(record)
+    return ImportedRun(record.run.id, IMPORTED)
+
+
+def read_run(file: Path) -> RunRecord:
+    """Read the record of a run from its JSON lines; a last line that was cut off is left out.
+
+    Raises:
+        StorageError: the file cannot be read, or is not of a run.
+    """
+    recorder = RunRecorder()
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise StorageError(f"{file} cannot be read: {error.strerror}.") from error
+    for number, line in _whole(lines):
+        try:
+            found = json.loads(line)
+            event = from_record(found) if isinstance(found, dict) else None
+        except ValueError as error:
+            raise StorageError(f"{file}, line {number}, is not an event of this version: {error}") from error
+        if event is not None:
+            recorder.take(event)
+    record = recorder.record()
+    if record is None:
+        raise StorageError(f"{file} does not begin with the start of a run.")
+    return record
+
+
+def _whole(lines: Sequence[str]) -> Iterable[tuple[int, str]]:
+    for number, line in enumerate(lines, 1):
+        cut_off = number == len(lines) and not line.endswith("}")
+        if line.strip() and not cut_off:
+            yield number, line
+
+
+def _is_known(backend: StorageBackend, record: RunRecord) -> bool:
+    stored = backend.runs.get(record.run.id)
+    if stored is None or stored.status != record.run.status:
+        return False
+    known = backend.record(stored)
+    return (len(known.steps), len(known.states)) == (len(record.steps), len(record.states))

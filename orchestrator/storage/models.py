@@ -1,0 +1,111 @@
+"""The tables of the run history.
+
+Their keys are made of what they say (a run's id, a step's number), so that writing a record twice leaves one.
+Change a table only together with a new migration in ``migrations/versions``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import uuid4
+
+from sqlalchemy import Float, ForeignKey, Index, Integer, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+
+from orchestrator.storage.columns import CleanJson, CleanText, UtcDateTime
+from orchestrator.timing import utc_now
+
+ID, WORD = String(36), String(32)
+RunId = Annotated[str, mapped_column(ID, ForeignKey("workflow_runs.id", ondelete="CASCADE"), primary_key=True)]
+
+
+class Base(MappedAsDataclass, DeclarativeBase):
+    """Base of all tables."""
+
+
+class WorkflowRun(Base):
+    """One run; ``inputs`` are what it was asked for, ``outputs`` what it has to show.
+
+    ``status`` is one of :data:`orchestrator.storage.base.STATUSES`. ``resumed_from`` is the id of the run that it
+    goes on from; that one need not be stored.
+    """
+
+    __tablename__ = "workflow_runs"
+
+    workflow_name: Mapped[str] = mapped_column(CleanText)
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default_factory=lambda: str(uuid4()))
+    status: Mapped[str] = mapped_column(WORD, default="pending")
+    scenario: Mapped[str | None] = mapped_column(CleanText, default=None)
+    database: Mapped[str | None] = mapped_column(CleanText, default=None)
+    fingerprint: Mapped[str | None] = mapped_column(CleanText, default=None)
+    resumed_from: Mapped[str | None] = mapped_column(ID, default=None)
+    config_snapshot: Mapped[dict[str, object]] = mapped_column(CleanJson, default_factory=dict)
+    inputs: Mapped[dict[str, object]] = mapped_column(CleanJson, default_factory=dict)
+    outputs: Mapped[dict[str, object] | None] = mapped_column(CleanJson, default=None)
+    versions: Mapped[dict[str, object]] = mapped_column(CleanJson, default_factory=dict)
+    error_message: Mapped[str | None] = mapped_column(CleanText, default=None)
+    traceback: Mapped[str | None] = mapped_column(CleanText, default=None)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    duration_seconds: Mapped[float | None] = mapped_column(Float, default=None)
+
+    __table_args__ = (
+        Index("workflow_runs_by_name", "workflow_name", "started_at"),
+        Index("workflow_runs_by_start", "started_at"),
+    )
+
+
+class WorkflowStep(Base):
+    """One step of a run: ``kind`` is start, healing, purge, stage or hook; ``year`` and ``stage`` where it has them."""
+
+    __tablename__ = "workflow_steps"
+
+    run_id: Mapped[RunId]
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(CleanText)
+    kind: Mapped[str] = mapped_column(WORD)
+    status: Mapped[str] = mapped_column(WORD)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    year: Mapped[int | None] = mapped_column(Integer, default=None)
+    stage: Mapped[str | None] = mapped_column(CleanText, default=None)
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    seconds: Mapped[float | None] = mapped_column(Float, default=None)
+    detail: Mapped[str | None] = mapped_column(CleanText, default=None)
+    error: Mapped[str | None] = mapped_column(CleanText, default=None)
+    traceback: Mapped[str | None] = mapped_column(CleanText, default=None)
+
+
+class ExecutionState(Base):
+    """What a run had reached at a moment; ``node_id`` says where that was, such as ``2026/validation``."""
+
+    __tablename__ = "execution_states"
+
+    run_id: Mapped[RunId]
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    state_data: Mapped[dict[str, object]] = mapped_column(CleanJson)
+    node_id: Mapped[str | None] = mapped_column(CleanText, default=None)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+
+class WorkflowOutput(Base):
+    """One result of a run; ``type`` is the kind of JSON value: object, array, string, number, boolean or null."""
+
+    __tablename__ = "workflow_outputs"
+
+    run_id: Mapped[RunId]
+    key: Mapped[str] = mapped_column(CleanText, primary_key=True)
+    value: Mapped[object | None] = mapped_column(CleanJson)
+    type: Mapped[str] = mapped_column(WORD)
+
+
+class SessionState(Base):
+    """The process that a run runs in; ``seen_at`` is when it wrote last."""
+
+    __tablename__ = "session_state"
+
+    run_id: Mapped[RunId]
+    pid: Mapped[int] = mapped_column(Integer)
+    host: Mapped[str] = mapped_column(CleanText)
+    process_started: Mapped[str | None] = mapped_column(CleanText)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
