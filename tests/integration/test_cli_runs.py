@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from orchestrator import create_orchestrator
 from orchestrator.events import Event, StageFinished
 from orchestrator.storage.factory import create_storage_backend
+from tests.faults.ground import DROP_RIGHTS
 from tests.integration.cli_project import Cli, Told, healed_home, lakes
 from tests.integration.conftest import REPOSITORY, wait_until
 from tests.storage.postgres import PostgresServer, running_server
@@ -205,12 +208,51 @@ def test_a_failed_run_keeps_its_error(place: Cli) -> None:
     assert "Error: " in shown.out
 
 
-def test_a_broken_store_stops_nothing(place: Cli) -> None:
+@contextmanager
+def file_for_a_folder(folder: Path) -> Iterator[None]:
+    """Have a file where the folder of the store is to be."""
+    folder.write_text("")
+    try:
+        yield
+    finally:
+        folder.unlink()
+
+
+@contextmanager
+def closed_folder(folder: Path) -> Iterator[None]:
+    """Have a folder that may be read and not written."""
+    folder.mkdir(mode=0o500)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """Have a file system there on which a store finds no room."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "none", str(folder)]
+    mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    try:
+        if not mounted:
+            pytest.skip("mounting is not permitted here")
+        yield
+    finally:
+        if mounted:
+            subprocess.run(["umount", str(folder)], check=True)
+        folder.rmdir()
+
+
+@pytest.mark.parametrize("broken", [file_for_a_folder, closed_folder, full_disk])
+def test_a_broken_store_stops_nothing(
+    place: Cli, broken: Callable[[Path], AbstractContextManager[None]], tmp_path: Path
+) -> None:
     """The simulation ends well and says once what is missing; ``runs import`` brings it in afterwards."""
-    (place.root / "var" / "file").write_text("")
-    broken = ("--set", "storage.url=sqlite:///var/file/runs.db")
-    done = place("simulate", "2000-2001", *broken)
-    (place.root / "var" / "file").unlink()
+    folder = tmp_path / "store"
+    with broken(folder):
+        options = ("--set", f"storage.url=sqlite:///{folder}/runs.db")
+        done = place("simulate", "2000-2001", *options, python=("-c", DROP_RIGHTS))
     assert done.exit_code == 0, done.err
     assert done.err.count("missing in the run history") == 1
     assert "orchestrator runs import" in done.err

@@ -24,7 +24,6 @@ from orchestrator.exceptions import (
     ConfigurationError,
     StorageCorruptionError,
     StorageError,
-    StoragePermissionError,
     StorageUnavailableError,
     StorageVersionError,
 )
@@ -34,6 +33,7 @@ from orchestrator.storage.head import HEAD, TABLES, VERSION_TABLE, VERSIONS
 from orchestrator.storage.initialization import ensure_initialized
 from orchestrator.storage.models import Base, WorkflowRun
 from orchestrator.storage.schema import MIGRATIONS
+from tests.faults.ground import DROP_RIGHTS
 from tests.storage.postgres import PostgresServer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -280,14 +280,19 @@ def test_an_empty_file_is_filled(tmp_path: Path) -> None:
     assert ask(f"sqlite:///{file}", "select count(*) from workflow_runs") == [(0,)]
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
-    """The place is named, and what to do."""
+@pytest.mark.parametrize("place", ["var/a.db", "a.db"])
+def test_a_folder_that_may_not_be_written(tmp_path: Path, place: str) -> None:
+    """The place is named, and what to do; root's rights are dropped for it."""
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o500)
-    with pytest.raises(StoragePermissionError, match="closed") as caught:
-        ensure_initialized(f"sqlite:///{folder / 'var' / 'a.db'}")
-    assert "right to write" in str(caught.value.to_fix)
+    url = f"sqlite:///{folder / place}"
+    code = f"from orchestrator.storage.initialization import ensure_initialized as e; e({url!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", DROP_RIGHTS, "-c", code], capture_output=True, text=True, check=False, cwd=REPOSITORY
+    )
+    assert "StoragePermissionError: The run history" in done.stderr
+    assert f"{folder}" in done.stderr
+    assert "give yourself the right to write" in done.stderr
 
 
 def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
