@@ -88,16 +88,22 @@ order by 1, 2, 3, 7
 
 def catalog_of_rows(rows: Iterable[Sequence[object]]) -> Catalog:
     """Build a snapshot out of rows (database, schema, relation, kind, column, type) in column order."""
-    kinds: dict[RelationName, str] = {}
-    columns: dict[RelationName, list[tuple[str, str]]] = {}
+    kinds: dict[tuple[object, object, object], object] = {}
+    columns: dict[tuple[object, object, object], list[tuple[str, str]]] = {}
     for database, schema, name, kind, column, data_type, *_ in rows:
-        if str(name).endswith(TEMPORARY_SUFFIXES):
-            continue
-        key = RelationName.of(str(database), str(schema), str(name))
-        kinds[key] = str(kind)
+        key = (database, schema, name)
+        if key not in kinds:
+            kinds[key], columns[key] = kind, []
         if column is not None:
-            columns.setdefault(key, []).append((str(column), str(data_type)))
-    return Catalog({key: Relation(kind, tuple(columns.get(key, ()))) for key, kind in kinds.items()})
+            columns[key].append((str(column), str(data_type)))
+    return Catalog(
+        {
+            RelationName.of(str(database), str(schema), str(name)): Relation(str(kind), tuple(columns[key]))
+            for key, kind in kinds.items()
+            for database, schema, name in (key,)
+            if not str(name).endswith(TEMPORARY_SUFFIXES)
+        }
+    )
 
 
 class DuckDBReader:

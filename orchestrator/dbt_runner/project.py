@@ -138,7 +138,7 @@ class ProjectFacts:
 
     def models(self) -> tuple[NodeFacts, ...]:
         """Return the enabled models, parents before children."""
-        return tuple(node for node in self.nodes if node.resource_type == "model")
+        return self._models
 
     def ancestors(self, unique_ids: Iterable[str]) -> set[str]:
         """Return the unique ids of everything upstream of ``unique_ids``, without these themselves."""
@@ -186,6 +186,10 @@ class ProjectFacts:
             parents = [nodes[parent] for parent in part.depends_on if parent in nodes]
             found += [p for p in parents if p.materialized == "ephemeral" and p not in found]
         return found
+
+    @cached_property
+    def _models(self) -> tuple[NodeFacts, ...]:
+        return tuple(node for node in self.nodes if node.resource_type == "model")
 
     @cached_property
     def _by_id(self) -> dict[str, NodeFacts]:

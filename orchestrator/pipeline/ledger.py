@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Protocol
 
 from orchestrator.dbt_runner.catalog import RelationName
@@ -313,7 +314,12 @@ def _text(value: str) -> str:
 
 
 def _pairs(text: object) -> dict[str, str]:
-    return {str(name): str(value) for name, value in json.loads(str(text)).items()}
+    return _pairs_of(str(text))
+
+
+@lru_cache(maxsize=10_000)  # a look at a healthy database reads the same again and again; nobody changes what it gets
+def _pairs_of(text: str) -> dict[str, str]:
+    return {str(name): str(value) for name, value in json.loads(text).items()}
 
 
 def _moment(value: object) -> datetime:

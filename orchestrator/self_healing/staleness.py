@@ -47,9 +47,11 @@ class Staleness:
         row = self._built.get(node.unique_id)
         if row is None or row.state == BUILDING:
             return None
+        code, inputs = self._facts.code_of(node), self._facts.inputs_of(node)
+        if row.code == code and row.inputs == inputs:
+            return None
         verb = "loaded" if node.resource_type == "seed" else "built"
         since = f"since it was {verb} on {_day(row)}"
-        code, inputs = self._facts.code_of(node), self._facts.inputs_of(node)
         own = f"{node.resource_type} {node.name}"
         if row.code.get(own) != code[own]:
             return f"{Path(node.file).name} changed {since}"
