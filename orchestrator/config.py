@@ -519,3 +519,8 @@ class SimulationConfig(_Section):
 def project_root(file: Path) -> Path:
     """Return the folder that holds ``config/``, or the file's own folder where it lies elsewhere."""
     return file.parent.parent if file.parent.name == "config" else file.parent
+
+
+def backups_dir(root: Path) -> Path:
+    """Return the folder of a project's backups."""
+    return root / "var" / "backups"

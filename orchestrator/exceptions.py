@@ -30,6 +30,9 @@
     │   ├── StorageCorruptionError             1    it is damaged, or not a run history
     │   ├── StorageVersionError                1    a newer version of this program wrote it
     │   └── RunNotFoundError (LookupError)     2    there is no run of that id
+    ├── BackupError                            1    a backup cannot be made or restored
+    │   ├── BackupDamagedError                 1    it is not what was written
+    │   └── BackupNotFoundError (LookupError)  2    there is none of that name
     ├── MissingExtraError (ImportError)        2    an optional package is not installed
     └── StageTimeoutError (TimeoutError)       124  a stage of a year outlived its time
 
@@ -322,5 +325,19 @@ class RunNotFoundError(StorageError, LookupError):
 
 class MissingExtraError(OrchestratorError, ImportError):
     """Signals that an optional package is not installed."""
+
+    exit_code = 2
+
+
+class BackupError(OrchestratorError):
+    """Signals that a backup cannot be made, found or restored."""
+
+
+class BackupDamagedError(BackupError):
+    """Signals that a backup is not what was written."""
+
+
+class BackupNotFoundError(BackupError, LookupError):
+    """Signals that there is no backup of that name."""
 
     exit_code = 2

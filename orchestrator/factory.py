@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from orchestrator.config import HookType, SimulationConfig
+from orchestrator.config import HookType, SimulationConfig, backups_dir
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.dbt_runner.settings import DbtSettings
 from orchestrator.events import HEALING_HOOK, Emit, Event
@@ -54,6 +54,10 @@ def create_orchestrator(
                 f"{listener!r} is no listener.", to_fix="give a function that takes one event (orchestrator.events)"
             )
     settled = _settle(config, database, overrides)
+    if backups_dir(settled.root).is_dir():
+        from orchestrator.maintenance.restore import recover  # slow to import, and rarely needed
+
+        recover(settled.root, settled.storage_url)
     runs_dir = settled.root / "var" / "runs"
     history = [RunHistoryListener(settled.storage_url, runs_dir)] if settled.storage.enabled else []
     emit = fan_out([JsonLinesListener(runs_dir), *history, *watchers])

@@ -30,6 +30,7 @@ from orchestrator.exceptions import (
     DatabasePermissionError,
     DiskFullError,
 )
+from orchestrator.masking import masked
 from orchestrator.timing import Deadline, pause, stopwatch, utc_now
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class DatabaseMutex:
         self.lock_path = lock_path.resolve() if lock_path else Path(f"{self.database}.lock")
         self.note_path = Path(f"{self.lock_path}.json")
         self.run_id = run_id
-        self._command = shlex.join(sys.argv) if command is None else command
+        self._command = masked(shlex.join(sys.argv)) if command is None else command
         self._emit = emit
         self._start_anew()
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import INTERRUPTED, check, doctor, init, plan, simulate
+from orchestrator.cli.backup import commands as backup
 from orchestrator.cli.command import Command
 from orchestrator.cli.failures import Failure, document, paragraph
 from orchestrator.cli.options import NO_VALUE
@@ -38,17 +39,33 @@ COMMANDS: tuple[Callable[..., Command], ...] = (
 )
 for function in COMMANDS:
     app.command()(function)
-runs_app = typer.Typer(help="The history of runs: who ran what, when, how long and how it ended.", no_args_is_help=True)
-RUNS_COMMANDS: dict[str, Callable[..., Command]] = {
-    "list": runs.list_,
-    "show": runs.show,
-    "diff": runs.diff,
-    "import": runs.import_,
-    "delete": runs.delete,
+GROUPS: dict[str, tuple[str, dict[str, Callable[..., Command]]]] = {
+    "runs": (
+        "The history of runs: who ran what, when, how long and how it ended.",
+        {
+            "list": runs.list_,
+            "show": runs.show,
+            "diff": runs.diff,
+            "import": runs.import_,
+            "delete": runs.delete,
+        },
+    ),
+    "backup": (
+        "Copies of the workspace's databases, and the way back.",
+        {
+            "create": backup.create,
+            "list": backup.list_,
+            "verify": backup.verify,
+            "restore": backup.restore,
+            "prune": backup.prune,
+        },
+    ),
 }
-for name, function in RUNS_COMMANDS.items():
-    runs_app.command(name)(function)
-app.add_typer(runs_app, name="runs")
+for group, (about, functions) in GROUPS.items():
+    part = typer.Typer(help=about, no_args_is_help=True)
+    for name, function in functions.items():
+        part.command(name)(function)
+    app.add_typer(part, name=group)
 
 
 def _show_version(wanted: Flag) -> None:
@@ -89,8 +106,10 @@ def _refuse(error: typer.TyperException, args: Sequence[str]) -> int:
     if not message:  # a bare call shows the help, which is all there is to say
         return USAGE
     names = [function.__name__ for function in COMMANDS]
-    known = ["runs", *(name for name in args[1:2] if name in RUNS_COMMANDS)] if args[:1] == ["runs"] else args[:1]
-    path = " ".join(["orchestrator", *(name for name in known if name in {*names, "runs", *RUNS_COMMANDS})])
+    words = [name for name in args[:1] if name in names or name in GROUPS]
+    if words and words[0] in GROUPS:
+        words += [name for name in args[1:2] if name in GROUPS[words[0]][1]]
+    path = " ".join(["orchestrator", *words])
     failure = Failure("UsageError", message, f"see `{path} --help`", USAGE)
     output = Output(json="--json" in args, verbosity=0, quiet=False)
     output.errors.print(paragraph(failure), soft_wrap=not output.errors.is_terminal)

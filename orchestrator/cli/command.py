@@ -49,7 +49,18 @@ def load_config(options: CommonOptions, *, timeout: float | None = None) -> Simu
     )
     if timeout is not None:
         config = config.with_overrides({"self_healing.timeout_seconds": timeout})
+    clean_up(config)
     return config
+
+
+def clean_up(config: SimulationConfig) -> None:
+    """Finish what a crash left of a restore; costs a look for one folder where there are no backups."""
+    from orchestrator.config import backups_dir
+
+    if backups_dir(config.root).is_dir():
+        from orchestrator.maintenance.restore import recover  # slow to import
+
+        recover(config.root, config.storage_url)
 
 
 @contextmanager

@@ -96,7 +96,7 @@ RangeArgument = Annotated[
 ]
 
 
-_OWN_COMMAND = re.compile(r"`(orchestrator (?:simulate|init|check|plan|doctor|runs)[^`]*)`")
+_OWN_COMMAND = re.compile(r"`(orchestrator (?:simulate|init|check|plan|doctor|runs|backup)[^`]*)`")
 
 
 @dataclass(frozen=True)

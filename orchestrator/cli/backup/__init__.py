@@ -1,0 +1,1 @@
+"""``orchestrator backup``: copies of a workspace's databases, and the way back."""

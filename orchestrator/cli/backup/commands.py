@@ -1,0 +1,272 @@
+"""``orchestrator backup create | list | verify | restore | prune``."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.options import (
+    NO_VALUE,
+    CommonOptions,
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    QuietOption,
+    ScenarioOption,
+    SetOption,
+    VerboseOption,
+)
+from orchestrator.cli.output import Output
+from orchestrator.cli.summary import plain_table
+from orchestrator.exceptions import BackupDamagedError, ConfigurationError
+
+if TYPE_CHECKING:
+    from orchestrator.config import SimulationConfig
+    from orchestrator.maintenance.backup import Backup
+    from orchestrator.maintenance.workspace import WorkspaceDatabase
+
+NameArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", help="Backup or the beginning of its name; by default the newest."),
+]
+FOUND = 3
+KEEP = 5
+
+
+def create(
+    *,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it is made; kept with it.")] = "by hand",
+    config: ConfigOption = None,
+    scenario: ScenarioOption = None,
+    set_: SetOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> Command:
+    """Copy every database of the workspace, or the one of --database, and write down what is in them."""
+    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
+    return command(options, partial(_create, reason=reason))
+
+
+def list_(
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> Command:
+    """List backups, newest first."""
+    return command(CommonOptions(config, None, set_, None, json, verbose, quiet), _list)
+
+
+def verify(
+    name: NameArgument = None,
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> Command:
+    """Read every byte of a backup and compare it with what was written; ends with 3 where it is damaged."""
+    options = CommonOptions(config, None, set_, None, json, verbose, quiet)
+    return command(options, partial(_verify, name=name))
+
+
+def restore(
+    name: NameArgument = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", metavar=NO_VALUE, help="Do not ask before overwriting.")] = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> Command:
+    """Put a backup, or one --database of it, in the place of what is there, which is backed up first."""
+    options = CommonOptions(config, None, set_, database, json, verbose, quiet)
+    return command(options, partial(_restore, name=name, yes=yes))
+
+
+def prune(
+    *,
+    keep: Annotated[int, typer.Option("--keep", metavar="K", min=1, help="How many of the newest to keep.")] = KEEP,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> Command:
+    """Remove all but the newest backups; the newest one that is whole always stays."""
+    options = CommonOptions(config, None, set_, None, json, verbose, quiet)
+    return command(options, partial(_prune, keep=keep))
+
+
+def _create(options: CommonOptions, output: Output, *, reason: str) -> int:
+    from orchestrator.maintenance.backup import create_backup  # the rooms below are slow to import
+    from orchestrator.maintenance.workspace import chosen
+
+    config = load_config(options)
+    databases = chosen(_databases(config), options.database)
+    with progress_for(output) as progress:
+        made = create_backup(
+            databases,
+            config.root,
+            reason=reason,
+            lock_timeout=config.self_healing.lock_timeout_seconds,
+            emit=progress,
+        )
+    output.write_json(backup_record(made))
+    _show_databases(output, made)
+    output.say()
+    output.say(f"backup    {shown_path(made.folder)}")
+    output.say(f"restore   orchestrator backup restore {made.name}")
+    return 0
+
+
+def _list(options: CommonOptions, output: Output) -> int:
+    from orchestrator.maintenance.backup import list_backups
+
+    config = load_config(options)
+    backups = list_backups(config.root)
+    output.write_json({"backups": [backup_record(backup) for backup in backups]})
+    if not backups:
+        output.say("No backup yet: `orchestrator backup create` makes one.")
+        return 0
+    table = plain_table()
+    for heading in ("Backup", "Databases", "Size", "Reason"):
+        table.add_column(heading, justify="right" if heading in ("Databases", "Size") else "left")
+    for backup in backups:
+        metadata = backup.metadata
+        if metadata is None:
+            table.add_row(backup.name, "", "", Text(backup.problem or "cannot be read", "red"))
+            continue
+        size = sum(record.bytes for record in metadata.databases)
+        table.add_row(backup.name, str(len(metadata.databases)), shown_size(size), metadata.reason)
+    output.show(table)
+    return 0
+
+
+def _verify(options: CommonOptions, output: Output, *, name: str | None) -> int:
+    from orchestrator.maintenance.backup import find_backup, verify_backup
+
+    config = load_config(options)
+    backup = find_backup(config.root, name)
+    problem = None
+    try:
+        with progress_for(output) as progress:
+            verify_backup(backup, emit=progress)
+    except BackupDamagedError as error:
+        problem = error.message
+    output.write_json({**backup_record(backup), "whole": problem is None, "problem": problem})
+    if problem is not None:
+        output.errors.print(Text.assemble(("✗ ", "red"), problem), soft_wrap=not output.errors.is_terminal)
+        return FOUND
+    output.say(Text(f"Backup {backup.name} is whole.", "bold green"))
+    return 0
+
+
+def _restore(options: CommonOptions, output: Output, *, name: str | None, yes: bool) -> int:
+    from orchestrator.maintenance.backup import find_backup
+    from orchestrator.maintenance.restore import restore_backup
+
+    config = load_config(options)
+    backup = find_backup(config.root, name)
+    only = None if options.database is None else options.database.expanduser().absolute()
+    if not yes:
+        _ask(output, backup)
+    with progress_for(output) as progress:
+        done = restore_backup(
+            backup,
+            config.root,
+            only=only,
+            history_url=config.storage_url,
+            lock_timeout=config.self_healing.lock_timeout_seconds,
+            emit=progress,
+        )
+    kept = None if done.kept is None else done.kept.name
+    output.write_json({"restored": backup.name, "databases": done.databases, "kept": kept})
+    output.say(f"Restored {', '.join(done.databases)} from {backup.name}.")
+    if kept is not None:
+        output.say(f"What was there is kept; to undo: orchestrator backup restore {kept}")
+    return 0
+
+
+def _prune(options: CommonOptions, output: Output, *, keep: int) -> int:
+    from orchestrator.maintenance.backup import prune_backups
+
+    config = load_config(options)
+    with progress_for(output) as progress:
+        removed = prune_backups(config.root, keep, lock_timeout=config.self_healing.lock_timeout_seconds, emit=progress)
+    output.write_json({"removed": [backup.name for backup in removed]})
+    for backup in removed:
+        output.say(f"Removed {backup.name}")
+    if not removed:
+        output.say("There is nothing to remove.")
+    return 0
+
+
+def _databases(config: SimulationConfig) -> tuple[WorkspaceDatabase, ...]:
+    from orchestrator.maintenance.workspace import databases_of
+
+    if config.database_path is not None:
+        return databases_of(config)
+    with orchestrator_for(config, []) as orchestrator:
+        facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
+        return databases_of(config, facts.database_path)
+
+
+def _ask(output: Output, backup: Backup) -> None:
+    """Ask before overwriting.
+
+    Raises:
+        ConfigurationError: nobody can be asked, or the answer is no.
+    """
+    metadata = backup.metadata
+    names = ", ".join(record.name for record in metadata.databases) if metadata is not None else "what is there"
+    if output.json or not sys.stdin.isatty():
+        raise ConfigurationError(
+            f"Restoring {backup.name} overwrites {names}, and nobody can be asked.", to_fix="add --yes"
+        )
+    output.people.print(f"Restoring {backup.name} overwrites {names}; what is there is backed up first.")
+    if output.people.input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise ConfigurationError("Nothing was restored.")
+
+
+def backup_record(backup: Backup) -> dict[str, object]:
+    """Return a backup for JSON."""
+    metadata = None if backup.metadata is None else backup.metadata.model_dump(mode="json")
+    return {"name": backup.name, "folder": backup.folder, "problem": backup.problem, "metadata": metadata}
+
+
+def _show_databases(output: Output, backup: Backup) -> None:
+    assert backup.metadata is not None
+    table = plain_table()
+    for heading in ("Database", "Kind", "Tables", "Rows", "Size"):
+        table.add_column(heading, justify="left" if heading in ("Database", "Kind") else "right")
+    for record in backup.metadata.databases:
+        rows = sum(record.tables.values())
+        size = shown_size(record.bytes) + (" compacted" if record.compacted else "")
+        table.add_row(record.name, record.kind, f"{len(record.tables):,}", f"{rows:,}", size)
+    output.say()
+    output.show(table)
+
+
+def shown_size(count: int) -> str:
+    """Write a number of bytes for people.
+
+    >>> shown_size(900), shown_size(12_600), shown_size(3_407_872), shown_size(2_500_000_000)
+    ('900 B', '12.6 kB', '3.4 MB', '2.5 GB')
+    """
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"

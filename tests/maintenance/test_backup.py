@@ -1,0 +1,418 @@
+"""Backups: what they hold, how they are checked, restored, undone and removed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestrator.config import backups_dir
+from orchestrator.exceptions import (
+    BackupDamagedError,
+    BackupError,
+    BackupNotFoundError,
+    ConfigurationError,
+    DatabaseError,
+    DatabaseLockedError,
+)
+from orchestrator.locking import DatabaseMutex
+from orchestrator.maintenance.backup import find_backup, list_backups, prune_backups, verify_backup
+from orchestrator.maintenance.restore import JOURNAL, recover
+from orchestrator.maintenance.workspace import chosen
+from orchestrator.storage.factory import create_storage_backend
+from tests.maintenance.conftest import Shop
+
+REPOSITORY = Path(__file__).parents[2]
+EVENTS_OF_CREATE, EVENTS_OF_RESTORE = 6, 16
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, {repository!r})
+from tests.maintenance.conftest import Shop
+from orchestrator.maintenance.backup import create_backup, find_backup
+from orchestrator.maintenance import files, restore
+from orchestrator.maintenance.restore import restore_backup
+left = {after}
+def emit(event):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+shop = Shop(Path({root!r}))
+{before}
+if {restoring!r}:
+    restore_backup(find_backup(shop.root, {restoring!r}), shop.root, history_url=shop.url, lock_timeout=5, emit=emit)
+else:
+    create_backup(shop.databases, shop.root, reason="killed", lock_timeout=5, emit=emit)
+"""
+
+
+def test_a_backup_says_what_is_in_it(shop: Shop) -> None:
+    """Sizes, hashes, versions, schema versions, rows and why it was made."""
+    metadata = verify_backup(shop.backup(reason="because"))
+    lakes, history = metadata.databases
+    assert (metadata.reason, metadata.root) == ("because", str(shop.root))
+    assert (lakes.name, lakes.kind, lakes.path) == ("var/lakes of mine.duckdb", "duckdb", "var/lakes of mine.duckdb")
+    assert lakes.tables["main.lake_level"] == 1000
+    assert lakes.tables["orchestrator.ledger_version"] == 1
+    assert (lakes.engine, lakes.schema_version, lakes.whole) == (duckdb.__version__, "2", True)
+    assert (lakes.storage_version or "").startswith("v")
+    assert (history.kind, history.tables["workflow_runs"], history.schema_version) == ("sqlite", 3, "0002")
+    assert all(len(file.sha256) == 64 and file.bytes > 0 for record in metadata.databases for file in record.files)
+
+
+def delete(shop: Shop) -> None:
+    """Remove both files."""
+    shop.lakes.unlink()
+    shop.history.unlink()
+
+
+def truncate(shop: Shop) -> None:
+    """Cut both files short."""
+    for file in (shop.lakes, shop.history):
+        file.write_bytes(file.read_bytes()[:5000])
+
+
+def flip(shop: Shop) -> None:
+    """Flip bits all over both files."""
+    for file in (shop.lakes, shop.history):
+        content = bytearray(file.read_bytes())
+        for place in range(100, len(content), 1000):
+            content[place] ^= 0xFF
+        file.write_bytes(content)
+
+
+def empty(shop: Shop) -> None:
+    """Leave files without a byte."""
+    shop.lakes.write_bytes(b"")
+    shop.history.write_bytes(b"")
+
+
+def drop(shop: Shop) -> None:
+    """Drop a table of each."""
+    with closing(duckdb.connect(str(shop.lakes))) as connection:
+        connection.execute("drop table lake_level")
+    with closing(sqlite3.connect(shop.history)) as connection:
+        connection.execute("drop table workflow_runs")
+        connection.commit()
+
+
+def go_on(shop: Shop) -> None:
+    """Put more rows into both."""
+    shop.fill(rows=50)
+
+
+def leave_a_log(shop: Shop) -> None:
+    """Leave commits in the log of the DuckDB file, as a killed process does."""
+    code = (
+        "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); "
+        "c.execute('set checkpoint_threshold = \"1GB\"'); c.execute('delete from lake_level'); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(shop.lakes)], check=True)
+    assert Path(f"{shop.lakes}.wal").exists()
+
+
+DAMAGES = [delete, truncate, flip, empty, drop, go_on, leave_a_log]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_restore_brings_everything_back(shop: Shop, damage: Callable[[Shop], None]) -> None:
+    """Whatever happened to the files, all tables of both databases are again what they were."""
+    before = shop.digests()
+    backup = shop.backup()
+    damage(shop)
+    assert shop.digests() != before
+    done = shop.restore(backup)
+    assert shop.digests() == before
+    assert not Path(f"{shop.lakes}.wal").exists()
+    assert set(done.databases) == {"var/lakes of mine.duckdb", "run history"}
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, drop, go_on, empty])
+def test_a_restore_can_be_undone(shop: Shop, damage: Callable[[Shop], None]) -> None:
+    """What was replaced is a backup like any other, also where it was damaged: then byte for byte."""
+    backup = shop.backup()
+    damage(shop)
+    damaged, content = shop.digests(), shop.lakes.read_bytes()
+    kept = shop.restore(backup).kept
+    assert kept is not None
+    assert kept.metadata is not None
+    assert kept.metadata.reason == f"before restoring {backup.name}"
+    shop.restore(kept)
+    if all(record.whole for record in kept.metadata.databases):
+        assert shop.digests() == damaged
+    else:
+        assert shop.lakes.read_bytes() == content
+
+
+def test_one_database_alone(shop: Shop) -> None:
+    """The other one is left as it is."""
+    backup = shop.backup()
+    before = shop.digests()
+    shop.fill(rows=10, runs=1)
+    later = shop.digests()
+    shop.restore(backup, only=shop.lakes)
+    now = shop.digests()
+    assert now["main.lake_level"] == before["main.lake_level"]
+    assert now["runs"] == later["runs"] != before["runs"]
+    with pytest.raises(BackupError, match="holds no database"):
+        shop.restore(backup, only=shop.root / "other.duckdb")
+
+
+def test_every_flipped_byte_is_found(shop: Shop) -> None:
+    """In every file of a backup, the metadata as well; such a backup is not restored."""
+    backup = shop.backup()
+    before = shop.files()
+    for file in sorted(backup.folder.iterdir()):
+        content = file.read_bytes()
+        for place in (0, len(content) // 2, len(content) - 1):
+            changed = bytearray(content)
+            changed[place] ^= 0x01
+            file.write_bytes(changed)
+            with pytest.raises(BackupDamagedError, match=backup.name):
+                verify_backup(backup)
+            with pytest.raises(BackupDamagedError):
+                shop.restore(backup)
+        file.write_bytes(content)
+    assert shop.files() == before
+    verify_backup(backup)
+
+
+def test_a_file_that_is_gone_or_longer(shop: Shop) -> None:
+    """Is named."""
+    backup = shop.backup()
+    file = next(path for path in backup.folder.iterdir() if path.name.endswith(".duckdb"))
+    with file.open("ab") as stream:
+        stream.write(b"x")
+    with pytest.raises(BackupDamagedError, match="bytes and had"):
+        verify_backup(backup)
+    file.unlink()
+    with pytest.raises(BackupDamagedError, match="is missing"):
+        verify_backup(backup)
+
+
+def test_a_run_that_goes_on_keeps_backups_away(shop: Shop) -> None:
+    """Neither is one made nor restored while somebody holds the mutex, and nothing is left half made."""
+    backup = shop.backup()
+    before = shop.files()
+    with DatabaseMutex(shop.lakes, run_id="a run", command="orchestrator simulate").held():
+        other = subprocess.run(
+            [sys.executable, "-c", script(shop, after=0, restoring="")], capture_output=True, text=True, check=False
+        )
+        assert "DatabaseLockedError" in other.stderr
+        restoring = subprocess.run(
+            [sys.executable, "-c", script(shop, after=0, restoring=backup.name)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "DatabaseLockedError" in restoring.stderr
+    assert shop.files() == before
+
+
+def test_another_program_that_has_the_file_open(shop: Shop) -> None:
+    """A connection of somebody who knows no mutex is met by DuckDB's own lock."""
+    backup = shop.backup()
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(shop.lakes)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(DatabaseLockedError, match=str(holder.pid)):
+            shop.backup()
+        with pytest.raises(DatabaseLockedError, match=str(holder.pid)):
+            shop.restore(backup)
+    finally:
+        holder.communicate("")
+
+
+def test_a_damaged_database_is_not_backed_up_as_if_it_were_whole(shop: Shop) -> None:
+    """Whoever asks for a backup is told; only a restore keeps it as it is."""
+    truncate(shop)
+    with pytest.raises(DatabaseError):
+        shop.backup()
+    assert list_backups(shop.root) == ()
+
+
+def script(shop: Shop, *, after: int, restoring: str, before: str = "") -> str:
+    """Return a program that is killed at its n-th event."""
+    return KILLED.format(
+        repository=str(REPOSITORY), root=str(shop.root), after=after, restoring=restoring, before=before
+    )
+
+
+def killed(shop: Shop, *, after: int, restoring: str = "", before: str = "") -> None:
+    """Make or restore a backup in a process that kills itself."""
+    code = script(shop, after=after, restoring=restoring, before=before)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+@pytest.mark.parametrize("after", range(1, EVENTS_OF_CREATE + 1))
+def test_a_kill_while_a_backup_is_made(shop: Shop, after: int) -> None:
+    """There is no such backup, or all of it; the databases are as they were, and the next command cleans up."""
+    before = shop.digests()
+    killed(shop, after=after + 2)  # the first two events are those of the mutex
+    recover(shop.root)
+    assert shop.digests() == before
+    for backup in list_backups(shop.root):
+        verify_backup(backup)
+    assert [path.name for path in backups_dir(shop.root).iterdir() if path.name.startswith(".making")] == []
+    verify_backup(shop.backup())
+
+
+def count_events(shop: Shop, restoring: str) -> int:
+    """Return how many events a restore emits."""
+    from orchestrator.maintenance.restore import restore_backup
+
+    events: list[object] = []
+    restore_backup(
+        find_backup(shop.root, restoring), shop.root, history_url=shop.url, lock_timeout=0, emit=events.append
+    )
+    return len(events)
+
+
+def test_a_kill_at_every_step_of_a_restore(shop: Shop) -> None:
+    """The workspace is as before or as in the backup, both databases alike, once the next command has looked."""
+    backup = shop.backup()
+    then = shop.digests()
+    shop.fill(rows=77, runs=2)
+    now = shop.digests()
+    kept = shop.backup()
+    steps = count_events(shop, backup.name)
+    assert steps >= EVENTS_OF_RESTORE
+    ends = []
+    for after in range(1, steps + 1):
+        shop.restore(kept)
+        killed(shop, after=after, restoring=backup.name)
+        recover(shop.root, shop.url)
+        found = shop.digests()
+        assert found in (then, now), after
+        ends.append(found == then)
+        assert not (backups_dir(shop.root) / JOURNAL).exists()
+        assert list(shop.root.rglob("*.restoring*")) == []
+    assert not ends[0]
+    assert ends[-1]
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_a_kill_between_the_two_files(shop: Shop, moves: int) -> None:
+    """Behind the point of no return the restore is finished by whoever comes next."""
+    backup = shop.backup()
+    then = shop.digests()
+    shop.fill(rows=77, runs=2)
+    dying = f"""
+moved = 0
+swap = restore.Swap.swap
+def dying(self):
+    global moved
+    if moved == {moves}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    moved += 1
+    swap(self)
+restore.Swap.swap = dying
+forget = restore._forget
+restore._forget = lambda journal: os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed(shop, after=-1, restoring=backup.name, before=dying)
+    assert (backups_dir(shop.root) / JOURNAL).exists()
+    assert recover(shop.root, shop.url) is True
+    assert shop.digests() == then
+    assert recover(shop.root, shop.url) is False
+
+
+def test_a_journal_that_cannot_be_read(shop: Shop) -> None:
+    """Is named, with the way out."""
+    shop.backup()
+    (backups_dir(shop.root) / JOURNAL).write_text("{")
+    with pytest.raises(BackupError, match=r"restoring\.json") as caught:
+        recover(shop.root)
+    assert "remove that file" in str(caught.value.to_fix)
+
+
+def test_a_file_with_holes_is_copied_without_them(shop: Shop) -> None:
+    """Where rows were deleted, the copy is smaller and holds the same."""
+    with closing(duckdb.connect(str(shop.lakes))) as connection:
+        connection.execute("create table big as select i, md5(i::varchar) as text from range(400000) r(i)")
+        connection.execute("checkpoint")
+        connection.execute("drop table big")
+        connection.execute("checkpoint")
+    before = shop.digests()
+    backup = shop.backup()
+    record = verify_backup(backup).databases[0]
+    assert record.compacted or record.bytes == shop.lakes.stat().st_size
+    assert record.bytes <= shop.lakes.stat().st_size
+    shop.restore(backup)
+    assert shop.digests() == before
+
+
+def test_backups_are_found_by_the_beginning_of_their_name(shop: Shop) -> None:
+    """The newest where none is given."""
+    with pytest.raises(BackupNotFoundError, match="no backup"):
+        find_backup(shop.root, None)
+    first, second = shop.backup(), shop.backup()
+    assert [backup.name for backup in list_backups(shop.root)] == [second.name, first.name]
+    assert find_backup(shop.root, None).name == second.name
+    assert find_backup(shop.root, first.name).name == first.name
+    with pytest.raises(BackupNotFoundError, match="no backup nothing"):
+        find_backup(shop.root, "nothing")
+
+
+def test_pruning_keeps_the_newest_and_one_that_is_whole(shop: Shop) -> None:
+    """Also where the newest ones are damaged."""
+    backups = [shop.backup() for _ in range(4)]
+    for damaged in backups[2:]:
+        file = damaged.folder / "01-lakes_of_mine.duckdb"
+        file.write_bytes(file.read_bytes()[:-1])
+    removed = prune_backups(shop.root, 1, lock_timeout=0)
+    assert {backup.name for backup in removed} == {backups[0].name, backups[2].name}
+    assert {backup.name for backup in list_backups(shop.root)} == {backups[1].name, backups[3].name}
+    assert prune_backups(shop.root, 1, lock_timeout=0) == ()
+
+
+def test_a_backup_from_a_newer_version(shop: Shop) -> None:
+    """Its metadata is not guessed at."""
+    backup = shop.backup()
+    file = backup.folder / "metadata.json"
+    content = json.loads(file.read_text())
+    content["unheard_of"] = 1
+    text = json.dumps(content)
+    file.write_text(text)
+    (backup.folder / "metadata.sha256").write_text(hashlib.sha256(text.encode()).hexdigest() + "\n")
+    with pytest.raises(BackupDamagedError, match="cannot read") as caught:
+        verify_backup(backup)
+    assert "version of the orchestrator that made it" in str(caught.value.to_fix)
+
+
+def test_nothing_to_back_up(shop: Shop) -> None:
+    """Is said, and leaves no folder."""
+    delete(shop)
+    with pytest.raises(BackupError, match="no database to back up"):
+        shop.backup()
+    assert list_backups(shop.root) == ()
+    with pytest.raises(ConfigurationError, match="There is no database"):
+        chosen(shop.databases, shop.root / "nowhere.duckdb")
+
+
+def test_a_restore_into_a_new_clone(shop: Shop, tmp_path: Path) -> None:
+    """Paths are relative to the project, so a backup serves another folder as well."""
+    before = shop.digests()
+    backup = shop.backup()
+    clone = Shop(tmp_path / "clone")
+    shutil.copytree(backup.folder, backups_dir(clone.root) / backup.name)
+    clone.restore(find_backup(clone.root, None))
+    assert clone.digests() == before
+    with create_storage_backend(clone.url) as backend:
+        assert len(backend.runs.list_runs()) == 3
