@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import INTERRUPTED, check, doctor, init, plan, simulate
+from orchestrator.cli import INTERRUPTED, check, doctor, init, migrate, plan, simulate
 from orchestrator.cli.backup import commands as backup
 from orchestrator.cli.command import Command
 from orchestrator.cli.failures import Failure, document, paragraph
@@ -36,6 +36,7 @@ COMMANDS: tuple[Callable[..., Command], ...] = (
     init.init,
     plan.plan,
     doctor.doctor,
+    migrate.migrate,
 )
 for function in COMMANDS:
     app.command()(function)

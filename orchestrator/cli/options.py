@@ -96,7 +96,7 @@ RangeArgument = Annotated[
 ]
 
 
-_OWN_COMMAND = re.compile(r"`(orchestrator (?:simulate|init|check|plan|doctor|runs|backup)[^`]*)`")
+_OWN_COMMAND = re.compile(r"`(orchestrator (?:simulate|init|check|plan|doctor|runs|backup|migrate)[^`]*)`")
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,8 @@ class Shop:
                 with closing(duckdb.connect(str(self.lakes))) as connection:
                     tables = "select schema_name, table_name from duckdb_tables() where not internal order by all"
                     for schema, table in connection.execute(tables).fetchall():
-                        rows = connection.execute(f'select * from "{schema}"."{table}" order by all').fetchall()
+                        name = table.replace('"', '""')
+                        rows = connection.execute(f'select * from "{schema}"."{name}" order by all').fetchall()
                         found[f"{schema}.{table}"] = (len(rows), hashlib.sha256(repr(rows).encode()).hexdigest())
                     found["views"] = connection.execute(
                         "select view_name from duckdb_views() where not internal order by all"

@@ -115,7 +115,7 @@ def _create(options: CommonOptions, output: Output, *, reason: str) -> int:
     from orchestrator.maintenance.workspace import chosen
 
     config = load_config(options)
-    databases = chosen(_databases(config), options.database)
+    databases = chosen(workspace_databases(config), options.database)
     with progress_for(output) as progress:
         made = create_backup(
             databases,
@@ -214,7 +214,8 @@ def _prune(options: CommonOptions, output: Output, *, keep: int) -> int:
     return 0
 
 
-def _databases(config: SimulationConfig) -> tuple[WorkspaceDatabase, ...]:
+def workspace_databases(config: SimulationConfig) -> tuple[WorkspaceDatabase, ...]:
+    """Return the databases of a configuration; where the dbt profile names the file, the project is asked."""
     from orchestrator.maintenance.workspace import databases_of
 
     if config.database_path is not None:

@@ -1,0 +1,80 @@
+"""``orchestrator migrate``: bring every database to the newest shape, or leave it as it was."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from orchestrator.cli.backup.commands import workspace_databases
+from orchestrator.cli.command import Command, command, load_config, progress_for
+from orchestrator.cli.options import (
+    NO_VALUE,
+    CommonOptions,
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    QuietOption,
+    ScenarioOption,
+    SetOption,
+    VerboseOption,
+)
+from orchestrator.cli.output import Output
+
+if TYPE_CHECKING:
+    from orchestrator.maintenance.migrate import Migration
+
+
+def migrate(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar=NO_VALUE, help="Say what would be done; change nothing.")
+    ] = False,
+    config: ConfigOption = None,
+    scenario: ScenarioOption = None,
+    set_: SetOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> Command:
+    """Bring ledgers, storage versions and the run history to the newest shape: backup, apply, verify, keep or restore.
+
+    Each database by itself; ends with 1 if one of them failed, which is then as it was.
+    """
+    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
+    return command(options, partial(_migrate, dry_run=dry_run))
+
+
+def _migrate(options: CommonOptions, output: Output, *, dry_run: bool) -> int:
+    from orchestrator.maintenance.migrate import FAILED, migrate_databases  # slow to import
+    from orchestrator.maintenance.workspace import chosen
+
+    config = load_config(options)
+    databases = chosen(workspace_databases(config), options.database)
+    with progress_for(output) as progress:
+        found = migrate_databases(
+            databases,
+            config.root,
+            dry_run=dry_run,
+            lock_timeout=config.self_healing.lock_timeout_seconds,
+            emit=progress,
+        )
+    failed = any(one.outcome == FAILED for one in found)
+    output.write_json({"dry_run": dry_run, "failed": failed, "databases": found})
+    for one in found:
+        _show(output, one)
+    return 1 if failed else 0
+
+
+def _show(output: Output, one: Migration) -> None:
+    style = {"failed and restored": "red", "migrated": "green"}.get(one.outcome, "")
+    output.say(Text.assemble((f"{one.database}  ", "bold"), (one.outcome, style)))
+    for change in one.changes:
+        output.say(f"  {change}")
+    if one.error is not None:
+        output.say(Text(f"  {one.error}", "red"))
+    if one.backup is not None:
+        output.say(f"  backup {one.backup}")

@@ -1,0 +1,295 @@
+"""Bring every database of a workspace to the newest shape: backup, apply, verify, keep or leave as it was.
+
+A DuckDB file is never changed in its place: a copy beside it gets the newest ledger layout and storage version, is
+compared with the original table by table, and takes its place in one move. The run history is changed by its own
+migrations in one transaction (see :mod:`orchestrator.storage.initialization`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.config import backups_dir
+from orchestrator.dbt_runner.database_errors import known_database_error
+from orchestrator.events import Emit, ignore
+from orchestrator.exceptions import BackupError, DatabaseError, OrchestratorError
+from orchestrator.maintenance.backup import copy_all, held, locked
+from orchestrator.maintenance.files import flush_file, flush_folder
+from orchestrator.maintenance.restore import JOURNAL, LAYING, STAGED, SWAPPING, Journal, Swap
+from orchestrator.maintenance.saving import missing
+from orchestrator.maintenance.workspace import DUCKDB, POSTGRESQL, WorkspaceDatabase
+from orchestrator.pipeline.ledger import LAYOUTS, SCHEMA, ledger_version, upgrade_statements
+from orchestrator.storage.head import HEAD, VERSION_TABLE
+from orchestrator.storage.initialization import ensure_initialized
+from orchestrator.timing import step
+
+if TYPE_CHECKING:
+    import duckdb
+
+MIGRATED, TO_MIGRATE, CURRENT = "migrated", "to be migrated", "already current"
+FAILED, SKIPPED = "failed and restored", "skipped: no database"
+OLD, NEW = "old", "new"
+TABLES_SQL = """
+select schema_name, table_name from duckdb_tables() where not internal and not temporary and database_name = '{name}'
+order by all
+"""
+SHAPES_SQL = """
+select 'column', schema_name, table_name, column_name, data_type from duckdb_columns()
+where not internal and database_name = '{name}' and schema_name <> '{ledger}'
+union all
+select 'view', schema_name, view_name, '', '' from duckdb_views() where not internal and database_name = '{name}'
+union all
+select 'index', schema_name, index_name, table_name, expressions from duckdb_indexes() where database_name = '{name}'
+union all
+select 'sequence', schema_name, sequence_name, '', '' from duckdb_sequences() where database_name = '{name}'
+union all
+select 'macro', schema_name, function_name, '', macro_definition from duckdb_functions()
+where not internal and database_name = '{name}'
+order by all
+"""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What became of one database; ``changes`` are what was, or would be, done; ``backup`` is what was made before."""
+
+    database: str
+    outcome: str
+    changes: tuple[str, ...] = ()
+    backup: str | None = None
+    error: str | None = None
+
+
+def migrate_databases(
+    databases: Sequence[WorkspaceDatabase],
+    root: Path,
+    *,
+    dry_run: bool = False,
+    lock_timeout: float,
+    emit: Emit = ignore,
+) -> tuple[Migration, ...]:
+    """Migrate databases one by one; one that fails is as it was, and the others are migrated all the same.
+
+    ``dry_run`` says what would be done and changes no byte.
+
+    Raises:
+        DatabaseLockedError: a run, or another program, has a database.
+    """
+    there = [database for database in databases if not missing(database)]
+    if dry_run:
+        return tuple(_preview(database) if database in there else _skipped(database) for database in databases)
+    place = backups_dir(root)
+    with locked(place, lock_timeout), held(there, lock_timeout, emit):
+        return tuple(
+            _migrate(database, root, emit) if database in there else _skipped(database) for database in databases
+        )
+
+
+def _skipped(database: WorkspaceDatabase) -> Migration:
+    return Migration(database.name, SKIPPED)
+
+
+def _preview(database: WorkspaceDatabase) -> Migration:
+    try:
+        changes = _needed(database)
+    except OrchestratorError as error:
+        return Migration(database.name, FAILED, error=str(error))
+    return Migration(database.name, TO_MIGRATE if changes else CURRENT, changes)
+
+
+def _migrate(database: WorkspaceDatabase, root: Path, emit: Emit) -> Migration:
+    changes: tuple[str, ...] = ()
+    backup = None
+    try:
+        changes = _needed(database)
+        if not changes:
+            return Migration(database.name, CURRENT)
+        backup = copy_all([database], root, reason=f"before migrating {database.name}", damaged=False, emit=emit).name
+        if database.kind == DUCKDB:
+            assert database.path is not None
+            _migrate_file(database.path, backups_dir(root) / JOURNAL, emit)
+        else:
+            assert database.url is not None
+            with step(f"migrate {database.name}", emit):
+                ensure_initialized(database.url, show_progress=False)
+    except (OrchestratorError, OSError, sqlite3.Error) as error:
+        return Migration(database.name, FAILED, changes, backup, str(error))
+    return Migration(database.name, MIGRATED, changes, backup)
+
+
+def _needed(database: WorkspaceDatabase) -> tuple[str, ...]:
+    """Say what a database lacks; nothing is written."""
+    if database.kind == DUCKDB:
+        assert database.path is not None
+        return _needed_by_file(database.path)
+    version = _history_version(database)
+    return () if version == HEAD else (f"run history: schema {version} to {HEAD}",)
+
+
+def _needed_by_file(path: Path) -> tuple[str, ...]:
+    import duckdb  # slow to import
+
+    try:
+        with closing(duckdb.connect(str(path), read_only=True)) as connection:
+            layout = ledger_version(_Reader(connection), "")
+            storage = _storage(connection)
+    except duckdb.Error as error:
+        raise _known(path, error) from error
+    newest = _newest_storage()
+    changes = []
+    if 0 < layout < len(LAYOUTS):
+        changes.append(f"ledger: layout {layout} to {len(LAYOUTS)}")
+    if storage != newest:
+        changes.append(f"storage: {storage} to {newest}")
+    return tuple(changes)
+
+
+def _history_version(database: WorkspaceDatabase) -> str | None:
+    if database.kind == POSTGRESQL:
+        from orchestrator.storage.engine import opened, read_url
+        from orchestrator.storage.failures import told
+        from orchestrator.storage.schema import version_of
+
+        assert database.url is not None
+        url = read_url(database.url)
+        with told(url), opened(url) as engine, engine.connect() as server:
+            return version_of(server)
+    assert database.path is not None
+    try:
+        # Where there is no log, SQLite is kept from making one: it would stay behind.
+        still = "" if Path(f"{database.path}-wal").exists() else "&immutable=1"
+        with closing(sqlite3.connect(f"{database.path.as_uri()}?mode=ro{still}", uri=True)) as connection:
+            row = connection.execute(f"select version_num from {VERSION_TABLE}").fetchone()
+    except sqlite3.Error as error:
+        raise DatabaseError(f"The run history {database.path} cannot be read: {error}.") from error
+    return None if row is None else str(row[0])
+
+
+def _migrate_file(path: Path, journal: Path, emit: Emit) -> None:
+    new = Path(f"{path}{STAGED}")
+    swap = Swap(str(path), ((str(new), str(path)),))
+    Journal(LAYING, (swap,), None).write(journal)
+    try:
+        new.unlink(missing_ok=True)
+        with step(f"rewrite {path.name}", emit):
+            _rewrite(path, new)
+        with step(f"compare {path.name}", emit):
+            _compare(path, new)
+        flush_file(new)
+        flush_folder(new.parent)
+        Journal(SWAPPING, (swap,), None).write(journal)
+        swap.swap()
+        journal.unlink()
+        flush_folder(journal.parent)
+    except BaseException:
+        if journal.exists() and Journal.read(journal).phase == LAYING:
+            swap.clear()
+            Path(f"{new}.wal").unlink(missing_ok=True)
+            journal.unlink()
+        raise
+
+
+def _rewrite(path: Path, new: Path) -> None:
+    """Copy everything into a file of the newest storage version, and bring its ledger to the newest layout."""
+    import duckdb
+
+    try:
+        with closing(duckdb.connect()) as connection:
+            connection.execute(f"attach '{_text(path)}' as {OLD} (read_only)")
+            connection.execute(f"attach '{_text(new)}' as {NEW} (storage_version 'latest')")
+            connection.execute(f"copy from database {OLD} to {NEW}")
+            connection.execute(f"detach {OLD}")
+            connection.execute(f"use {NEW}")
+            layout = ledger_version(_Reader(connection), NEW)
+            if layout:
+                connection.execute("begin")
+                for statement in upgrade_statements(layout, NEW):
+                    connection.execute(statement)
+                connection.execute("commit")
+            connection.execute("checkpoint")
+    except duckdb.Error as error:
+        raise _known(path, error) from error
+
+
+def _compare(path: Path, new: Path) -> None:
+    """Make sure that the new file holds every table of the old one, row by row, and everything else by name.
+
+    Raises:
+        BackupError: it does not.
+    """
+    import duckdb
+
+    try:
+        with closing(duckdb.connect()) as connection:
+            connection.execute(f"attach '{_text(path)}' as {OLD} (read_only)")
+            connection.execute(f"attach '{_text(new)}' as {NEW} (read_only)")
+            wrong = [*_differing_shapes(connection), *_differing_tables(connection)]
+            if ledger_version(_Reader(connection), OLD) and ledger_version(_Reader(connection), NEW) != len(LAYOUTS):
+                wrong.append("its ledger has not the newest layout")
+    except duckdb.Error as error:
+        raise _known(path, error) from error
+    if wrong:
+        raise BackupError(f"The migrated copy of {path} is not the same: {'; '.join(wrong[:5])}.")
+
+
+def _differing_shapes(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    old, new = (set(connection.execute(SHAPES_SQL.format(name=name, ledger=SCHEMA)).fetchall()) for name in (OLD, NEW))
+    return [f"{kind} {schema}.{name} {column} differs".strip() for kind, schema, name, column, _ in sorted(old - new)]
+
+
+def _differing_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    wrong = []
+    for schema, table in connection.execute(TABLES_SQL.format(name=OLD)).fetchall():
+        if (schema, table) == (SCHEMA, "ledger_version"):
+            continue
+        relation = '"' + schema.replace('"', '""') + '"."' + table.replace('"', '""') + '"'
+        columns = connection.execute(
+            "select column_name from duckdb_columns() where database_name = ? and schema_name = ? and table_name = ? "
+            "order by column_index",
+            [OLD, schema, table],
+        ).fetchall()
+        names = ", ".join('"' + name.replace('"', '""') + '"' for (name,) in columns)
+        question = f"select count(*), coalesce(sum(hash({names})), 0) from {{}}.{relation}"
+        old, new = (connection.execute(question.format(name)).fetchall()[0] for name in (OLD, NEW))
+        if old != new:
+            wrong.append(f"table {schema}.{table} has {new[0]} rows unlike {old[0]}, or other values")
+    return wrong
+
+
+def _newest_storage() -> str:
+    """Return the storage version that this DuckDB writes."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder, closing(duckdb.connect()) as connection:
+        connection.execute(f"attach '{_text(Path(folder) / 'fresh.duckdb')}' as {NEW} (storage_version 'latest')")
+        connection.execute(f"use {NEW}")
+        return _storage(connection)
+
+
+def _storage(connection: duckdb.DuckDBPyConnection) -> str:
+    ((tags,),) = connection.execute(
+        "select tags from duckdb_databases() where database_name = current_database()"
+    ).fetchall()
+    return str(tags.get("storage_version", "unknown"))
+
+
+def _known(path: Path, error: Exception) -> DatabaseError:
+    return known_database_error(str(error), path) or DatabaseError(f"The database {path} cannot be migrated: {error}")
+
+
+def _text(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+class _Reader:
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        return self._connection.execute(sql).fetchall()
