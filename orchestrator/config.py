@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import quote, unquote
 
 from pydantic import (
     AfterValidator,
@@ -90,7 +91,8 @@ def _is_call(text: str) -> str:
 
 def _is_url(text: str) -> str:
     if "://" not in text:
-        raise ValueError(f"is {text!r}, but must be a database URL such as sqlite:///var/orchestrator.db.")
+        shown = text.rpartition("@")[2] if "@" in text else text  # what is before may be a password
+        raise ValueError(f"is {shown!r}, but must be a database URL such as sqlite:///var/orchestrator.db.")
     return text
 
 
@@ -457,7 +459,7 @@ class SimulationConfig(_Section):
         if not scheme.startswith("sqlite") or not slashes or path in {"", ":memory:"} or path.startswith("file:"):
             return self.storage.url
         path, question, query = path.partition("?")
-        return f"{scheme}:///{self.resolve(Path(path))}{question}{query}"
+        return f"{scheme}:///{quote(str(self.resolve(Path(unquote(path)))))}{question}{query}"
 
     def snapshot(self) -> dict[str, object]:
         """Return every setting as plain values, with the project root and without the password of the run history."""

@@ -384,7 +384,10 @@ def _value(hint: object, value: object) -> object:
     if get_origin(hint) is tuple and isinstance(value, list):
         return tuple(_value(inner[0], item) for item in value)
     if hint is datetime and isinstance(value, str):
-        return datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return moment
     if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return _made(hint, value)
     if hint is float and type(value) is int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 MASK = "***"
-_IN_URL = re.compile(r"(?<=://)(?P<user>[^\s/@:'\"]*):[^\s/'\"]*@(?=[^\s@]*)")
-_IN_QUERY = re.compile(r"(?P<name>[?&;\s](?:password|passwd|pwd|sslpassword)=)[^\s&;'\"]+", re.IGNORECASE)
+# As much as may be a password: up to the last @ of the line, whatever is in between.
+_IN_URL = re.compile(r"(?<=://)(?P<user>[^\s/@:]*):[^\n]*@")
+_IN_QUERY = re.compile(r"(?P<name>[?&;\s](?:password|passwd|pwd|sslpassword)=)[^\s&]+", re.IGNORECASE)
 
 
 def masked(text: str) -> str:

@@ -198,8 +198,9 @@ class PipelineOrchestrator:
         except BaseException as error:
             status = "failed" if isinstance(error, Exception) else "interrupted"
             self._fire(run, HookType.ON_FAILURE, error=error)
-            words = str(error) or type(error).__name__
-            self._finished(run, status, error=words, traceback="".join(format_exception(error)))
+            words = "Interrupted." if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
+            trace = masked("".join(format_exception(error)))
+            self._finished(run, status, error=masked(words), traceback=trace)
             raise
         finally:
             self.runner.release()

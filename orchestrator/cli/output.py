@@ -12,11 +12,14 @@ import sys
 from typing import TextIO
 
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.text import Text
 
 from orchestrator.events import jsonable
 
 PLAIN = str.maketrans({"…": "..."} | dict(zip("✓✗·–—×→’“”█▏", '+x---x>\'""#|', strict=True)))
+
+FAR = 10_000  # characters
 
 
 class Output:
@@ -47,8 +50,14 @@ class Output:
 
     def show(self, table: RenderableType) -> None:
         """Write a table of a result for people, as :meth:`say` does."""
-        if not self.json:
+        if self.json:
+            return
+        if self.people.is_terminal:
             self.people.print(table)
+            return
+        unlimited = self.people.options.update(width=FAR)
+        wide = Measurement.get(self.people, unlimited, table).maximum  # a file has no edge to be cut off at
+        self.people.print(table, width=max(self.people.width, wide), soft_wrap=False)
 
     def write_json(self, document: object) -> None:
         """Write the one JSON document of this command."""

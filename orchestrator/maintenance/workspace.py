@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import yaml
 
@@ -55,7 +56,7 @@ def chosen(databases: Iterable[WorkspaceDatabase], wanted: Path | None) -> tuple
 def _history(config: SimulationConfig) -> WorkspaceDatabase:
     scheme, slashes, path = config.storage_url.partition(":///")
     if scheme.partition("+")[0] == "sqlite":
-        file = Path(path.partition("?")[0]) if slashes and path not in ("", ":memory:") else None
+        file = Path(unquote(path.partition("?")[0])) if slashes and path not in ("", ":memory:") else None
         return WorkspaceDatabase(HISTORY, SQLITE, file, config.storage_url)
     return WorkspaceDatabase(HISTORY, POSTGRESQL, None, config.storage_url)
 

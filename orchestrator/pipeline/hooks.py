@@ -22,6 +22,7 @@ from types import ModuleType
 from orchestrator.config import HookSettings, HookType, SimulationConfig
 from orchestrator.events import Emit, HookFinished, HookStarted, ignore
 from orchestrator.exceptions import ConfigurationError, HookDefinitionError, HookError
+from orchestrator.masking import masked
 from orchestrator.timing import stopwatch, utc_now
 
 __all__ = [
@@ -157,7 +158,7 @@ class HookManager:
                 seconds=elapsed(),
                 success=failure is None,
                 on_error=hook.on_error,
-                error=None if failure is None else f"{type(failure).__name__}: {failure}",
+                error=None if failure is None else masked(f"{type(failure).__name__}: {failure}"),
                 year=context.year,
                 stage=context.stage,
             )

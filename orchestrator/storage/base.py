@@ -114,6 +114,10 @@ class AbstractWorkflowStepRepository(ABC):
         """Return the steps of a run in their order."""
 
     @abstractmethod
+    def last_stages(self, run_ids: Sequence[str]) -> dict[str, WorkflowStep]:
+        """Return the stage that each of these runs began last, by run id; a run without any is not there."""
+
+    @abstractmethod
     def stage_seconds(self, workflow_name: str, scenario: str, runs: int) -> list[tuple[int, str, float]]:
         """Return (year, stage, seconds) of completed stages in the newest ``runs`` runs of a workflow and scenario."""
 

@@ -20,7 +20,15 @@ logger = logging.getLogger(__name__)
 BUSY_MILLISECONDS = 5000
 CONNECT_SECONDS = 5
 STATEMENT_MILLISECONDS = 30_000
-DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+EXAMPLES = "write it like sqlite:///var/orchestrator.db or postgresql://user:password@host/database"
+PSYCOPG = "postgresql+psycopg"
+DRIVERS = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgresql": PSYCOPG,
+    "postgres": PSYCOPG,
+    PSYCOPG: PSYCOPG,
+}
 
 
 def read_url(url: str) -> URL:
@@ -34,15 +42,27 @@ def read_url(url: str) -> URL:
     except (ArgumentError, ValueError) as error:
         raise ConfigurationError(
             f"storage.url {masked(url)!r} is not a database URL.",
-            to_fix="write it like sqlite:///var/orchestrator.db or postgresql://user:password@host/database",
+            to_fix=EXAMPLES,
         ) from error
-    if made.get_backend_name() not in DRIVERS:
-        raise ConfigurationError(
-            f"storage.url {masked(url)!r} names {made.get_backend_name()}; the run history is kept on SQLite or "
-            "PostgreSQL.",
-            to_fix="write it like sqlite:///var/orchestrator.db or postgresql://user:password@host/database",
-        )
-    return made.set(drivername=DRIVERS[made.drivername]) if made.drivername in DRIVERS else made
+    wrong = _wrong_with(made)
+    if wrong is not None:
+        raise ConfigurationError(f"storage.url {masked(url)!r} {wrong}.", to_fix=EXAMPLES)
+    return made.set(drivername=DRIVERS[made.drivername])
+
+
+def _wrong_with(url: URL) -> str | None:
+    """Say what is wrong with a URL, None where nothing is."""
+    if url.get_backend_name() not in ("sqlite", "postgresql", "postgres"):
+        return f"names {url.get_backend_name()}; the run history is kept on SQLite or PostgreSQL"
+    if url.drivername not in DRIVERS:
+        return f"names the driver {url.get_driver_name()}, which is not used here"
+    if url.get_backend_name() != "sqlite":
+        return "has an @ in its password, which is written %40" if "@" in (url.host or "") else None
+    if url.host is not None:
+        return "has two slashes where three go before a path"
+    if url.query or (url.database or "").startswith("file:"):
+        return "has options, which SQLite is not given here"
+    return None
 
 
 def sqlite_file(url: URL) -> Path | None:
@@ -64,8 +84,12 @@ def open_engine(url: URL, *, migrating: bool = False) -> Engine:
     """
     if url.get_backend_name() != "sqlite":
         return _open_server(url)
-    kept = StaticPool if sqlite_file(url) is None else NullPool
-    engine = create_engine(url, poolclass=kept, connect_args={"timeout": BUSY_MILLISECONDS / 1000})
+    in_memory = sqlite_file(url) is None
+    engine = create_engine(
+        url,
+        poolclass=StaticPool if in_memory else NullPool,
+        connect_args={"timeout": BUSY_MILLISECONDS / 1000, "check_same_thread": not in_memory},
+    )
 
     @event.listens_for(engine, "connect")
     def _settle(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -82,11 +106,10 @@ def open_engine(url: URL, *, migrating: bool = False) -> Engine:
 
 
 def _open_server(url: URL) -> Engine:
-    options = f"-c statement_timeout={STATEMENT_MILLISECONDS}"
+    ours = {"connect_timeout": CONNECT_SECONDS, "options": f"-c statement_timeout={STATEMENT_MILLISECONDS}"}
+    arguments = {name: value for name, value in ours.items() if name not in url.query}
     try:
-        return create_engine(
-            url, pool_size=1, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS, "options": options}
-        )
+        return create_engine(url, pool_size=1, pool_pre_ping=True, connect_args=arguments)
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"The run history {masked(url.render_as_string())} needs the package {error.name}, which is not installed.",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.config import SimulationConfig
+from orchestrator.exceptions import ConfigurationError, MissingExtraError
 from orchestrator.storage.base import StorageBackend
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ def open_existing(config: SimulationConfig) -> Iterator[StorageBackend | None]:
     from orchestrator.storage.engine import open_engine, read_url
     from orchestrator.storage.initialization import is_ready
 
-    ready = config.storage.enabled and is_ready(config.storage_url)
+    try:
+        ready = config.storage.enabled and is_ready(config.storage_url)
+    except (ConfigurationError, MissingExtraError):  # `runs` says it; who only wants to know does without
+        ready = False
     if not ready:
         yield None
         return

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from orchestrator.exceptions import (
     StorageCorruptionError,
@@ -25,7 +25,7 @@ SQLITE: tuple[Known, ...] = (
         ("file is not a database", "malformed", "file is encrypted"),
         StorageCorruptionError,
         "is not a SQLite database, or is damaged",
-        "move the file away; `orchestrator runs import` fills a new one from var/runs",
+        "move the file away, with its -wal; `orchestrator runs import` fills a new one from var/runs",
     ),
     (
         ("database or disk is full", "disk i/o error"),
@@ -107,7 +107,8 @@ def told(url: URL) -> Iterator[None]:
     except DBAPIError as error:
         raise _known(url, str(error.orig)) from error
     except SQLAlchemyError as error:
-        raise _known(url, str(error)) from error
+        reason = error.orig if isinstance(error, StatementError) and error.orig is not None else error
+        raise _known(url, str(reason)) from error
     except OSError as error:
         raise _known(url, f"{error.strerror or error}: {error.filename or ''}") from error
 

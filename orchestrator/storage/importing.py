@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.events import from_record
-from orchestrator.exceptions import RunNotFoundError, StorageError
+from orchestrator.exceptions import (
+    RunNotFoundError,
+    StorageCorruptionError,
+    StorageError,
+    StorageFullError,
+    StoragePermissionError,
+    StorageUnavailableError,
+    StorageVersionError,
+)
 from orchestrator.storage.base import ENDED, RunRecord, StorageBackend
 from orchestrator.storage.crashes import status_of
 from orchestrator.storage.recorder import RunRecorder
 
 EVENTS = "events.jsonl"
+UNUSABLE = (  # what is wrong with the history itself, and so with every import
+    StorageCorruptionError,
+    StorageFullError,
+    StoragePermissionError,
+    StorageUnavailableError,
+    StorageVersionError,
+)
 IMPORTED, KNOWN, GOING_ON, UNREADABLE = "imported", "already there", "still running", "unreadable"
 
 
@@ -49,14 +64,18 @@ def _import(backend: StorageBackend, file: Path) -> ImportedRun:
     run_id = file.parent.name
     try:
         record = read_run(file)
-    except StorageError as error:
-        return ImportedRun(run_id, UNREADABLE, error.message)
-    if record.run.status not in ENDED and status_of(record.run, record.session) == record.run.status:
-        return ImportedRun(run_id, GOING_ON)
-    if _is_known(backend, record):
-        return ImportedRun(record.run.id, KNOWN)
-    backend.runs.replace(record)
-    return ImportedRun(record.run.id, IMPORTED)
+        if record.run.id != run_id:
+            return ImportedRun(run_id, UNREADABLE, f"{file} is of another run: {record.run.id!r}")
+        if record.run.status not in ENDED and status_of(record.run, record.session) == record.run.status:
+            return ImportedRun(run_id, GOING_ON)
+        if _is_known(backend, record):
+            return ImportedRun(run_id, KNOWN)
+        backend.runs.replace(record)
+    except UNUSABLE:
+        raise
+    except (StorageError, ArithmeticError, ValueError, RecursionError) as error:
+        return ImportedRun(run_id, UNREADABLE, error.message if isinstance(error, StorageError) else f"{file}: {error}")
+    return ImportedRun(run_id, IMPORTED)
 
 
 def read_run(file: Path) -> RunRecord:
@@ -70,11 +89,15 @@ def read_run(file: Path) -> RunRecord:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise StorageError(f"{file} cannot be read: {error.strerror}.") from error
-    for number, line in _whole(lines):
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
             found = json.loads(line)
             event = from_record(found) if isinstance(found, dict) else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
+            if number == len(lines) and isinstance(error, json.JSONDecodeError):
+                break  # it was cut off
             raise StorageError(f"{file}, line {number}, is not an event of this version: {error}") from error
         if event is not None:
             recorder.take(event)
@@ -84,16 +107,13 @@ def read_run(file: Path) -> RunRecord:
     return record
 
 
-def _whole(lines: Sequence[str]) -> Iterable[tuple[int, str]]:
-    for number, line in enumerate(lines, 1):
-        cut_off = number == len(lines) and not line.endswith("}")
-        if line.strip() and not cut_off:
-            yield number, line
-
-
 def _is_known(backend: StorageBackend, record: RunRecord) -> bool:
     stored = backend.runs.get(record.run.id)
     if stored is None or stored.status != record.run.status:
         return False
-    known = backend.record(stored)
-    return (len(known.steps), len(known.states)) == (len(record.steps), len(record.states))
+    return _content(backend.record(stored)) == _content(record)
+
+
+def _content(record: RunRecord) -> object:
+    steps = [(step.number, step.name, step.status, step.seconds) for step in record.steps]
+    return steps, [state.node_id for state in record.states], sorted(output.key for output in record.outputs)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from filelock import FileLock, Timeout
 
@@ -89,8 +90,8 @@ def prepare(engine: Engine) -> None:
 
 def _plain_file(url: str) -> Path | None:
     scheme, slashes, path = url.partition(":///")
-    plain = scheme == "sqlite" and slashes and path and not path.startswith((":memory:", "file:"))
-    return Path(path.partition("?")[0]) if plain else None
+    plain = scheme == "sqlite" and slashes and path and "?" not in path and not path.startswith((":memory:", "file:"))
+    return Path(unquote(path)) if plain else None
 
 
 def _is_ready(file: Path) -> bool:
@@ -151,6 +152,7 @@ def _create(url: URL, file: Path) -> None:
             prepare(engine)
         with closing(sqlite3.connect(new)) as connection:
             connection.execute("pragma journal_mode = wal")
+        _set_logs_aside(file)
         new.replace(file)
     finally:
         _remove(new)
@@ -185,6 +187,13 @@ def _upgrade(url: URL, file: Path) -> None:
 def _copy(file: Path, backup: Path) -> None:
     with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(backup)) as target:
         source.backup(target)
+
+
+def _set_logs_aside(file: Path) -> None:
+    """Rename what is left of a file that was taken away: SQLite would replay the log of that one into the new one."""
+    for log in (file.with_name(file.name + end) for end in ("-wal", "-shm", "-journal")):
+        if log.exists():
+            log.rename(log.with_name(f"{log.name}.left-{utc_now():%Y%m%dT%H%M%S%f}"))
 
 
 def _remove(file: Path) -> None:

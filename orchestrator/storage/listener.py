@@ -17,6 +17,7 @@ from orchestrator.timing import Deadline
 if TYPE_CHECKING:
     from orchestrator.storage.base import StorageBackend
     from orchestrator.storage.models import Base
+    from orchestrator.storage.recorder import RunRecorder
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,9 @@ class _Writer(threading.Thread):
         self.error: Exception | None = None
         self._url = url
         self._backend: StorageBackend | None = None
+        self._recorder: RunRecorder | None = None
         self._unwritten: dict[int, Base] = {}
+        self._began = False
         self._next_try = Deadline.after(0)
 
     def run(self) -> None:
@@ -88,7 +91,7 @@ class _Writer(threading.Thread):
     def _write_all(self) -> None:
         from orchestrator.storage.recorder import RECORDED, RunRecorder  # SQLAlchemy: while dbt starts
 
-        recorder = RunRecorder()
+        recorder = self._recorder = RunRecorder()
         ended = False
         while not ended:
             for event in self._waiting():
@@ -111,7 +114,12 @@ class _Writer(threading.Thread):
                 from orchestrator.storage.factory import create_storage_backend
 
                 self._backend = create_storage_backend(self._url)
-            self._backend.runs.save(list(self._unwritten.values()))
+            record = None if self._recorder is None else self._recorder.record()
+            if self._began and record is not None and self._backend.runs.get(record.run.id) is None:
+                self._backend.runs.replace(record)  # somebody took the history away meanwhile
+            else:
+                self._backend.runs.save(list(self._unwritten.values()))
+            self._began = True
         except Exception as error:  # noqa: BLE001 - a watcher: whatever it is, the run goes on without a history
             self.error = error
             self._close()

@@ -168,6 +168,21 @@ class WorkflowStepRepository(_Store, AbstractWorkflowStepRepository):
             query = select(WorkflowStep).where(WorkflowStep.run_id == run_id).order_by(WorkflowStep.number)
             return list(session.scalars(query))
 
+    def last_stages(self, run_ids: Sequence[str]) -> dict[str, WorkflowStep]:
+        """Return the stage that each of these runs began last."""
+        found: dict[str, WorkflowStep] = {}
+        with self._session() as session:
+            for start in range(0, len(run_ids), CHUNK):
+                last = (
+                    select(WorkflowStep.run_id, func.max(WorkflowStep.number).label("number"))
+                    .where(WorkflowStep.kind == "stage", WorkflowStep.run_id.in_(run_ids[start : start + CHUNK]))
+                    .group_by(WorkflowStep.run_id)
+                    .subquery()
+                )
+                same = (WorkflowStep.run_id == last.c.run_id) & (WorkflowStep.number == last.c.number)
+                found |= {step.run_id: step for step in session.scalars(select(WorkflowStep).join(last, same))}
+        return found
+
     def stage_seconds(self, workflow_name: str, scenario: str, runs: int) -> list[tuple[int, str, float]]:
         """Return (year, stage, seconds) of completed stages in the newest runs of a workflow and scenario."""
         alike = (WorkflowRun.workflow_name == workflow_name, WorkflowRun.scenario == scenario)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -357,6 +358,63 @@ def test_a_run_that_is_not_there(place: Cli) -> None:
     assert place("runs", "import", "ffff").exit_code == 2
 
 
+def test_an_import_mends_what_is_there_in_part(ran: Cli) -> None:
+    """The number of steps alone says nothing."""
+    with closing(sqlite3.connect(ran.root / "var" / "orchestrator.db")) as connection:
+        connection.execute("update workflow_steps set status = 'running', seconds = null where kind = 'stage'")
+        connection.commit()
+    assert [run["outcome"] for run in documents(ran("runs", "import", "--json"))] == ["imported"]
+    check_whole(only_run(ran))
+
+
+def test_a_history_that_is_taken_away_in_mid_run(place: Cli) -> None:
+    """The rest of the run goes to a new one, and what came before with it."""
+
+    def remove(event: Event) -> None:
+        if isinstance(event, StageFinished) and (event.year, event.stage) == (2000, "checks"):
+            wait_until(lambda: _steps(place) > 0, "the history has begun", 20)
+            (place.root / "var" / "orchestrator.db").unlink()
+
+    config = place.root / "config" / "simulation.yaml"
+    with create_orchestrator(config, listeners=[remove]) as orchestrator:
+        orchestrator.execute_multi_year_simulation(2000, 2001)
+    check_whole(only_run(place))
+
+
+def _steps(place: Cli) -> int:
+    file = place.root / "var" / "orchestrator.db"
+    if not file.exists():
+        return 0
+    with closing(sqlite3.connect(file)) as connection:
+        count: int = connection.execute("select count(*) from workflow_steps").fetchone()[0]
+        return count
+
+
+def test_nothing_is_deleted_by_an_empty_name(ran: Cli) -> None:
+    """An unset variable of a shell is no run; neither is one letter."""
+    run_id = str(only_run(ran)["run_id"])
+    for name in ("", " ", run_id[:1]):
+        told = ran("runs", "delete", name)
+        assert told.exit_code == 2
+        assert "too short" in told.err
+    only_run(ran)
+
+
+def test_a_run_of_another_machine_can_be_deleted(ran: Cli) -> None:
+    """Nobody here can tell whether it goes on; --force decides."""
+    with closing(sqlite3.connect(ran.root / "var" / "orchestrator.db")) as connection:
+        connection.execute("update session_state set host = 'a container that is gone'")
+        connection.execute("update workflow_runs set status = 'running'")
+        connection.commit()
+    run = only_run(ran)
+    assert run["status"] == "running"
+    refused = ran("runs", "delete", str(run["run_id"]))
+    assert refused.exit_code == 2
+    assert "--force" in refused.err
+    assert ran("runs", "delete", "--force", str(run["run_id"])).exit_code == 0
+    assert documents(ran("runs", "list", "--json")) == []
+
+
 def test_a_deleted_run_can_be_imported_again(ran: Cli) -> None:
     """Its events stay; a run that is going on is not deleted."""
     run_id = str(only_run(ran)["run_id"])
@@ -375,11 +433,19 @@ def test_events_that_cannot_be_read(ran: Cli) -> None:
     lines = events.read_text().splitlines()
     (broken / "events.jsonl").write_text("\n".join([*lines[:3], "{nonsense}", *lines[3:]]))
     assert ran("runs", "delete", run_id).exit_code == 0
+    (ran.root / "var" / "runs" / "another").mkdir()
+    shutil.copy(events, ran.root / "var" / "runs" / "another")
+    odd = ran.root / "var" / "runs" / "odd" / "events.jsonl"
+    odd.parent.mkdir()
+    odd.write_text(events.read_text().replace(run_id, "odd").replace('"pid": ', '"pid": 99999999999999999999'))
     with events.open("a") as file:
-        file.write('{"event": "YearSta')
+        file.write('{"event": "StageCheckpointed", "tables": [{"table": "t"}')
     told = ran("runs", "import")
     assert told.exit_code == 1
     assert "broken/events.jsonl, line 4" in told.out
+    assert "another/events.jsonl is of another run" in told.out
+    assert "odd  unreadable" in told.out
+    assert "[SQL" not in told.out
     check_whole(only_run(ran))
 
 

@@ -20,6 +20,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from orchestrator.config import SimulationConfig
 from orchestrator.exceptions import (
     ConfigurationError,
     StorageCorruptionError,
@@ -28,9 +29,9 @@ from orchestrator.exceptions import (
     StorageVersionError,
 )
 from orchestrator.storage.engine import opened, read_url
-from orchestrator.storage.factory import create_storage_backend
+from orchestrator.storage.factory import create_storage_backend, open_existing
 from orchestrator.storage.head import HEAD, TABLES, VERSION_TABLE, VERSIONS
-from orchestrator.storage.initialization import ensure_initialized
+from orchestrator.storage.initialization import ensure_initialized, is_ready
 from orchestrator.storage.models import Base, WorkflowRun
 from orchestrator.storage.schema import MIGRATIONS
 from tests.faults.ground import DROP_RIGHTS
@@ -272,6 +273,47 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert file.read_bytes() == before
 
 
+def test_the_log_of_a_file_that_was_taken_away_is_not_replayed(tmp_path: Path) -> None:
+    """A killed process leaves a log; whoever removes the file alone gets an empty history, not the old rows."""
+    file = tmp_path / "a.db"
+    code = (
+        "import os, sys; from orchestrator.storage.factory import create_storage_backend as c; "
+        "from orchestrator.storage.models import WorkflowRun; b = c(sys.argv[1]); "
+        "k = __import__('sqlite3').connect(sys.argv[1][10:]); k.execute('select * from workflow_runs').fetchall(); "
+        "[b.runs.add(WorkflowRun('lakes')) for _ in range(30)]; os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, f"sqlite:///{file}"], check=True, cwd=REPOSITORY)
+    assert Path(f"{file}-wal").stat().st_size > 0
+    file.unlink()
+    with create_storage_backend(f"sqlite:///{file}") as backend:
+        assert backend.runs.list_runs() == []
+    assert len(list(tmp_path.glob("a.db-wal.left-*"))) == 1
+
+
+def test_a_path_is_a_path(tmp_path: Path) -> None:
+    """Percent signs and question marks in the name of a folder are none of the URL's."""
+    root = tmp_path / "50%20off? yes"
+    root.mkdir()
+    config = SimulationConfig.from_mapping({"dbt": {"project_dir": "."}}, root=root)
+    with create_storage_backend(config) as backend:
+        backend.runs.add(WorkflowRun("lakes"))
+    assert (root / "var" / "orchestrator.db").is_file()
+    assert is_ready(config.storage_url)
+    with open_existing(config) as found:
+        assert found is not None
+    assert sorted(path.name for path in tmp_path.iterdir()) == [root.name]
+
+
+def test_options_of_a_server_url_are_heeded(server: PostgresServer) -> None:
+    """A search path in the URL decides where the tables are."""
+    url = server.make_database()
+    tell(url, "create schema elsewhere")
+    with create_storage_backend(f"{url}?options=-csearch_path%3Delsewhere") as backend:
+        backend.runs.add(WorkflowRun("lakes"))
+    assert ask(url, "select count(*) from elsewhere.workflow_runs") == [(1,)]
+    assert ask(url, "select count(*) from information_schema.tables where table_schema = 'public'") == [(0,)]
+
+
 def test_an_empty_file_is_filled(tmp_path: Path) -> None:
     """A file of no bytes is what ``touch`` leaves, and SQLite takes it for an empty database."""
     file = tmp_path / "a.db"
@@ -313,7 +355,14 @@ def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     ("url", "said"),
     [
         ("mysql://me:secret@host/db", "names mysql"),
+        ("mysql://me:s/secret@host/db", "names mysql"),
         ("postgresql://me:secret@host:port/db", "is not a database URL"),
+        ("postgresql://me:an@secret@host/db", "written %40"),
+        ("postgresql+psycopg2://me:secret@host/db", "names the driver psycopg2"),
+        ("sqlite+aiosqlite:///x.db", "names the driver aiosqlite"),
+        ("sqlite://rel.db", "two slashes"),
+        ("sqlite:///x.db?mode=ro", "has options"),
+        ("sqlite:///file:x.db?uri=true", "has options"),
         ("no url", "is not a database URL"),
     ],
 )
@@ -366,10 +415,11 @@ def test_the_driver_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_memory_store_lives_as_long_as_its_backend() -> None:
-    """For scripts and tests that want none to be left."""
+    """For scripts and tests that want none to be left; any thread may use it."""
     assert ensure_initialized("sqlite://") is True
     with create_storage_backend("sqlite:///:memory:") as backend:
-        backend.runs.add(WorkflowRun("lakes"))
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(backend.runs.add, WorkflowRun("lakes")).result()
         assert len(backend.runs.list_runs()) == 1
 
 

@@ -217,3 +217,20 @@ def test_seconds_of_stages_come_from_runs_of_a_kind(backend: StorageBackend) -> 
         )
     assert sorted(backend.steps.stage_seconds("lakes", "a", 2)) == [(2025, "flows", 1.0), (2025, "flows", 3.0)]
     assert backend.steps.stage_seconds("elsewhere", "a", 2) == []
+
+
+def test_the_last_stage_of_many_runs(backend: StorageBackend) -> None:
+    """In a few questions, whatever their number; a run without stages has none."""
+    runs = [add_run(backend, number) for number in range(3)]
+    for run in runs[:2]:
+        backend.runs.save(
+            [
+                WorkflowStep(run.id, 1, "a", "stage", "completed", START, 2025, "a"),
+                WorkflowStep(run.id, 2, "b", "stage", "running", START, 2026, "b"),
+                WorkflowStep(run.id, 3, "h", "hook", "running", START, 2026, "b"),
+            ]
+        )
+    found = backend.steps.last_stages([run.id for run in runs])
+    assert {run_id: (step.year, step.stage) for run_id, step in found.items()} == {
+        run.id: (2026, "b") for run in runs[:2]
+    }

@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli.command import Command, command
 from orchestrator.cli.options import (
+    NO_VALUE,
     CommonOptions,
     ConfigOption,
     JsonOption,
@@ -17,7 +18,7 @@ from orchestrator.cli.options import (
     VerboseOption,
 )
 from orchestrator.cli.output import Output
-from orchestrator.cli.runs.history import SHORT, find_run, open_history, parse_since
+from orchestrator.cli.runs.history import LETTERS_TO_DELETE, SHORT, find_run, open_history, parse_since
 from orchestrator.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def list_(
             "--since", metavar="WHEN", help="Only runs started since: 2026-11-01, 12h, 7d …", show_default=False
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many runs.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="At most so many runs.")
+    ] = 20,
     config: ConfigOption = None,
     set_: SetOption = None,
     json: JsonOption = False,
@@ -113,6 +116,9 @@ def delete(
         list[str], typer.Argument(metavar="ID...", help="Ids of runs, or their beginnings.", show_default=False)
     ],
     *,
+    force: Annotated[
+        bool, typer.Option("--force", metavar=NO_VALUE, help="Also runs that are running, as far as is known here.")
+    ] = False,
     config: ConfigOption = None,
     set_: SetOption = None,
     json: JsonOption = False,
@@ -121,7 +127,7 @@ def delete(
 ) -> Command:
     """Remove runs from the history, with their steps and checkpoints; databases and var/runs are left alone."""
     options = CommonOptions(config, None, set_, None, json, verbose, quiet)
-    return command(options, partial(_delete, run_ids=run_ids))
+    return command(options, partial(_delete, run_ids=run_ids, force=force))
 
 
 def _list(
@@ -143,17 +149,18 @@ def _list(
             scenario=scenario,
             statuses=stored,
             since=moment,
-            limit=None if stored & {RUNNING} else limit,  # how many of those are alive is not known yet
+            limit=None if stored & {RUNNING} else limit + 1,  # how many of those are alive is not known yet
         )
         runs = [(run, status) for run, status in _with_status(backend, found) if not wanted or status in wanted]
-        shown = [(run, status, backend.steps.list_by_run(run.id)) for run, status in runs[:limit]]
-    output.write_json({"runs": [run_record(run, status, steps) for run, status, steps in shown]})
+        last = backend.steps.last_stages([run.id for run, _ in runs[:limit]])
+        shown = [(run, status, last.get(run.id)) for run, status in runs[:limit]]
+    output.write_json({"runs": [run_record(run, status, step) for run, status, step in shown]})
     if not shown:
         filtered = bool(wanted or scenario or since)
         output.say("No such run." if filtered else "No run yet: `orchestrator simulate` makes one.")
         return 0
     show_list(output, shown)
-    if len(found) >= limit:
+    if len(runs) > limit:
         output.say(f"\nThe newest {limit}; --limit shows more.")
     return 0
 
@@ -196,15 +203,17 @@ def _import(options: CommonOptions, output: Output, *, run_ids: list[str]) -> in
     return 1 if any(one.outcome == UNREADABLE for one in found) else 0
 
 
-def _delete(options: CommonOptions, output: Output, *, run_ids: list[str]) -> int:
+def _delete(options: CommonOptions, output: Output, *, run_ids: list[str], force: bool) -> int:
     from orchestrator.storage.base import RUNNING
 
     with open_history(options) as (_, backend):
-        runs = {run.id: run for run in (find_run(backend, run_id) for run_id in run_ids)}
+        found = [find_run(backend, run_id, letters=LETTERS_TO_DELETE) for run_id in run_ids]
+        runs = {run.id: run for run in found}
         for run, status in _with_status(backend, list(runs.values())):
-            if status == RUNNING:
+            if status == RUNNING and not force:
                 raise ConfigurationError(
-                    f"Run {run.id} is still running.", to_fix="wait for its end, or stop it, and delete it then"
+                    f"Run {run.id} is still running.",
+                    to_fix="wait for its end, or stop it; if it ran on a machine that is gone, add --force",
                 )
         deleted = [run_id for run_id in runs if backend.runs.delete(run_id)]
     output.write_json({"deleted": deleted})

@@ -46,7 +46,7 @@ def compare(a: RunRecord, b: RunRecord) -> Comparison:
         results=differences(_results(a), _results(b)),
         rows=tuple(_row_differences(tables_a, tables_b)),
         same_rows=sum(tables_b.get(name) == value for name, value in tables_a.items()),
-        seconds=differences(_seconds(a), _seconds(b)),
+        seconds=tuple(d for d in differences(_seconds(a), _seconds(b)) if None not in (d.a, d.b)),
     )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.storage.models import WorkflowRun
 
 SHORT = 8
+LETTERS_TO_DELETE = 4
 _AGO = re.compile(r"(\d+)\s*([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -33,11 +34,11 @@ def open_history(options: CommonOptions) -> Iterator[tuple[SimulationConfig, Sto
         yield config, backend
 
 
-def find_run(backend: StorageBackend, name: str | None) -> WorkflowRun:
-    """Return the run whose id begins so; the newest where no name is given.
+def find_run(backend: StorageBackend, name: str | None, *, letters: int = 1) -> WorkflowRun:
+    """Return the run whose id begins so, by at least so many ``letters``; the newest where no name is given.
 
     Raises:
-        RunNotFoundError: there is none, or there are several.
+        RunNotFoundError: there is none, or there are several, or the name is too short.
     """
     if name is None:
         newest = backend.runs.list_runs(limit=1)
@@ -47,6 +48,8 @@ def find_run(backend: StorageBackend, name: str | None) -> WorkflowRun:
                 to_fix="run `orchestrator simulate`, or `orchestrator runs import` for runs whose events are kept",
             )
         return newest[0]
+    if len(name.strip()) < letters:
+        raise RunNotFoundError(f"{name!r} is too short for the id of a run.", to_fix=f"give {letters} letters or more")
     found = backend.runs.find(name.strip().lower())
     if len(found) == 1:
         return found[0]

@@ -11,14 +11,18 @@ if TYPE_CHECKING:
     from orchestrator.storage.models import WorkflowRun, WorkflowStep
 
 
-def reached(steps: Sequence[WorkflowStep]) -> dict[str, object] | None:
-    """Return the year and stage that a run began last, None where it began none."""
-    last = next((step for step in reversed(steps) if step.kind == "stage"), None)
-    return None if last is None else {"year": last.year, "stage": last.stage}
+def reached(step: WorkflowStep | None) -> dict[str, object] | None:
+    """Return the year and stage of the stage that a run began last, None where it began none."""
+    return None if step is None else {"year": step.year, "stage": step.stage}
 
 
-def run_record(run: WorkflowRun, status: str, steps: Sequence[WorkflowStep]) -> dict[str, object]:
-    """Return a run in short; ``reached`` is the stage that it began last."""
+def last_stage(steps: Sequence[WorkflowStep]) -> WorkflowStep | None:
+    """Return the stage that was begun last."""
+    return next((step for step in reversed(steps) if step.kind == "stage"), None)
+
+
+def run_record(run: WorkflowRun, status: str, last: WorkflowStep | None) -> dict[str, object]:
+    """Return a run in short; ``last`` is the stage that it began last."""
     return {
         "run_id": run.id,
         "workflow": run.workflow_name,
@@ -31,7 +35,7 @@ def run_record(run: WorkflowRun, status: str, steps: Sequence[WorkflowStep]) -> 
         "database": run.database,
         "fingerprint": run.fingerprint,
         "resumed_from": run.resumed_from,
-        "reached": reached(steps),
+        "reached": reached(last),
         "error": run.error_message,
     }
 
@@ -40,7 +44,7 @@ def full_record(record: RunRecord, status: str) -> dict[str, object]:
     """Return a run with all that belongs to it."""
     run = record.run
     return {
-        **run_record(run, status, record.steps),
+        **run_record(run, status, last_stage(record.steps)),
         "inputs": run.inputs,
         "config": run.config_snapshot,
         "versions": run.versions,

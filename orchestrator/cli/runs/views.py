@@ -11,12 +11,12 @@ from orchestrator.cli.command import shown_path
 from orchestrator.cli.output import Output
 from orchestrator.cli.runs.comparison import Comparison, Difference
 from orchestrator.cli.runs.history import SHORT, shown_seconds, shown_time, years_of
-from orchestrator.cli.runs.records import reached
+from orchestrator.cli.runs.records import last_stage, reached
 from orchestrator.cli.runs.timeline import show_timeline
 from orchestrator.cli.summary import NOTHING, plain_table, show_summary
 from orchestrator.cli.year_range import shown_years
 from orchestrator.pipeline.workflow import Summary, SummaryColumn
-from orchestrator.storage.base import RunRecord
+from orchestrator.storage.base import CRASHED, RunRecord
 from orchestrator.timing import utc_now
 
 if TYPE_CHECKING:
@@ -26,14 +26,17 @@ STYLES = {"completed": "green", "failed": "red", "crashed": "red", "interrupted"
 MOST_LINES = 20
 
 
-def show_list(output: Output, runs: Sequence[tuple[WorkflowRun, str, Sequence[WorkflowStep]]]) -> None:
-    """Write a line for each run: (run, status, its steps)."""
+def show_list(output: Output, runs: Sequence[tuple[WorkflowRun, str, WorkflowStep | None]]) -> None:
+    """Write a line for each run: (run, status, the stage that it began last)."""
     table = plain_table()
     for heading in ("Run", "Status", "Scenario", "Years", "Started", "Seconds"):
-        table.add_column(heading, justify="right" if heading == "Seconds" else "left", no_wrap=True)
+        least = {"Run": SHORT, "Status": len("interrupted")}.get(heading)
+        table.add_column(
+            heading, justify="right" if heading == "Seconds" else "left", no_wrap=heading != "Scenario", min_width=least
+        )
     if any(status != "completed" for _, status, _ in runs):
         table.add_column("Reached")
-    for run, status, steps in runs:
+    for run, status, last in runs:
         seconds = NOTHING if run.duration_seconds is None else f"{run.duration_seconds:,.1f}"
         table.add_row(
             run.id[:SHORT],
@@ -42,7 +45,7 @@ def show_list(output: Output, runs: Sequence[tuple[WorkflowRun, str, Sequence[Wo
             shown_years(years_of(run)) or NOTHING,
             f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
             seconds,
-            "" if status == "completed" else _reached(steps),
+            "" if status == "completed" else _reached(last),
         )
     output.show(table)
 
@@ -57,6 +60,9 @@ def show_run(output: Output, record: RunRecord, status: str) -> None:
     seen = record.session.seen_at if record.session is not None else run.started_at
     show_timeline(output, record.steps, run.completed_at or (utc_now() if status == "running" else seen))
     _show_outputs(output, record)
+    if status == CRASHED:
+        output.say()
+        output.say("Its process is gone, and no end is known; `orchestrator runs import` looks at its events again.")
     if run.error_message:
         output.say()
         output.say(Text.assemble(("Error: ", "bold red"), run.error_message))
@@ -85,7 +91,7 @@ def show_comparison(output: Output, a: WorkflowRun, b: WorkflowRun, found: Compa
 
 def _facts(record: RunRecord, status: str) -> list[tuple[str, str]]:
     run = record.run
-    stage = _reached(record.steps)
+    stage = _reached(last_stage(record.steps))
     session = record.session
     found = [
         ("scenario", run.scenario or NOTHING),
@@ -104,8 +110,8 @@ def _facts(record: RunRecord, status: str) -> list[tuple[str, str]]:
     return found
 
 
-def _reached(steps: Sequence[WorkflowStep]) -> str:
-    at = reached(steps)
+def _reached(last: WorkflowStep | None) -> str:
+    at = reached(last)
     return "" if at is None else f"{at['year']} {at['stage']}"
 
 
