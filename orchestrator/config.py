@@ -257,6 +257,16 @@ class StorageSettings(_Section):
     )
 
 
+class BackupSettings(_Section):
+    """When backups are made without being asked for; each is of one database, in var/backups."""
+
+    before_heal: Flag = Field(
+        default=False, description="Back the database up before healing replaces a table that is there."
+    )
+    after_run: Flag = Field(default=False, description="Back the database up after every completed simulation.")
+    keep: int = Field(5, strict=True, ge=1, description="How many backups stay when one is made by itself.")
+
+
 RequiredTables = Annotated[
     Annotated[Literal["auto"], Tag("auto")] | Annotated[tuple[RequiredTableSettings, ...], Tag("list")],
     Discriminator(_kind_of_tables),
@@ -290,6 +300,12 @@ class SimulationConfig(_Section):
     execution: ExecutionSettings = Field(default_factory=ExecutionSettings, description="How stages are run.")
     hooks: tuple[HookSettings, ...] = Field((), description="Functions to call during a run, in order.")
     storage: StorageSettings = Field(default_factory=StorageSettings, description="History of runs.")
+    backup: BackupSettings = Field(default_factory=BackupSettings, description="Backups that are made by themselves.")
+    publish: Annotated[Path, AfterValidator(_names_a_file)] | None = Field(
+        None,
+        description="File that gets a copy of the database after every completed simulation, replaced in one move, "
+        "so that others can read while the next run writes; relative to the project root.",
+    )
 
     _root: Path = PrivateAttr(default_factory=Path.cwd)
     _layer: Layer = PrivateAttr(default_factory=Layer)

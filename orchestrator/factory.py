@@ -63,6 +63,7 @@ def create_orchestrator(
     emit = fan_out([JsonLinesListener(runs_dir), *history, *watchers])
     runner = DbtRunner(dbt_settings(settled), emit=emit)
     mutex = _one_mutex(settled, runner, emit)
+    copies = _Copies(settled, runner, emit)
     heal = auto_initialize and settled.self_healing.auto_initialize
     initializer = AutoInitializer(
         runner,
@@ -71,6 +72,7 @@ def create_orchestrator(
         variables=dict(settled.dbt_vars()),
         timeout_seconds=settled.self_healing.timeout_seconds,
         lock_timeout_seconds=settled.self_healing.lock_timeout_seconds,
+        before_replacing=copies.before_heal(),
         emit=emit,
     )
     manager = HookManager(emit)
@@ -86,8 +88,44 @@ def create_orchestrator(
         initializer=initializer,
         auto_initialize=heal,
         runs_dir=runs_dir,
+        keepers=copies.after_run(),
         emit=emit,
     )
+
+
+class _Copies:
+    """The copies that a configuration wants to be made by themselves."""
+
+    def __init__(self, config: SimulationConfig, runner: DbtRunner, emit: Emit) -> None:
+        self._config = config
+        self._runner = runner
+        self._emit = emit
+
+    def before_heal(self) -> Callable[[], None] | None:
+        """Return what is called before healing replaces a table, None where nothing is."""
+        return self._backup("before healing") if self._config.backup.before_heal else None
+
+    def after_run(self) -> tuple[Callable[[], None], ...]:
+        """Return what is called after a completed run."""
+        found = []
+        if self._config.publish is not None:
+            from orchestrator.maintenance.keeping import publisher  # slow to import, and rarely needed
+
+            found.append(publisher(self._config, self._database, self._emit))
+        if self._config.backup.after_run:
+            found.append(self._backup("after a run"))
+        return tuple(found)
+
+    def _backup(self, reason: str) -> Callable[[], None]:
+        from orchestrator.maintenance.keeping import keeper  # slow to import, and rarely needed
+
+        return keeper(self._config, self._database, reason=reason, emit=self._emit)
+
+    def _database(self) -> Path | None:
+        if self._config.database_path is not None:
+            return self._config.database_path
+        facts = self._runner.known_facts() or self._runner.facts()
+        return facts.database_path
 
 
 def dbt_settings(config: SimulationConfig) -> DbtSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from traceback import format_exception
 from uuid import uuid4
@@ -66,7 +66,8 @@ class PipelineOrchestrator:
     """Everything one configuration needs to run; made by :func:`orchestrator.create_orchestrator`.
 
     ``hooks`` may be given more hooks before a run; ``initializer`` heals, ``runner`` talks to dbt. Use it as a
-    context manager, or call :meth:`close`, to end the dbt process; it ends with the program in any case.
+    context manager, or call :meth:`close`, to end the dbt process; it ends with the program in any case. ``keepers``
+    are called after a completed run, with the database closed and its mutex held.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class PipelineOrchestrator:
         initializer: AutoInitializer,
         auto_initialize: bool,
         runs_dir: Path,
+        keepers: Sequence[Callable[[], None]] = (),
         emit: Emit,
     ) -> None:
         self.config = config
@@ -88,6 +90,7 @@ class PipelineOrchestrator:
         self._mutex = mutex
         self._auto_initialize = auto_initialize
         self._runs_dir = runs_dir
+        self._keepers = keepers
         self._emit = emit
         self._one_run_at_a_time = threading.Lock()
         self._running_thread: int | None = None
@@ -195,6 +198,7 @@ class PipelineOrchestrator:
         )
         try:
             result = self._execute(run, fresh=fresh)
+            self._keep()
         except BaseException as error:
             status = "failed" if isinstance(error, Exception) else "interrupted"
             self._fire(run, HookType.ON_FAILURE, error=error)
@@ -208,6 +212,13 @@ class PipelineOrchestrator:
                 run.mutex.release()
         self._finished(run, "completed", outputs=outputs_of(result))
         return result
+
+    def _keep(self) -> None:
+        """Let copies be made of the finished database, while it is closed and nobody else can begin."""
+        if self._keepers:
+            self.runner.release()
+        for keeper in self._keepers:
+            keeper()
 
     def _execute(self, run: _Run, *, fresh: bool) -> SimulationResult:
         self.runner.failures_dir = self._runs_dir / run.run_id / "failed_tests"

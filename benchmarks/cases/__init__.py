@@ -27,6 +27,7 @@ NAMES = (
     "memory",
     "growth",
     "many_models",
+    "backup",
 )
 # Many minutes each: they run when they are named, or with --long.
 LONG = frozenset({"million"})

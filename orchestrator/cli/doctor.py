@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for
 from orchestrator.cli.options import (
+    NO_VALUE,
     CommonOptions,
     ConfigOption,
     DatabaseOption,
@@ -30,6 +33,12 @@ MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "problem": ("✗", "re
 
 def doctor(
     *,
+    fix: Annotated[
+        bool,
+        typer.Option(
+            "--fix", metavar=NO_VALUE, help="Remove first what processes that are gone left, and say what was removed."
+        ),
+    ] = False,
     config: ConfigOption = None,
     scenario: ScenarioOption = None,
     set_: SetOption = None,
@@ -40,13 +49,16 @@ def doctor(
 ) -> Command:
     """Examine versions, dbt project, database, locks, leftovers and disk; name the remedy of what is wrong.
 
-    Reads the whole database and writes nothing to it. Ends with 0 when all is well and with 3 when something is not.
+    Reads the whole database and, without --fix, writes nothing to it. Ends with 0 when all is well and with 3 when
+    something is not.
     """
-    return command(CommonOptions(config, scenario, set_, database, json, verbose, quiet), _doctor)
+    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
+    return command(options, partial(_doctor, fix=fix))
 
 
-def _doctor(options: CommonOptions, output: Output) -> int:
+def _doctor(options: CommonOptions, output: Output, *, fix: bool) -> int:
     from orchestrator.maintenance.doctor import CHECKS, examine  # slow to import
+    from orchestrator.maintenance.mending import mend
 
     config = load_config(options)
     width = max(map(len, CHECKS))
@@ -58,8 +70,11 @@ def _doctor(options: CommonOptions, output: Output) -> int:
         _show(output, diagnosis, "" if again else diagnosis.check, width)
 
     with progress_for(output) as progress, orchestrator_for(config, []) as orchestrator:
+        fixed = mend(orchestrator, emit=progress) if fix else ()
+        for one in fixed:
+            output.say(Text(f"Fixed: {_short(one)}", "green"))
         report = examine(orchestrator, tell=tell, busy=progress.busy)
-    output.write_json({"healthy": report.healthy, "checks": list(report.diagnoses)})
+    output.write_json({"healthy": report.healthy, "fixed": fixed, "checks": list(report.diagnoses)})
     output.say(_verdict(report))
     return 0 if report.healthy else FOUND
 

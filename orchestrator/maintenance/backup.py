@@ -21,6 +21,7 @@ from orchestrator.maintenance.metadata import FORMAT, BackupMetadata, read_metad
 from orchestrator.maintenance.saving import FIRST, missing, save
 from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase
 from orchestrator.pipeline.versions import installed_versions
+from orchestrator.processes import started
 from orchestrator.timing import step, utc_now
 
 UNFINISHED = ".making-"
@@ -164,17 +165,21 @@ def prune_backups(root: Path, keep: int, *, lock_timeout: float, emit: Emit = ig
         DatabaseLockedError: another process makes, restores or removes backups.
     """
     with locked(backups_dir(root), lock_timeout):
-        backups = list_backups(root)
-        newest, older = backups[:keep], list(backups[keep:])
-        if not any(_is_whole(backup, emit) for backup in newest):
-            whole = next((backup for backup in older if _is_whole(backup, emit)), None)
-            older = [backup for backup in older if backup is not whole]
-        removed = tuple(older)
-        for backup in removed:
-            gone = backup.folder.with_name(f"{UNFINISHED}{os.getpid()}-{uuid4().hex[:8]}")
-            backup.folder.rename(gone)  # what is half removed is no backup any more
-            shutil.rmtree(gone)
-    return removed
+        return remove_old(root, keep, emit)
+
+
+def remove_old(root: Path, keep: int, emit: Emit) -> tuple[Backup, ...]:
+    """Remove backups whose lock the caller has; see :func:`prune_backups`."""
+    backups = list_backups(root)
+    newest, older = backups[:keep], list(backups[keep:])
+    if older and not any(_is_whole(backup, emit) for backup in newest):
+        whole = next((backup for backup in older if _is_whole(backup, emit)), None)
+        older = [backup for backup in older if backup is not whole]
+    for backup in older:
+        gone = backup.folder.with_name(f"{UNFINISHED}{os.getpid()}-{uuid4().hex[:8]}")
+        backup.folder.rename(gone)  # what is half removed is no backup any more
+        shutil.rmtree(gone)
+    return tuple(older)
 
 
 @contextmanager
@@ -184,7 +189,8 @@ def locked(place: Path, timeout: float) -> Iterator[None]:
     try:
         with FileLock(place / ".lock", timeout=timeout):
             for leftover in place.glob(f"{UNFINISHED}*"):
-                shutil.rmtree(leftover, ignore_errors=True)
+                if not _is_being_made(leftover):
+                    shutil.rmtree(leftover, ignore_errors=True)
             yield
     except Timeout as error:
         raise DatabaseLockedError(
@@ -201,6 +207,12 @@ def held(databases: Sequence[WorkspaceDatabase], timeout: float, emit: Emit) -> 
         for file in files:
             stack.enter_context(DatabaseMutex(file, run_id=f"backup-{uuid4()}", emit=emit).held(timeout))
         yield
+
+
+def _is_being_made(folder: Path) -> bool:
+    """Tell whether the process is there that a half made backup is named after: runs make theirs without the lock."""
+    pid = folder.name.removeprefix(UNFINISHED).partition("-")[0]
+    return pid.isdigit() and int(pid) != os.getpid() and started(int(pid)) is not None
 
 
 def _read(folder: Path) -> Backup:

@@ -133,6 +133,21 @@ def leftover_relations(relations: list[FoundRelation], facts: ProjectFacts | Non
     return found
 
 
+def without_rows(relations: list[FoundRelation], facts: ProjectFacts) -> list[FoundRelation]:
+    """Return the relations that dbt did not clean up and that hold nothing which is not elsewhere."""
+    built = {node.relation for node in facts.nodes}
+    there = {relation.name for relation in relations}
+    found = []
+    for relation in relations:
+        name, match = relation.name, LEFTOVER.fullmatch(relation.name.name)
+        if match is None or name in built:
+            continue
+        base = RelationName(name.database, name.schema, match.group(1))
+        if base in built and (match.group(2) == "tmp" or base in there):
+            found.append(relation)
+    return found
+
+
 def _leftover(relation: FoundRelation, base: RelationName, *, keeps_rows: bool) -> Diagnosis:
     name = RelationName("", relation.name.schema, relation.name.name).quoted()
     subject = f"{relation.kind} {relation.name.name}"

@@ -15,7 +15,7 @@ from orchestrator.dbt_runner.database_errors import known_database_error
 from orchestrator.exceptions import BackupError, DatabaseError, DatabaseLockedError
 from orchestrator.maintenance.files import FileDigest, copy_file, digest_of, flush_file
 from orchestrator.maintenance.metadata import DatabaseRecord, FileRecord
-from orchestrator.maintenance.workspace import DUCKDB, POSTGRESQL, SQLITE, WorkspaceDatabase
+from orchestrator.maintenance.workspace import DUCKDB, POSTGRESQL, SQLITE, WorkspaceDatabase, shown_name
 from orchestrator.masking import masked
 from orchestrator.pipeline.ledger import ledger_version, read_ledger
 from orchestrator.storage.head import TABLES, VERSION_TABLE, VERSIONS
@@ -84,7 +84,7 @@ def _save_duckdb(database: WorkspaceDatabase, path: Path, target: Path, root: Pa
             f"The database {path} cannot be copied: {error}"
         ) from error
     if not compacted:
-        digest = _copy_unchanged(path, target)
+        digest = copy_unchanged(path, target)
     else:
         flush_file(target)
         digest = digest_of(target)
@@ -101,7 +101,7 @@ def _describe_duckdb(database: WorkspaceDatabase, connection: duckdb.DuckDBPyCon
     return DatabaseRecord(
         name=database.name,
         kind=DUCKDB,
-        path=_shown(database.path, root),
+        path=shown_name(_path(database), root),
         url=None,
         files=(),
         engine=duckdb.__version__,
@@ -158,8 +158,12 @@ def _compact(connection: duckdb.DuckDBPyConnection, target: Path, tables: dict[s
     return same
 
 
-def _copy_unchanged(path: Path, target: Path) -> FileDigest:
-    """Copy a checkpointed file that nobody has open; notice if somebody opened it all the same."""
+def copy_unchanged(path: Path, target: Path) -> FileDigest:
+    """Copy a checkpointed file that nobody has open; notice if somebody opened it all the same.
+
+    Raises:
+        BackupError: somebody did.
+    """
     before = path.stat()
     digest = copy_file(path, target)
     after = path.stat()
@@ -187,7 +191,7 @@ def _save_sqlite(database: WorkspaceDatabase, path: Path, target: Path, root: Pa
     return DatabaseRecord(
         name=database.name,
         kind=SQLITE,
-        path=_shown(path, root),
+        path=shown_name(path, root),
         url=None,
         files=(_file(target, "", digest_of(target)),),
         engine=sqlite3.sqlite_version,
@@ -210,7 +214,7 @@ def _save_as_it_is(database: WorkspaceDatabase, path: Path, target: Path, root: 
     return DatabaseRecord(
         name=database.name,
         kind=database.kind,
-        path=_shown(path, root),
+        path=shown_name(path, root),
         url=None,
         files=tuple(files),
         engine="",
@@ -308,9 +312,9 @@ def _file(path: Path, suffix: str, digest: FileDigest) -> FileRecord:
     return FileRecord(name=path.name, suffix=suffix, bytes=digest.bytes, sha256=digest.sha256)
 
 
-def _shown(path: Path | None, root: Path) -> str:
-    assert path is not None
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+def _path(database: WorkspaceDatabase) -> Path:
+    assert database.path is not None
+    return database.path
 
 
 def missing(database: WorkspaceDatabase) -> bool:

@@ -32,7 +32,9 @@ def databases_of(config: SimulationConfig, profile_database: Path | None = None)
     ``profile_database`` is the file that the dbt profile names, where the configuration names none.
     """
     files = [config.database_path or profile_database, *_of_scenarios(config)]
-    found = [WorkspaceDatabase(_name(path, config.root), DUCKDB, path) for path in dict.fromkeys(filter(None, files))]
+    found = [
+        WorkspaceDatabase(shown_name(path, config.root), DUCKDB, path) for path in dict.fromkeys(filter(None, files))
+    ]
     if config.storage.enabled:
         found.append(_history(config))
     return tuple(found)
@@ -74,5 +76,6 @@ def _of_scenarios(config: SimulationConfig) -> list[Path]:
     return found
 
 
-def _name(path: Path, root: Path) -> str:
+def shown_name(path: Path, root: Path) -> str:
+    """Name a file of a project: relative to its root where it is below it."""
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

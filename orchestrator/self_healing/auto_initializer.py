@@ -61,6 +61,7 @@ class AutoInitializer:
     wait for the mutex to the last check; ``lock_timeout_seconds`` the wait alone. ``variables`` are the vars of
     every healing command. ``expendable`` are unique ids of incremental models whose rows nobody needs any more,
     because a run that is about to begin builds them all again: they may be rebuilt like any other table.
+    ``before_replacing`` is called, with the file closed, before a relation that is there is built anew.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class AutoInitializer:
         variables: Vars | None = None,
         timeout_seconds: float | None = 60.0,
         lock_timeout_seconds: float | None = 30.0,
+        before_replacing: Callable[[], None] | None = None,
         emit: Emit = ignore,
     ) -> None:
         self._runner = runner
@@ -80,6 +82,7 @@ class AutoInitializer:
         self._variables = variables
         self._timeout = timeout_seconds
         self._lock_timeout = lock_timeout_seconds
+        self._before_replacing = before_replacing
         self._emit_further = emit
         self._steps: list[InitializationStep] = []
         self.expendable: frozenset[str] = frozenset()
@@ -184,6 +187,7 @@ class AutoInitializer:
                 plan = self._plan(facts, findings, reader)
         if not findings:
             return (), ()
+        self._keep_what_is_replaced(plan, before)
         ledger = LedgerWriter(facts.ledger_database)
         begun = False
         for name in dict.fromkeys(command.step for command in plan.commands):
@@ -203,6 +207,14 @@ class AutoInitializer:
             record.detail = _told(left, checker)
             self._verify(left)
         return findings, _gained(before, after)
+
+    def _keep_what_is_replaced(self, plan: HealingPlan, before: Catalog) -> None:
+        building = [node for command in plan.commands for node in (*command.nodes, *command.drops)]
+        if self._before_replacing is None or all(before.get(node.relation) is None for node in building):
+            return
+        self._runner.release()
+        with step("backup", self._emit):
+            self._before_replacing()
 
     def _begin(self, plan: HealingPlan, facts: ProjectFacts, ledger: LedgerWriter, deadline: Deadline) -> None:
         """State in the ledger, before anything is touched, what is about to be built."""

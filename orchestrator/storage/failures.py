@@ -104,6 +104,8 @@ def told(url: URL) -> Iterator[None]:
     """
     try:
         yield
+    except StorageError:
+        raise  # some of them are OSErrors, too
     except DBAPIError as error:
         raise _known(url, str(error.orig)) from error
     except SQLAlchemyError as error:

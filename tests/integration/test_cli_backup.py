@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import socket
 from collections.abc import Iterator
 
+import duckdb
 import pytest
 
 from tests.integration.cli_project import Cli, healed_home, lakes
@@ -125,3 +128,81 @@ def test_a_history_on_postgresql(place: Cli, server: PostgresServer) -> None:
     secret = url.split(":")[2].split("@")[0].encode()
     folder = place.root / "var" / "backups"
     assert [path for path in folder.rglob("*") if path.is_file() and secret in path.read_bytes()] == []
+
+
+def test_what_healing_replaces_is_backed_up_where_that_is_wanted(place: Cli) -> None:
+    """Not when something is only missing, and only as many backups stay as are to be kept."""
+    wanted = ("--set", "backup.before_heal=true", "--set", "backup.keep=2")
+    place.sql("drop table lake_shape cascade")
+    healed = place("init", *wanted)
+    assert healed.exit_code == 0, healed.err
+    assert backups(place) == []
+    for number in range(3):
+        place.sql("alter table rain add column odd integer")
+        healed = place("init", *wanted)
+        assert healed.exit_code == 0, healed.err
+        assert "✓ backup" in healed.out
+        assert len(backups(place)) == min(number + 1, 2)
+    newest = backups(place)[0]["metadata"]
+    assert isinstance(newest, dict)
+    assert newest["reason"] == "before healing"
+    assert place("backup", "restore", "--yes").exit_code == 0
+    names = place.sql("select column_name from duckdb_columns() where table_name = 'rain'")
+    assert ("odd",) in names
+
+
+def test_a_finished_database_is_backed_up_and_published(place: Cli) -> None:
+    """The published file is read-only, whole, and replaced in one move: who reads the older one goes on reading it."""
+    wanted = ("--set", "backup.after_run=true", "--set", "publish=var/out/published.duckdb")
+    done = place("simulate", "2000", *wanted)
+    assert done.exit_code == 0, done.err
+    published = place.root / "var" / "out" / "published.duckdb"
+    assert published.stat().st_mode & 0o777 == 0o444
+    everything = "select * from lake_level order by all"
+    assert [backup["metadata"]["reason"] for backup in backups(place)] == ["after a run"]  # type: ignore[index]
+    with duckdb.connect(str(published), read_only=True) as reader:
+        before = reader.execute(everything).fetchall()
+        assert before == place.sql(everything)
+        assert place("simulate", "2001", *wanted).exit_code == 0
+        assert reader.execute(everything).fetchall() == before
+    with duckdb.connect(str(published), read_only=True) as reader:
+        assert reader.execute(everything).fetchall() == place.sql(everything) != before
+    shutil.rmtree(published.parent)
+
+
+def test_a_copy_that_cannot_be_published(place: Cli) -> None:
+    """The run is complete in its database, and the command says what is missing."""
+    place.root.joinpath("var", "blocked").write_text("")
+    done = place("simulate", "2000", "--set", "publish=var/blocked/published.duckdb")
+    place.root.joinpath("var", "blocked").unlink()
+    assert done.exit_code == 1
+    assert "could not be published" in done.err
+    assert place.sql("select distinct water_year from lake_level") == [(2000,)]
+
+
+def test_doctor_removes_what_killed_processes_left(place: Cli) -> None:
+    """Temporary relations after a backup, notes and folders; what may hold the only rows stays."""
+    place.sql(
+        "create table rain__dbt_tmp as select 1 as a",
+        "create view lake_shape__dbt_backup as select 1 as a",
+        "alter table lake_shore rename to lake_shore__dbt_backup",
+        "create table mine__dbt_tmp as select 1 as a",
+    )
+    note = place.database.with_name(f"{place.database.name}.lock.json")
+    owner = {"pid": 4194303, "host": socket.gethostname(), "command": "gone", "run_id": "r"}
+    note.write_text(json.dumps(owner))
+    folder = place.root / "var" / "dbt" / "target-4194303"
+    folder.mkdir(parents=True)
+    told = place("doctor", "--fix")
+    assert told.exit_code == 3, told.err
+    assert told.out.count("Fixed: ") == 5
+    assert "Fixed: dropped table rain__dbt_tmp" in told.out
+    assert "Fixed: made backup" in told.out
+    names = {str(name) for (name,) in place.sql("select table_name from information_schema.tables")}
+    assert {"lake_shore__dbt_backup", "mine__dbt_tmp", "rain", "lake_shape"} <= names
+    assert not {"rain__dbt_tmp", "lake_shape__dbt_backup"} & names
+    assert not note.exists()
+    assert not folder.exists()
+    assert len(backups(place)) == 1
+    again = place("doctor", "--fix", "--json")
+    assert again.document()["fixed"] == []

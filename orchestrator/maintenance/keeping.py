@@ -1,0 +1,71 @@
+"""Copies that are made without being asked for: backups around healing and runs, and the published database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from orchestrator.config import SimulationConfig, backups_dir
+from orchestrator.events import Emit
+from orchestrator.exceptions import BackupError, DatabaseLockedError
+from orchestrator.maintenance.backup import copy_all, locked, remove_old
+from orchestrator.maintenance.files import flush_folder
+from orchestrator.maintenance.saving import copy_unchanged
+from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase, shown_name
+from orchestrator.timing import step
+
+READ_ONLY = 0o444
+
+
+def keeper(
+    config: SimulationConfig, database: Callable[[], Path | None], *, reason: str, emit: Emit
+) -> Callable[[], None]:
+    """Return what backs a database up, and removes the oldest backups; its caller holds the mutex."""
+
+    def keep() -> None:
+        path = database()
+        if path is None or not path.exists():
+            return
+        place = backups_dir(config.root)
+        place.mkdir(parents=True, exist_ok=True)
+        # Whoever makes backups waits for the mutex, which is held here: his lock is not waited for.
+        database_of = WorkspaceDatabase(shown_name(path, config.root), DUCKDB, path)
+        copy_all([database_of], config.root, reason=reason, damaged=False, emit=emit)
+        with suppress(DatabaseLockedError), locked(place, 0):
+            remove_old(config.root, config.backup.keep, emit)
+
+    return keep
+
+
+def publisher(config: SimulationConfig, database: Callable[[], Path | None], emit: Emit) -> Callable[[], None]:
+    """Return what puts a copy of a database at ``publish``, in one move; its caller holds the mutex.
+
+    Raises:
+        BackupError: when called: the copy cannot be written; the older one stays.
+    """
+    assert config.publish is not None
+    target = config.resolve(config.publish)
+
+    def publish() -> None:
+        path = database()
+        if path is None:
+            raise BackupError("publish copies a database file, and this project's database is none.")
+        new = target.with_name(f".{target.name}.new")
+        try:
+            with step("publish", emit):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                new.unlink(missing_ok=True)
+                copy_unchanged(path, new)
+                new.chmod(READ_ONLY)
+                new.replace(target)
+                flush_folder(target.parent)
+        except OSError as error:
+            with suppress(OSError):
+                new.unlink()
+            raise BackupError(
+                f"The run is complete, and its database could not be published to {target}: {error.strerror}.",
+                to_fix="free some space or give yourself the right to write there, and run again",
+            ) from error
+
+    return publish
