@@ -206,3 +206,32 @@ def test_doctor_removes_what_killed_processes_left(place: Cli) -> None:
     assert len(backups(place)) == 1
     again = place("doctor", "--fix", "--json")
     assert again.document()["fixed"] == []
+
+
+def test_a_migration_as_a_user_meets_it(place: Cli) -> None:
+    """What would be done, what was done, and that nothing is left to do; a simulation goes on afterwards."""
+    assert place("simulate", "2000").exit_code == 0
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{place.database}' as new (read_only)")
+        connection.execute(f"attach '{place.database}.old' as old (storage_version 'v1.0.0')")
+        connection.execute("copy from database new to old")
+    place.database.with_name(f"{place.database.name}.old").replace(place.database)
+    before = place.database.read_bytes()
+    preview = place("migrate", "--dry-run")
+    assert preview.exit_code == 0, preview.err
+    assert "var/reservoir.duckdb  to be migrated\n  storage: v1.0.0+ to " in preview.out
+    assert "run history  already current" in preview.out
+    assert place.database.read_bytes() == before
+    done = place("migrate")
+    assert done.exit_code == 0, done.err
+    assert "var/reservoir.duckdb  migrated" in done.out
+    again = place("migrate", "--json").document()
+    databases = again["databases"]
+    assert isinstance(databases, list)
+    assert {one["outcome"] for one in databases} == {"already current"}
+    assert place("simulate", "--json").document()["resumed_from"] == {"year": 2001, "stage": "flows"}
+    place.database.write_bytes(before[:3000])
+    failed = place("migrate")
+    assert failed.exit_code == 1
+    assert "failed and restored" in failed.out
+    assert place.database.read_bytes() == before[:3000]
