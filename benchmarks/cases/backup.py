@@ -38,7 +38,8 @@ def run(bench: Bench) -> tuple[list[Table], list[str]]:
         "checkpoint",
     )
     digests = bench.digests(database)
-    plain = Contender(COPY, [program("copy_and_hash.py", str(database), str(bench.scratch / "copy"))])
+    copy = bench.scratch / "copy"
+    plain = Contender(COPY, [program("copy_and_hash.py", str(database), str(copy))], after=copy.unlink)
     create = _ours(folder, "create")
     made = Table(f"{gigabytes:g} GB, create", bench.compete([_with_room(create, folder), plain]))
     bench.quietly(create)
