@@ -73,6 +73,7 @@ def create_orchestrator(
         timeout_seconds=settled.self_healing.timeout_seconds,
         lock_timeout_seconds=settled.self_healing.lock_timeout_seconds,
         before_replacing=copies.before_heal(),
+        replay=settled.execution.replay == "auto",
         emit=emit,
     )
     manager = HookManager(emit)

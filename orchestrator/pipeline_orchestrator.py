@@ -330,8 +330,14 @@ class PipelineOrchestrator:
         try:
             try:
                 variables = self.config.dbt_vars(year)
+                later = [other for other in run.plan.years if other > year]
                 outcome = self.runner.invoke(
-                    stage.command, stage.select, variables, stage.timeout_seconds, replay=self._may_replay(stage)
+                    stage.command,
+                    stage.select,
+                    variables,
+                    stage.timeout_seconds,
+                    replay=self._may_replay(stage),
+                    next_vars=self.config.dbt_vars(later[0]) if later else None,
                 )
             finally:
                 dbt_seconds = elapsed()

@@ -103,7 +103,7 @@ def _simulate(
     output.say(f"run       {result.run_id}")
     replayed = tuple(year.year for year in result.years if year.replayed)
     if replayed:
-        output.say(f"replayed  {shown_years(replayed)}: the statements of the year before, with the SQL of these years")
+        output.say(f"replayed  {shown_years(replayed)}: recorded statements, with the SQL of these years")
     if config.storage.enabled:
         output.say(f"history   orchestrator runs show {result.run_id[:8]}")
     output.say(f"events    {shown_path(config.root / 'var' / 'runs' / result.run_id / 'events.jsonl')}")

@@ -28,6 +28,9 @@ class Cursor(Protocol):
     def fetchall(self) -> list[tuple[object, ...]]:
         """Return the rows of the last statement."""
 
+    def interrupt(self) -> None:
+        """Make what another thread runs here raise."""
+
 
 class ProjectDatabase:
     """Queries, statements and the catalog; opened by the first use and closed by :meth:`release`."""
@@ -35,6 +38,7 @@ class ProjectDatabase:
     def __init__(self, facts: ProjectFacts) -> None:
         self._facts = facts
         self._open = False
+        self._apart: list[Cursor] = []
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
         """Return all rows of a query, values as the driver gives them."""
@@ -104,8 +108,26 @@ class ProjectDatabase:
             else:
                 return
 
+    @contextmanager
+    def cursors_apart(self, number: int) -> Iterator[list[Cursor]]:
+        """Open cursors that no command of dbt closes; their temporary tables go when they are closed. DuckDB only."""
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # only where it is installed
+
+        self.open()
+        environment = DuckDBConnectionManager.env()
+        handles = [environment.handle() for _ in range(number)]
+        self._apart = [handle.cursor() for handle in handles]
+        try:
+            yield list(self._apart)
+        finally:
+            self._apart = []
+            for handle in handles:
+                handle.close()
+
     def cancel(self) -> None:
         """Interrupt the queries of other threads."""
+        for cursor in self._apart:
+            cursor.interrupt()
         adapter = self._adapter()
         if adapter.is_cancelable():
             list(adapter.cancel_open_connections())

@@ -22,10 +22,10 @@ from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project_files import file_state, files_below
 from orchestrator.dbt_runner.settings import DbtSettings
 
-FORMAT = 8
+FORMAT = 9
 _VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres")
 PARTIAL_PARSE = "partial_parse.msgpack"
-FACTS, MANIFEST = "json", "msgpack"
+FACTS, MANIFEST, TAPES = "json", "msgpack", "tapes"
 _YAML = (".yml", ".yaml")
 
 
@@ -51,7 +51,7 @@ def cached_parse(settings: DbtSettings) -> tuple[ProjectFacts, bytes] | None:
         return None
     if not same:
         (settings.cache_dir / PARTIAL_PARSE).unlink(missing_ok=True)  # dbt goes by times, too
-    return (facts, packed) if same and _digest(packed) == document["manifest"] else None
+    return (facts, packed) if same and parse_digest(packed) == document["manifest"] else None
 
 
 def watched_files(settings: DbtSettings) -> dict[str, list[int]]:
@@ -90,10 +90,10 @@ def store_parse(
         "files": files,
         "content": _content(files),
         "facts": dataclasses.asdict(facts),
-        "manifest": _digest(packed),
+        "manifest": parse_digest(packed),
     }
-    _replace(_path(settings, MANIFEST), packed)
-    _replace(_path(settings), json.dumps(document, default=str).encode())
+    replace_file(_path(settings, MANIFEST), packed)
+    replace_file(_path(settings), json.dumps(document, default=str).encode())
 
 
 def _kept_document(settings: DbtSettings) -> tuple[dict[str, Any], ProjectFacts] | None:
@@ -121,16 +121,22 @@ def _read(path: Path, modified: int, inode: int) -> tuple[dict[str, Any], Projec
     return document, _facts_of(document.pop("facts"))
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file beside its place and rename it into it."""
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file beside its place and rename it into it: whoever reads it finds the old one or the new."""
     descriptor, temporary = tempfile.mkstemp(prefix="facts-", dir=path.parent)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
     Path(temporary).replace(path)
 
 
-def _digest(packed: bytes) -> str:
+def parse_digest(packed: bytes) -> str:
+    """Return the name of a parse: a hash of its manifest as dbt packs it, which holds when it was made."""
     return hashlib.sha256(packed).hexdigest()
+
+
+def tapes_path(settings: DbtSettings) -> Path:
+    """Return the file of :class:`~orchestrator.dbt_runner.tape_shelf.TapeShelf`: one for all values of the vars."""
+    return _path(dataclasses.replace(settings, vars={}), TAPES)
 
 
 def _path(settings: DbtSettings, kind: str = FACTS) -> Path:

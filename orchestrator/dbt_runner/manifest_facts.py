@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
 from orchestrator.dbt_runner.project_files import files_below
+from orchestrator.dbt_runner.project_shape import project_shape
 from orchestrator.dbt_runner.rendered_with import rendered_with
 from orchestrator.dbt_runner.reuse import ReuseProof
 from orchestrator.dbt_runner.template_code import ANY_VAR, Code
@@ -38,9 +39,9 @@ _TYPES = ("seed", "model", "snapshot", "test")
 
 
 def project_facts(
-    manifest: Manifest, config: RuntimeConfig, profiles_dir: Path, year_vars: frozenset[str], cwd: Path
+    manifest: Manifest, packed: bytes, config: RuntimeConfig, profiles_dir: Path, year_vars: frozenset[str], cwd: Path
 ) -> ProjectFacts:
-    """Collect the facts of a freshly parsed project.
+    """Collect the facts of a freshly parsed project; ``packed`` is its manifest as dbt packs it.
 
     Raises:
         DbtProjectError: a seed file cannot be read.
@@ -85,6 +86,7 @@ def project_facts(
         versions=tuple(_versions((*PACKAGES, f"dbt-{adapter}", adapter))),
         unasked=_unasked(manifest, proof, values, macros),
         ledger_database=str(config.credentials.database) if adapter == "duckdb" else "",
+        shape=project_shape(packed, config, profiles_dir),
     )
 
 

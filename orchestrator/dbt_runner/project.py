@@ -101,7 +101,8 @@ class ProjectFacts:
     ``reuse_blocker`` holds for the whole project (YAML or the profile read the year variable).
     ``versions`` are (package, version) pairs of what decides the result, ``unasked`` (what, checksum or value) of what
     dbt runs by itself, such as ``("hook p-on-run-start-0", ...)`` or macros that no node calls. ``ledger_database`` is
-    the name in SQL of the database in which the ledger lies, empty for the connection's own.
+    the name in SQL of the database in which the ledger lies, empty for the connection's own. ``shape`` is a hash of
+    what decides dbt's statements beside the nodes' own code (:mod:`orchestrator.dbt_runner.project_shape`).
     """
 
     project_name: str
@@ -116,6 +117,7 @@ class ProjectFacts:
     versions: tuple[tuple[str, str], ...]
     unasked: tuple[tuple[str, str], ...]
     ledger_database: str
+    shape: str
 
     def node(self, unique_id: str) -> NodeFacts | None:
         """Return the node of that unique id, None when there is none."""

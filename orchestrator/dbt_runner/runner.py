@@ -152,11 +152,12 @@ class DbtRunner:
         *,
         full_refresh: bool = False,
         replay: bool = False,
+        next_vars: Vars | None = None,
     ) -> DbtResult:
         """Run one dbt command over a selection in dbt's syntax; ``vars`` None means those of the parse.
 
         ``replay`` allows to send again what dbt sent for the same selection in another year, where that is proven to
-        be the same (:mod:`orchestrator.dbt_runner.replay`).
+        be the same (:mod:`orchestrator.dbt_runner.replay`); with the ``next_vars`` it is likely asked for next.
 
         Raises:
             NodeFailedError: a model or seed failed; the text names node, file and the database's message.
@@ -165,7 +166,14 @@ class DbtRunner:
             DbtTimeoutError: ``timeout`` passed; the process is gone then.
             DatabaseError: the file is locked, damaged, full or not permitted.
         """
-        request = Invoke(command, _words(select), vars=self._vars(vars), full_refresh=full_refresh, replay=replay)
+        request = Invoke(
+            command,
+            _words(select),
+            vars=self._vars(vars),
+            full_refresh=full_refresh,
+            replay=replay and not full_refresh,
+            next_vars=next_vars,
+        )
         return self._invoke(request, timeout)
 
     def run_nodes(
@@ -176,10 +184,16 @@ class DbtRunner:
         vars: Vars | None = None,
         timeout: float | None = None,
         full_refresh: bool = False,
+        replay: bool = False,
     ) -> DbtResult:
-        """Run one dbt command over exactly these nodes; raises as :meth:`invoke`."""
-        unique_ids = tuple(node.unique_id for node in nodes)
-        request = Invoke(command, nodes=unique_ids, vars=self._vars(vars), full_refresh=full_refresh)
+        """Run one dbt command over exactly these nodes; ``replay`` and what is raised are as for :meth:`invoke`."""
+        request = Invoke(
+            command,
+            nodes=tuple(node.unique_id for node in nodes),
+            vars=self._vars(vars),
+            full_refresh=full_refresh,
+            replay=replay and not full_refresh,
+        )
         return self._invoke(request, timeout)
 
     def select(self, command: str, select: Selection, vars: Vars | None = None) -> tuple[str, ...]:

@@ -27,15 +27,23 @@ from dbt_common.events.base_types import EventMsg
 from orchestrator.dbt_runner.database import ProjectDatabase
 from orchestrator.dbt_runner.database_errors import known_database_error
 from orchestrator.dbt_runner.dbt_events import DbtEvents
-from orchestrator.dbt_runner.facts_cache import PARTIAL_PARSE, cached_parse, store_parse, watched_files
+from orchestrator.dbt_runner.facts_cache import (
+    PARTIAL_PARSE,
+    cached_parse,
+    parse_digest,
+    store_parse,
+    tapes_path,
+    watched_files,
+)
 from orchestrator.dbt_runner.manifest_facts import env_vars_read, files_in_vars, project_facts, watched_folders
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project_errors import project_error
-from orchestrator.dbt_runner.replay import Repeated, Replayer
+from orchestrator.dbt_runner.replay import Aside, Replayer
 from orchestrator.dbt_runner.replay_proof import ReplayProof
 from orchestrator.dbt_runner.results import DbtResult, NodeResult
 from orchestrator.dbt_runner.selection import ExactSelectors
 from orchestrator.dbt_runner.settings import CreateEmpty, DbtSettings, Invoke, Select, Vars
+from orchestrator.dbt_runner.tape_shelf import TapeShelf
 from orchestrator.events import (
     DbtReady,
     Emit,
@@ -51,7 +59,6 @@ from orchestrator.timing import stopwatch, utc_now
 
 QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-send-anonymous-usage-stats")
 _CSV_ADVICE = ("Column ", "This type was", "Possible fixes", "* ", "file = ")
-Aside = Callable[[Callable[[], Repeated]], Repeated]
 TYPES_OF = {
     "run": ("model",),
     "seed": ("seed",),
@@ -107,7 +114,7 @@ class DbtSession:
         packed = manifest.to_msgpack()
         config = get_adapter_by_type(str(manifest.metadata.adapter_type)).config
         profiles_dir = self._settings.effective_profiles_dir()
-        facts = project_facts(manifest, config, profiles_dir, self._settings.year_vars, self._settings.cwd)
+        facts = project_facts(manifest, packed, config, profiles_dir, self._settings.year_vars, self._settings.cwd)
         if (self._target / PARTIAL_PARSE).is_file():
             (self._target / PARTIAL_PARSE).replace(shared)
         names = env_vars_read(manifest, config, profiles_dir)
@@ -183,6 +190,8 @@ class DbtSession:
             self._settings.year_vars,
             self._compile,
             self._aside,
+            TapeShelf(self.facts, tapes_path(self._settings), parse_digest(self._manifests[_key(self._settings.vars)])),
+            int(get_adapter_by_type(self.facts.adapter).config.threads),
             self._emit,
         )
 
@@ -221,6 +230,8 @@ class DbtSession:
         """Release the database and remove this session's own folder."""
         if self._database is not None:
             self._database.release()
+        if self._replayer is not None:
+            self._replayer.save()
         shutil.rmtree(self._target, ignore_errors=True)
 
     @property

@@ -55,7 +55,8 @@ class Invoke:
     """Ask for one dbt command; the answer is a ``DbtResult``.
 
     Either ``nodes`` (exact unique ids) or ``select`` (dbt's own syntax; empty selects everything). ``replay`` allows
-    to send again what dbt sent for another year, where that is proven to be the same.
+    to send again what dbt sent for another year, where that is proven to be the same; ``next_vars`` are those with
+    which the same is to be asked for next, None when nothing is known of that.
     """
 
     command: str
@@ -64,6 +65,7 @@ class Invoke:
     vars: Vars = field(default_factory=dict)
     full_refresh: bool = False
     replay: bool = False
+    next_vars: Vars | None = None
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,15 @@ _SUFFIX = re.compile(r"(?<=__dbt_tmp)\d{20}\b")
 class TapedNode:
     """One node that dbt ran cleanly; ``statements`` are those of its materialization, in order.
 
-    ``relation`` is what a model builds, None for a test.
+    ``relation`` is what a model builds, None for a test. ``columns`` are those of its query, (name, type) in order,
+    where the relation did not exist before; nothing otherwise.
     """
 
     result: NodeResult
     relation: RelationName | None
     compiled: str
     statements: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...] = ()
 
     def doubt(self, words: Iterable[str]) -> str | None:
         """Return why these statements cannot be sent again, None when they can; ``words`` name the year."""
@@ -72,7 +74,7 @@ class Tape:
     """All nodes of one stage, parents first, and what the database held before: the relations that they build."""
 
     nodes: tuple[TapedNode, ...]
-    before: dict[RelationName, Relation | None]
+    before: tuple[tuple[RelationName, Relation | None], ...]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, TypeVar
@@ -34,12 +34,14 @@ from orchestrator.dbt_runner.settings import (
     Select,
 )
 from orchestrator.exceptions import DbtError, OrchestratorError
+from orchestrator.timing import Deadline
 
 if TYPE_CHECKING:
     from orchestrator.dbt_runner.session import DbtSession
 
 T = TypeVar("T")
 SECONDS_TO_END_AFTER_PARENT = 1.0
+SECONDS_BETWEEN_INTERRUPTS = 0.05
 
 
 class Worker:
@@ -117,18 +119,26 @@ class Worker:
         session.database.release()
         return None
 
-    def _aside(self, work: Callable[[], T]) -> T:
+    def _aside(self, work: Callable[[], T], meanwhile: Callable[[], None]) -> T:
         assert self._session is not None
-        return self._interruptible(self._session, work)
+        return self._interruptible(self._session, work, meanwhile)
 
-    def _interruptible(self, session: DbtSession, work: Callable[[], T]) -> T:
+    def _interruptible(
+        self, session: DbtSession, work: Callable[[], T], meanwhile: Callable[[], None] = lambda: None
+    ) -> T:
         """Run SQL beside the main thread, which alone gets signals: a driver's call would hold them back."""
         future = self._sql.submit(work)
         try:
+            meanwhile()
             return future.result()
         except KeyboardInterrupt:
-            session.database.cancel()
-            future.exception(SECONDS_TO_END_AFTER_PARENT)
+            patience = Deadline.after(SECONDS_TO_END_AFTER_PARENT)
+            while not future.done() and not patience.expired():  # it may be between two statements
+                session.database.cancel()
+                wait([future], SECONDS_BETWEEN_INTERRUPTS)
+            raise
+        except BaseException:
+            wait([future])
             raise
 
     def _send(self, message: Message) -> None:

@@ -61,7 +61,8 @@ class AutoInitializer:
     wait for the mutex to the last check; ``lock_timeout_seconds`` the wait alone. ``variables`` are the vars of
     every healing command. ``expendable`` are unique ids of incremental models whose rows nobody needs any more,
     because a run that is about to begin builds them all again: they may be rebuilt like any other table.
-    ``before_replacing`` is called, with the file closed, before a relation that is there is built anew.
+    ``before_replacing`` is called, with the file closed, before a relation that is there is built anew. ``replay``
+    allows to send what dbt sent in an earlier repair (:mod:`orchestrator.dbt_runner.replay`).
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class AutoInitializer:
         timeout_seconds: float | None = 60.0,
         lock_timeout_seconds: float | None = 30.0,
         before_replacing: Callable[[], None] | None = None,
+        replay: bool = False,
         emit: Emit = ignore,
     ) -> None:
         self._runner = runner
@@ -83,6 +85,7 @@ class AutoInitializer:
         self._timeout = timeout_seconds
         self._lock_timeout = lock_timeout_seconds
         self._before_replacing = before_replacing
+        self._replay = replay
         self._emit_further = emit
         self._steps: list[InitializationStep] = []
         self.expendable: frozenset[str] = frozenset()
@@ -236,6 +239,7 @@ class AutoInitializer:
             vars=self._variables,
             timeout=deadline.remaining(),
             full_refresh=command.full_refresh,
+            replay=self._replay and command.command == "run",
         )
 
     def _plan(self, facts: ProjectFacts, findings: Sequence[TableFinding], reader: DatabaseReader) -> HealingPlan:

@@ -81,6 +81,7 @@ def project(nodes: Sequence[NodeFacts] = NODES, sources: tuple[SourceFacts, ...]
         versions=(),
         unasked=(),
         ledger_database="db",
+        shape="",
     )
 
 

@@ -1,0 +1,183 @@
+"""A stage that an earlier run recorded is replayed from the first year on, and never where it could differ."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import Hook, HookContext, HookType
+from orchestrator.events import ReplayDeclined
+from tests.integration.conftest import Shelf, Workspace
+from tests.integration.test_replay import ledger, only, replayed
+
+ALL = (True, True, True)
+BY_DBT = (False, False, False)
+RECORDED = (False, False, True)
+SCALED = """\
+{{ config(materialized='incremental', tags=['PLAIN']) }}
+select {{ var('yr') }} as yr, id, amount * {{ var('scale', 1) }} as amount from {{ ref('start') }}
+{% if is_incremental() %}union all select {{ var('yr') }}, id + 1000, amount from {{ this }}{% endif %}
+"""
+
+
+def rows_without(workspace: Workspace, **options: Any) -> tuple[dict[str, str], list[tuple[object, ...]]]:
+    """Return tables and ledger of a run from the beginning in which dbt does everything."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORCHESTRATOR_EXECUTION__REPLAY", "off")
+        return rows(workspace, **options)
+
+
+def rows(workspace: Workspace, **options: Any) -> tuple[dict[str, str], list[tuple[object, ...]]]:
+    """Return tables and ledger of a run from the beginning, without any database."""
+    workspace.database.unlink(missing_ok=True)
+    workspace.events.clear()
+    workspace.simulate(1, 3, **options)
+    return workspace.digests(), ledger(workspace)
+
+
+@pytest.fixture(scope="module")
+def recording(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose stages were recorded by a run that is over, to be copied to where it was."""
+    workspace = shelf.lay("replay", simulated=False)
+    only(workspace, "plain", "checks")
+    (workspace.root / "dbt" / "models" / "scaled.sql").write_text(SCALED)
+    workspace.simulate(1, 3)
+    assert replayed(workspace) == {"plain": RECORDED, "checks": (False, True, True)}
+    kept = tmp_path_factory.mktemp("recording") / "replay"
+    shutil.copytree(workspace.root, kept)
+    return kept
+
+
+@pytest.fixture
+def recorded(recording: Path, shelf: Shelf) -> Workspace:
+    """A copy of that project, at the path at which it was recorded."""
+    workspace = shelf.lay("replay", simulated=False)
+    shutil.rmtree(workspace.root)
+    shutil.copytree(recording, workspace.root)
+    return workspace
+
+
+def test_a_new_database_is_replayed_from_the_first_year(recorded: Workspace) -> None:
+    """Every year comes from the tapes of the run before, and the rows are those of dbt."""
+    found = rows(recorded)
+    assert replayed(recorded) == {"plain": ALL, "checks": ALL}
+    assert found == rows_without(recorded)
+    assert replayed(recorded) == {"plain": BY_DBT, "checks": BY_DBT}
+
+
+def test_another_value_of_a_variable_needs_no_new_recording(recorded: Workspace) -> None:
+    """The SQL is compiled anew for it, that of nodes which no year reaches, too."""
+    constant = recorded.root / "dbt" / "models" / "constant.sql"
+    constant.write_text(constant.read_text().replace("count(*)", "count(*) + {{ var('scale', 1) }}"))
+    rows(recorded)
+    assert replayed(recorded) == {"plain": RECORDED, "checks": ALL}
+    found = rows(recorded, overrides={"vars.scale": 7})
+    assert replayed(recorded) == {"plain": ALL, "checks": ALL}
+    assert recorded.sql("select rows_there > 7 from constant") == [(True,)]
+    assert found == rows_without(recorded, overrides={"vars.scale": 7})
+
+
+CHANGES = {
+    "a model's text": ("models/seen.sql", "'year '", "'in '"),
+    "a setting": ("models/seen.sql", "materialized='view'", "materialized='table'"),
+    "a macro": ("macros/macros.sql", "sum({{ column }})", "max({{ column }})::hugeint"),
+    "a new node": ("models/late.sql", "", "{{ config(tags=['PLAIN']) }} select 1 as a"),
+    "a seed": ("seeds/start.csv", "1,", "1,4"),
+}
+STILL_REPLAYED = {
+    "a model's text": {"plain": False, "checks": True},
+    "a seed": {"plain": True, "checks": True},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_edited_is_recorded_anew(recorded: Workspace, change: str) -> None:
+    """Only what the edit cannot reach is replayed, and the rows are those of dbt."""
+    file, old, new = CHANGES[change]
+    path = recorded.root / "dbt" / file
+    before = path.read_text() if path.exists() else ""
+    assert old in before
+    path.write_text(before.replace(old, new, 1))
+    found = rows(recorded)
+    assert {stage: years[0] for stage, years in replayed(recorded).items()} == STILL_REPLAYED.get(
+        change, {"plain": False, "checks": False}
+    )
+    assert found == rows_without(recorded)
+
+
+def test_a_database_that_looks_otherwise_is_left_to_dbt(recorded: Workspace) -> None:
+    """A table that is there in the first year, where there was none, is found, and dbt appends to it."""
+
+    def meddle(context: HookContext) -> None:
+        if context.year == 1:
+            context.execute("create table scaled as select 0 as yr, 5 as id, 5::hugeint as amount")
+
+    hooks = [Hook(HookType.PRE_YEAR, meddle)]
+    found = rows(recorded, hooks=hooks)
+    assert replayed(recorded)["plain"][0] is False
+    assert recorded.sql("select count(*) from scaled where id = 1005") == [(3,)]
+    assert found == rows_without(recorded, hooks=hooks)
+
+
+def test_sql_that_was_compiled_ahead_is_not_used_for_another_state(recorded: Workspace) -> None:
+    """A table that is dropped between two years is compiled as new, though the next year was compiled before."""
+
+    def meddle(context: HookContext) -> None:
+        if context.year == 2:
+            context.execute("drop table scaled")
+
+    hooks = [Hook(HookType.POST_YEAR, meddle)]
+    found = rows(recorded, hooks=hooks)
+    assert recorded.sql("select min(yr), count(*) filter (where id > 1000) = 0 from scaled where yr = 3") == [(3, True)]
+    assert found == rows_without(recorded, hooks=hooks)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+def test_damaged_tapes_are_not_played(recorded: Workspace, damage: str) -> None:
+    """A file that is not as it was written counts as none."""
+    (path,) = (recorded.root / "var" / "dbt").glob("*.tapes")
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes({"cut": bytes(content[:-9]), "flipped": bytes(content), "empty": b""}[damage])
+    rows(recorded)
+    assert replayed(recorded)["plain"] == RECORDED
+    rows(recorded)
+    assert replayed(recorded)["plain"] == ALL
+
+
+def test_several_threads_give_the_same_rows(recorded: Workspace) -> None:
+    """Nodes that do not need each other are sent at the same time, and a failure leaves the rest to dbt."""
+    threads = {"overrides": {"dbt.threads": 4}}
+    found = rows(recorded, **threads)
+    assert replayed(recorded) == {"plain": ALL, "checks": ALL}
+    assert found == rows_without(recorded)
+
+    def meddle(context: HookContext) -> None:
+        if context.year == 2:
+            context.execute("alter table merged add column more integer")
+
+    hooks = [Hook(HookType.POST_YEAR, meddle)]
+    found = rows(recorded, hooks=hooks, **threads)
+    assert replayed(recorded)["plain"] == (True, True, False)
+    assert found == rows_without(recorded, hooks=hooks)
+
+
+def test_a_repair_is_replayed(fresh: Callable[[str], Workspace], tmp_path: Path) -> None:
+    """Foundation models of a project that was healed before are sent as they were; the first repair is dbt's."""
+    workspace = fresh("reservoir")
+    with workspace.orchestrator() as orchestrator:
+        orchestrator.initializer.ensure_initialized()
+    assert not [event for event in workspace.events if isinstance(event, ReplayDeclined)]
+    before = workspace.digests()
+    (tapes,) = (workspace.root / "var" / "dbt").glob("*.tapes")
+    kept = tapes.stat()
+    workspace.database.unlink()
+    with workspace.orchestrator() as orchestrator:
+        result = orchestrator.initializer.ensure_initialized()
+    assert set(before) <= set(result.tables_created)
+    assert workspace.digests() == before
+    assert tapes.stat().st_mtime_ns == kept.st_mtime_ns
