@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.dbt_runner.printed_year import PrintProof
 from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
 from orchestrator.dbt_runner.project_files import files_below
 from orchestrator.dbt_runner.project_shape import project_shape
@@ -48,12 +49,12 @@ def project_facts(
         ConfigurationError: a ``meta`` that the orchestrator reads has a wrong value.
     """
     project_dir = Path(config.project_root).resolve()
-    proof = _proof(manifest, config, year_vars)
+    proof, printing = _proofs(manifest, year_vars)
     adapter = str(config.credentials.type)
     macros = _own_macros(manifest, adapter)
     values = VarValues(config, year_vars, cwd)
     nodes = tuple(
-        _node(manifest.nodes[unique_id], project_dir, proof, values, macros)
+        _node(manifest.nodes[unique_id], project_dir, proof, printing, values, macros)
         for unique_id in _in_order(manifest)
         if str(manifest.nodes[unique_id].resource_type) in _TYPES
     )
@@ -120,12 +121,15 @@ def _code_and_inputs(
     return parts + [(f"var {name}", value) for name, value in values.of(node.package_name, code.vars, texts)]
 
 
-def _proof(manifest: Manifest, config: RuntimeConfig, year_vars: frozenset[str]) -> ReuseProof:
+def _proofs(manifest: Manifest, year_vars: frozenset[str]) -> tuple[ReuseProof, PrintProof]:
     from dbt_common.clients.jinja import get_environment  # dbt is imported by the dbt process alone
 
     environment = get_environment(None, capture_macros=True)
-    macros = [(macro.name, macro.macro_sql) for macro in manifest.macros.values()]
-    return ReuseProof(environment, macros, year_vars)
+    texts: dict[str, list[str]] = {}
+    for macro in manifest.macros.values():
+        texts.setdefault(macro.name, []).append(macro.macro_sql)
+    proof = ReuseProof(environment, [(name, text) for name in texts for text in texts[name]], year_vars)
+    return proof, PrintProof(environment, texts, lambda name: proof.macro(name).uses_year, year_vars)
 
 
 def _blocker_in_disabled(manifest: Manifest, proof: ReuseProof) -> str | None:
@@ -181,7 +185,12 @@ def _circle(unique_ids: list[str], manifest: Manifest) -> DbtProjectError:
 
 
 def _node(
-    node: ManifestNode, project_dir: Path, proof: ReuseProof, values: VarValues, macros: dict[str, str]
+    node: ManifestNode,
+    project_dir: Path,
+    proof: ReuseProof,
+    printing: PrintProof,
+    values: VarValues,
+    macros: dict[str, str],
 ) -> NodeFacts:
     kind = str(node.resource_type)
     header: tuple[str, ...] = ()
@@ -196,13 +205,16 @@ def _node(
         declared = {name: str(data_type) for name, data_type in node.config.column_types.items()}
         columns = tuple(ColumnFacts(name, declared.get(name)) for name in header)
     code = Code()
+    prints_year = False
     if kind != "seed":
         if str(node.language) == "python":
             reads = "var" in node.raw_code
             blocker = "a python model that may read vars" if reads else None
             code = Code(uses_year=reads, blocker=blocker, vars={ANY_VAR} if reads else set())
         else:
-            code = proof.of(rendered_with(node) + node.raw_code)
+            text = rendered_with(node) + node.raw_code
+            code = proof.of(text)
+            prints_year = code.uses_year and printing.holds(text)
     meta = {**node.meta, **node.config.meta}
     reached = [name for name in sorted(proof.implementations(code.macros)) if name in macros]
     return NodeFacts(
@@ -232,6 +244,7 @@ def _node(
         ),
         inputs=values.of(node.package_name, code.vars, [node.raw_code or "", *(macros[name] for name in reached)]),
         uses_year=code.uses_year,
+        prints_year=prints_year,
         reuse_blocker=code.blocker,
     )
 

@@ -33,7 +33,8 @@ class NodeFacts:
     tells whether it is incremental without a unique key, so that building it twice doubles its rows.
     ``code`` are (what, checksum) of its own text and of the macros it reaches, such as ``("model a", ...)`` or
     ``("macro b", ...)``; ``inputs`` are the variables it reads, the year left out, as (name, JSON of the value).
-    ``uses_year`` tells whether its own code, or a macro that it reaches, reads the year variable.
+    ``uses_year`` tells whether its own code, or a macro that it reaches, reads the year variable; ``prints_year`` that
+    this provably does nothing but print it.
     ``reuse_blocker`` says why a parse made for one year cannot serve another, None when it provably can.
     """
 
@@ -59,6 +60,7 @@ class NodeFacts:
     code: tuple[tuple[str, str], ...]
     inputs: tuple[tuple[str, str], ...]
     uses_year: bool
+    prints_year: bool
     reuse_blocker: str | None
 
     @property
@@ -180,6 +182,10 @@ class ProjectFacts:
     def reads_year(self, node: NodeFacts) -> bool:
         """Tell whether a node, or an ephemeral model that it reads, reads the year variable."""
         return any(part.uses_year for part in self._with_ephemerals(node))
+
+    def prints_year(self, node: NodeFacts) -> bool:
+        """Tell whether all that a node, or an ephemeral model that it reads, does with the year is to print it."""
+        return all(part.prints_year or not part.uses_year for part in self._with_ephemerals(node))
 
     def _with_ephemerals(self, node: NodeFacts) -> list[NodeFacts]:
         nodes = self._by_id

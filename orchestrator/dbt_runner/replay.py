@@ -58,7 +58,7 @@ class Replayer:
         self._shelf = shelf
         self._threads = threads
         self._emit = emit
-        self._compiled = CompiledSql(facts, shelf, compile_nodes, self.look)
+        self._compiled = CompiledSql(facts, shelf, year_vars, compile_nodes, self.look)
         self._declined: set[str] = set()
 
     def look(self) -> Surroundings:
@@ -95,7 +95,8 @@ class Replayer:
             self._decline("tables of the stage have indexes, foreign keys, or leftovers of dbt")
             return
         nodes = self._with_columns(taped, before.catalog)
-        self._shelf.put(_key(request), Tape(nodes, tuple((name, before.catalog.get(name)) for name in relations)))
+        found = tuple((name, before.catalog.get(name)) for name in relations)
+        self._shelf.put(_key(request), Tape(nodes, found, self._compiled.year(request.vars)))
 
     def repeat(self, request: Invoke) -> Repeated | None:
         """Run a stage from its tape; None when there is none, or the database looks otherwise than it did.
@@ -116,11 +117,14 @@ class Replayer:
             with self._database.cursors_apart(self._threads) as cursors:
                 return send(tape, compiled, now.catalog, order, cursors, self._emit)
 
-        return self._aside(work, lambda: self._compiled.ahead(request.next_vars, now))
+        repeated = self._aside(work, lambda: self._compiled.ahead(request.next_vars, now))
+        if not repeated.left and not self._shelf.of_this_parse(tape):
+            self._shelf.put(_key(request), tape.with_sql(compiled, self._compiled.year(request.vars)))
+        return repeated
 
     def save(self) -> None:
         """Keep the tapes for later runs."""
-        self._shelf.save()
+        self._shelf.save(self._compiled.with_pieces)
 
     def _decline(self, reason: str) -> None:
         if reason not in self._declined:

@@ -7,8 +7,8 @@ Between two years only the compiled SQL of a node and the suffix of dbt's tempor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from orchestrator.dbt_runner.catalog import Relation, RelationName
 from orchestrator.dbt_runner.results import NodeResult
@@ -25,7 +25,8 @@ class TapedNode:
     """One node that dbt ran cleanly; ``statements`` are those of its materialization, in order.
 
     ``relation`` is what a model builds, None for a test. ``columns`` are those of its query, (name, type) in order,
-    where the relation did not exist before; nothing otherwise.
+    where the relation did not exist before; nothing otherwise. ``pieces`` are those of its SQL between which the year
+    stands, nothing where that is not known.
     """
 
     result: NodeResult
@@ -33,6 +34,7 @@ class TapedNode:
     compiled: str
     statements: tuple[str, ...]
     columns: tuple[tuple[str, str], ...] = ()
+    pieces: tuple[str, ...] = ()
 
     def doubt(self, words: Iterable[str]) -> str | None:
         """Return why these statements cannot be sent again, None when they can; ``words`` name the year."""
@@ -60,6 +62,11 @@ class TapedNode:
         kept = [text.split(self.compiled) for text in self.statements if self._is_sent(text)]
         return tuple(compiled.join(_SUFFIX.sub(suffix, part) for part in parts) for parts in kept)
 
+    def with_sql(self, compiled: str) -> TapedNode:
+        """Return what would have been recorded with other SQL."""
+        statements = tuple(compiled.join(text.split(self.compiled)) for text in self.statements)
+        return replace(self, compiled=compiled, statements=statements, pieces=())
+
     def _wrapped(self, text: str) -> bool:
         """Tell whether the compiled SQL stands in a statement once, and in parentheses of its own."""
         before, _, after = text.partition(self.compiled)
@@ -71,10 +78,23 @@ class TapedNode:
 
 @dataclass(frozen=True)
 class Tape:
-    """All nodes of one stage, parents first, and what the database held before: the relations that they build."""
+    """All nodes of one stage, parents first, and what the database held before: the relations that they build.
+
+    ``year`` is the year in which it was recorded, as it is printed.
+    """
 
     nodes: tuple[TapedNode, ...]
     before: tuple[tuple[RelationName, Relation | None], ...]
+    year: str
+
+    def relation_before(self, one: TapedNode) -> Relation | None:
+        """Return the relation of one of its nodes before the stage, None for a test and where there was none."""
+        return next((relation for name, relation in self.before if name == one.relation), None)
+
+    def with_sql(self, compiled: Mapping[str, str], year: str) -> Tape:
+        """Return what would have been recorded in another year, or another parse; SQL is by unique id."""
+        nodes = tuple(one.with_sql(compiled[one.result.unique_id]) for one in self.nodes)
+        return replace(self, nodes=nodes, year=year)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from orchestrator.dbt_runner.catalog import Relation, RelationName
 from orchestrator.dbt_runner.facts_cache import replace_file
@@ -67,6 +68,10 @@ class TapeShelf:
         """Tell whether SQL on a tape that no year reaches is what dbt would compile now."""
         return any(one.tape is tape and one.parse == self._parse for one in self._kept)
 
+    def of_parse(self) -> list[Tape]:
+        """Return all tapes that were recorded in this parse."""
+        return [one.tape for one in self._kept if one.parse == self._parse]
+
     def put(self, key: Key, tape: Tape) -> None:
         """Add a tape in place of those that it makes needless, and of the oldest where there are many."""
         signature = self._signature(tape)
@@ -77,10 +82,14 @@ class TapeShelf:
         self._kept = [new, *(one for one in self._kept if one.key != key or id(one) in kept)]
         self._changed = True
 
-    def save(self) -> None:
-        """Write what is new; other processes may have written meanwhile, and the last one stays."""
-        if not self._changed:
+    def save(self, complete: Callable[[Tape], Tape]) -> None:
+        """Write what is new, tapes of this parse completed; if other processes wrote meanwhile, the last one stays."""
+        kept = [
+            dataclasses.replace(one, tape=complete(one.tape)) if one.parse == self._parse else one for one in self._kept
+        ]
+        if not self._changed and kept == self._kept:
             return
+        self._kept = kept
         document = json.dumps([FORMAT, [dataclasses.asdict(one) for one in self._kept]])
         packed = zlib.compress(document.encode(), 1)
         replace_file(self._path, hashlib.sha256(packed).digest() + packed)
@@ -113,12 +122,13 @@ def _read(path: Path) -> list[Kept]:
         return []
 
 
-def _kept(key: list[object], signature: str, parse: str, tape: dict[str, list[dict[str, object]]]) -> Kept:
+def _kept(key: list[object], signature: str, parse: str, tape: dict[str, Any]) -> Kept:
     command, select, nodes = key
     assert isinstance(select, list) and isinstance(nodes, list)
     before = tuple(_relation(*one) for one in tape["before"])
-    taped = tuple(_node(**one) for one in tape["nodes"])  # type: ignore[arg-type]  # what asdict() wrote, by FORMAT
-    return Kept((str(command), tuple(select), tuple(nodes)), signature, parse, Tape(taped, before))
+    taped = tuple(_node(**one) for one in tape["nodes"])
+    played = Tape(taped, before, str(tape["year"]))
+    return Kept((str(command), tuple(select), tuple(nodes)), signature, parse, played)
 
 
 def _relation(name: object, relation: object) -> tuple[RelationName, Relation | None]:
@@ -135,6 +145,7 @@ def _node(
     compiled: str,
     statements: list[str],
     columns: list[list[str]],
+    pieces: list[str],
 ) -> TapedNode:
     return TapedNode(
         NodeResult(**result),  # type: ignore[arg-type]  # what asdict() wrote, checked by FORMAT
@@ -142,6 +153,7 @@ def _node(
         compiled,
         tuple(statements),
         _pairs(columns),
+        tuple(pieces),
     )
 
 

@@ -136,6 +136,47 @@ def test_sql_that_was_compiled_ahead_is_not_used_for_another_state(recorded: Wor
     assert found == rows_without(recorded, hooks=hooks)
 
 
+PRINTED = """\
+{{ config(materialized='incremental', tags=['PLAIN']) }}
+select {{ var('yr') }} as yr, 2024 as fixed, 'y{{ var('yr') }}' as label, id from {{ ref('start') }}
+{% if is_incremental() %}
+union all select yr + 1, fixed, label || 1, id from {{ this }} where yr = {{ var('yr') }} - 1
+{% endif %}
+"""
+DECIDED = """\
+{{ config(materialized='incremental', tags=['PLAIN']) }}
+select {{ var('yr') }} as yr, {{ 1 if var('yr') == 2027 else 2 }} as kind from {{ ref('start') }}
+"""
+
+
+def test_a_year_that_is_only_printed_needs_no_compiling(fresh: Callable[[str], Workspace]) -> None:
+    """Rows are those of dbt in years whose SQL was told from two others, beside a model that has to be compiled."""
+    workspace = fresh("replay")
+    only(workspace, "plain")
+    models = workspace.root / "dbt" / "models"
+    for path in models.glob("*.*"):
+        path.unlink()
+    (models / "printed.sql").write_text(PRINTED)
+    (models / "decided.sql").write_text(DECIDED)
+    for name in ("snapshots", "tests"):
+        shutil.rmtree(workspace.root / "dbt" / name)
+    config = workspace.config.read_text().replace("start_year: 1, end_year: 5", "start_year: 2022, end_year: 2028")
+    workspace.config.write_text(config)
+    workspace.simulate()
+    assert replayed(workspace)["plain"] == (False, False, True, True, True, True, True)
+    found = workspace.digests()
+    assert workspace.sql("select distinct yr from decided where kind = 1") == [(2027,)]
+    assert workspace.sql("select count(*) from printed where fixed <> 2024") == [(0,)]
+    with workspace.orchestrator() as orchestrator:
+        facts = orchestrator.runner.facts()
+        told = {node.name: facts.prints_year(node) for node in facts.models()}
+    assert told == {"printed": True, "decided": False}
+    for replay in ("auto", "off"):
+        workspace.database.unlink()
+        workspace.simulate(overrides={"execution.replay": replay})
+        assert workspace.digests() == found
+
+
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
 def test_damaged_tapes_are_not_played(recorded: Workspace, damage: str) -> None:
     """A file that is not as it was written counts as none."""

@@ -49,6 +49,7 @@ def node(
         code=((f"{kind} {name}", "0"),),
         inputs=(),
         uses_year=False,
+        prints_year=False,
         reuse_blocker=None,
     )
 
