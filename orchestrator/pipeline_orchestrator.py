@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from traceback import format_exception
 from uuid import uuid4
@@ -60,6 +60,9 @@ from orchestrator.self_healing.auto_initializer import AutoInitializer, open_rea
 from orchestrator.self_healing.initialization_state import InitializationResult, TableTier
 from orchestrator.self_healing.registry import node_of
 from orchestrator.timing import stopwatch, utc_now
+
+YEARS_BETWEEN_OPENINGS = 5
+"""An open DuckDB file holds more memory year by year; closing it gives that back, and costs 20 ms."""
 
 
 class PipelineOrchestrator:
@@ -241,7 +244,7 @@ class PipelineOrchestrator:
         self._repeat_left_hooks(run, ledger, start)
         self._begin(ledger, start)
         run.checkpoints = Checkpoints(facts, self._year_column())
-        years = tuple(self._year(run, ledger, start, year) for year in run.plan.years if year >= start.year)
+        years = tuple(self._years(run, ledger, start))
         self._fire(run, HookType.POST_SIMULATION)
         ledger.completed(self.runner)
         return SimulationResult(
@@ -288,6 +291,12 @@ class PipelineOrchestrator:
                     seconds=elapsed(),
                 )
             )
+
+    def _years(self, run: _Run, ledger: RunLedger, start: Start) -> Iterator[YearResult]:
+        for number, year in enumerate(year for year in run.plan.years if year >= start.year):
+            if number and number % YEARS_BETWEEN_OPENINGS == 0:
+                self.runner.release()
+            yield self._year(run, ledger, start, year)
 
     def _year(self, run: _Run, ledger: RunLedger, start: Start, year: int) -> YearResult:
         elapsed = stopwatch()

@@ -58,6 +58,22 @@ def test_a_plain_script_needs_no_guard(fresh: Fresh) -> None:
     assert workspace.sql("select count(*) from lake_level") == [(6,)]
 
 
+def test_a_long_run_closes_the_file_now_and_then(fresh: Fresh) -> None:
+    """Every fifth year begins with a closed database, which gives back the memory that an open one gathers."""
+    workspace = fresh("reservoir")
+    closed: list[int | None] = []
+
+    def look(context: HookContext) -> None:
+        if not orchestrator.runner.database_open:
+            closed.append(context.year)
+
+    with workspace.orchestrator(hooks=[Hook(HookType.PRE_YEAR, look)]) as orchestrator:
+        result = orchestrator.execute_multi_year_simulation(2000, 2011)
+    assert closed == [2005, 2010]
+    assert len(result.years) == 12
+    assert workspace.sql("select count(distinct water_year) from lake_level") == [(12,)]
+
+
 def test_two_orchestrators_run_side_by_side_in_threads(fresh: Fresh, tmp_path: Path) -> None:
     """Two databases in one process, each in a worker thread, do not wait for each other."""
     workspace = fresh("reservoir")
