@@ -26,15 +26,16 @@ from orchestrator.events import Emit, ReplayDeclined
 from orchestrator.timing import utc_now
 
 CLEAN = ("success", "pass")
+RunNodes = Callable[[Invoke, tuple[str, ...]], tuple[NodeResult, ...]]
 Aside = Callable[[Callable[[], Repeated], Callable[[], None]], Repeated]
 
 
 class Replayer:
     """Tapes and replays the stages of one dbt process.
 
-    ``compile_nodes`` gives the compiled SQL of nodes for some vars, None when dbt cannot; ``aside`` runs its first
-    argument beside the main thread, which alone gets signals, and the second one meanwhile in the main thread.
-    ``threads`` is how many nodes are sent at a time.
+    ``compile_nodes`` gives the compiled SQL of nodes for some vars, None when dbt cannot; ``run_nodes`` lets dbt run
+    some nodes of a request. ``aside`` runs its first argument beside the main thread, which alone gets signals, and the
+    second one meanwhile in the main thread. ``threads`` is how many nodes are sent at a time.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Replayer:
         proof: Callable[[], ReplayProof],
         year_vars: frozenset[str],
         compile_nodes: Compile,
+        run_nodes: RunNodes,
         aside: Aside,
         shelf: TapeShelf,
         threads: int,
@@ -54,6 +56,7 @@ class Replayer:
         self._find_proof = proof
         self._proof: ReplayProof | None = None
         self._year_vars = year_vars
+        self._run_nodes = run_nodes
         self._aside = aside
         self._shelf = shelf
         self._threads = threads
@@ -72,31 +75,51 @@ class Replayer:
         if self._proof is None:
             self._proof = self._find_proof()
         words = [str(request.vars.get(name)) for name in self._year_vars]
-        taped = []
+        taped: list[TapedNode] = []
+        reasons: dict[str, str] = {}
         for result, compiled in results:
-            node = self._facts.node(result.unique_id)
-            reason = self._proof.blocker(result.unique_id)
-            if reason is None and (node is None or result.status not in CLEAN):
-                reason = f"{result.name} was not clean"
-            if reason is None and result.unique_id in sent.compiling:
-                reason = f"{result.name} asks the database while it is compiled"
-            if reason is not None or node is None:
-                self._decline(reason or "")
+            if result.status not in CLEAN:
+                self._decline(f"{result.name} was not clean")
                 return
-            relation = node.relation if node.resource_type == "model" else None
-            one = TapedNode(result, relation, compiled, tuple(sent.statements.get(result.unique_id, ())))
-            doubt = one.doubt(words)
-            if doubt is not None:
-                self._decline(f"{result.name}: {doubt}")
-                return
-            taped.append(one)
+            one = self._taped(result, compiled, sent, words)
+            if isinstance(one, TapedNode):
+                taped.append(one)
+            else:
+                reasons[result.unique_id] = one
+        by_dbt = self._with_parents(reasons, [one.result.unique_id for one in taped])
+        taped = [one for one in taped if one.result.unique_id not in by_dbt]
+        if reasons and (not request.nodes or not taped):
+            self._decline(next(iter(reasons.values())))
+            return
         relations = [one.relation for one in taped if one.relation is not None]
         if before.unusual_for(relations):
             self._decline("tables of the stage have indexes, foreign keys, or leftovers of dbt")
             return
         nodes = self._with_columns(taped, before.catalog)
         found = tuple((name, before.catalog.get(name)) for name in relations)
-        self._shelf.put(_key(request), Tape(nodes, found, self._compiled.year(request.vars)))
+        self._shelf.put(_key(request), Tape(nodes, found, self._compiled.year(request.vars), by_dbt))
+
+    def _taped(self, result: NodeResult, compiled: str, sent: Sent, words: Sequence[str]) -> TapedNode | str:
+        """Return what to keep of a node, or the reason why it cannot be replayed."""
+        assert self._proof is not None
+        node = self._facts.node(result.unique_id)
+        reason = self._proof.blocker(result.unique_id)
+        if reason is not None:
+            return reason
+        if node is None:
+            return f"{result.name} is not known"
+        if result.unique_id in sent.compiling:
+            return f"{result.name} asks the database while it is compiled"
+        relation = node.relation if node.resource_type == "model" else None
+        one = TapedNode(result, relation, compiled, tuple(sent.statements.get(result.unique_id, ())))
+        doubt = one.doubt(words)
+        return one if doubt is None else f"{result.name}: {doubt}"
+
+    def _with_parents(self, unique_ids: Iterable[str], others: Sequence[str]) -> tuple[str, ...]:
+        """Return these nodes and those of the others that they need."""
+        needed = [*unique_ids]
+        above = self._facts.ancestors(needed)
+        return (*needed, *(other for other in others if other in above))
 
     def repeat(self, request: Invoke) -> Repeated | None:
         """Run a stage from its tape; None when there is none, or the database looks otherwise than it did.
@@ -111,6 +134,9 @@ class Replayer:
         if compiled is None:
             self._decline("dbt cannot compile it beforehand")
             return None
+        first = self._run_nodes(request, tape.by_dbt) if tape.by_dbt else ()
+        if any(result.status not in CLEAN for result in first):
+            return self._stopped(tape, first)
         order = waits_for(tape, self._facts, tests_first=request.command == "build")
 
         def work() -> Repeated:
@@ -120,7 +146,15 @@ class Replayer:
         repeated = self._aside(work, lambda: self._compiled.ahead(request.next_vars, now))
         if not repeated.left and not self._shelf.of_this_parse(tape):
             self._shelf.put(_key(request), tape.with_sql(compiled, self._compiled.year(request.vars)))
-        return repeated
+        return Repeated((*first, *repeated.nodes), repeated.left, by_dbt=bool(first))
+
+    def _stopped(self, tape: Tape, first: Sequence[NodeResult]) -> Repeated:
+        """Leave to dbt what does not need the nodes that failed, and skip the rest, as dbt does."""
+        below = self._facts.descendants(result.unique_id for result in first if result.status not in CLEAN)
+        nodes = [one.result for one in tape.nodes]
+        skipped = [replace(node, status="skipped", seconds=0.0) for node in nodes if node.unique_id in below]
+        left = tuple(node.unique_id for node in nodes if node.unique_id not in below)
+        return Repeated((*first, *skipped), left, by_dbt=True)
 
     def save(self) -> None:
         """Keep the tapes for later runs."""

@@ -20,10 +20,14 @@ from orchestrator.timing import stopwatch, utc_now
 
 @dataclass(frozen=True)
 class Repeated:
-    """The outcome of a replay: what ran, in the order of the tape, and the unique ids that are left to dbt."""
+    """The outcome of a replay: what ran, and the unique ids that are left to dbt.
+
+    ``by_dbt`` tells that dbt ran some of them already.
+    """
 
     nodes: tuple[NodeResult, ...]
     left: tuple[str, ...]
+    by_dbt: bool = False
 
 
 def send(

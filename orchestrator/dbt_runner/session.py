@@ -149,9 +149,11 @@ class DbtSession:
             replayer.keep(request, before, sent, results)
             return tuple(result for result, _ in results), False
         if not repeated.left:
-            return repeated.nodes, True
-        rest = self._run(replace(request, select=(), nodes=repeated.left))
-        return (*repeated.nodes, *(result for result, _ in rest)), False
+            return repeated.nodes, not repeated.by_dbt
+        return (*repeated.nodes, *self._run_nodes(request, repeated.left)), False
+
+    def _run_nodes(self, request: Invoke, unique_ids: tuple[str, ...]) -> tuple[NodeResult, ...]:
+        return tuple(result for result, _ in self._run(replace(request, select=(), nodes=unique_ids)))
 
     def _run(self, request: Invoke) -> list[tuple[NodeResult, str]]:
         """Run one dbt command; return the outcome and the compiled SQL of each node, as they were done."""
@@ -189,6 +191,7 @@ class DbtSession:
             self._replay_proof,
             self._settings.year_vars,
             self._compile,
+            self._run_nodes,
             self._aside,
             TapeShelf(self.facts, tapes_path(self._settings), parse_digest(self._manifests[_key(self._settings.vars)])),
             int(get_adapter_by_type(self.facts.adapter).config.threads),

@@ -80,12 +80,14 @@ class TapedNode:
 class Tape:
     """All nodes of one stage, parents first, and what the database held before: the relations that they build.
 
-    ``year`` is the year in which it was recorded, as it is printed.
+    ``year`` is the year in which it was recorded, as it is printed. ``by_dbt`` are the unique ids of nodes of the stage
+    that are not on the tape, for dbt has to run them, and before it.
     """
 
     nodes: tuple[TapedNode, ...]
     before: tuple[tuple[RelationName, Relation | None], ...]
     year: str
+    by_dbt: tuple[str, ...] = ()
 
     def relation_before(self, one: TapedNode) -> Relation | None:
         """Return the relation of one of its nodes before the stage, None for a test and where there was none."""

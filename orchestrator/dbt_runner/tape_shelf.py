@@ -127,7 +127,7 @@ def _kept(key: list[object], signature: str, parse: str, tape: dict[str, Any]) -
     assert isinstance(select, list) and isinstance(nodes, list)
     before = tuple(_relation(*one) for one in tape["before"])
     taped = tuple(_node(**one) for one in tape["nodes"])
-    played = Tape(taped, before, str(tape["year"]))
+    played = Tape(taped, before, str(tape["year"]), tuple(tape["by_dbt"]))
     return Kept((str(command), tuple(select), tuple(nodes)), signature, parse, played)
 
 

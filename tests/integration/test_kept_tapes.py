@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from orchestrator import Hook, HookContext, HookType
-from orchestrator.events import ReplayDeclined
+from orchestrator.events import NodeFinished, ReplayDeclined
+from orchestrator.exceptions import InitializationError
 from tests.integration.conftest import Shelf, Workspace
 from tests.integration.test_replay import ledger, only, replayed
 
@@ -222,3 +223,37 @@ def test_a_repair_is_replayed(fresh: Callable[[str], Workspace], tmp_path: Path)
     assert set(before) <= set(result.tables_created)
     assert workspace.digests() == before
     assert tapes.stat().st_mtime_ns == kept.st_mtime_ns
+
+
+ASKING = """\
+-- depends_on: {{ ref('deep') }}
+{{ config(tags=['FOUNDATION'], materialized='table') }}
+select {{ run_query('select count(*) from ' ~ ref('deep')).columns[0][0] if execute else 0 }} as lakes
+"""
+ABOVE = "{{ config(tags=['FOUNDATION'], materialized='table') }} select * from {{ ref('lakes') }}"
+BELOW = "{{ config(tags=['FOUNDATION'], materialized='table') }} select 10 / lakes as share from {{ ref('asking') }}"
+
+
+def test_a_repair_is_replayed_around_what_dbt_has_to_run(fresh: Callable[[str], Workspace]) -> None:
+    """A model that asks the database, and what it reads, are run by dbt; when it fails, what needs it is skipped."""
+    workspace = fresh("reservoir")
+    models = workspace.root / "dbt" / "models" / "foundation"
+    for name, text in {"deep": ABOVE, "asking": ASKING, "below": BELOW}.items():
+        (models / f"{name}.sql").write_text(text)
+    found = []
+    for _ in range(2):
+        workspace.database.unlink(missing_ok=True)
+        workspace.events.clear()
+        with workspace.orchestrator() as orchestrator:
+            orchestrator.initializer.ensure_initialized()
+        found.append(workspace.digests())
+        finished = [event.name for event in workspace.events if isinstance(event, NodeFinished)]
+        assert len(finished) == len(set(finished))
+    assert found[0] == found[1]
+    assert finished.index("deep") < finished.index("asking") < finished.index("stg_rain")
+    (models / "asking.sql").write_text(ASKING.replace("count(*)", "no_such_column"))
+    workspace.database.unlink()
+    with workspace.orchestrator() as orchestrator, pytest.raises(InitializationError, match="no_such_column") as caught:
+        orchestrator.initializer.ensure_initialized()
+    assert "1 nodes that depend on it were skipped" in str(caught.value)
+    assert {"deep", "stg_rain", "lake_shape"} <= workspace.tables() and "below" not in workspace.tables()
