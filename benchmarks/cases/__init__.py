@@ -14,6 +14,7 @@ Found = tuple[list[Table], list[str]]
 # In the order in which they run and are shown.
 NAMES = (
     "five_years",
+    "between_runs",
     "peers",
     "cold_init",
     "partial_heal",

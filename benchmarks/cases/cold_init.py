@@ -26,7 +26,7 @@ def run(bench: Bench) -> tuple[list[Table], list[str]]:
     contenders = [_ours(bench, march), _by_commands(bench, march)]
     warm = bench.compete(contenders)
     checks = [_equal_but_for_state(bench, march)]
-    clones = [replace(each, before=_forgetful(march.place(bench, each.name), each.before)) for each in contenders]
+    clones = [replace(each, before=forgetful(march.place(bench, each.name), each.before)) for each in contenders]
     cold = bench.compete(clones)
     return [Table("no database, parsed before", warm), Table("no database, new clone", cold)], checks
 
@@ -44,7 +44,9 @@ def _by_commands(bench: Bench, march: March) -> Contender:
     return Contender(DBT_COMMANDS, commands, before=lambda: remove(database))
 
 
-def _forgetful(folder: Path, before: Callable[[], None]) -> Callable[[], None]:
+def forgetful(folder: Path, before: Callable[[], None]) -> Callable[[], None]:
+    """Prepare a round as if the project had just been cloned."""
+
     def forget() -> None:
         for name in CACHES:
             shutil.rmtree(folder / name, ignore_errors=True)
