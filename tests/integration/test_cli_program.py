@@ -23,6 +23,17 @@ def test_help_is_light_and_names_every_command(lakes: Cli) -> None:
     assert not imported & {"dbt", "duckdb", "sqlalchemy", "orchestrator.config", "orchestrator.factory"}
 
 
+def test_a_healthy_check_is_light(lakes: Cli) -> None:
+    """A look that finds nothing imports only what it needs: no run, no history, no progress, no other command."""
+    told = lakes("check", python=["-X", "importtime"])
+    assert told.exit_code == 0
+    imported = {line.rpartition("|")[2].strip() for line in told.err.splitlines()}
+    assert "orchestrator.wiring" in imported
+    ours = ("cli.simulate", "factory", "pipeline_orchestrator", "locking", "listeners.progress", "storage")
+    heavy = {"dbt", "sqlalchemy", "filelock", "multiprocessing"}
+    assert not imported & {*heavy, *(f"orchestrator.{name}" for name in ours)}
+
+
 def test_version(lakes: Cli) -> None:
     """--version says who it is."""
     told = lakes("--version")
@@ -39,6 +50,7 @@ def test_version(lakes: Cli) -> None:
         (["check", "--set", "simulation.end_yaer=2003"], "end_year"),
         (["check", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["init", "--timeout", "0"], "timeout_seconds is 0"),
+        (["check", "--set", "hooks=[{type: pre_year, call: 'no_such:hook'}]"], "no_such:hook"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2(lakes: Cli, args: list[str], words: str) -> None:
