@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.text import Text
 
 from orchestrator.cli.command import Command, command, ended, load_config, progress_for, shown_path
+from orchestrator.cli.leaving import nothing_is_left
 from orchestrator.cli.options import (
     CommonOptions,
     ConfigOption,
@@ -62,6 +63,8 @@ def _check(options: CommonOptions, output: Output) -> int:
     _show(output, look.required, findings)
     where = shown_path(look.database)
     output.say(_verdict(len(look.required), len(findings), where, options.same_workspace(ADVICE)))
+    if not config.hooks:
+        nothing_is_left()
     return FOUND if findings else 0
 
 
