@@ -17,9 +17,12 @@ def main() -> int:
         from orchestrator.cli.signals import end_like_ctrl_c
 
         end_like_ctrl_c()
-        from orchestrator.cli.app import run_program
+        from orchestrator.cli.ahead import dbt_started
 
-        return run_program(sys.argv[1:])
+        with dbt_started(sys.argv[1:]):
+            from orchestrator.cli.app import run_program
+
+            return run_program(sys.argv[1:])
     except KeyboardInterrupt:
         print("Interrupted; run the same command again.", file=sys.stderr)
         return INTERRUPTED

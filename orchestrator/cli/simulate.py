@@ -29,7 +29,6 @@ from orchestrator.cli.records import simulation_record
 from orchestrator.cli.summary import show_summary
 from orchestrator.cli.time_table import show_time_spent
 from orchestrator.cli.year_range import parse_range, shown_years
-from orchestrator.dbt_runner.process import DbtProcess
 from orchestrator.listeners.time_spent import TimeSpent
 
 
@@ -83,7 +82,6 @@ def _simulate(
     auto_initialize: bool,
 ) -> int:
     first, last = parse_range(years)
-    DbtProcess.start_ahead()
     config = load_config(options, timeout=timeout)
     span = shown_years(config.years(first, last))
     database = shown_path(config.database_path)

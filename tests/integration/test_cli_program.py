@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.integration.cli_project import Cli, healed_home, lakes
-from tests.integration.conftest import REPOSITORY
+from tests.integration.conftest import REPOSITORY, dbt_processes
 
 __all__ = ["healed_home", "lakes"]
 
@@ -32,6 +32,14 @@ def test_a_healthy_check_is_light(lakes: Cli) -> None:
     ours = ("cli.simulate", "factory", "pipeline_orchestrator", "locking", "listeners.progress", "storage")
     heavy = {"dbt", "sqlalchemy", "filelock", "multiprocessing"}
     assert not imported & {*heavy, *(f"orchestrator.{name}" for name in ours)}
+
+
+@pytest.mark.parametrize("args", [["--nonsense"], ["--scenario", "dry"], ["2003-1999"], ["--help"], ["--dry-run"]])
+def test_a_run_that_does_not_begin_leaves_no_dbt_process(lakes: Cli, args: list[str]) -> None:
+    """The dbt process that was started before anybody knew better is gone when the command is."""
+    told = lakes("simulate", *args)
+    assert told.exit_code == (0 if args[0] in {"--help", "--dry-run"} else 2)
+    assert dbt_processes(lakes.root) == []
 
 
 def test_version(lakes: Cli) -> None:
