@@ -9,7 +9,15 @@ import typer
 from rich.text import Text
 
 from orchestrator.cli.clock import since_start
-from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.command import (
+    Command,
+    command,
+    leave_at_once,
+    load_config,
+    orchestrator_for,
+    progress_for,
+    shown_path,
+)
 from orchestrator.cli.options import (
     NO_VALUE,
     CommonOptions,
@@ -105,4 +113,5 @@ def _simulate(
     if config.storage.enabled:
         output.say(f"history   orchestrator runs show {result.run_id[:8]}")
     output.say(f"events    {shown_path(config.root / 'var' / 'runs' / result.run_id / 'events.jsonl')}")
+    leave_at_once(orchestrator)
     return 0
