@@ -1,10 +1,17 @@
-"""Run the command line: ``python -m orchestrator``."""
+"""Run the command line: ``python -m orchestrator``, or the program ``orchestrator``."""
 
 from __future__ import annotations
 
 import sys
 
 from orchestrator.cli import main
+from orchestrator.cli.leaving import leave_with
+
+
+def run() -> int:
+    """Run the command line on ``sys.argv`` and return its exit code; the process ends with it."""
+    return leave_with(main)
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

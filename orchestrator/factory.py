@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from uuid import uuid4
 
 from orchestrator.config import HookType, SimulationConfig, backups_dir
 from orchestrator.dbt_runner.runner import DbtRunner
-from orchestrator.dbt_runner.settings import DbtSettings
 from orchestrator.events import HEALING_HOOK, Emit, Event
 from orchestrator.exceptions import ConfigurationError
 from orchestrator.listeners.fan_out import fan_out
 from orchestrator.listeners.json_lines import JsonLinesListener
-from orchestrator.locking import DatabaseMutex
 from orchestrator.pipeline.hooks import Hook, HookManager, hooks_from_config, hooks_from_entry_points
 from orchestrator.pipeline_orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.auto_initializer import AutoInitializer
 from orchestrator.self_healing.registry import configured_tables
 from orchestrator.storage.listener import RunHistoryListener
+from orchestrator.wiring import dbt_runner, one_mutex
 
 Listener = Callable[[Event], None]
 
@@ -61,8 +58,8 @@ def create_orchestrator(
     runs_dir = settled.root / "var" / "runs"
     history = [RunHistoryListener(settled.storage_url, runs_dir)] if settled.storage.enabled else []
     emit = fan_out([JsonLinesListener(runs_dir), *history, *watchers])
-    runner = DbtRunner(dbt_settings(settled), emit=emit)
-    mutex = _one_mutex(settled, runner, emit)
+    runner = dbt_runner(settled, emit)
+    mutex = one_mutex(settled, runner, emit)
     copies = _Copies(settled, runner, emit)
     heal = auto_initialize and settled.self_healing.auto_initialize
     initializer = AutoInitializer(
@@ -129,23 +126,6 @@ class _Copies:
         return facts.database_path
 
 
-def dbt_settings(config: SimulationConfig) -> DbtSettings:
-    """Return what the dbt process is told for a configuration."""
-    years = frozenset() if config.simulation is None else frozenset({config.simulation.year_var})
-    return DbtSettings(
-        project_dir=config.project_dir,
-        profiles_dir=config.profiles_dir,
-        cwd=config.root,
-        cache_dir=config.root / "var" / "dbt",
-        profile=config.dbt.profile,
-        target=config.dbt.target,
-        threads=config.dbt.threads,
-        database=config.database_path,
-        vars=dict(config.dbt_vars()),
-        year_vars=years,
-    )
-
-
 def _heal(initializer: AutoInitializer) -> None:
     initializer.ensure_initialized()
 
@@ -163,28 +143,3 @@ def _settle(
         made = SimulationConfig.from_mapping(config, root=Path.cwd(), overrides=overrides)
         return made if database is None else made.with_overrides(database=database)
     return SimulationConfig.load(config, overrides=overrides, database=database)
-
-
-def _one_mutex(config: SimulationConfig, runner: DbtRunner, emit: Emit) -> Callable[[], DatabaseMutex]:
-    """Return a function that gives the database's one mutex object, once its path is known."""
-    made: list[DatabaseMutex] = []
-
-    def mutex() -> DatabaseMutex:
-        if not made:
-            made.append(_mutex(config, runner, emit))
-        return made[0]
-
-    return mutex
-
-
-def _mutex(config: SimulationConfig, runner: DbtRunner, emit: Emit) -> DatabaseMutex:
-    run_id = str(uuid4())
-    if config.database_path is not None:
-        return DatabaseMutex(config.database_path, run_id=run_id, emit=emit)
-    facts = runner.known_facts() or runner.facts()
-    if facts.database_path is not None:
-        return DatabaseMutex(facts.database_path, run_id=run_id, emit=emit)
-    place = f"{facts.adapter}:{facts.profile}:{facts.target}:{facts.project_dir}"
-    name = hashlib.sha256(place.encode()).hexdigest()[:16]
-    lock_path = config.root / "var" / "locks" / f"{name}.lock"
-    return DatabaseMutex(place, run_id=run_id, emit=emit, lock_path=lock_path)

@@ -56,7 +56,8 @@ from orchestrator.pipeline.workflow import (
     outputs_of,
 )
 from orchestrator.processes import ProcessIdentity
-from orchestrator.self_healing.auto_initializer import AutoInitializer, open_reader
+from orchestrator.self_healing.auto_initializer import AutoInitializer
+from orchestrator.self_healing.database_look import open_reader
 from orchestrator.self_healing.initialization_state import InitializationResult, TableTier
 from orchestrator.self_healing.registry import node_of
 from orchestrator.timing import stopwatch, utc_now

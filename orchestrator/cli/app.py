@@ -2,75 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
+import importlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli import INTERRUPTED, check, doctor, init, migrate, plan, simulate
-from orchestrator.cli.backup import commands as backup
-from orchestrator.cli.command import Command
-from orchestrator.cli.failures import Failure, document, paragraph
+from orchestrator.cli import INTERRUPTED
 from orchestrator.cli.options import NO_VALUE
 from orchestrator.cli.output import Output
-from orchestrator.cli.runs import commands as runs
 
 Flag = bool  # Typer calls back with one positional value
 DISTRIBUTION = "dbt-year-orchestrator"
 USAGE = 2
 
-app = typer.Typer(
-    name="orchestrator",
-    help="Run dbt projects that march through time: years × stages over one database that heals itself.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 check or doctor found something, "
-    "75 database locked, 124 timeout, 130 interrupted.",
-)
-COMMANDS: tuple[Callable[..., Command], ...] = (
-    simulate.simulate,
-    check.check,
-    init.init,
-    plan.plan,
-    doctor.doctor,
-    migrate.migrate,
-)
-for function in COMMANDS:
-    app.command()(function)
-GROUPS: dict[str, tuple[str, dict[str, Callable[..., Command]]]] = {
+# Each command lies in the module of its name, a group's commands in its module ``commands``.
+COMMANDS = ("simulate", "check", "init", "plan", "doctor", "migrate")
+GROUPS = {
     "runs": (
         "The history of runs: who ran what, when, how long and how it ended.",
-        {
-            "list": runs.list_,
-            "show": runs.show,
-            "diff": runs.diff,
-            "import": runs.import_,
-            "delete": runs.delete,
-        },
+        {"list": "list_", "show": "show", "diff": "diff", "import": "import_", "delete": "delete"},
     ),
     "backup": (
         "Copies of the workspace's databases, and the way back.",
-        {
-            "create": backup.create,
-            "list": backup.list_,
-            "verify": backup.verify,
-            "restore": backup.restore,
-            "prune": backup.prune,
-        },
+        {"create": "create", "list": "list_", "verify": "verify", "restore": "restore", "prune": "prune"},
     ),
 }
-for group, (about, functions) in GROUPS.items():
-    part = typer.Typer(help=about, no_args_is_help=True)
-    for name, function in functions.items():
-        part.command(name)(function)
-    app.add_typer(part, name=group)
+
+
+def application(names: Iterable[str] = (*COMMANDS, *GROUPS)) -> typer.Typer:
+    """Put these commands and groups together, in the order of their lists; no module of another is imported."""
+    app = typer.Typer(
+        name="orchestrator",
+        help="Run dbt projects that march through time: years × stages over one database that heals itself.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 check or doctor found something, "
+        "75 database locked, 124 timeout, 130 interrupted.",
+    )
+    app.callback()(_common)
+    for name in names:
+        if name in GROUPS:
+            about, functions = GROUPS[name]
+            part = typer.Typer(help=about, no_args_is_help=True)
+            for word, function in functions.items():
+                part.command(word)(_function(f"{name}.commands", function))
+            app.add_typer(part, name=name)
+        else:
+            app.command()(_function(name, name))
+    return app
+
+
+def _function(module: str, name: str) -> Callable[..., object]:
+    function: Callable[..., object] = getattr(importlib.import_module(f"orchestrator.cli.{module}"), name)
+    return function
 
 
 def _show_version(wanted: Flag) -> None:
     if wanted:
+        from importlib.metadata import PackageNotFoundError, version  # brings a parser of mails along
+
         try:
             print(f"orchestrator {version(DISTRIBUTION)}")
         except PackageNotFoundError:
@@ -78,7 +71,6 @@ def _show_version(wanted: Flag) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _common(
     *,
     show_version: Annotated[
@@ -93,21 +85,26 @@ def _common(
 
 def run_program(args: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    named = [name for name in args[:1] if name in COMMANDS or name in GROUPS]
+    app = application(named) if named else application()
     try:
-        command: Command | int | None = app(args=list(args), prog_name="orchestrator", standalone_mode=False)
+        command: object = app(args=list(args), prog_name="orchestrator", standalone_mode=False)
     except typer.TyperException as error:
         return _refuse(error, args)
     if command == INTERRUPTED:  # Typer's word for Ctrl-C while it reads the command line
         raise KeyboardInterrupt
-    return command() if callable(command) else command or 0
+    if callable(command):
+        command = command()
+    return command if isinstance(command, int) else 0
 
 
 def _refuse(error: typer.TyperException, args: Sequence[str]) -> int:
+    from orchestrator.cli.failures import Failure, document, paragraph  # not needed where all is well
+
     message = error.format_message()
     if not message:  # a bare call shows the help, which is all there is to say
         return USAGE
-    names = [function.__name__ for function in COMMANDS]
-    words = [name for name in args[:1] if name in names or name in GROUPS]
+    words = [name for name in args[:1] if name in COMMANDS or name in GROUPS]
     if words and words[0] in GROUPS:
         words += [name for name in args[1:2] if name in GROUPS[words[0]][1]]
     path = " ".join(["orchestrator", *words])

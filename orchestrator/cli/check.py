@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
 
-from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.command import Command, command, ended, load_config, progress_for, shown_path
+from orchestrator.cli.leaving import nothing_is_left
 from orchestrator.cli.options import (
     CommonOptions,
     ConfigOption,
@@ -18,8 +20,12 @@ from orchestrator.cli.options import (
     VerboseOption,
 )
 from orchestrator.cli.output import Output
+from orchestrator.listeners.fan_out import fan_out
 
 if TYPE_CHECKING:
+    from orchestrator.config import SimulationConfig
+    from orchestrator.dbt_runner.project import ProjectFacts
+    from orchestrator.dbt_runner.runner import DbtRunner
     from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding
 
 FOUND = 3
@@ -45,21 +51,48 @@ def check(
 
 def _check(options: CommonOptions, output: Output) -> int:
     config = load_config(options)
-    with progress_for(output) as progress, orchestrator_for(config, [progress]) as orchestrator:
-        facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
-        checker = orchestrator.initializer.checker(facts)
-        findings = {finding.table: finding for finding in checker.findings()}
+    look = _look(config, output)
+    findings = {finding.table: finding for finding in look.findings}
     output.write_json(
         {
             "healthy": not findings,
-            "required": len(checker.required),
-            "tables": [_row(table, findings.get(table)) for table in checker.required],
+            "required": len(look.required),
+            "tables": [_row(table, findings.get(table)) for table in look.required],
         }
     )
-    _show(output, checker.required, findings)
-    where = shown_path(facts.database_path)
-    output.say(_verdict(len(checker.required), len(findings), where, options.same_workspace(ADVICE)))
+    _show(output, look.required, findings)
+    where = shown_path(look.database)
+    output.say(_verdict(len(look.required), len(findings), where, options.same_workspace(ADVICE)))
+    if not config.hooks:
+        nothing_is_left()
     return FOUND if findings else 0
+
+
+class _Look(NamedTuple):
+    required: tuple[RequiredTable, ...]
+    findings: tuple[TableFinding, ...]
+    database: Path | None
+
+
+def _look(config: SimulationConfig, output: Output) -> _Look:
+    """Look at the database; dbt is started, and shown, only where the project has changed since its last parse."""
+    from orchestrator.wiring import dbt_runner, table_checker  # slow to import
+
+    if config.hooks:
+        from orchestrator.pipeline.hooks import hooks_from_config  # as above
+
+        hooks_from_config(config)
+
+    def look(runner: DbtRunner, facts: ProjectFacts) -> _Look:
+        checker = table_checker(config, runner, facts)
+        return _Look(checker.required, checker.findings(), facts.database_path)
+
+    quick = dbt_runner(config)
+    known = quick.known_facts()
+    if known is not None:
+        return look(quick, known)
+    with progress_for(output) as progress, ended(dbt_runner(config, fan_out([progress]))) as runner:
+        return look(runner, runner.facts())
 
 
 def _row(table: RequiredTable, finding: TableFinding | None) -> dict[str, str | None]:

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.failures import tell
+from orchestrator.cli.leaving import nothing_is_left
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.signals import ignore_further
-from orchestrator.events import Event
-from orchestrator.listeners.progress import Progress
+from orchestrator.events import HEALING_HOOK, Event
 
 if TYPE_CHECKING:
     from orchestrator.config import SimulationConfig
+    from orchestrator.dbt_runner.runner import DbtRunner
+    from orchestrator.listeners.progress import Progress
     from orchestrator.pipeline_orchestrator import PipelineOrchestrator
 
 Body = Callable[[CommonOptions, Output], int]
@@ -74,17 +76,32 @@ def orchestrator_for(
     from orchestrator.factory import create_orchestrator  # slow to import, see above
 
     orchestrator = create_orchestrator(config, auto_initialize=auto_initialize, listeners=listeners)
-    try:
+    with ended(orchestrator.runner):
         yield orchestrator
+
+
+def leave_at_once(orchestrator: PipelineOrchestrator) -> None:
+    """Let the process end at once after this command, unless hooks of the user may hold something unwritten."""
+    if all(hook.name == HEALING_HOOK for hook in orchestrator.hooks.list_hooks()):
+        nothing_is_left()
+
+
+@contextmanager
+def ended(runner: DbtRunner) -> Iterator[DbtRunner]:
+    """End the dbt process in any case, on Ctrl-C whatever it is doing."""
+    try:
+        yield runner
     except KeyboardInterrupt:
-        orchestrator.runner.stop()
+        runner.stop()
         raise
     finally:
-        orchestrator.close()
+        runner.close()
 
 
 def progress_for(output: Output) -> Progress:
     """Return the progress display of a command."""
+    from orchestrator.listeners.progress import Progress  # slow to import, and a healthy look shows none
+
     return Progress(output.people, detail=output.verbosity > 0)
 
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.command import (
+    Command,
+    command,
+    leave_at_once,
+    load_config,
+    orchestrator_for,
+    progress_for,
+    shown_path,
+)
 from orchestrator.cli.options import (
     NO_VALUE,
     CommonOptions,
@@ -70,6 +78,7 @@ def _init(options: CommonOptions, output: Output, *, timeout: float | None) -> i
         result = orchestrator.initializer.ensure_initialized()
     output.write_json(initialization_record(result))
     _show_result(output, result)
+    leave_at_once(orchestrator)
     return 0
 
 

@@ -9,7 +9,15 @@ import typer
 from rich.text import Text
 
 from orchestrator.cli.clock import since_start
-from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.command import (
+    Command,
+    command,
+    leave_at_once,
+    load_config,
+    orchestrator_for,
+    progress_for,
+    shown_path,
+)
 from orchestrator.cli.options import (
     NO_VALUE,
     CommonOptions,
@@ -29,7 +37,6 @@ from orchestrator.cli.records import simulation_record
 from orchestrator.cli.summary import show_summary
 from orchestrator.cli.time_table import show_time_spent
 from orchestrator.cli.year_range import parse_range, shown_years
-from orchestrator.dbt_runner.process import DbtProcess
 from orchestrator.listeners.time_spent import TimeSpent
 
 
@@ -83,7 +90,6 @@ def _simulate(
     auto_initialize: bool,
 ) -> int:
     first, last = parse_range(years)
-    DbtProcess.start_ahead()
     config = load_config(options, timeout=timeout)
     span = shown_years(config.years(first, last))
     database = shown_path(config.database_path)
@@ -107,4 +113,5 @@ def _simulate(
     if config.storage.enabled:
         output.say(f"history   orchestrator runs show {result.run_id[:8]}")
     output.say(f"events    {shown_path(config.root / 'var' / 'runs' / result.run_id / 'events.jsonl')}")
+    leave_at_once(orchestrator)
     return 0

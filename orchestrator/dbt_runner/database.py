@@ -10,7 +10,7 @@ from dbt.adapters.base.impl import BaseAdapter
 from dbt.adapters.factory import get_adapter_by_type
 from dbt.contracts.graph.nodes import ManifestNode
 
-from orchestrator.dbt_runner.catalog import CATALOG_SQL, SECONDS_TO_WAIT_FOR_OTHERS, Catalog, catalog_of_rows
+from orchestrator.dbt_runner.catalog import SECONDS_TO_WAIT_FOR_OTHERS, Catalog, catalog_of_rows, read_catalog
 from orchestrator.dbt_runner.database_errors import database_error, known_database_error, refuse_other_database
 from orchestrator.dbt_runner.project import ProjectFacts
 from orchestrator.exceptions import DatabaseLockedError, DbtError, OrchestratorError
@@ -58,7 +58,7 @@ class ProjectDatabase:
     def catalog(self) -> Catalog:
         """Take a snapshot of the relations in the schemas that the project uses."""
         if self._facts.adapter == "duckdb":
-            return catalog_of_rows(self.query(CATALOG_SQL))
+            return read_catalog(self.query)
         adapter = self._adapter()
         rows: list[tuple[object, ...]] = []
         nodes = [(node.database, node.schema) for node in self._facts.nodes]

@@ -63,7 +63,7 @@ class NodeFacts:
     prints_year: bool
     reuse_blocker: str | None
 
-    @property
+    @cached_property
     def relation(self) -> RelationName:
         """Return the name of the relation that this node builds."""
         return RelationName.of(self.database, self.schema, self.identifier)
@@ -173,11 +173,19 @@ class ProjectFacts:
 
     def code_of(self, node: NodeFacts) -> dict[str, str]:
         """Return what a node's rows are made by: its own code and that of the ephemeral models it reads."""
-        return {name: checksum for part in self._with_ephemerals(node) for name, checksum in part.code}
+        found = self._codes.get(node.unique_id)
+        if found is None:
+            found = {name: checksum for part in self._with_ephemerals(node) for name, checksum in part.code}
+            self._codes[node.unique_id] = found
+        return found
 
     def inputs_of(self, node: NodeFacts) -> dict[str, str]:
         """Return the variables that a node and the ephemeral models it reads use, and their values as JSON."""
-        return {name: value for part in self._with_ephemerals(node) for name, value in part.inputs}
+        found = self._inputs.get(node.unique_id)
+        if found is None:
+            found = {name: value for part in self._with_ephemerals(node) for name, value in part.inputs}
+            self._inputs[node.unique_id] = found
+        return found
 
     def reads_year(self, node: NodeFacts) -> bool:
         """Tell whether a node, or an ephemeral model that it reads, reads the year variable."""
@@ -194,6 +202,14 @@ class ProjectFacts:
             parents = [nodes[parent] for parent in part.depends_on if parent in nodes]
             found += [p for p in parents if p.materialized == "ephemeral" and p not in found]
         return found
+
+    @cached_property
+    def _codes(self) -> dict[str, dict[str, str]]:
+        return {}  # filled as they are asked for: a healthy look asks for all of them, again and again
+
+    @cached_property
+    def _inputs(self) -> dict[str, dict[str, str]]:
+        return {}  # as above
 
     @cached_property
     def _models(self) -> tuple[NodeFacts, ...]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.dbt_runner.catalog import Catalog, RelationName
 from orchestrator.dbt_runner.facts_cache import cached_facts
 from orchestrator.dbt_runner.failures import raise_for_failures
-from orchestrator.dbt_runner.process import DbtProcess, environment
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.results import DbtResult
 from orchestrator.dbt_runner.settings import (
@@ -29,6 +28,9 @@ from orchestrator.dbt_runner.settings import (
 from orchestrator.events import CommandStarted, DbtStarted, Emit, Event, ignore
 from orchestrator.exceptions import ConfigurationError, DbtProcessError
 from orchestrator.timing import Deadline, utc_now
+
+if TYPE_CHECKING:
+    from orchestrator.dbt_runner.process import DbtProcess
 
 OPENING = (Invoke, Query, Execute, ReadCatalog, CreateEmpty)
 Selection = str | Sequence[str]
@@ -67,6 +69,8 @@ class DbtRunner:
 
     def start(self) -> None:
         """Start the dbt process, which begins to import and parse; return at once."""
+        from orchestrator.dbt_runner.process import DbtProcess, environment  # a look at a database starts none
+
         with self._one_at_a_time:
             if self._process is None or not self._process.alive():
                 self._process = DbtProcess.take(self._pass_on)

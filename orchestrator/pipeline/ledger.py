@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Protocol
 
-from orchestrator.dbt_runner.catalog import RelationName
+from orchestrator.dbt_runner.catalog import Catalog, RelationName
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.exceptions import DatabaseError
 
@@ -125,17 +125,22 @@ class Ledger:
         return next((run.components for run in reversed(self.runs) if run.fingerprint == fingerprint), {})
 
 
-def ledger_version(reader: Reader, database: str) -> int:
+def ledger_version(reader: Reader, database: str, catalog: Catalog | None = None) -> int:
     """Return the layout of the ledger in a database, 0 where there is none or a part of it is gone.
+
+    ``catalog`` is a snapshot of all of the database, which spares the question for the names of its tables.
 
     Raises:
         DatabaseError: a newer version of this program wrote it.
     """
-    rows = reader.query(
-        f"select table_name from information_schema.tables where lower(table_schema) = '{SCHEMA}'"
-        + (f" and lower(table_catalog) = {_text(database.lower())}" if database else "")
-    )
-    there = {str(name).lower() for (name,) in rows}
+    if catalog is not None and database:
+        there = {name for name in TABLES if catalog.get(RelationName.of(database, SCHEMA, name)) is not None}
+    else:
+        rows = reader.query(
+            f"select table_name from information_schema.tables where lower(table_schema) = '{SCHEMA}'"
+            + (f" and lower(table_catalog) = {_text(database.lower())}" if database else "")
+        )
+        there = {str(name).lower() for (name,) in rows}
     if "ledger_version" not in there:
         return 0
     newest = reader.query(f"select max(version) from {_place(database)}.ledger_version")[0][0]
@@ -160,20 +165,17 @@ def upgrade_statements(version: int, database: str) -> tuple[str, ...]:
     return (*statements, f"delete from {table}", f"insert into {table} values ({len(LAYOUTS)})")
 
 
-def read_built_tables(reader: Reader, database: str) -> dict[str, BuiltTable]:
-    """Return what the ledger says of built tables, by unique id.
+def read_built_tables(reader: Reader, database: str, catalog: Catalog | None = None) -> dict[str, BuiltTable]:
+    """Return what the ledger says of built tables, by unique id; ``catalog`` as for :func:`ledger_version`.
 
     Raises:
         DatabaseError: a newer version of this program wrote the ledger, or it holds what none wrote.
     """
-    if ledger_version(reader, database) == 0:
+    if ledger_version(reader, database, catalog) == 0:
         return {}
     rows = reader.query(f"select node, code, inputs, built_at, state from {_place(database)}.built_tables")
     with _damage_told():
-        return {
-            str(node): BuiltTable(str(node), _pairs(code), _pairs(inputs), _moment(at), str(state))
-            for node, code, inputs, at, state in rows
-        }
+        return {str(node): _built_table(node, code, inputs, at, state) for node, code, inputs, at, state in rows}
 
 
 def read_ledger(reader: Reader, database: str) -> Ledger:
@@ -313,13 +315,13 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _pairs(text: object) -> dict[str, str]:
-    return _pairs_of(str(text))
-
-
 @lru_cache(maxsize=10_000)  # a look at a healthy database reads the same again and again; nobody changes what it gets
-def _pairs_of(text: str) -> dict[str, str]:
-    return {str(name): str(value) for name, value in json.loads(text).items()}
+def _built_table(node: object, code: object, inputs: object, at: object, state: object) -> BuiltTable:
+    return BuiltTable(str(node), _pairs(code), _pairs(inputs), _moment(at), str(state))
+
+
+def _pairs(text: object) -> dict[str, str]:
+    return {str(name): str(value) for name, value in json.loads(str(text)).items()}
 
 
 def _moment(value: object) -> datetime:

@@ -21,7 +21,7 @@ from orchestrator.pipeline.ledger import (
 )
 from orchestrator.pipeline.resume import Loss, Start, find_start
 from orchestrator.pipeline.workflow import SimulationPlan
-from orchestrator.pipeline.year_tables import YearTables, require_year_column, with_years
+from orchestrator.pipeline.year_tables import YearTables, count_rows, require_year_column, with_years
 from orchestrator.self_healing.table_checker import DatabaseReader
 from orchestrator.timing import utc_now
 
@@ -117,7 +117,7 @@ class RunLedger:
         gone = {node.relation for node in dropped}
         holding = tuple(t for t in tables.holding(f">= {start.purge_from}", runner) if t not in gone)
         purge = tables.only(holding).purge_statements(start.purge_from, start.year, kept)
-        counts = [self._rows(runner, node.relation) for node in dropped]
+        counts = count_rows([node.relation for node in dropped], runner)
         version = ledger_version(runner, self._facts.ledger_database)
         point = None if start.point is None else (start.year, start.stage)
         affected = runner.execute(
@@ -152,20 +152,13 @@ class RunLedger:
         staged = {unique_id for stage in self._ledger.stages for unique_id in stage.nodes}
         nodes = [n for n in self._facts.nodes if n.materialized in ("incremental", "snapshot")]
         there = [n for n in nodes if n.unique_id not in self._lasting and catalog.get(n.relation) is not None]
-        dated = set(with_years([node.relation for node in there], catalog, self._year_column))
-        earlier = f'where "{self._year_column}" < {start.purge_from}'
+        dated = with_years([node.relation for node in there], catalog, self._year_column)
+        earlier = set(YearTables(dated, self._year_column).holding(f"< {start.purge_from}", runner))
         return [
             node
             for node in there
-            if (
-                node.unique_id in staged
-                if node.relation not in dated
-                else not self._rows(runner, node.relation, earlier)
-            )
+            if (node.unique_id in staged if node.relation not in dated else node.relation not in earlier)
         ]
-
-    def _rows(self, runner: DbtRunner, relation: RelationName, where: str = "") -> int:
-        return int(str(runner.query(f"select count(*) from {relation.quoted()} {where}")[0][0]))
 
     def require_whole(self, runner: DbtRunner, year: int) -> None:
         """Make sure that a year's carried-over rows are still there before the next one reads them.
@@ -174,9 +167,12 @@ class RunLedger:
             ContinuityError: a table holds fewer or more rows of ``year`` than when it ended.
         """
         catalog = runner.catalog()
+        there = tuple(node for node in self._holding if catalog.get(node.relation) is not None)
+        counts = self._count(runner, there, year)
+        rows = {node.unique_id: count for node, count in zip(there, counts, strict=True)}
         for node in self._holding:
             expected = self._rows_at_end.get(node.unique_id, 0)
-            found = 0 if catalog.get(node.relation) is None else self._count(runner, node, year)
+            found = rows.get(node.unique_id, 0)
             if found != expected:
                 loss = Loss(year, node.name, expected, found)
                 raise ContinuityError(
@@ -243,11 +239,11 @@ class RunLedger:
                     f"The table {node.name}, which carries {year} over to the next year, does not exist any more.",
                     to_fix="find what drops tables while a simulation runs (a hook?), and run again",
                 )
-        self._rows_at_end = {node.unique_id: self._count(runner, node, year) for node in self._holding}
+        counts = self._count(runner, self._holding, year)
+        self._rows_at_end = {node.unique_id: rows for node, rows in zip(self._holding, counts, strict=True)}
 
-    def _count(self, runner: DbtRunner, node: NodeFacts, year: int) -> int:
-        rows = runner.query(f'select count(*) from {node.relation.quoted()} where "{self._year_column}" = {year}')
-        return int(str(rows[0][0]))
+    def _count(self, runner: DbtRunner, nodes: tuple[NodeFacts, ...], year: int) -> list[int]:
+        return count_rows([node.relation for node in nodes], runner, f'where "{self._year_column}" = {year}')
 
     def _counts(self, reader: DatabaseReader, catalog: Catalog, ledger: Ledger) -> dict[tuple[int, str], int]:
         counts: dict[tuple[int, str], int] = {}

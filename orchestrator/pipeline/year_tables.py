@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from orchestrator.dbt_runner.catalog import Catalog, Relation, RelationName
@@ -30,11 +30,13 @@ class YearTables:
 
     def holding(self, condition: str, reader: DatabaseReader) -> tuple[RelationName, ...]:
         """Return those with a row whose year fits ``condition``, such as ``= 2025``."""
-        return tuple(
-            table
-            for table in self.tables
-            if reader.query(f'select 1 from {table.quoted()} where "{self.year_column}" {condition} limit 1')
-        )
+        where = f'where "{self.year_column}" {condition}'
+        parts = [
+            f"select {number} from (select 1 from {table.quoted()} {where} limit 1) as held"
+            for number, table in enumerate(self.tables)
+        ]
+        numbers = {number for (number,) in reader.query(" union all ".join(parts))} if parts else set()
+        return tuple(table for number, table in enumerate(self.tables) if number in numbers)
 
     def only(self, tables: tuple[RelationName, ...]) -> YearTables:
         """Return the same for fewer tables."""
@@ -73,6 +75,14 @@ class YearTables:
             f"Year {year} reads what {year - 1} left behind, and {year - 1} is not in the database: {there}.",
             to_fix=f"run `orchestrator simulate {begin}-{year}`",
         )
+
+
+def count_rows(tables: Sequence[RelationName], reader: DatabaseReader, where: str = "") -> list[int]:
+    """Count the rows of tables, in one query; ``where`` is a condition on them, with the word itself."""
+    parts = [f"select {number}, count(*) from {table.quoted()} {where}" for number, table in enumerate(tables)]
+    rows = reader.query(" union all ".join(parts)) if parts else []
+    counts = {number: int(str(count)) for number, count in rows}
+    return [counts[number] for number in range(len(tables))]
 
 
 def with_years(names: Iterable[RelationName], catalog: Catalog, year_column: str) -> tuple[RelationName, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
-from orchestrator.dbt_runner.catalog import SECONDS_TO_WAIT_FOR_OTHERS, Catalog, DuckDBReader
+from orchestrator.dbt_runner.catalog import SECONDS_TO_WAIT_FOR_OTHERS, Catalog
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.dbt_runner.settings import Vars
@@ -25,6 +26,7 @@ from orchestrator.exceptions import (
 )
 from orchestrator.locking import DatabaseMutex
 from orchestrator.pipeline.ledger import LedgerWriter, is_ledger, ledger_version, upgrade_statements
+from orchestrator.self_healing.database_look import open_or_name_holder, open_reader
 from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan, make_plan
 from orchestrator.self_healing.initialization_state import (
     InitializationResult,
@@ -39,18 +41,6 @@ from orchestrator.self_healing.table_checker import DatabaseReader, TableExisten
 from orchestrator.timing import Deadline, step, utc_now
 
 logger = logging.getLogger(__name__)
-
-
-def open_reader(
-    runner: DbtRunner, facts: ProjectFacts, *, patience: float = 0.0
-) -> AbstractContextManager[DatabaseReader]:
-    """Open the database for looking: the file itself where that is possible, else through the dbt process.
-
-    ``patience`` are the seconds to wait while another process has the file open.
-    """
-    if facts.database_path is None or runner.database_open:
-        return nullcontext(runner)
-    return DuckDBReader(facts.database_path, patience=patience, shared=True)
 
 
 class AutoInitializer:
@@ -88,6 +78,7 @@ class AutoInitializer:
         self._replay = replay
         self._emit_further = emit
         self._steps: list[InitializationStep] = []
+        self._last_checker: TableExistenceChecker | None = None
         self.expendable: frozenset[str] = frozenset()
         self.state = InitializationState.NOT_STARTED
         self.last_result: InitializationResult | None = None
@@ -95,7 +86,11 @@ class AutoInitializer:
     def checker(self, facts: ProjectFacts | None = None) -> TableExistenceChecker:
         """Return the checker for this database; without ``facts`` those of an unchanged project, or a parse."""
         known = facts or self._runner.known_facts() or self._runner.facts()
-        return TableExistenceChecker(required_tables(known, self._configured), known, lambda: self._open(known))
+        if self._last_checker is None or self._last_checker.facts is not known:
+            required = required_tables(known, self._configured)
+            look = partial(open_or_name_holder, self._runner, known, self._mutex)
+            self._last_checker = TableExistenceChecker(required, known, look)
+        return self._last_checker
 
     def plan(self) -> HealingPlan:
         """Return what :meth:`ensure_initialized` would do now; nothing is written."""
@@ -130,14 +125,6 @@ class AutoInitializer:
             self.state = InitializationState.FAILED
             self._finish(started_at, found, created, str(error) or type(error).__name__)
             raise
-
-    def _open(self, facts: ProjectFacts) -> AbstractContextManager[DatabaseReader]:
-        """Open the database for a look; when a run has it open, say which one, not which dbt process."""
-        try:
-            return open_reader(self._runner, facts)
-        except DatabaseLockedError as error:
-            in_use = self._mutex().in_use()
-            raise (in_use or error) from error
 
     def _quick_look(self) -> tuple[TableFinding, ...] | None:
         """Check without the mutex and without dbt; None when that cannot tell."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
@@ -16,10 +16,10 @@ class Staleness:
     counts as a part of the first required table below it.
     """
 
-    def __init__(self, facts: ProjectFacts, built: Mapping[str, BuiltTable], required: Iterable[str]) -> None:
+    def __init__(self, facts: ProjectFacts, built: Mapping[str, BuiltTable], required: Set[str]) -> None:
         self._facts = facts
         self._built = built
-        self._required = frozenset(required)
+        self._required = required
 
     def unfinished(self, node: NodeFacts) -> str | None:
         """Say when a build of a node was begun that was never finished, None when there is no such build."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import Protocol
 
 from orchestrator.dbt_runner.catalog import Catalog, Relation
@@ -46,7 +47,7 @@ class TableExistenceChecker:
 
     def __init__(self, required: Sequence[RequiredTable], facts: ProjectFacts, open_database: OpenDatabase) -> None:
         self.required = tuple(required)
-        self._facts = facts
+        self.facts = facts
         self._open_database = open_database
 
     def is_initialized(self) -> bool:
@@ -87,45 +88,53 @@ class TableExistenceChecker:
     def findings_in(self, reader: DatabaseReader) -> tuple[TableFinding, ...]:
         """Return what is wrong as seen through an open reader."""
         catalog = reader.catalog()
-        staleness = self.staleness(reader)
-        types = _Types(reader, known=self._facts.adapter == "duckdb")
-        nodes = {table: node_of(table, self._facts) for table in self.required}
+        staleness = self.staleness(reader, catalog)
+        types = _Types(reader, known=self.facts.adapter == "duckdb")
         found: dict[RequiredTable, TableFinding] = {}
-        promising: list[RequiredTable] = []
-        for table, node in nodes.items():
+        promising: list[tuple[RequiredTable, NodeFacts]] = []
+        for table, node in self._nodes:
             relation = catalog.get(node.relation)
             problem = _shape_problem(table, node, relation, types) or _history_problem(table, node, staleness)
             if problem is not None:
                 found[table] = problem
             elif table.min_rows:
-                promising.append(table)
-        for table, rows in self._rows(reader, promising, nodes):
+                promising.append((table, node))
+        for table, rows in self._rows(reader, promising):
             assert table.min_rows is not None
             if rows < table.min_rows:
                 promise = "a row is" if table.min_rows == 1 else f"{table.min_rows:,} are"
                 found[table] = TableFinding(table, Problem.EMPTY, f"has {rows:,} rows; at least {promise} promised")
         return tuple(found[table] for table in self.required if table in found)
 
-    def staleness(self, reader: DatabaseReader) -> Staleness:
-        """Return what the ledger of the database tells about the required tables."""
-        built = read_built_tables(reader, self._facts.ledger_database)
-        return Staleness(self._facts, built, [node_of(table, self._facts).unique_id for table in self.required])
+    def staleness(self, reader: DatabaseReader, catalog: Catalog | None = None) -> Staleness:
+        """Return what the ledger of the database tells about the required tables; ``catalog`` is what it holds."""
+        whole = catalog if self.facts.adapter == "duckdb" else None  # of others only the project's schemas are read
+        built = read_built_tables(reader, self.facts.ledger_database, whole)
+        return Staleness(self.facts, built, self._required_ids)
+
+    @cached_property
+    def _nodes(self) -> list[tuple[RequiredTable, NodeFacts]]:
+        return [(table, node_of(table, self.facts)) for table in self.required]
+
+    @cached_property
+    def _required_ids(self) -> frozenset[str]:
+        return frozenset(node.unique_id for _, node in self._nodes)
 
     def _rows(
-        self, reader: DatabaseReader, tables: Sequence[RequiredTable], nodes: dict[RequiredTable, NodeFacts]
+        self, reader: DatabaseReader, tables: Sequence[tuple[RequiredTable, NodeFacts]]
     ) -> list[tuple[RequiredTable, int]]:
         """Count rows, each table no further than its promise."""
         counted: list[tuple[RequiredTable, int]] = []
         for start in range(0, len(tables), ROWS_PER_QUERY):
             batch = tables[start : start + ROWS_PER_QUERY]
             parts = [
-                f"select {number}, (select count(*) from (select 1 from {nodes[table].relation.quoted()} "
+                f"select {number}, (select count(*) from (select 1 from {node.relation.quoted()} "
                 f"limit {table.min_rows}) as promised)"
-                for number, table in enumerate(batch)
+                for number, (table, node) in enumerate(batch)
             ]
             for number, rows in reader.query(" union all ".join(parts)):
                 assert isinstance(number, int) and isinstance(rows, int)
-                counted.append((batch[number], rows))
+                counted.append((batch[number][0], rows))
         return counted
 
 

@@ -115,20 +115,28 @@ def test_a_terminal_that_knows_no_unicode_gets_plain_characters(lakes: Cli) -> N
 
 
 def test_a_terminal_is_left_as_it_was(lakes: Cli) -> None:
-    """On a terminal there is colour, the cursor comes back, and NO_COLOR is heeded."""
+    """On a terminal there is colour, a cursor that was hidden comes back, and NO_COLOR is heeded."""
     colourful = on_terminal(lakes, {"TERM": "xterm-256color"})
     assert colourful.count("lakes") == 1 and "All 6 required tables are ready" in colourful
     assert "\x1b[32m" in colourful
-    assert colourful.rindex("\x1b[?25h") > colourful.rindex("\x1b[?25l")
+    assert "\x1b[?25l" not in colourful
+    live = on_terminal(lakes, {"TERM": "xterm-256color"}, "init")
+    assert live.rindex("\x1b[?25h") > live.rindex("\x1b[?25l")
+    (lakes.root / "dbt" / "models" / "new.sql").write_text("select 1 as one")
+    try:
+        parsing = on_terminal(lakes, {"TERM": "xterm-256color"})
+    finally:
+        (lakes.root / "dbt" / "models" / "new.sql").unlink()
+    assert parsing.rindex("\x1b[?25h") > parsing.rindex("\x1b[?25l")
     assert "\x1b[32m" not in on_terminal(lakes, {"TERM": "xterm-256color", "NO_COLOR": "1"})
     assert "\x1b" not in on_terminal(lakes, {"TERM": "dumb"})
 
 
-def on_terminal(cli: Cli, env: dict[str, str]) -> str:
-    """Run ``check`` on a pseudo terminal and return what it wrote there."""
+def on_terminal(cli: Cli, env: dict[str, str], command: str = "check") -> str:
+    """Run a command on a pseudo terminal and return what it wrote there."""
     ours, theirs = os.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", "check"],
+        [sys.executable, "-m", "orchestrator", command],
         cwd=cli.root,
         env={"PYTHONPATH": str(REPOSITORY), "COLUMNS": "80", "LANG": "C.UTF-8", **env},
         stdin=theirs,

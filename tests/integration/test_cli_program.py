@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.integration.cli_project import Cli, healed_home, lakes
-from tests.integration.conftest import REPOSITORY
+from tests.integration.conftest import REPOSITORY, dbt_processes
 
 __all__ = ["healed_home", "lakes"]
 
@@ -21,6 +21,25 @@ def test_help_is_light_and_names_every_command(lakes: Cli) -> None:
     imported = {line.rpartition("|")[2].strip() for line in told.err.splitlines()}
     assert "orchestrator.cli.app" in imported
     assert not imported & {"dbt", "duckdb", "sqlalchemy", "orchestrator.config", "orchestrator.factory"}
+
+
+def test_a_healthy_check_is_light(lakes: Cli) -> None:
+    """A look that finds nothing imports only what it needs: no run, no history, no progress, no other command."""
+    told = lakes("check", python=["-X", "importtime"])
+    assert told.exit_code == 0
+    imported = {line.rpartition("|")[2].strip() for line in told.err.splitlines()}
+    assert "orchestrator.wiring" in imported
+    ours = ("cli.simulate", "factory", "pipeline_orchestrator", "locking", "listeners.progress", "storage")
+    heavy = {"dbt", "sqlalchemy", "filelock", "multiprocessing"}
+    assert not imported & {*heavy, *(f"orchestrator.{name}" for name in ours)}
+
+
+@pytest.mark.parametrize("args", [["--nonsense"], ["--scenario", "dry"], ["2003-1999"], ["--help"], ["--dry-run"]])
+def test_a_run_that_does_not_begin_leaves_no_dbt_process(lakes: Cli, args: list[str]) -> None:
+    """The dbt process that was started before anybody knew better is gone when the command is."""
+    told = lakes("simulate", *args)
+    assert told.exit_code == (0 if args[0] in {"--help", "--dry-run"} else 2)
+    assert dbt_processes(lakes.root) == []
 
 
 def test_version(lakes: Cli) -> None:
@@ -39,6 +58,7 @@ def test_version(lakes: Cli) -> None:
         (["check", "--set", "simulation.end_yaer=2003"], "end_year"),
         (["check", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["init", "--timeout", "0"], "timeout_seconds is 0"),
+        (["check", "--set", "hooks=[{type: pre_year, call: 'no_such:hook'}]"], "no_such:hook"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2(lakes: Cli, args: list[str], words: str) -> None:

@@ -150,3 +150,13 @@ def test_the_first_words_come_before_dbt(lakes: Cli) -> None:
     assert "check_tables" in process.stdout.readline()
     assert process.poll() is None
     assert interrupt(process).exit_code == 130
+
+
+def test_what_a_hook_leaves_open_is_written(lakes: Cli) -> None:
+    """A hook may trust Python's end to write a file that it holds open: where there are hooks, nothing cuts it off."""
+    code = "held = open('held.txt', 'w')\ndef write(context):\n    held.write('written')\n"
+    (lakes.root / "held_hooks.py").write_text(code)
+    hook = "hooks=[{type: post_simulation, call: 'held_hooks:write'}]"
+    told = lakes("simulate", "2000", "-q", "--set", hook)
+    assert told.exit_code == 0, told.err
+    assert (lakes.root / "held.txt").read_text() == "written"

@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("dbt_runner", "storage"),
     ("pipeline.ledger",),
     ("self_healing",),
-    ("pipeline",),
+    ("pipeline", "wiring"),
     ("pipeline_orchestrator",),
     ("maintenance",),
     ("factory",),

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 import duckdb
 import pytest
 
+from orchestrator.dbt_runner.catalog import Catalog, read_catalog
 from orchestrator.exceptions import DatabaseError
 from orchestrator.pipeline.ledger import (
     LAYOUTS,
@@ -52,6 +53,25 @@ def database() -> Database:
 
 
 WRITER = LedgerWriter("memory")
+
+
+def test_a_snapshot_of_the_catalog_answers_as_the_database_does(database: Database) -> None:
+    """With a snapshot, the names of the ledger's tables are not asked for again, and a part that is gone is seen."""
+    database.execute(WRITER.building([node("a")], AT))
+    asked: list[str] = []
+
+    class Watched:
+        def query(self, sql: str) -> list[tuple[object, ...]]:
+            asked.append(sql)
+            return database.query(sql)
+
+    assert ledger_version(Watched(), "memory", read_catalog(database.query)) == len(LAYOUTS)
+    assert len(asked) == 1 and "ledger_version" in asked[0]
+    found = read_built_tables(database, "memory", read_catalog(database.query))
+    assert found == read_built_tables(database, "memory") and list(found) == ["model.p.a"]
+    database.execute(["drop table orchestrator.built_tables"])
+    assert ledger_version(database, "memory", read_catalog(database.query)) == 0 == ledger_version(database, "memory")
+    assert ledger_version(Database(), "memory", Catalog()) == 0
 
 
 def test_a_database_without_a_ledger_reads_as_empty() -> None:

@@ -1,0 +1,42 @@
+"""End a process without taking its heap apart, which is a seventh of the time of a healthy check.
+
+Only where a command says that nothing is left to be written: its own files are closed, and no foreign code ran, which
+might trust Python's own end to write what it holds.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable
+
+_nothing_is_left = False
+
+
+def nothing_is_left() -> None:
+    """Say that nothing is left to be written but the standard streams."""
+    global _nothing_is_left
+    _nothing_is_left = True
+
+
+def leave_with(code: Callable[[], int]) -> int:
+    """Return what ``code`` returns; call it when everything that is called at Python's end is still to be registered.
+
+    What is registered first is called last: threads have ended by then, and whoever wanted to has had the last word.
+    """
+    found: list[int] = []
+    atexit.register(_leave, found)
+    found.append(code())
+    return found[0]
+
+
+def _leave(code: list[int]) -> None:
+    if not (code and _nothing_is_left):
+        return
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        return  # Python says it better
+    os._exit(code[0])

@@ -1,0 +1,39 @@
+"""Open a database for a look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from orchestrator.dbt_runner.catalog import DuckDBReader
+from orchestrator.dbt_runner.project import ProjectFacts
+from orchestrator.dbt_runner.runner import DbtRunner
+from orchestrator.exceptions import DatabaseLockedError
+from orchestrator.self_healing.table_checker import DatabaseReader
+
+if TYPE_CHECKING:
+    from orchestrator.locking import DatabaseMutex
+
+
+def open_reader(
+    runner: DbtRunner, facts: ProjectFacts, *, patience: float = 0.0
+) -> AbstractContextManager[DatabaseReader]:
+    """Open the database for looking: the file itself where that is possible, else through the dbt process.
+
+    ``patience`` are the seconds to wait while another process has the file open.
+    """
+    if facts.database_path is None or runner.database_open:
+        return nullcontext(runner)
+    return DuckDBReader(facts.database_path, patience=patience, shared=True)
+
+
+def open_or_name_holder(
+    runner: DbtRunner, facts: ProjectFacts, mutex: Callable[[], DatabaseMutex]
+) -> AbstractContextManager[DatabaseReader]:
+    """Open the database for a look; when a run has it open, say which one, not which dbt process."""
+    try:
+        return open_reader(runner, facts)
+    except DatabaseLockedError as error:
+        in_use = mutex().in_use()
+        raise (in_use or error) from error

@@ -1,0 +1,80 @@
+"""Wire what a look at a database needs. The factory makes a whole orchestrator of it, which takes longer to import."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from orchestrator.config import SimulationConfig
+from orchestrator.dbt_runner.project import ProjectFacts
+from orchestrator.dbt_runner.runner import DbtRunner
+from orchestrator.dbt_runner.settings import DbtSettings
+from orchestrator.events import Emit, ignore
+from orchestrator.self_healing.database_look import open_or_name_holder
+from orchestrator.self_healing.registry import configured_tables, required_tables
+from orchestrator.self_healing.table_checker import TableExistenceChecker
+
+if TYPE_CHECKING:
+    from orchestrator.locking import DatabaseMutex
+
+
+def dbt_settings(config: SimulationConfig) -> DbtSettings:
+    """Return what the dbt process is told for a configuration."""
+    years = frozenset() if config.simulation is None else frozenset({config.simulation.year_var})
+    return DbtSettings(
+        project_dir=config.project_dir,
+        profiles_dir=config.profiles_dir,
+        cwd=config.root,
+        cache_dir=config.root / "var" / "dbt",
+        profile=config.dbt.profile,
+        target=config.dbt.target,
+        threads=config.dbt.threads,
+        database=config.database_path,
+        vars=dict(config.dbt_vars()),
+        year_vars=years,
+    )
+
+
+def dbt_runner(config: SimulationConfig, emit: Emit = ignore) -> DbtRunner:
+    """Make the client of the dbt process of a configuration; nothing is started yet."""
+    return DbtRunner(dbt_settings(config), emit=emit)
+
+
+def table_checker(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> TableExistenceChecker:
+    """Make the checker of the required tables of a configuration.
+
+    Raises:
+        ConfigurationError: the list of tables names what the project does not have.
+    """
+    required = required_tables(facts, configured_tables(config))
+    mutex = one_mutex(config, runner, ignore)
+    return TableExistenceChecker(required, facts, lambda: open_or_name_holder(runner, facts, mutex))
+
+
+def one_mutex(config: SimulationConfig, runner: DbtRunner, emit: Emit) -> Callable[[], DatabaseMutex]:
+    """Return a function that gives the database's one mutex object, once its path is known."""
+    made: list[DatabaseMutex] = []
+
+    def mutex() -> DatabaseMutex:
+        if not made:
+            made.append(_mutex(config, runner, emit))
+        return made[0]
+
+    return mutex
+
+
+def _mutex(config: SimulationConfig, runner: DbtRunner, emit: Emit) -> DatabaseMutex:
+    from orchestrator.locking import DatabaseMutex  # brings filelock along, and a healthy look needs none
+
+    run_id = str(uuid4())
+    if config.database_path is not None:
+        return DatabaseMutex(config.database_path, run_id=run_id, emit=emit)
+    facts = runner.known_facts() or runner.facts()
+    if facts.database_path is not None:
+        return DatabaseMutex(facts.database_path, run_id=run_id, emit=emit)
+    place = f"{facts.adapter}:{facts.profile}:{facts.target}:{facts.project_dir}"
+    name = hashlib.sha256(place.encode()).hexdigest()[:16]
+    lock_path = config.root / "var" / "locks" / f"{name}.lock"
+    return DatabaseMutex(place, run_id=run_id, emit=emit, lock_path=lock_path)
