@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from orchestrator.config import HookType, SimulationConfig, backups_dir
+from orchestrator.config import HookType, SimulationConfig, backups_dir, restore_begun
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.dbt_runner.settings import DbtSettings
 from orchestrator.events import HEALING_HOOK, Emit, Event
@@ -55,7 +56,7 @@ def create_orchestrator(
             )
     settled = _settle(config, database, overrides)
     if backups_dir(settled.root).is_dir():
-        from orchestrator.maintenance.restore import recover  # slow to import, and rarely needed
+        from orchestrator.maintenance.exclusion import recover  # slow to import, and rarely needed
 
         recover(settled.root, settled.storage_url)
     runs_dir = settled.root / "var" / "runs"
@@ -176,13 +177,22 @@ def _one_mutex(config: SimulationConfig, runner: DbtRunner, emit: Emit) -> Calla
     return mutex
 
 
+def _settle_restore(config: SimulationConfig, database: Path) -> None:
+    """End a restore whose process was killed while this one waited for the database."""
+    if restore_begun(config.root):
+        from orchestrator.maintenance.exclusion import recover_held  # slow to import, and rarely needed
+
+        recover_held(config.root, config.storage_url, database)
+
+
 def _mutex(config: SimulationConfig, runner: DbtRunner, emit: Emit) -> DatabaseMutex:
     run_id = str(uuid4())
-    if config.database_path is not None:
-        return DatabaseMutex(config.database_path, run_id=run_id, emit=emit)
-    facts = runner.known_facts() or runner.facts()
-    if facts.database_path is not None:
-        return DatabaseMutex(facts.database_path, run_id=run_id, emit=emit)
+    facts = None if config.database_path is not None else runner.known_facts() or runner.facts()
+    file = config.database_path if facts is None else facts.database_path
+    if file is not None:
+        settle = partial(_settle_restore, config, file)
+        return DatabaseMutex(file, run_id=run_id, emit=emit, settle=settle)
+    assert facts is not None
     place = f"{facts.adapter}:{facts.profile}:{facts.target}:{facts.project_dir}"
     name = hashlib.sha256(place.encode()).hexdigest()[:16]
     lock_path = config.root / "var" / "locks" / f"{name}.lock"

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
-
 from orchestrator.config import backups_dir
 from orchestrator.events import Emit, ignore
-from orchestrator.exceptions import BackupDamagedError, BackupError, BackupNotFoundError, DatabaseLockedError
-from orchestrator.locking import DatabaseMutex
-from orchestrator.maintenance.files import digest_of, flush_folder
-from orchestrator.maintenance.metadata import FORMAT, BackupMetadata, read_metadata, write_metadata
+from orchestrator.exceptions import BackupDamagedError, BackupError, BackupNotFoundError
+from orchestrator.maintenance.exclusion import alone, locked
+from orchestrator.maintenance.files import FileDigest, digest_of, remove_folder, told
+from orchestrator.maintenance.folders import UNFINISHED, publish_folder, unfinished
+from orchestrator.maintenance.metadata import (
+    BackupMetadata,
+    DatabaseRecord,
+    new_metadata,
+    read_metadata,
+    write_metadata,
+)
 from orchestrator.maintenance.saving import FIRST, missing, save
-from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase
-from orchestrator.pipeline.versions import installed_versions
-from orchestrator.processes import started
-from orchestrator.timing import step, utc_now
-
-UNFINISHED = ".making-"
+from orchestrator.maintenance.workspace import WorkspaceDatabase
+from orchestrator.timing import step
 
 
 @dataclass(frozen=True)
@@ -47,26 +47,24 @@ def create_backup(
     *,
     reason: str,
     lock_timeout: float,
-    damaged: bool = False,
+    history_url: str | None = None,
     emit: Emit = ignore,
 ) -> Backup:
     """Copy databases, those that exist, into a new folder; it gets its name when all of it is on the disk.
 
     Each DuckDB file is copied under its mutex, after a checkpoint and with no connection open, without its holes where
-    it has many; SQLite by its backup API, PostgreSQL by ``pg_dump``. With ``damaged`` a file that cannot be opened is
-    kept as it is.
+    it has many; SQLite by its backup API, PostgreSQL by ``pg_dump``.
 
     Raises:
         DatabaseLockedError: a run, or another program, has a database.
         DatabaseError: a database cannot be read.
         BackupError: there is no database, or it could not be copied.
     """
-    there = existing(databases)
-    if not there:
+    if not existing(databases):
         names = ", ".join(database.name for database in databases) or "none is configured"
         raise BackupError(f"There is no database to back up ({names}).", to_fix=FIRST)
-    with locked(backups_dir(root), lock_timeout), held(there, lock_timeout, emit):
-        return copy_all(there, root, reason=reason, damaged=damaged, emit=emit)
+    with alone(root, databases, timeout=lock_timeout, history_url=history_url, emit=emit):
+        return copy_all(existing(databases), root, reason=reason, emit=emit)
 
 
 def existing(databases: Sequence[WorkspaceDatabase]) -> tuple[WorkspaceDatabase, ...]:
@@ -74,32 +72,24 @@ def existing(databases: Sequence[WorkspaceDatabase]) -> tuple[WorkspaceDatabase,
     return tuple(database for database in databases if not missing(database))
 
 
-def copy_all(databases: Sequence[WorkspaceDatabase], root: Path, *, reason: str, damaged: bool, emit: Emit) -> Backup:
+def copy_all(databases: Sequence[WorkspaceDatabase], root: Path, *, reason: str, emit: Emit) -> Backup:
     """Make a backup of databases that exist and that the caller holds; see :func:`create_backup`."""
     place = backups_dir(root)
-    making = place / f"{UNFINISHED}{os.getpid()}"
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir()
-    try:
-        records = []
-        for number, database in enumerate(databases, 1):
-            with step(f"copy {database.name}", emit):
-                records.append(save(database, making, root, number, damaged=damaged))
-        metadata = BackupMetadata(
-            format=FORMAT,
-            created_at=utc_now(),
-            reason=reason,
-            orchestrator=str(installed_versions().get("dbt-year-orchestrator", "unknown")),
-            root=str(root),
-            databases=tuple(records),
-        )
-        with step("write metadata", emit):
-            write_metadata(making, metadata)
-        folder = _free_name(place, metadata)
-        making.rename(folder)
-        flush_folder(place)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+    making = unfinished(place)
+    remove_folder(making)
+    with told("The backup cannot be made", place):
+        making.mkdir()
+        try:
+            records = []
+            for number, database in enumerate(databases, 1):
+                with step(f"copy {database.name}", emit):
+                    records.append(save(database, making, root, number, damaged=False))
+            metadata = new_metadata(reason, root, tuple(records))
+            with step("write metadata", emit):
+                write_metadata(making, metadata)
+            folder = publish_folder(making, metadata.created_at)
+        finally:
+            remove_folder(making)
     return Backup(folder, metadata)
 
 
@@ -132,30 +122,56 @@ def find_backup(root: Path, name: str | None) -> Backup:
     )
 
 
-def verify_backup(backup: Backup, *, emit: Emit = ignore) -> BackupMetadata:
-    """Read every byte of a backup; return its metadata when all is as it was written.
+def verify_backup(backup: Backup, *, only: DatabaseRecord | None = None, emit: Emit = ignore) -> BackupMetadata:
+    """Read every byte of a backup, or of one database in it; return its metadata when all is as it was written.
 
     Raises:
         BackupDamagedError: something is missing or was changed; it names all of it.
     """
     metadata = read_metadata(backup.folder)
-    wrong = []
-    for record in metadata.databases:
+    records = metadata.databases if only is None else (only,)
+    found = {}
+    for record in records:
         with step(f"verify {record.name}", emit):
             for file in record.files:
                 path = backup.folder / file.name
-                if not path.is_file():
-                    wrong.append(f"{file.name} is missing")
-                elif (found := digest_of(path)).bytes != file.bytes:
-                    wrong.append(f"{file.name} has {found.bytes:,} bytes and had {file.bytes:,}")
-                elif found.sha256 != file.sha256:
-                    wrong.append(f"the content of {file.name} was changed")
+                if path.is_file():
+                    found[file.name] = _digest(path)
+    verify_files(backup, records, found)
+    return metadata
+
+
+def verify_files(
+    backup: Backup, records: Sequence[DatabaseRecord], found: Mapping[str, FileDigest] | None = None
+) -> None:
+    """Make sure that the files of a backup are there, of their size, and where their hashes were ``found``, unchanged.
+
+    Raises:
+        BackupDamagedError: something is missing or was changed; it names all of it.
+    """
+    wrong = []
+    for file in (file for record in records for file in record.files):
+        path = backup.folder / file.name
+        size = path.stat().st_size if path.is_file() else None
+        digest = None if found is None else found.get(file.name)
+        if size is None:
+            wrong.append(f"{file.name} is missing")
+        elif size != file.bytes:
+            wrong.append(f"{file.name} has {size:,} bytes and had {file.bytes:,}")
+        elif digest is not None and digest != FileDigest(file.bytes, file.sha256):
+            wrong.append(f"the content of {file.name} was changed")
     if wrong:
         raise BackupDamagedError(
             f"Backup {backup.name} is damaged: {'; '.join(wrong)}.",
             to_fix="use another one: `orchestrator backup list`",
         )
-    return metadata
+
+
+def _digest(path: Path) -> FileDigest:
+    try:
+        return digest_of(path)
+    except OSError as error:
+        return FileDigest(path.stat().st_size, f"cannot be read: {error.strerror}")
 
 
 def prune_backups(root: Path, keep: int, *, lock_timeout: float, emit: Emit = ignore) -> tuple[Backup, ...]:
@@ -177,42 +193,10 @@ def remove_old(root: Path, keep: int, emit: Emit) -> tuple[Backup, ...]:
         older = [backup for backup in older if backup is not whole]
     for backup in older:
         gone = backup.folder.with_name(f"{UNFINISHED}{os.getpid()}-{uuid4().hex[:8]}")
-        backup.folder.rename(gone)  # what is half removed is no backup any more
-        shutil.rmtree(gone)
+        with told(f"Backup {backup.name} cannot be removed", backup.folder):
+            backup.folder.rename(gone)  # what is half removed is no backup any more
+            shutil.rmtree(gone)
     return tuple(older)
-
-
-@contextmanager
-def locked(place: Path, timeout: float) -> Iterator[None]:
-    """Be the only one who makes, restores or removes backups; what a killed process left half made is removed."""
-    place.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(place / ".lock", timeout=timeout):
-            for leftover in place.glob(f"{UNFINISHED}*"):
-                if not _is_being_made(leftover):
-                    shutil.rmtree(leftover, ignore_errors=True)
-            yield
-    except Timeout as error:
-        raise DatabaseLockedError(
-            f"Another process has been at the backups in {place} for {timeout:g} seconds.",
-            to_fix=f"wait for it, or find it with `fuser {place / '.lock'}`",
-        ) from error
-
-
-@contextmanager
-def held(databases: Sequence[WorkspaceDatabase], timeout: float, emit: Emit) -> Iterator[None]:
-    """Hold the mutex of every DuckDB file, always in the same order."""
-    files = sorted(database.path for database in databases if database.kind == DUCKDB and database.path is not None)
-    with ExitStack() as stack:
-        for file in files:
-            stack.enter_context(DatabaseMutex(file, run_id=f"backup-{uuid4()}", emit=emit).held(timeout))
-        yield
-
-
-def _is_being_made(folder: Path) -> bool:
-    """Tell whether the process is there that a half made backup is named after: runs make theirs without the lock."""
-    pid = folder.name.removeprefix(UNFINISHED).partition("-")[0]
-    return pid.isdigit() and int(pid) != os.getpid() and started(int(pid)) is not None
 
 
 def _read(folder: Path) -> Backup:
@@ -228,12 +212,3 @@ def _is_whole(backup: Backup, emit: Emit) -> bool:
     except BackupDamagedError:
         return False
     return True
-
-
-def _free_name(place: Path, metadata: BackupMetadata) -> Path:
-    stem = f"{metadata.created_at:%Y%m%dT%H%M%SZ}"
-    number, folder = 1, place / stem
-    while folder.exists():
-        number += 1
-        folder = place / f"{stem}-{number}"
-    return folder

@@ -9,7 +9,8 @@ from pathlib import Path
 from orchestrator.config import SimulationConfig, backups_dir
 from orchestrator.events import Emit
 from orchestrator.exceptions import BackupError, DatabaseLockedError
-from orchestrator.maintenance.backup import copy_all, locked, remove_old
+from orchestrator.maintenance.backup import copy_all, remove_old
+from orchestrator.maintenance.exclusion import locked
 from orchestrator.maintenance.files import flush_folder
 from orchestrator.maintenance.saving import copy_unchanged
 from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase, shown_name
@@ -31,7 +32,7 @@ def keeper(
         place.mkdir(parents=True, exist_ok=True)
         # Whoever makes backups waits for the mutex, which is held here: his lock is not waited for.
         database_of = WorkspaceDatabase(shown_name(path, config.root), DUCKDB, path)
-        copy_all([database_of], config.root, reason=reason, damaged=False, emit=emit)
+        copy_all([database_of], config.root, reason=reason, emit=emit)
         with suppress(DatabaseLockedError), locked(place, 0):
             remove_old(config.root, config.backup.keep, emit)
 

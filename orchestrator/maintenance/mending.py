@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.config import backups_dir
 from orchestrator.dbt_runner.catalog import DuckDBReader, RelationName
 from orchestrator.events import Emit
-from orchestrator.maintenance.backup import copy_all, locked
+from orchestrator.maintenance.backup import copy_all
 from orchestrator.maintenance.database_check import FoundRelation, relations_of, without_rows
 from orchestrator.maintenance.surroundings import dead_folders
 from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase, shown_name
@@ -36,7 +36,7 @@ def mend(orchestrator: PipelineOrchestrator, *, emit: Emit) -> tuple[str, ...]:
     if path is None or not path.is_file():
         return tuple(done)
     orchestrator.runner.release()
-    with locked(backups_dir(orchestrator.config.root), timeout), mutex.held(timeout):
+    with mutex.held(timeout):
         with DuckDBReader(path) as reader:
             leftovers = without_rows(relations_of(reader), facts)
         if leftovers:
@@ -46,8 +46,9 @@ def mend(orchestrator: PipelineOrchestrator, *, emit: Emit) -> tuple[str, ...]:
 
 def _drop(orchestrator: PipelineOrchestrator, path: Path, leftovers: list[FoundRelation], emit: Emit) -> list[str]:
     root = orchestrator.config.root
+    backups_dir(root).mkdir(parents=True, exist_ok=True)
     database = WorkspaceDatabase(shown_name(path, root), DUCKDB, path)
-    backup = copy_all([database], root, reason="before doctor --fix", damaged=False, emit=emit)
+    backup = copy_all([database], root, reason="before doctor --fix", emit=emit)
     try:
         statements = [f"drop {one.kind} if exists {_local(one.name)} cascade" for one in leftovers]
         orchestrator.runner.execute(statements)

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestrator.exceptions import BackupDamagedError
 from orchestrator.maintenance.files import write_text
+from orchestrator.pipeline.versions import installed_versions
+from orchestrator.timing import utc_now
 
 METADATA, CHECKSUM = "metadata.json", "metadata.sha256"
 FORMAT = 1
@@ -64,6 +66,18 @@ class BackupMetadata(_Record):
     orchestrator: str
     root: str
     databases: tuple[DatabaseRecord, ...]
+
+
+def new_metadata(reason: str, root: Path, databases: tuple[DatabaseRecord, ...]) -> BackupMetadata:
+    """Return what a backup that is made now says of itself."""
+    return BackupMetadata(
+        format=FORMAT,
+        created_at=utc_now(),
+        reason=reason,
+        orchestrator=str(installed_versions().get("dbt-year-orchestrator", "unknown")),
+        root=str(root),
+        databases=databases,
+    )
 
 
 def write_metadata(folder: Path, metadata: BackupMetadata) -> None:
