@@ -106,6 +106,7 @@ def refuse_busy_server(url: str) -> None:
     names, made = tables_there(url), read_url(url)
     if not names:
         return
+    busy: OperationalError | None = None
     with told(made), opened(made) as engine, engine.connect() as connection:
         connection.execute(text(f"set local lock_timeout = '{SECONDS_FOR_OTHERS}s'"))
         try:
@@ -113,13 +114,14 @@ def refuse_busy_server(url: str) -> None:
         except OperationalError as error:
             if "lock timeout" not in str(error):
                 raise
-            raise DatabaseLockedError(
-                f"The run history at {masked(url)} is in use by another connection.",
-                to_fix="wait for it to end (`select * from pg_stat_activity` names it), or restore the others alone "
-                "with --database",
-            ) from error
-        finally:
-            connection.rollback()
+            busy = error
+        connection.rollback()
+    if busy is not None:
+        raise DatabaseLockedError(
+            f"The run history at {masked(url)} is in use by another connection.",
+            to_fix="wait for it to end (`select * from pg_stat_activity` names it), or restore the others alone with "
+            "--database",
+        ) from busy
 
 
 def restore_server(dump: Path, major: int, url: str | None) -> None:
