@@ -39,6 +39,7 @@ from orchestrator.masking import masked
 
 DEFAULT_PATH = Path("config/simulation.yaml")
 PATH_VARIABLE = "ORCHESTRATOR_CONFIG"
+RESTORE_JOURNAL = "restoring.json"
 
 
 class HookType(str, Enum):
@@ -542,3 +543,8 @@ def project_root(file: Path) -> Path:
 def backups_dir(root: Path) -> Path:
     """Return the folder of a project's backups."""
     return root / "var" / "backups"
+
+
+def restore_begun(root: Path) -> bool:
+    """Tell whether a restore or a migration of a project goes on, or was killed."""
+    return (backups_dir(root) / RESTORE_JOURNAL).exists()

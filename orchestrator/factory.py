@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from orchestrator.config import HookType, SimulationConfig, backups_dir
+from orchestrator.config import HookType, SimulationConfig, backups_dir, restore_begun
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.events import HEALING_HOOK, Emit, Event
 from orchestrator.exceptions import ConfigurationError
@@ -52,14 +53,14 @@ def create_orchestrator(
             )
     settled = _settle(config, database, overrides)
     if backups_dir(settled.root).is_dir():
-        from orchestrator.maintenance.restore import recover  # slow to import, and rarely needed
+        from orchestrator.maintenance.exclusion import recover  # slow to import, and rarely needed
 
         recover(settled.root, settled.storage_url)
     runs_dir = settled.root / "var" / "runs"
     history = [RunHistoryListener(settled.storage_url, runs_dir)] if settled.storage.enabled else []
     emit = fan_out([JsonLinesListener(runs_dir), *history, *watchers])
     runner = dbt_runner(settled, emit)
-    mutex = one_mutex(settled, runner, emit)
+    mutex = one_mutex(settled, runner, emit, partial(_settle_restore, settled))
     copies = _Copies(settled, runner, emit)
     heal = auto_initialize and settled.self_healing.auto_initialize
     initializer = AutoInitializer(
@@ -143,3 +144,11 @@ def _settle(
         made = SimulationConfig.from_mapping(config, root=Path.cwd(), overrides=overrides)
         return made if database is None else made.with_overrides(database=database)
     return SimulationConfig.load(config, overrides=overrides, database=database)
+
+
+def _settle_restore(config: SimulationConfig, database: Path) -> None:
+    """End a restore whose process was killed while this one waited for the database."""
+    if restore_begun(config.root):
+        from orchestrator.maintenance.exclusion import recover_held  # slow to import, and rarely needed
+
+        recover_held(config.root, config.storage_url, database)

@@ -64,7 +64,8 @@ _holding_threads: dict[Path, tuple[int, int]] = {}
 class DatabaseMutex:
     """The mutex of one database, re-entrant for this object in one thread; anybody else is kept out.
 
-    ``lock_path`` replaces ``<database>.lock`` where the database is no file, such as one on a server.
+    ``lock_path`` replaces ``<database>.lock`` where the database is no file, such as one on a server. ``settle`` is
+    called whenever the mutex was taken, before anybody does anything: it ends what a killed holder began.
     """
 
     def __init__(
@@ -75,7 +76,9 @@ class DatabaseMutex:
         command: str | None = None,
         emit: Emit = ignore,
         lock_path: Path | None = None,
+        settle: Callable[[], None] | None = None,
     ) -> None:
+        self._settle = settle
         self.database = str(database) if lock_path else str(Path(database).resolve())
         self.lock_path = lock_path.resolve() if lock_path else Path(f"{self.database}.lock")
         self.note_path = Path(f"{self.lock_path}.json")
@@ -133,6 +136,8 @@ class DatabaseMutex:
         if self._depth > 1:
             return
         try:
+            if self._settle is not None:
+                self._settle()
             self._emit(LockAcquired(at=utc_now(), lock_path=str(self.lock_path), seconds=seconds))
         except BaseException:
             self.release()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -53,27 +55,35 @@ def table_checker(config: SimulationConfig, runner: DbtRunner, facts: ProjectFac
     return TableExistenceChecker(required, facts, lambda: open_or_name_holder(runner, facts, mutex))
 
 
-def one_mutex(config: SimulationConfig, runner: DbtRunner, emit: Emit) -> Callable[[], DatabaseMutex]:
-    """Return a function that gives the database's one mutex object, once its path is known."""
+def one_mutex(
+    config: SimulationConfig, runner: DbtRunner, emit: Emit, settle: Callable[[Path], None] | None = None
+) -> Callable[[], DatabaseMutex]:
+    """Return a function that gives the database's one mutex object, once its path is known.
+
+    ``settle`` is handed the database's file each time the mutex is taken, before anything else is done with it.
+    """
     made: list[DatabaseMutex] = []
 
     def mutex() -> DatabaseMutex:
         if not made:
-            made.append(_mutex(config, runner, emit))
+            made.append(_mutex(config, runner, emit, settle))
         return made[0]
 
     return mutex
 
 
-def _mutex(config: SimulationConfig, runner: DbtRunner, emit: Emit) -> DatabaseMutex:
+def _mutex(
+    config: SimulationConfig, runner: DbtRunner, emit: Emit, settle: Callable[[Path], None] | None
+) -> DatabaseMutex:
     from orchestrator.locking import DatabaseMutex  # brings filelock along, and a healthy look needs none
 
     run_id = str(uuid4())
-    if config.database_path is not None:
-        return DatabaseMutex(config.database_path, run_id=run_id, emit=emit)
-    facts = runner.known_facts() or runner.facts()
-    if facts.database_path is not None:
-        return DatabaseMutex(facts.database_path, run_id=run_id, emit=emit)
+    facts = None if config.database_path is not None else runner.known_facts() or runner.facts()
+    file = config.database_path if facts is None else facts.database_path
+    if file is not None:
+        settled = None if settle is None else partial(settle, file)
+        return DatabaseMutex(file, run_id=run_id, emit=emit, settle=settled)
+    assert facts is not None
     place = f"{facts.adapter}:{facts.profile}:{facts.target}:{facts.project_dir}"
     name = hashlib.sha256(place.encode()).hexdigest()[:16]
     lock_path = config.root / "var" / "locks" / f"{name}.lock"

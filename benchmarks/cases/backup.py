@@ -1,8 +1,8 @@
 """`orchestrator backup create` and `restore` of a DuckDB file of 2 GB against a plain copy with SHA-256.
 
-The plain copy reads, writes, hashes and flushes the same bytes in Python, once; a restore lays the backup beside,
-which is one such copy, after it has verified it and backed up what is there. Compression is off, so that the file has
-its size. Page caches are warm for both.
+The plain copy reads, writes, hashes and flushes the same bytes in Python, once; a restore lays the backup beside and
+verifies it on the way, and moves what is there into a backup of its own, which it hashes as well. Compression is off,
+so that the file has its size. Page caches are warm for both.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def clean_up(config: SimulationConfig) -> None:
     from orchestrator.config import backups_dir
 
     if backups_dir(config.root).is_dir():
-        from orchestrator.maintenance.restore import recover  # slow to import
+        from orchestrator.maintenance.exclusion import recover  # slow to import
 
         recover(config.root, config.storage_url)
 

@@ -60,6 +60,7 @@ def _migrate(options: CommonOptions, output: Output, *, dry_run: bool) -> int:
             config.root,
             dry_run=dry_run,
             lock_timeout=config.self_healing.lock_timeout_seconds,
+            history_url=config.storage_url,
             emit=progress,
         )
     failed = any(one.outcome == FAILED for one in found)

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
-
 from orchestrator.config import backups_dir
 from orchestrator.events import Emit, ignore
-from orchestrator.exceptions import BackupDamagedError, BackupError, BackupNotFoundError, DatabaseLockedError
-from orchestrator.locking import DatabaseMutex
-from orchestrator.maintenance.files import digest_of, flush_folder
-from orchestrator.maintenance.metadata import FORMAT, BackupMetadata, read_metadata, write_metadata
+from orchestrator.exceptions import BackupDamagedError, BackupError, BackupNotFoundError
+from orchestrator.maintenance.exclusion import alone, locked
+from orchestrator.maintenance.files import FileDigest, digest_of, remove_folder, told
+from orchestrator.maintenance.folders import KEEPING, UNFINISHED, is_named_by_us, publish_folder, unfinished
+from orchestrator.maintenance.metadata import (
+    METADATA,
+    OTHER,
+    BackupMetadata,
+    DatabaseRecord,
+    new_metadata,
+    read_metadata,
+    write_metadata,
+)
 from orchestrator.maintenance.saving import FIRST, missing, save
-from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase
-from orchestrator.pipeline.versions import installed_versions
-from orchestrator.processes import started
-from orchestrator.timing import step, utc_now
-
-UNFINISHED = ".making-"
+from orchestrator.maintenance.workspace import WorkspaceDatabase
+from orchestrator.timing import step
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,13 @@ class Backup:
 
     @property
     def name(self) -> str:
-        """Return what it is called: when it was made, in UTC."""
+        """Return what it is called: when it was made, in UTC, unless somebody gave it another name."""
         return self.folder.name
+
+    @property
+    def made_at(self) -> str:
+        """Return when it was made, in the form of names, as far as that is known."""
+        return self.name if self.metadata is None else f"{self.metadata.created_at:%Y%m%dT%H%M%S.%fZ}"
 
 
 def create_backup(
@@ -47,26 +54,24 @@ def create_backup(
     *,
     reason: str,
     lock_timeout: float,
-    damaged: bool = False,
+    history_url: str | None = None,
     emit: Emit = ignore,
 ) -> Backup:
     """Copy databases, those that exist, into a new folder; it gets its name when all of it is on the disk.
 
     Each DuckDB file is copied under its mutex, after a checkpoint and with no connection open, without its holes where
-    it has many; SQLite by its backup API, PostgreSQL by ``pg_dump``. With ``damaged`` a file that cannot be opened is
-    kept as it is.
+    it has many; SQLite by its backup API, PostgreSQL by ``pg_dump``.
 
     Raises:
         DatabaseLockedError: a run, or another program, has a database.
         DatabaseError: a database cannot be read.
         BackupError: there is no database, or it could not be copied.
     """
-    there = existing(databases)
-    if not there:
+    if not existing(databases):
         names = ", ".join(database.name for database in databases) or "none is configured"
         raise BackupError(f"There is no database to back up ({names}).", to_fix=FIRST)
-    with locked(backups_dir(root), lock_timeout), held(there, lock_timeout, emit):
-        return copy_all(there, root, reason=reason, damaged=damaged, emit=emit)
+    with alone(root, existing(databases), timeout=lock_timeout, history_url=history_url, emit=emit):
+        return copy_all(existing(databases), root, reason=reason, emit=emit)
 
 
 def existing(databases: Sequence[WorkspaceDatabase]) -> tuple[WorkspaceDatabase, ...]:
@@ -74,40 +79,37 @@ def existing(databases: Sequence[WorkspaceDatabase]) -> tuple[WorkspaceDatabase,
     return tuple(database for database in databases if not missing(database))
 
 
-def copy_all(databases: Sequence[WorkspaceDatabase], root: Path, *, reason: str, damaged: bool, emit: Emit) -> Backup:
+def copy_all(databases: Sequence[WorkspaceDatabase], root: Path, *, reason: str, emit: Emit) -> Backup:
     """Make a backup of databases that exist and that the caller holds; see :func:`create_backup`."""
     place = backups_dir(root)
-    making = place / f"{UNFINISHED}{os.getpid()}"
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir()
-    try:
-        records = []
-        for number, database in enumerate(databases, 1):
-            with step(f"copy {database.name}", emit):
-                records.append(save(database, making, root, number, damaged=damaged))
-        metadata = BackupMetadata(
-            format=FORMAT,
-            created_at=utc_now(),
-            reason=reason,
-            orchestrator=str(installed_versions().get("dbt-year-orchestrator", "unknown")),
-            root=str(root),
-            databases=tuple(records),
-        )
-        with step("write metadata", emit):
-            write_metadata(making, metadata)
-        folder = _free_name(place, metadata)
-        making.rename(folder)
-        flush_folder(place)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+    making = unfinished(place)
+    remove_folder(making)
+    with told("The backup cannot be made", place):
+        making.mkdir()
+        try:
+            records = []
+            for number, database in enumerate(databases, 1):
+                with step(f"copy {database.name}", emit):
+                    records.append(save(database, making, root, number, damaged=False))
+            metadata = new_metadata(reason, root, tuple(records))
+            with step("write metadata", emit):
+                write_metadata(making, metadata)
+            folder = publish_folder(making, metadata.created_at)
+        finally:
+            remove_folder(making)
     return Backup(folder, metadata)
 
 
 def list_backups(root: Path) -> tuple[Backup, ...]:
-    """Return all backups, newest first; one that cannot be read says why."""
+    """Return all backups, newest first; one that cannot be read says why.
+
+    A folder is a backup by its name or, where somebody gave it another one, by its metadata; others are not ours.
+    """
     place = backups_dir(root)
-    folders = [path for path in place.iterdir() if path.is_dir() and path.name[0].isdigit()] if place.is_dir() else []
-    return tuple(_read(folder) for folder in sorted(folders, key=lambda path: path.name, reverse=True))
+    folders = [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
+    ours = [path for path in folders if is_named_by_us(path) or (path / METADATA).is_file()]
+    whole = [_read(folder) for folder in ours if not folder.name.startswith((UNFINISHED, KEEPING))]
+    return tuple(sorted(whole, key=lambda backup: (backup.made_at, backup.name), reverse=True))
 
 
 def find_backup(root: Path, name: str | None) -> Backup:
@@ -132,34 +134,66 @@ def find_backup(root: Path, name: str | None) -> Backup:
     )
 
 
-def verify_backup(backup: Backup, *, emit: Emit = ignore) -> BackupMetadata:
-    """Read every byte of a backup; return its metadata when all is as it was written.
+def verify_backup(backup: Backup, *, only: DatabaseRecord | None = None, emit: Emit = ignore) -> BackupMetadata:
+    """Read every byte of a backup, or of one database in it; return its metadata when all is as it was written.
 
     Raises:
         BackupDamagedError: something is missing or was changed; it names all of it.
     """
     metadata = read_metadata(backup.folder)
-    wrong = []
-    for record in metadata.databases:
+    records = metadata.databases if only is None else (only,)
+    found: dict[str, FileDigest | str] = {}
+    for record in records:
         with step(f"verify {record.name}", emit):
             for file in record.files:
                 path = backup.folder / file.name
-                if not path.is_file():
-                    wrong.append(f"{file.name} is missing")
-                elif (found := digest_of(path)).bytes != file.bytes:
-                    wrong.append(f"{file.name} has {found.bytes:,} bytes and had {file.bytes:,}")
-                elif found.sha256 != file.sha256:
-                    wrong.append(f"the content of {file.name} was changed")
+                if path.is_file():
+                    found[file.name] = _digest(path)
+    verify_files(backup, records, found)
+    return metadata
+
+
+def verify_files(
+    backup: Backup, records: Sequence[DatabaseRecord], found: Mapping[str, FileDigest | str] | None = None
+) -> None:
+    """Make sure that the files of a backup are there, of their size, and where their hashes were ``found``, unchanged.
+
+    In the place of a hash there may be the reason why a file could not be read.
+
+    Raises:
+        BackupDamagedError: something is missing or was changed; it names all of it.
+    """
+    wrong = []
+    for file in (file for record in records for file in record.files):
+        path = backup.folder / file.name
+        size = path.stat().st_size if path.is_file() else None
+        digest = None if found is None else found.get(file.name)
+        if size is None:
+            wrong.append(f"{file.name} is missing")
+        elif size != file.bytes:
+            wrong.append(f"{file.name} has {size:,} bytes and had {file.bytes:,}")
+        elif isinstance(digest, str):
+            wrong.append(f"{file.name} cannot be read: {digest}")
+        elif digest is not None and digest != FileDigest(file.bytes, file.sha256):
+            wrong.append(f"the content of {file.name} was changed")
     if wrong:
         raise BackupDamagedError(
             f"Backup {backup.name} is damaged: {'; '.join(wrong)}.",
-            to_fix="use another one: `orchestrator backup list`",
+            to_fix=OTHER,
         )
-    return metadata
+
+
+def _digest(path: Path) -> FileDigest | str:
+    try:
+        return digest_of(path)
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def prune_backups(root: Path, keep: int, *, lock_timeout: float, emit: Emit = ignore) -> tuple[Backup, ...]:
     """Remove all but the newest ``keep`` backups; the newest one that is whole is never removed. Return the removed.
+
+    A backup that somebody gave a name of his own is neither counted nor removed.
 
     Raises:
         DatabaseLockedError: another process makes, restores or removes backups.
@@ -170,49 +204,17 @@ def prune_backups(root: Path, keep: int, *, lock_timeout: float, emit: Emit = ig
 
 def remove_old(root: Path, keep: int, emit: Emit) -> tuple[Backup, ...]:
     """Remove backups whose lock the caller has; see :func:`prune_backups`."""
-    backups = list_backups(root)
+    backups = [backup for backup in list_backups(root) if is_named_by_us(backup.folder)]
     newest, older = backups[:keep], list(backups[keep:])
     if older and not any(_is_whole(backup, emit) for backup in newest):
         whole = next((backup for backup in older if _is_whole(backup, emit)), None)
         older = [backup for backup in older if backup is not whole]
     for backup in older:
         gone = backup.folder.with_name(f"{UNFINISHED}{os.getpid()}-{uuid4().hex[:8]}")
-        backup.folder.rename(gone)  # what is half removed is no backup any more
-        shutil.rmtree(gone)
+        with told(f"Backup {backup.name} cannot be removed", backup.folder):
+            backup.folder.rename(gone)  # what is half removed is no backup any more
+            shutil.rmtree(gone)
     return tuple(older)
-
-
-@contextmanager
-def locked(place: Path, timeout: float) -> Iterator[None]:
-    """Be the only one who makes, restores or removes backups; what a killed process left half made is removed."""
-    place.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(place / ".lock", timeout=timeout):
-            for leftover in place.glob(f"{UNFINISHED}*"):
-                if not _is_being_made(leftover):
-                    shutil.rmtree(leftover, ignore_errors=True)
-            yield
-    except Timeout as error:
-        raise DatabaseLockedError(
-            f"Another process has been at the backups in {place} for {timeout:g} seconds.",
-            to_fix=f"wait for it, or find it with `fuser {place / '.lock'}`",
-        ) from error
-
-
-@contextmanager
-def held(databases: Sequence[WorkspaceDatabase], timeout: float, emit: Emit) -> Iterator[None]:
-    """Hold the mutex of every DuckDB file, always in the same order."""
-    files = sorted(database.path for database in databases if database.kind == DUCKDB and database.path is not None)
-    with ExitStack() as stack:
-        for file in files:
-            stack.enter_context(DatabaseMutex(file, run_id=f"backup-{uuid4()}", emit=emit).held(timeout))
-        yield
-
-
-def _is_being_made(folder: Path) -> bool:
-    """Tell whether the process is there that a half made backup is named after: runs make theirs without the lock."""
-    pid = folder.name.removeprefix(UNFINISHED).partition("-")[0]
-    return pid.isdigit() and int(pid) != os.getpid() and started(int(pid)) is not None
 
 
 def _read(folder: Path) -> Backup:
@@ -228,12 +230,3 @@ def _is_whole(backup: Backup, emit: Emit) -> bool:
     except BackupDamagedError:
         return False
     return True
-
-
-def _free_name(place: Path, metadata: BackupMetadata) -> Path:
-    stem = f"{metadata.created_at:%Y%m%dT%H%M%SZ}"
-    number, folder = 1, place / stem
-    while folder.exists():
-        number += 1
-        folder = place / f"{stem}-{number}"
-    return folder

@@ -9,8 +9,9 @@ from pathlib import Path
 from orchestrator.config import SimulationConfig, backups_dir
 from orchestrator.events import Emit
 from orchestrator.exceptions import BackupError, DatabaseLockedError
-from orchestrator.maintenance.backup import copy_all, locked, remove_old
-from orchestrator.maintenance.files import flush_folder
+from orchestrator.maintenance.backup import copy_all, remove_old
+from orchestrator.maintenance.exclusion import locked
+from orchestrator.maintenance.files import beside, flush_folder, told
 from orchestrator.maintenance.saving import copy_unchanged
 from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase, shown_name
 from orchestrator.timing import step
@@ -31,7 +32,7 @@ def keeper(
         place.mkdir(parents=True, exist_ok=True)
         # Whoever makes backups waits for the mutex, which is held here: his lock is not waited for.
         database_of = WorkspaceDatabase(shown_name(path, config.root), DUCKDB, path)
-        copy_all([database_of], config.root, reason=reason, damaged=False, emit=emit)
+        copy_all([database_of], config.root, reason=reason, emit=emit)
         with suppress(DatabaseLockedError), locked(place, 0):
             remove_old(config.root, config.backup.keep, emit)
 
@@ -51,21 +52,18 @@ def publisher(config: SimulationConfig, database: Callable[[], Path | None], emi
         path = database()
         if path is None:
             raise BackupError("publish copies a database file, and this project's database is none.")
-        new = target.with_name(f".{target.name}.new")
-        try:
-            with step("publish", emit):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                new.unlink(missing_ok=True)
+        new = beside(target)
+        what = f"The run is complete, and its database could not be published to {target}"
+        with step("publish", emit), told(what, target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                new.unlink(missing_ok=True)  # a killed run left it
                 copy_unchanged(path, new)
                 new.chmod(READ_ONLY)
                 new.replace(target)
-                flush_folder(target.parent)
-        except OSError as error:
-            with suppress(OSError):
-                new.unlink()
-            raise BackupError(
-                f"The run is complete, and its database could not be published to {target}: {error.strerror}.",
-                to_fix="free some space or give yourself the right to write there, and run again",
-            ) from error
+            except BaseException:
+                new.unlink(missing_ok=True)
+                raise
+            flush_folder(target.parent)
 
     return publish

@@ -10,9 +10,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestrator.exceptions import BackupDamagedError
 from orchestrator.maintenance.files import write_text
+from orchestrator.pipeline.versions import installed_versions
+from orchestrator.timing import utc_now
 
 METADATA, CHECKSUM = "metadata.json", "metadata.sha256"
 FORMAT = 1
+OTHER = "use another one: `orchestrator backup list`"
 
 
 class _Record(BaseModel):
@@ -66,6 +69,18 @@ class BackupMetadata(_Record):
     databases: tuple[DatabaseRecord, ...]
 
 
+def new_metadata(reason: str, root: Path, databases: tuple[DatabaseRecord, ...]) -> BackupMetadata:
+    """Return what a backup that is made now says of itself."""
+    return BackupMetadata(
+        format=FORMAT,
+        created_at=utc_now(),
+        reason=reason,
+        orchestrator=str(installed_versions().get("dbt-year-orchestrator", "unknown")),
+        root=str(root),
+        databases=databases,
+    )
+
+
 def write_metadata(folder: Path, metadata: BackupMetadata) -> None:
     """Write it with a checksum of its own, for it says what the others are."""
     text = metadata.model_dump_json(indent=2) + "\n"
@@ -83,9 +98,11 @@ def read_metadata(folder: Path) -> BackupMetadata:
         content = (folder / METADATA).read_bytes()
         expected = (folder / CHECKSUM).read_bytes()
     except OSError as error:
-        raise BackupDamagedError(f"Backup {folder.name} has no readable {error.filename}.") from error
+        raise BackupDamagedError(
+            f"Backup {folder.name} has no readable {Path(error.filename).name}: {error.strerror}.", to_fix=OTHER
+        ) from error
     if hashlib.sha256(content).hexdigest().encode() + b"\n" != expected:
-        raise BackupDamagedError(f"Backup {folder.name} is damaged: {METADATA} is not what was written.")
+        raise BackupDamagedError(f"Backup {folder.name} is damaged: {METADATA} is not what was written.", to_fix=OTHER)
     try:
         found = BackupMetadata.model_validate_json(content)
     except ValidationError as error:

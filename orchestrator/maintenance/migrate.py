@@ -7,6 +7,7 @@ migrations in one transaction (see :mod:`orchestrator.storage.initialization`).
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Sequence
@@ -19,9 +20,10 @@ from orchestrator.config import backups_dir
 from orchestrator.dbt_runner.database_errors import known_database_error
 from orchestrator.events import Emit, ignore
 from orchestrator.exceptions import BackupError, DatabaseError, OrchestratorError
-from orchestrator.maintenance.backup import copy_all, held, locked
+from orchestrator.maintenance.backup import copy_all
+from orchestrator.maintenance.exclusion import alone
 from orchestrator.maintenance.files import flush_file, flush_folder
-from orchestrator.maintenance.restore import JOURNAL, LAYING, STAGED, SWAPPING, Journal, Swap
+from orchestrator.maintenance.journal import JOURNAL, LAYING, STAGED, Journal, Swap, take_back
 from orchestrator.maintenance.saving import missing
 from orchestrator.maintenance.workspace import DUCKDB, POSTGRESQL, WorkspaceDatabase
 from orchestrator.pipeline.ledger import LAYOUTS, SCHEMA, ledger_version, upgrade_statements
@@ -72,6 +74,7 @@ def migrate_databases(
     *,
     dry_run: bool = False,
     lock_timeout: float,
+    history_url: str | None = None,
     emit: Emit = ignore,
 ) -> tuple[Migration, ...]:
     """Migrate databases one by one; one that fails is as it was, and the others are migrated all the same.
@@ -84,8 +87,7 @@ def migrate_databases(
     there = [database for database in databases if not missing(database)]
     if dry_run:
         return tuple(_preview(database) if database in there else _skipped(database) for database in databases)
-    place = backups_dir(root)
-    with locked(place, lock_timeout), held(there, lock_timeout, emit):
+    with alone(root, there, timeout=lock_timeout, history_url=history_url, emit=emit):
         return tuple(
             _migrate(database, root, emit) if database in there else _skipped(database) for database in databases
         )
@@ -110,7 +112,7 @@ def _migrate(database: WorkspaceDatabase, root: Path, emit: Emit) -> Migration:
         changes = _needed(database)
         if not changes:
             return Migration(database.name, CURRENT)
-        backup = copy_all([database], root, reason=f"before migrating {database.name}", damaged=False, emit=emit).name
+        backup = copy_all([database], root, reason=f"before migrating {database.name}", emit=emit).name
         if database.kind == DUCKDB:
             assert database.path is not None
             _migrate_file(database.path, backups_dir(root) / JOURNAL, emit)
@@ -171,27 +173,23 @@ def _history_version(database: WorkspaceDatabase) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _migrate_file(path: Path, journal: Path, emit: Emit) -> None:
+def _migrate_file(link: Path, file: Path, emit: Emit) -> None:
+    path = link.resolve()  # a link to a file stays a link
     new = Path(f"{path}{STAGED}")
-    swap = Swap(str(path), ((str(new), str(path)),))
-    Journal(LAYING, (swap,), None).write(journal)
+    journal = Journal(LAYING, (Swap(str(path), DUCKDB, ((str(new), str(path)),)),))
     try:
+        journal.write(file)
         new.unlink(missing_ok=True)
         with step(f"rewrite {path.name}", emit):
             _rewrite(path, new)
         with step(f"compare {path.name}", emit):
             _compare(path, new)
+        shutil.copymode(path, new)
         flush_file(new)
         flush_folder(new.parent)
-        Journal(SWAPPING, (swap,), None).write(journal)
-        swap.swap()
-        journal.unlink()
-        flush_folder(journal.parent)
+        journal.carry_out(file, None)
     except BaseException:
-        if journal.exists() and Journal.read(journal).phase == LAYING:
-            swap.clear()
-            Path(f"{new}.wal").unlink(missing_ok=True)
-            journal.unlink()
+        take_back(file)
         raise
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sqlite3
-import subprocess
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.dbt_runner.database_errors import known_database_error
-from orchestrator.exceptions import BackupError, DatabaseError, DatabaseLockedError
+from orchestrator.exceptions import BackupError, DatabaseError, DatabaseLockedError, DiskFullError
 from orchestrator.maintenance.files import FileDigest, copy_file, digest_of, flush_file
+from orchestrator.maintenance.journal import logs_of
 from orchestrator.maintenance.metadata import DatabaseRecord, FileRecord
+from orchestrator.maintenance.server import DUMP_SUFFIX, save_server
 from orchestrator.maintenance.workspace import DUCKDB, POSTGRESQL, SQLITE, WorkspaceDatabase, shown_name
-from orchestrator.masking import masked
 from orchestrator.pipeline.ledger import ledger_version, read_ledger
-from orchestrator.storage.head import TABLES, VERSION_TABLE, VERSIONS
+from orchestrator.storage.head import VERSION_TABLE
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,7 +28,6 @@ TABLES_SQL = """
 select database_name, schema_name, table_name from duckdb_tables()
 where not internal and not temporary and database_name = current_database() order by all
 """
-DUMP_SUFFIX = ".dump"
 FIRST = "run `orchestrator simulate` first"
 _UNSAFE = re.compile(r"[^\w.-]+")
 
@@ -43,9 +42,9 @@ def save(database: WorkspaceDatabase, folder: Path, root: Path, number: int, *, 
         DatabaseError: it cannot be opened, and ``damaged`` is not set.
         BackupError: it changed meanwhile, or the program that copies it is missing or failed.
     """
-    name = f"{number:02}-{_UNSAFE.sub('_', Path(database.name).name)}"
+    name = file_name(database, number)
     if database.kind == POSTGRESQL:
-        return _save_server(database, folder, name)
+        return save_server(database, folder / f"{name}{DUMP_SUFFIX}", damaged=damaged)
     assert database.path is not None
     try:
         if database.path.stat().st_size == 0:  # DuckDB would make a database of it
@@ -56,6 +55,11 @@ def save(database: WorkspaceDatabase, folder: Path, root: Path, number: int, *, 
     except DatabaseLockedError:
         raise
     except (DatabaseError, sqlite3.DatabaseError) as error:
+        if "disk is full" in str(error) and isinstance(error, sqlite3.Error):
+            raise DiskFullError(
+                f"The {database.name} {database.path} cannot be copied to {folder}: the disk is full.",
+                to_fix=f"free some space on the disk of {folder}",
+            ) from error
         if damaged:
             return _save_as_it_is(database, database.path, folder / name, root)
         if isinstance(error, sqlite3.Error):
@@ -66,29 +70,48 @@ def save(database: WorkspaceDatabase, folder: Path, root: Path, number: int, *, 
         raise
 
 
-def log_of(path: Path) -> tuple[Path, ...]:
-    """Return the files that may lie beside a database and belong to it."""
-    return tuple(Path(f"{path}{suffix}") for suffix in (".wal", "-wal", "-shm", "-journal"))
+def file_name(database: WorkspaceDatabase, number: int) -> str:
+    """Return what a database's file is called in a backup."""
+    return f"{number:02}-{_UNSAFE.sub('_', Path(database.name).name)}"
 
 
 def _save_duckdb(database: WorkspaceDatabase, path: Path, target: Path, root: Path) -> DatabaseRecord:
+    with _described(database, path, root) as (connection, record):
+        compacted = _is_loose(connection) and _compact(connection, target, record.tables)
+    if not compacted:
+        digest = copy_unchanged(path, target)
+    else:
+        shutil.copymode(path, target)
+        flush_file(target)
+        digest = digest_of(target)
+    return record.model_copy(update={"files": (_file(target, "", digest),), "compacted": compacted})
+
+
+def describe_duckdb(database: WorkspaceDatabase, root: Path) -> DatabaseRecord:
+    """Write the log of a DuckDB file into it, close it, and say what is in it; the record has no files.
+
+    Raises:
+        DatabaseLockedError: another program has it open.
+        DatabaseError: it cannot be opened.
+    """
+    with _described(database, _path(database), root) as (_, record):
+        return record
+
+
+@contextmanager
+def _described(
+    database: WorkspaceDatabase, path: Path, root: Path
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, DatabaseRecord]]:
     import duckdb  # slow to import
 
     try:
         with closing(duckdb.connect(str(path))) as connection:
             connection.execute("checkpoint")
-            record = _describe_duckdb(database, connection, root)
-            compacted = _is_loose(connection) and _compact(connection, target, record.tables)
+            yield connection, _describe_duckdb(database, connection, root)
     except duckdb.Error as error:
         raise known_database_error(str(error), path) or DatabaseError(
             f"The database {path} cannot be copied: {error}"
         ) from error
-    if not compacted:
-        digest = copy_unchanged(path, target)
-    else:
-        flush_file(target)
-        digest = digest_of(target)
-    return record.model_copy(update={"files": (_file(target, "", digest),), "compacted": compacted})
 
 
 def _describe_duckdb(database: WorkspaceDatabase, connection: duckdb.DuckDBPyConnection, root: Path) -> DatabaseRecord:
@@ -187,6 +210,7 @@ def _save_sqlite(database: WorkspaceDatabase, path: Path, target: Path, root: Pa
         version = (
             copy.execute(f"select version_num from {VERSION_TABLE}").fetchone() if VERSION_TABLE in names else None
         )
+    shutil.copymode(path, target)
     flush_file(target)
     return DatabaseRecord(
         name=database.name,
@@ -206,17 +230,22 @@ def _save_sqlite(database: WorkspaceDatabase, path: Path, target: Path, root: Pa
 
 def _save_as_it_is(database: WorkspaceDatabase, path: Path, target: Path, root: Path) -> DatabaseRecord:
     files = [_file(target, "", copy_file(path, target))]
-    for log in log_of(path):
+    for log in logs_of(path):
         if log.exists():
             suffix = log.name.removeprefix(path.name)
             beside = target.with_name(target.name + suffix)
             files.append(_file(beside, suffix, copy_file(log, beside)))
+    return unread(database, root).model_copy(update={"files": tuple(files)})
+
+
+def unread(database: WorkspaceDatabase, root: Path) -> DatabaseRecord:
+    """Return the record, without files, of a database that cannot be opened."""
     return DatabaseRecord(
         name=database.name,
         kind=database.kind,
-        path=shown_name(path, root),
+        path=shown_name(_path(database), root),
         url=None,
-        files=tuple(files),
+        files=(),
         engine="",
         storage_version=None,
         schema_version=None,
@@ -224,87 +253,6 @@ def _save_as_it_is(database: WorkspaceDatabase, path: Path, target: Path, root: 
         tables={},
         compacted=False,
         whole=False,
-    )
-
-
-def _save_server(database: WorkspaceDatabase, folder: Path, name: str) -> DatabaseRecord:
-    from sqlalchemy import text
-
-    from orchestrator.storage.engine import opened, read_url
-    from orchestrator.storage.failures import told
-
-    assert database.url is not None
-    url, target = read_url(database.url), folder / f"{name}{DUMP_SUFFIX}"
-    with told(url), opened(url) as engine, engine.connect() as connection:
-        engine_version = str(connection.execute(text("show server_version")).scalar_one())
-        major = int(engine_version.split(".")[0])
-        found = text("select count(*) from information_schema.tables where table_name = :name")
-        there = connection.execute(found, {"name": VERSION_TABLE}).scalar_one()
-        if not there:
-            raise BackupError(
-                f"There is no run history at {masked(database.url)}.", to_fix="run `orchestrator simulate`"
-            )
-        version = str(connection.execute(text(f"select version_num from {VERSION_TABLE}")).scalar_one())
-        names = TABLES.get(version, TABLES[VERSIONS[-1]])
-        counts = {one: int(connection.execute(text(f"select count(*) from {one}")).scalar_one()) for one in names}
-    wanted = [word for one in (*names, VERSION_TABLE) for word in ("-t", one)]
-    run_program("pg_dump", major, database.url, ["-Fc", "--no-owner", *wanted, "-f", str(target)])
-    flush_file(target)
-    return DatabaseRecord(
-        name=database.name,
-        kind=POSTGRESQL,
-        path=None,
-        url=masked(database.url),
-        files=(_file(target, DUMP_SUFFIX, digest_of(target)),),
-        engine=engine_version,
-        storage_version=None,
-        schema_version=version,
-        fingerprint=None,
-        tables=counts,
-        compacted=False,
-        whole=True,
-    )
-
-
-def run_program(name: str, major: int, url: str, args: list[str]) -> None:
-    """Run one of PostgreSQL's programs, of the server's version or a newer one; the password goes by environment.
-
-    Raises:
-        BackupError: it is not installed, too old, or failed.
-    """
-    from orchestrator.storage.engine import read_url
-
-    made = read_url(url)
-    program = _find_program(name, major)
-    options = {"-h": made.host, "-p": made.port, "-U": made.username, "-d": made.database}
-    words = [word for option, value in options.items() if value is not None for word in (option, str(value))]
-    environment = {**os.environ, **({"PGPASSWORD": str(made.password)} if made.password is not None else {})}
-    done = subprocess.run(
-        [program, *words, "--no-password", *args],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise BackupError(f"{name} failed for {masked(url)}: {masked(done.stderr.strip())[:400]}")
-
-
-def _find_program(name: str, major: int) -> Path:
-    candidates = [Path(found) for found in [shutil.which(name)] if found]
-    candidates += sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
-    versions = []
-    for program in candidates:
-        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-        found = re.search(r"(\d+)(?:\.\d+)?", told)
-        versions.append(int(found[1]) if found else 0)
-        if found and int(found[1]) >= major:
-            return program
-    has = f"the one here is of version {max(versions)}" if versions else "it is not installed here"
-    raise BackupError(
-        f"The run history on PostgreSQL {major} is copied with {name}, and {has}.",
-        to_fix=f"install PostgreSQL's client programs of version {major} or newer (apt-get install postgresql-client)",
     )
 
 

@@ -26,21 +26,22 @@ from orchestrator.exceptions import (
     DatabaseLockedError,
 )
 from orchestrator.locking import DatabaseMutex
-from orchestrator.maintenance.backup import find_backup, list_backups, prune_backups, verify_backup
-from orchestrator.maintenance.restore import JOURNAL, recover
-from orchestrator.maintenance.workspace import chosen
+from orchestrator.maintenance.backup import create_backup, find_backup, list_backups, prune_backups, verify_backup
+from orchestrator.maintenance.exclusion import recover
+from orchestrator.maintenance.journal import JOURNAL
+from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase, chosen
 from orchestrator.storage.factory import create_storage_backend
 from tests.maintenance.conftest import Shop
+from tests.maintenance.kills import count_operations, die_before
 
 REPOSITORY = Path(__file__).parents[2]
-EVENTS_OF_CREATE, EVENTS_OF_RESTORE = 6, 16
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {repository!r})
 from tests.maintenance.conftest import Shop
+from tests.maintenance.kills import count_operations, die_before
 from orchestrator.maintenance.backup import create_backup, find_backup
-from orchestrator.maintenance import files, restore
 from orchestrator.maintenance.restore import restore_backup
 left = {after}
 def emit(event):
@@ -197,8 +198,13 @@ def test_a_file_that_is_gone_or_longer(shop: Shop) -> None:
     with pytest.raises(BackupDamagedError, match="bytes and had"):
         verify_backup(backup)
     file.unlink()
-    with pytest.raises(BackupDamagedError, match="is missing"):
+    with pytest.raises(BackupDamagedError, match="is missing") as caught:
         verify_backup(backup)
+    assert "orchestrator backup list" in str(caught.value.to_fix)
+    (backup.folder / "metadata.json").unlink()
+    with pytest.raises(BackupDamagedError, match=r"has no readable metadata\.json") as caught:
+        verify_backup(backup)
+    assert "orchestrator backup list" in str(caught.value.to_fix)
 
 
 def test_a_run_that_goes_on_keeps_backups_away(shop: Shop) -> None:
@@ -260,77 +266,70 @@ def killed(shop: Shop, *, after: int, restoring: str = "", before: str = "") -> 
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-@pytest.mark.parametrize("after", range(1, EVENTS_OF_CREATE + 1))
-def test_a_kill_while_a_backup_is_made(shop: Shop, after: int) -> None:
+def test_a_kill_at_every_step_of_a_backup(shop: Shop) -> None:
     """There is no such backup, or all of it; the databases are as they were, and the next command cleans up."""
     before = shop.digests()
-    killed(shop, after=after + 2)  # the first two events are those of the mutex
-    recover(shop.root)
-    assert shop.digests() == before
-    for backup in list_backups(shop.root):
-        verify_backup(backup)
-    assert [path.name for path in backups_dir(shop.root).iterdir() if path.name.startswith(".making")] == []
+    work = "create_backup(shop.databases, shop.root, reason='killed', lock_timeout=5)"
+    shutil.copytree(shop.root, shop.root.with_name("copy"))
+    for number in range(1, count_operations(shop.root.with_name("copy"), work) + 1):
+        die_before(shop.root, work, number)
+        recover(shop.root)
+        assert shop.digests() == before
+        for backup in list_backups(shop.root):
+            verify_backup(backup)
+        left = [path.name for path in backups_dir(shop.root).iterdir()] if backups_dir(shop.root).exists() else []
+        assert [name for name in left if name.startswith(".making")] == []
     verify_backup(shop.backup())
 
 
-def count_events(shop: Shop, restoring: str) -> int:
-    """Return how many events a restore emits."""
-    from orchestrator.maintenance.restore import restore_backup
-
-    events: list[object] = []
-    restore_backup(
-        find_backup(shop.root, restoring), shop.root, history_url=shop.url, lock_timeout=0, emit=events.append
-    )
-    return len(events)
+RESTORE = "restore_backup(find_backup(shop.root, {name!r}), shop.root, history_url=shop.url, lock_timeout=5)"
 
 
-def test_a_kill_at_every_step_of_a_restore(shop: Shop) -> None:
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_kill_at_every_step_of_a_restore(shop: Shop, damaged: bool) -> None:
     """The workspace is as before or as in the backup, both databases alike, once the next command has looked."""
     backup = shop.backup()
     then = shop.digests()
     shop.fill(rows=77, runs=2)
-    now = shop.digests()
-    kept = shop.backup()
-    steps = count_events(shop, backup.name)
-    assert steps >= EVENTS_OF_RESTORE
+    now = shop.backup()
+    if damaged:
+        shop.lakes.write_bytes(shop.lakes.read_bytes()[:5000])
+        leave_a_log_beside(shop)
+    before = shop.digests()
+    content = shop.lakes.read_bytes()
+    work = RESTORE.format(name=backup.name)
+    shutil.copytree(shop.root, shop.root.with_name("copy"))
+    steps = count_operations(shop.root.with_name("copy"), work)
     ends = []
-    for after in range(1, steps + 1):
-        shop.restore(kept)
-        killed(shop, after=after, restoring=backup.name)
+    for number in range(1, steps + 1):
+        die_before(shop.root, work, number)
         recover(shop.root, shop.url)
         found = shop.digests()
-        assert found in (then, now), after
+        assert found in (before, then), number
         ends.append(found == then)
         assert not (backups_dir(shop.root) / JOURNAL).exists()
         assert list(shop.root.rglob("*.restoring*")) == []
+        assert [path.name for path in backups_dir(shop.root).iterdir() if path.name.startswith((".keep", ".mak"))] == []
+        extra = [one for one in list_backups(shop.root) if one.name not in (backup.name, now.name)]
+        assert len(extra) == (1 if ends[-1] else 0), number
+        for kept in extra:
+            assert kept.metadata is not None
+            verify_backup(kept)
+            shop.restore(kept)  # the undo
+            assert shop.digests() == before
+            assert shop.lakes.read_bytes() == content or not damaged
+        for other in list_backups(shop.root):
+            if other.name not in (backup.name, now.name):
+                shutil.rmtree(other.folder)
+        assert shop.digests() == before
     assert not ends[0]
     assert ends[-1]
+    assert ends == sorted(ends)
 
 
-@pytest.mark.parametrize("moves", [0, 1, 2])
-def test_a_kill_between_the_two_files(shop: Shop, moves: int) -> None:
-    """Behind the point of no return the restore is finished by whoever comes next."""
-    backup = shop.backup()
-    then = shop.digests()
-    shop.fill(rows=77, runs=2)
-    dying = f"""
-moved = 0
-swap = restore.Swap.swap
-def dying(self):
-    global moved
-    if moved == {moves}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    moved += 1
-    swap(self)
-restore.Swap.swap = dying
-forget = restore._forget
-restore._forget = lambda journal: os.kill(os.getpid(), signal.SIGKILL)
-"""
-    killed(shop, after=-1, restoring=backup.name, before=dying)
-    assert (backups_dir(shop.root) / JOURNAL).exists()
-    assert recover(shop.root, shop.url) is True
-    assert shop.digests() == then
-    assert recover(shop.root, shop.url) is False
+def leave_a_log_beside(shop: Shop) -> None:
+    """Leave a log that belongs to nothing beside the DuckDB file."""
+    Path(f"{shop.lakes}.wal").write_bytes(b"a log of something")
 
 
 def test_a_journal_that_cannot_be_read(shop: Shop) -> None:
@@ -380,6 +379,32 @@ def test_pruning_keeps_the_newest_and_one_that_is_whole(shop: Shop) -> None:
     assert {backup.name for backup in removed} == {backups[0].name, backups[2].name}
     assert {backup.name for backup in list_backups(shop.root)} == {backups[1].name, backups[3].name}
     assert prune_backups(shop.root, 1, lock_timeout=0) == ()
+
+
+def test_what_is_not_ours_is_left_alone(shop: Shop) -> None:
+    """Folders of others below var/backups are no backups, and a backup that somebody renamed is not removed."""
+    mine = shop.backup()
+    named = mine.folder.rename(mine.folder.with_name("before the audit"))
+    newer = [shop.backup(), shop.backup()]
+    place = backups_dir(shop.root)
+    for name in ("2099-mine", "0 odd"):
+        (place / name).mkdir()
+        (place / name / "file").write_text("theirs")
+    (place / "20990101T000000Z").write_text("a file")
+    (place / "9dangling").symlink_to("/nowhere")
+    assert [backup.name for backup in list_backups(shop.root)] == [newer[1].name, newer[0].name, named.name]
+    assert [backup.name for backup in prune_backups(shop.root, 1, lock_timeout=0)] == [newer[0].name]
+    assert (place / "0 odd" / "file").exists()
+    verify_backup(find_backup(shop.root, "before"))
+    shop.restore(find_backup(shop.root, "before the audit"))
+
+
+def test_databases_that_do_not_exist_get_no_lock(shop: Shop) -> None:
+    """Those of scenarios that were never simulated."""
+    missing = shop.root / "var" / "never.duckdb"
+    databases = (*shop.databases, WorkspaceDatabase("var/never.duckdb", DUCKDB, missing))
+    create_backup(databases, shop.root, reason="all", lock_timeout=0)
+    assert not missing.with_name("never.duckdb.lock").exists()
 
 
 def test_a_backup_from_a_newer_version(shop: Shop) -> None:

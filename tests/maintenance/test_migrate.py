@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +12,8 @@ import pytest
 from orchestrator.config import backups_dir
 from orchestrator.events import Event
 from orchestrator.maintenance.backup import list_backups, verify_backup
+from orchestrator.maintenance.exclusion import recover
+from orchestrator.maintenance.journal import JOURNAL
 from orchestrator.maintenance.migrate import (
     CURRENT,
     FAILED,
@@ -23,30 +23,14 @@ from orchestrator.maintenance.migrate import (
     Migration,
     migrate_databases,
 )
-from orchestrator.maintenance.restore import JOURNAL, recover
 from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase
 from orchestrator.pipeline.ledger import LAYOUTS
 from orchestrator.storage.head import HEAD
 from tests.maintenance.conftest import Shop
+from tests.maintenance.kills import count_operations, die_before
 from tests.storage.test_initialization import make_old
 
-REPOSITORY = Path(__file__).parents[2]
 ODD = '"odd ""name"'
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, {repository!r})
-from tests.maintenance.conftest import Shop
-from orchestrator.maintenance.migrate import migrate_databases
-left = {after}
-def emit(event):
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-shop = Shop(Path({root!r}))
-migrate_databases(shop.databases, shop.root, lock_timeout=5, emit=emit)
-"""
 
 
 class PlantedError(OSError):
@@ -118,6 +102,16 @@ def test_a_new_workspace_needs_nothing(shop: Shop) -> None:
     assert shop.files() == before
 
 
+def test_a_database_that_is_a_link_stays_one(old: Shop, tmp_path: Path) -> None:
+    """The file it leads to is migrated."""
+    elsewhere = tmp_path / "elsewhere.duckdb"
+    old.lakes.rename(elsewhere)
+    old.lakes.symlink_to(elsewhere)
+    assert [one.outcome for one in migrate(old)] == [MIGRATED, MIGRATED]
+    assert old.lakes.is_symlink()
+    assert [one.outcome for one in migrate(old)] == [CURRENT, CURRENT]
+
+
 def count_steps(old: Shop) -> int:
     """Return how many events a migration emits, by a copy of its own."""
     events: list[Event] = []
@@ -175,24 +169,46 @@ def test_a_damaged_database_fails_alone(old: Shop) -> None:
     assert old.lakes.read_bytes() == before
 
 
-def test_a_kill_at_every_step(old: Shop, tmp_path: Path) -> None:
+def test_a_kill_at_every_step(old: Shop) -> None:
     """Before or after, never between; the next command cleans up, and the next migration ends the work."""
     kept = old.backup()
     before = old.digests()
-    steps = count_steps(old)
-    after_all = old.digests()
-    for after in range(1, steps + 1):
+    work = "migrate_databases(shop.databases, shop.root, lock_timeout=5)"
+    shutil.copytree(old.root, old.root.with_name("copy"))
+    steps = count_operations(old.root.with_name("copy"), work)
+    after_all = Shop(old.root.with_name("copy")).digests()
+    for number in range(1, steps + 1):
         old.restore(kept)
-        code = KILLED.format(repository=str(REPOSITORY), root=str(old.root), after=after)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert done.returncode == -signal.SIGKILL, done.stderr
+        die_before(old.root, work, number)
         recover(old.root, old.url)
         found = old.digests()
         tables = {name: value for name, value in found.items() if name.startswith("orchestrator.")}
         ends = [{k: v for k, v in one.items() if k.startswith("orchestrator.")} for one in (before, after_all)]
-        assert tables in ends, after
+        assert tables in ends, number
         assert found["main.lake_level"] == before["main.lake_level"]
         assert found["runs"] == before["runs"]
         assert list(old.root.rglob("*.restoring*")) == []
         assert not (backups_dir(old.root) / JOURNAL).exists()
         assert {one.outcome for one in migrate(old)} <= {MIGRATED, CURRENT}
+
+
+def test_a_kill_while_the_copy_is_written(old: Shop) -> None:
+    """The log of the unfinished copy is removed with it."""
+    before = old.digests()
+    dying = """
+import threading, time
+def watch():
+    while not os.path.exists(f"{shop.lakes}.restoring.wal"):
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGKILL)
+threading.Thread(target=watch, daemon=True).start()
+migrate_databases(shop.databases, shop.root, lock_timeout=5)
+"""
+    with closing(duckdb.connect(str(old.lakes))) as connection:
+        connection.execute("create table many as select i, md5(i::varchar) as text from range(300000) r(i)")
+    before = old.digests()
+    die_before(old.root, dying, 0)
+    assert Path(f"{old.lakes}.restoring").exists()
+    recover(old.root, old.url)
+    assert list(old.root.rglob("*.restoring*")) == []
+    assert old.digests() == before

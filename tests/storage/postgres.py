@@ -110,15 +110,26 @@ def running_server() -> Iterator[PostgresServer]:
     try:
         try:
             server.initialize()
-            server.start()
+            _start(server)
         except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
-            pytest.skip(f"PostgreSQL is installed, and its server does not start here: {error}")
+            pytest.fail(f"PostgreSQL is installed, and its server does not start here: {error}", pytrace=False)
         try:
             yield server
         finally:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(server: PostgresServer) -> None:
+    """Start a server; somebody else may take a free port first."""
+    for _ in range(2):
+        try:
+            server.start()
+            return
+        except AssertionError:
+            server.port = _free_port()
+    server.start()
 
 
 def _other_user() -> int | None:

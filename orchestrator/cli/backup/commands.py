@@ -122,6 +122,7 @@ def _create(options: CommonOptions, output: Output, *, reason: str) -> int:
             config.root,
             reason=reason,
             lock_timeout=config.self_healing.lock_timeout_seconds,
+            history_url=config.storage_url,
             emit=progress,
         )
     output.write_json(backup_record(made))

@@ -1,0 +1,75 @@
+"""The published copy, where it cannot be made."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestrator.config import SimulationConfig
+from orchestrator.events import ignore
+from orchestrator.exceptions import BackupError, DiskFullError
+from orchestrator.maintenance.keeping import publisher
+from tests.maintenance.conftest import Shop
+from tests.maintenance.kills import REPOSITORY
+
+LIMITED = """
+import resource, sys
+sys.path.insert(0, {repository!r})
+from pathlib import Path
+from orchestrator.config import SimulationConfig
+from orchestrator.maintenance.keeping import publisher
+mapping = {{"dbt": {{"project_dir": "."}}, "publish": "out/it.duckdb"}}
+config = SimulationConfig.from_mapping(mapping, root=Path({root!r}))
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    publisher(config, lambda: Path({path!r}), lambda event: None)()
+except Exception as error:
+    print(type(error).__name__, str(error))
+"""
+
+
+def config_of(shop: Shop) -> SimulationConfig:
+    """Return a configuration that publishes."""
+    return SimulationConfig.from_mapping({"dbt": {"project_dir": "."}, "publish": "out/it.duckdb"}, root=shop.root)
+
+
+def test_a_database_that_is_written_to_meanwhile(shop: Shop) -> None:
+    """Nothing is published, and nothing half made stays; the older copy does."""
+    publish = publisher(config_of(shop), lambda: shop.lakes, ignore)
+    publish()
+    out = shop.root / "out"
+    older = (out / "it.duckdb").read_bytes()
+    with closing(duckdb.connect(str(shop.lakes))) as writer:
+        writer.execute("set checkpoint_threshold = '1GB'")
+        writer.execute("insert into lake_level values (1, 1)")
+        with pytest.raises(BackupError, match="was written to while it was copied"):
+            publish()
+    assert [path.name for path in out.iterdir()] == ["it.duckdb"]
+    assert (out / "it.duckdb").read_bytes() == older
+
+
+def test_a_disk_that_is_full(shop: Shop) -> None:
+    """Is told as that, and nothing half made stays."""
+    code = LIMITED.format(repository=str(REPOSITORY), root=str(shop.root), path=str(shop.lakes))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
+    assert done.stdout.startswith(DiskFullError.__name__), done.stdout
+    assert "could not be published" in done.stdout
+    assert list((shop.root / "out").iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_taken_away(shop: Shop) -> None:
+    """Also where it could not be opened for writing."""
+    out = shop.root / "out"
+    out.mkdir()
+    left = out / ".it.duckdb.new"
+    left.write_text("half")
+    left.chmod(0o444)
+    publisher(config_of(shop), lambda: shop.lakes, ignore)()
+    assert [path.name for path in out.iterdir()] == ["it.duckdb"]
+    assert Path(out / "it.duckdb").stat().st_mode & 0o777 == 0o444
