@@ -118,7 +118,7 @@ def _read(path: Path) -> list[Kept]:
             return []
         made, kept = json.loads(zlib.decompress(packed))
         return [_kept(**one) for one in kept] if made == FORMAT else []
-    except (OSError, ValueError, TypeError, KeyError, zlib.error):
+    except (OSError, ValueError, TypeError, KeyError, AssertionError, zlib.error):
         return []
 
 
