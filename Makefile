@@ -7,6 +7,8 @@ VENV_PYTHON = .venv/bin/python
 LINT_PYTHON = .venv-lint/bin/python
 PEERS_PYTHON = .venv-peers/bin/python
 LINTED = orchestrator tests benchmarks
+# Where PYTHONDONTWRITEBYTECODE is set, as in many containers, every process would compile our modules anew.
+COMPILE = $(VENV_PYTHON) -m compileall -q orchestrator
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -22,6 +24,7 @@ simulate: .venv/runtime ## Run the shipped simulation; ARGS="2025-2026 --scenari
 	@$(VENV_PYTHON) -m orchestrator simulate $(ARGS)
 
 test: .venv/test ## Run the tests; ARGS="-k hooks -x"
+	@$(COMPILE)
 	@$(VENV_PYTHON) -m pytest $(ARGS)
 
 lint: .venv-lint/lint ## Check style (ruff) and types (mypy)
@@ -34,6 +37,7 @@ format: .venv-lint/lint ## Format the code
 	@$(LINT_PYTHON) -m ruff format $(LINTED)
 
 bench: .venv/test .venv-peers/peers ## Run the benchmarks; ARGS="five_years check", ARGS="--list", ARGS="--quick"
+	@$(COMPILE)
 	@$(VENV_PYTHON) -m benchmarks $(ARGS)
 
 faults: .venv/test ## Kill runs at random moments; ARGS="--minutes 15 --seed 7 --project shipped"
