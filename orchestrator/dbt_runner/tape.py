@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from orchestrator.dbt_runner.catalog import Relation, RelationName
 from orchestrator.dbt_runner.results import NodeResult
@@ -91,7 +92,11 @@ class Tape:
 
     def relation_before(self, one: TapedNode) -> Relation | None:
         """Return the relation of one of its nodes before the stage, None for a test and where there was none."""
-        return next((relation for name, relation in self.before if name == one.relation), None)
+        return self._before.get(one.relation) if one.relation is not None else None
+
+    @cached_property
+    def _before(self) -> dict[RelationName, Relation | None]:
+        return dict(self.before)
 
     def with_sql(self, compiled: Mapping[str, str], year: str) -> Tape:
         """Return what would have been recorded in another year, or another parse; SQL is by unique id."""
