@@ -58,7 +58,7 @@ def doctor(
 
 def _doctor(options: CommonOptions, output: Output, *, fix: bool) -> int:
     from orchestrator.maintenance.doctor import CHECKS, examine  # slow to import
-    from orchestrator.maintenance.mending import mend
+    from orchestrator.maintenance.mending import Mended, mend
 
     config = load_config(options)
     width = max(map(len, CHECKS))
@@ -70,11 +70,15 @@ def _doctor(options: CommonOptions, output: Output, *, fix: bool) -> int:
         _show(output, diagnosis, "" if again else diagnosis.check, width)
 
     with progress_for(output) as progress, orchestrator_for(config, []) as orchestrator:
-        fixed = mend(orchestrator, emit=progress) if fix else ()
-        for one in fixed:
+        mended = mend(orchestrator, emit=progress) if fix else Mended((), ())
+        for one in mended.done:
             output.say(Text(f"Fixed: {_short(one)}", "green"))
+        for one in mended.left:
+            output.say(Text(f"Not fixed: {_short(one)}", "yellow"))
         report = examine(orchestrator, tell=tell, busy=progress.busy)
-    output.write_json({"healthy": report.healthy, "fixed": fixed, "checks": list(report.diagnoses)})
+    output.write_json(
+        {"healthy": report.healthy, "fixed": mended.done, "not_fixed": mended.left, "checks": list(report.diagnoses)}
+    )
     output.say(_verdict(report))
     return 0 if report.healthy else FOUND
 

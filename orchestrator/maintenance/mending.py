@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from orchestrator.config import backups_dir
 from orchestrator.dbt_runner.catalog import DuckDBReader, RelationName
 from orchestrator.events import Emit
+from orchestrator.exceptions import DatabaseLockedError, OrchestratorError
 from orchestrator.maintenance.backup import copy_all
 from orchestrator.maintenance.database_check import FoundRelation, relations_of, without_rows
 from orchestrator.maintenance.surroundings import dead_folders
@@ -15,33 +18,65 @@ from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase, shown_
 from orchestrator.pipeline_orchestrator import PipelineOrchestrator
 
 
-def mend(orchestrator: PipelineOrchestrator, *, emit: Emit) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Mended:
+    """What was ``done``, and what was ``left`` alone and why."""
+
+    done: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def mend(orchestrator: PipelineOrchestrator, *, emit: Emit) -> Mended:
     """Remove what nobody needs, and say each thing that was done; where tables are touched, after a backup.
+
+    What cannot be mended keeps nothing else from being mended.
 
     Raises:
         DatabaseLockedError: a run, or another program, has the database.
-        DatabaseError: it cannot be read.
     """
+    done: list[str] = []
+    left: list[str] = []
+    for what, work in (("folders", _folders), ("notes of locks", _note), ("tables", partial(_relations, emit=emit))):
+        try:
+            done += work(orchestrator)
+        except DatabaseLockedError:
+            raise
+        except (OrchestratorError, OSError) as error:
+            said = error.message if isinstance(error, OrchestratorError) else str(error)
+            left.append(f"leftover {what}: {said}")
+    return Mended(tuple(done), tuple(left))
+
+
+def _folders(orchestrator: PipelineOrchestrator) -> list[str]:
     done = []
     for folder in dead_folders(orchestrator.runner.settings.cache_dir):
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder)
         done.append(f"removed {folder}, left by a dbt process that is gone")
-    mutex, timeout = orchestrator.mutex, orchestrator.config.self_healing.lock_timeout_seconds
-    note = mutex.abandoned_note()
-    if note is not None:
-        with mutex.held(timeout):  # its release removes the note
-            done.append(f"removed {mutex.note_path}, left by a process that is gone")
-    facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
+    return done
+
+
+def _note(orchestrator: PipelineOrchestrator) -> list[str]:
+    mutex = orchestrator.mutex
+    if mutex.abandoned_note() is None:
+        return []
+    with mutex.held(orchestrator.config.self_healing.lock_timeout_seconds):  # its release removes the note
+        return [f"removed {mutex.note_path}, left by a process that is gone"]
+
+
+def _relations(orchestrator: PipelineOrchestrator, emit: Emit) -> list[str]:
+    try:
+        facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
+    except OrchestratorError:
+        orchestrator.runner.close()  # who asks the same process again waits for an answer that was given
+        raise
     path = facts.database_path
     if path is None or not path.is_file():
-        return tuple(done)
+        return []
     orchestrator.runner.release()
-    with mutex.held(timeout):
+    with orchestrator.mutex.held(orchestrator.config.self_healing.lock_timeout_seconds):
         with DuckDBReader(path) as reader:
             leftovers = without_rows(relations_of(reader), facts)
-        if leftovers:
-            done += _drop(orchestrator, path, leftovers, emit)
-    return tuple(done)
+        return _drop(orchestrator, path, leftovers, emit) if leftovers else []
 
 
 def _drop(orchestrator: PipelineOrchestrator, path: Path, leftovers: list[FoundRelation], emit: Emit) -> list[str]:

@@ -177,6 +177,7 @@ def test_a_copy_that_cannot_be_published(place: Cli) -> None:
     place.root.joinpath("var", "blocked").unlink()
     assert done.exit_code == 1
     assert "could not be published" in done.err
+    assert "To fix:" in done.err
     assert place.sql("select distinct water_year from lake_level") == [(2000,)]
 
 
@@ -206,6 +207,30 @@ def test_doctor_removes_what_killed_processes_left(place: Cli) -> None:
     assert len(backups(place)) == 1
     again = place("doctor", "--fix", "--json")
     assert again.document()["fixed"] == []
+
+
+def test_doctor_mends_what_it_can(place: Cli) -> None:
+    """A project that does not parse, or a damaged database, keeps nothing else from being mended or examined."""
+    note = place.database.with_name(f"{place.database.name}.lock.json")
+    owner = json.dumps({"pid": 4194303, "host": socket.gethostname(), "command": "gone", "run_id": "r"})
+    folder = place.root / "var" / "dbt" / "target-4194303"
+    model = place.root / "dbt" / "models" / "foundation" / "broken.sql"
+    content = place.database.read_bytes()
+    for broken in (model, place.database):
+        note.write_text(owner)
+        folder.mkdir(parents=True)
+        broken.write_text("select {{ ")
+        told = place("doctor", "--fix")
+        assert told.exit_code == 3, told.err
+        assert told.out.count("Fixed: removed ") == 2
+        assert "Not fixed: leftover tables: " in told.out
+        assert "✗ " + ("parse" if broken == model else "scan") in told.out
+        assert "✓ disk" in told.out
+        assert not note.exists()
+        assert not folder.exists()
+        model.unlink(missing_ok=True)
+    place.database.write_bytes(content)
+    assert place("doctor", "--fix", "--json").document()["not_fixed"] == []
 
 
 def test_a_migration_as_a_user_meets_it(place: Cli) -> None:
