@@ -14,8 +14,10 @@ from orchestrator.events import Emit, ignore
 from orchestrator.exceptions import BackupDamagedError, BackupError, BackupNotFoundError
 from orchestrator.maintenance.exclusion import alone, locked
 from orchestrator.maintenance.files import FileDigest, digest_of, remove_folder, told
-from orchestrator.maintenance.folders import UNFINISHED, publish_folder, unfinished
+from orchestrator.maintenance.folders import KEEPING, UNFINISHED, is_named_by_us, publish_folder, unfinished
 from orchestrator.maintenance.metadata import (
+    METADATA,
+    OTHER,
     BackupMetadata,
     DatabaseRecord,
     new_metadata,
@@ -37,8 +39,13 @@ class Backup:
 
     @property
     def name(self) -> str:
-        """Return what it is called: when it was made, in UTC."""
+        """Return what it is called: when it was made, in UTC, unless somebody gave it another name."""
         return self.folder.name
+
+    @property
+    def made_at(self) -> str:
+        """Return when it was made, in the form of names, as far as that is known."""
+        return self.name if self.metadata is None else f"{self.metadata.created_at:%Y%m%dT%H%M%S.%fZ}"
 
 
 def create_backup(
@@ -63,7 +70,7 @@ def create_backup(
     if not existing(databases):
         names = ", ".join(database.name for database in databases) or "none is configured"
         raise BackupError(f"There is no database to back up ({names}).", to_fix=FIRST)
-    with alone(root, databases, timeout=lock_timeout, history_url=history_url, emit=emit):
+    with alone(root, existing(databases), timeout=lock_timeout, history_url=history_url, emit=emit):
         return copy_all(existing(databases), root, reason=reason, emit=emit)
 
 
@@ -94,10 +101,15 @@ def copy_all(databases: Sequence[WorkspaceDatabase], root: Path, *, reason: str,
 
 
 def list_backups(root: Path) -> tuple[Backup, ...]:
-    """Return all backups, newest first; one that cannot be read says why."""
+    """Return all backups, newest first; one that cannot be read says why.
+
+    A folder is a backup by its name or, where somebody gave it another one, by its metadata; others are not ours.
+    """
     place = backups_dir(root)
-    folders = [path for path in place.iterdir() if path.is_dir() and path.name[0].isdigit()] if place.is_dir() else []
-    return tuple(_read(folder) for folder in sorted(folders, key=lambda path: path.name, reverse=True))
+    folders = [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
+    ours = [path for path in folders if is_named_by_us(path) or (path / METADATA).is_file()]
+    whole = [_read(folder) for folder in ours if not folder.name.startswith((UNFINISHED, KEEPING))]
+    return tuple(sorted(whole, key=lambda backup: (backup.made_at, backup.name), reverse=True))
 
 
 def find_backup(root: Path, name: str | None) -> Backup:
@@ -163,7 +175,7 @@ def verify_files(
     if wrong:
         raise BackupDamagedError(
             f"Backup {backup.name} is damaged: {'; '.join(wrong)}.",
-            to_fix="use another one: `orchestrator backup list`",
+            to_fix=OTHER,
         )
 
 
@@ -177,6 +189,8 @@ def _digest(path: Path) -> FileDigest:
 def prune_backups(root: Path, keep: int, *, lock_timeout: float, emit: Emit = ignore) -> tuple[Backup, ...]:
     """Remove all but the newest ``keep`` backups; the newest one that is whole is never removed. Return the removed.
 
+    A backup that somebody gave a name of his own is neither counted nor removed.
+
     Raises:
         DatabaseLockedError: another process makes, restores or removes backups.
     """
@@ -186,7 +200,7 @@ def prune_backups(root: Path, keep: int, *, lock_timeout: float, emit: Emit = ig
 
 def remove_old(root: Path, keep: int, emit: Emit) -> tuple[Backup, ...]:
     """Remove backups whose lock the caller has; see :func:`prune_backups`."""
-    backups = list_backups(root)
+    backups = [backup for backup in list_backups(root) if is_named_by_us(backup.folder)]
     newest, older = backups[:keep], list(backups[keep:])
     if older and not any(_is_whole(backup, emit) for backup in newest):
         whole = next((backup for backup in older if _is_whole(backup, emit)), None)

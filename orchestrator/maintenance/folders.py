@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,16 @@ from orchestrator.processes import started
 
 UNFINISHED = ".making-"
 KEEPING = ".keeping-"
+_NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
+
+
+def is_named_by_us(folder: Path) -> bool:
+    """Tell whether a folder has the name of a backup.
+
+    >>> [is_named_by_us(Path(name)) for name in ("20261126T020424Z", "20261126T020424Z-2", "2026-mine")]
+    [True, True, False]
+    """
+    return _NAME.fullmatch(folder.name) is not None
 
 
 def unfinished(place: Path) -> Path:

@@ -15,6 +15,7 @@ from orchestrator.timing import utc_now
 
 METADATA, CHECKSUM = "metadata.json", "metadata.sha256"
 FORMAT = 1
+OTHER = "use another one: `orchestrator backup list`"
 
 
 class _Record(BaseModel):
@@ -97,9 +98,11 @@ def read_metadata(folder: Path) -> BackupMetadata:
         content = (folder / METADATA).read_bytes()
         expected = (folder / CHECKSUM).read_bytes()
     except OSError as error:
-        raise BackupDamagedError(f"Backup {folder.name} has no readable {error.filename}.") from error
+        raise BackupDamagedError(
+            f"Backup {folder.name} has no readable {Path(error.filename).name}: {error.strerror}.", to_fix=OTHER
+        ) from error
     if hashlib.sha256(content).hexdigest().encode() + b"\n" != expected:
-        raise BackupDamagedError(f"Backup {folder.name} is damaged: {METADATA} is not what was written.")
+        raise BackupDamagedError(f"Backup {folder.name} is damaged: {METADATA} is not what was written.", to_fix=OTHER)
     try:
         found = BackupMetadata.model_validate_json(content)
     except ValidationError as error:

@@ -26,10 +26,10 @@ from orchestrator.exceptions import (
     DatabaseLockedError,
 )
 from orchestrator.locking import DatabaseMutex
-from orchestrator.maintenance.backup import find_backup, list_backups, prune_backups, verify_backup
+from orchestrator.maintenance.backup import create_backup, find_backup, list_backups, prune_backups, verify_backup
 from orchestrator.maintenance.exclusion import recover
 from orchestrator.maintenance.journal import JOURNAL
-from orchestrator.maintenance.workspace import chosen
+from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase, chosen
 from orchestrator.storage.factory import create_storage_backend
 from tests.maintenance.conftest import Shop
 from tests.maintenance.kills import count_operations, die_before
@@ -374,6 +374,32 @@ def test_pruning_keeps_the_newest_and_one_that_is_whole(shop: Shop) -> None:
     assert {backup.name for backup in removed} == {backups[0].name, backups[2].name}
     assert {backup.name for backup in list_backups(shop.root)} == {backups[1].name, backups[3].name}
     assert prune_backups(shop.root, 1, lock_timeout=0) == ()
+
+
+def test_what_is_not_ours_is_left_alone(shop: Shop) -> None:
+    """Folders of others below var/backups are no backups, and a backup that somebody renamed is not removed."""
+    mine = shop.backup()
+    named = mine.folder.rename(mine.folder.with_name("before the audit"))
+    newer = [shop.backup(), shop.backup()]
+    place = backups_dir(shop.root)
+    for name in ("2099-mine", "0 odd"):
+        (place / name).mkdir()
+        (place / name / "file").write_text("theirs")
+    (place / "20990101T000000Z").write_text("a file")
+    (place / "9dangling").symlink_to("/nowhere")
+    assert [backup.name for backup in list_backups(shop.root)] == [newer[1].name, newer[0].name, named.name]
+    assert [backup.name for backup in prune_backups(shop.root, 1, lock_timeout=0)] == [newer[0].name]
+    assert (place / "0 odd" / "file").exists()
+    verify_backup(find_backup(shop.root, "before"))
+    shop.restore(find_backup(shop.root, "before the audit"))
+
+
+def test_databases_that_do_not_exist_get_no_lock(shop: Shop) -> None:
+    """Those of scenarios that were never simulated."""
+    missing = shop.root / "var" / "never.duckdb"
+    databases = (*shop.databases, WorkspaceDatabase("var/never.duckdb", DUCKDB, missing))
+    create_backup(databases, shop.root, reason="all", lock_timeout=0)
+    assert not missing.with_name("never.duckdb.lock").exists()
 
 
 def test_a_backup_from_a_newer_version(shop: Shop) -> None:
