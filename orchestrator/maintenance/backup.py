@@ -142,7 +142,7 @@ def verify_backup(backup: Backup, *, only: DatabaseRecord | None = None, emit: E
     """
     metadata = read_metadata(backup.folder)
     records = metadata.databases if only is None else (only,)
-    found = {}
+    found: dict[str, FileDigest | str] = {}
     for record in records:
         with step(f"verify {record.name}", emit):
             for file in record.files:
@@ -154,9 +154,11 @@ def verify_backup(backup: Backup, *, only: DatabaseRecord | None = None, emit: E
 
 
 def verify_files(
-    backup: Backup, records: Sequence[DatabaseRecord], found: Mapping[str, FileDigest] | None = None
+    backup: Backup, records: Sequence[DatabaseRecord], found: Mapping[str, FileDigest | str] | None = None
 ) -> None:
     """Make sure that the files of a backup are there, of their size, and where their hashes were ``found``, unchanged.
+
+    In the place of a hash there may be the reason why a file could not be read.
 
     Raises:
         BackupDamagedError: something is missing or was changed; it names all of it.
@@ -170,6 +172,8 @@ def verify_files(
             wrong.append(f"{file.name} is missing")
         elif size != file.bytes:
             wrong.append(f"{file.name} has {size:,} bytes and had {file.bytes:,}")
+        elif isinstance(digest, str):
+            wrong.append(f"{file.name} cannot be read: {digest}")
         elif digest is not None and digest != FileDigest(file.bytes, file.sha256):
             wrong.append(f"the content of {file.name} was changed")
     if wrong:
@@ -179,11 +183,11 @@ def verify_files(
         )
 
 
-def _digest(path: Path) -> FileDigest:
+def _digest(path: Path) -> FileDigest | str:
     try:
         return digest_of(path)
     except OSError as error:
-        return FileDigest(path.stat().st_size, f"cannot be read: {error.strerror}")
+        return error.strerror or str(error)
 
 
 def prune_backups(root: Path, keep: int, *, lock_timeout: float, emit: Emit = ignore) -> tuple[Backup, ...]:

@@ -85,11 +85,15 @@ def beside(file: Path) -> Path:
 def write_text(file: Path, text: str) -> None:
     """Write a file beside its place, flush it and move it there."""
     new = beside(file)
-    with new.open("w", encoding="utf-8") as writing:
-        writing.write(text)
-        writing.flush()
-        os.fsync(writing.fileno())
-    new.replace(file)
+    try:
+        with new.open("w", encoding="utf-8") as writing:
+            writing.write(text)
+            writing.flush()
+            os.fsync(writing.fileno())
+        new.replace(file)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
     flush_folder(file.parent)
 
 

@@ -198,8 +198,13 @@ def test_a_file_that_is_gone_or_longer(shop: Shop) -> None:
     with pytest.raises(BackupDamagedError, match="bytes and had"):
         verify_backup(backup)
     file.unlink()
-    with pytest.raises(BackupDamagedError, match="is missing"):
+    with pytest.raises(BackupDamagedError, match="is missing") as caught:
         verify_backup(backup)
+    assert "orchestrator backup list" in str(caught.value.to_fix)
+    (backup.folder / "metadata.json").unlink()
+    with pytest.raises(BackupDamagedError, match=r"has no readable metadata\.json") as caught:
+        verify_backup(backup)
+    assert "orchestrator backup list" in str(caught.value.to_fix)
 
 
 def test_a_run_that_goes_on_keeps_backups_away(shop: Shop) -> None:

@@ -102,6 +102,16 @@ def test_a_new_workspace_needs_nothing(shop: Shop) -> None:
     assert shop.files() == before
 
 
+def test_a_database_that_is_a_link_stays_one(old: Shop, tmp_path: Path) -> None:
+    """The file it leads to is migrated."""
+    elsewhere = tmp_path / "elsewhere.duckdb"
+    old.lakes.rename(elsewhere)
+    old.lakes.symlink_to(elsewhere)
+    assert [one.outcome for one in migrate(old)] == [MIGRATED, MIGRATED]
+    assert old.lakes.is_symlink()
+    assert [one.outcome for one in migrate(old)] == [CURRENT, CURRENT]
+
+
 def count_steps(old: Shop) -> int:
     """Return how many events a migration emits, by a copy of its own."""
     events: list[Event] = []
