@@ -61,7 +61,7 @@ def test_the_document(lakes: Cli) -> None:
     told = lakes("doctor", "--json")
     assert (told.exit_code, told.err) == (0, "")
     document = told.document()
-    assert document.keys() == {"healthy", "fixed", "checks"} and document["healthy"] is True
+    assert document.keys() == {"healthy", "fixed", "not_fixed", "checks"} and document["healthy"] is True
     checks = document["checks"]
     assert isinstance(checks, list)
     assert [check["check"] for check in checks] == CHECKS
