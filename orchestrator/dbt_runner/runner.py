@@ -26,7 +26,7 @@ from orchestrator.dbt_runner.settings import (
     Vars,
 )
 from orchestrator.events import CommandStarted, DbtStarted, Emit, Event, ignore
-from orchestrator.exceptions import ConfigurationError, DbtProcessError
+from orchestrator.exceptions import ConfigurationError, DbtProcessError, OrchestratorError
 from orchestrator.timing import Deadline, utc_now
 
 if TYPE_CHECKING:
@@ -311,7 +311,11 @@ class DbtRunner:
         self.start()
         if not self._pending_load:
             return
-        facts = self._exchange(None, "Starting dbt and parsing the project", deadline)
+        try:
+            facts = self._exchange(None, "Starting dbt and parsing the project", deadline)
+        except OrchestratorError:
+            self.close()  # that answer does not come twice
+            raise
         assert isinstance(facts, ProjectFacts)
         self._pending_load = False
         self._facts = facts

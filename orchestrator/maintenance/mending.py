@@ -64,11 +64,7 @@ def _note(orchestrator: PipelineOrchestrator) -> list[str]:
 
 
 def _relations(orchestrator: PipelineOrchestrator, emit: Emit) -> list[str]:
-    try:
-        facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
-    except OrchestratorError:
-        orchestrator.runner.close()  # who asks the same process again waits for an answer that was given
-        raise
+    facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
     path = facts.database_path
     if path is None or not path.is_file():
         return []
