@@ -22,7 +22,7 @@ from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project_files import file_state, files_below
 from orchestrator.dbt_runner.settings import DbtSettings
 
-FORMAT = 11
+FORMAT = 12
 _VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres")
 PARTIAL_PARSE = "partial_parse.msgpack"
 FACTS, MANIFEST, TAPES = "json", "msgpack", "tapes"
@@ -135,8 +135,8 @@ def parse_digest(packed: bytes) -> str:
 
 
 def tapes_path(settings: DbtSettings) -> Path:
-    """Return the file of :class:`~orchestrator.dbt_runner.tape_shelf.TapeShelf`: one for all values of the vars."""
-    return _path(dataclasses.replace(settings, vars={}), TAPES)
+    """Return the file of :class:`~orchestrator.dbt_runner.tape_shelf.TapeShelf`, for whatever vars and threads."""
+    return _path(dataclasses.replace(settings, vars={}, threads=None), TAPES)
 
 
 def _path(settings: DbtSettings, kind: str = FACTS) -> Path:
@@ -146,6 +146,7 @@ def _path(settings: DbtSettings, kind: str = FACTS) -> Path:
             str(settings.effective_profiles_dir()),
             settings.profile,
             settings.target,
+            settings.threads,
             str(settings.database),
             settings.vars,
             sorted(settings.year_vars),

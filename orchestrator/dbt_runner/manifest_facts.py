@@ -396,9 +396,15 @@ def _text(value: object, unique_id: str) -> str | None:
 
 
 def env_vars_read(manifest: Manifest, config: RuntimeConfig, profiles_dir: Path) -> tuple[str, ...] | None:
-    """Return the names of the environment variables that project and profile read; None where one is computed."""
+    """Return the names of the environment variables that project and profile read; None where one is computed.
+
+    dbt itself knows those alone that it met while it parsed, not those that are read while a node runs.
+    """
     names = set(manifest.env_vars)
-    for text in _yaml_files(config, Path(config.project_root).resolve(), profiles_dir).values():
+    internal = {*INTERNAL_PACKAGES, f"dbt_{config.credentials.type}"}
+    code = [getattr(node, "raw_code", "") or "" for node in manifest.nodes.values()]
+    code += [macro.macro_sql for macro in manifest.macros.values() if macro.package_name not in internal]
+    for text in (*code, *_yaml_files(config, Path(config.project_root).resolve(), profiles_dir).values()):
         if COMPUTED_ENV_VAR.search(text):
             return None
         names.update(ENV_VAR.findall(text))

@@ -116,7 +116,7 @@ class _Walk:
             case nodes.ExprStmt():
                 self._value(node.node)
                 return False
-            case nodes.Macro() if self._is_macro:
+            case nodes.Macro() if self._is_macro and node in self._tree.body:
                 self._cold(*node.defaults)
                 return self._body(node.body)
             case nodes.If():

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from dbt.config import RuntimeConfig
 
 LEFT_OUT = frozenset({"raw_code", "checksum", "created_at"})
-SECTIONS = ("nodes", "sources", "macros", "exposures", "functions", "groups", "selectors", "disabled", "unit_tests")
+SECTIONS = (
+    *("nodes", "sources", "macros", "exposures", "functions", "groups", "selectors", "disabled", "unit_tests"),
+    *("metrics", "semantic_models", "saved_queries"),
+)
 
 
 def project_shape(packed: bytes, config: RuntimeConfig, profiles_dir: Path) -> str:

@@ -23,6 +23,7 @@ from orchestrator.dbt_runner.surroundings import Surroundings
 from orchestrator.dbt_runner.tape import Sent, Tape, TapedNode
 from orchestrator.dbt_runner.tape_shelf import Key, TapeShelf
 from orchestrator.events import Emit, ReplayDeclined
+from orchestrator.exceptions import DbtError
 from orchestrator.timing import utc_now
 
 CLEAN = ("success", "pass")
@@ -95,7 +96,11 @@ class Replayer:
         if before.unusual_for(relations):
             self._decline("tables of the stage have indexes, foreign keys, or leftovers of dbt")
             return
-        nodes = self._with_columns(taped, before.catalog)
+        try:
+            nodes = self._with_columns(taped, before.catalog)
+        except DbtError as error:  # what a query reads may be gone, or other than it was, once the stage is over
+            self._decline(f"the columns of its queries cannot be told afterwards: {error}")
+            return
         found = tuple((name, before.catalog.get(name)) for name in relations)
         self._shelf.put(_key(request), Tape(nodes, found, self._compiled.year(request.vars), by_dbt))
 

@@ -6,6 +6,7 @@ must be known not to look at data, at the clock or at the invocation. Whatever i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,11 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+FLAGS_IN_ENVIRONMENT = _words(
+    "DEFER DEFER_TO_STATE EMPTY EVENT_TIME_END EVENT_TIME_START EXCLUDE_RESOURCE_TYPES FAVOR_STATE FULL_REFRESH "
+    "RESOURCE_TYPES SAMPLE STORE_FAILURES WARN_ERROR WARN_ERROR_OPTIONS"
+)
+"""What makes dbt run a node otherwise than it compiles it, as DBT_... or DBT_ENGINE_... in the environment."""
 SAME_EVERY_YEAR = frozenset({"is_incremental", "should_full_refresh", "should_store_failures"})
 ASKING = frozenset({"run_query", "statement", "noop_statement"})
 PARSE_TIME_MACROS = ("generate_alias_name", "generate_schema_name", "generate_database_name", "test_")
@@ -81,8 +87,13 @@ class ReplayProof:
         config, credentials = self._config, self._config.credentials
         if credentials.type != "duckdb":
             return f"the adapter is {credentials.type}"
-        if config.on_run_start or config.on_run_end:
+        hooks = [node for node in self._manifest.nodes.values() if str(node.resource_type) == "operation"]
+        if config.on_run_start or config.on_run_end or any(hook.package_name not in self._internal for hook in hooks):
             return "the project has on-run-start or on-run-end hooks"
+        flags = [f"{prefix}{flag}" for flag in sorted(FLAGS_IN_ENVIRONMENT) for prefix in ("DBT_", "DBT_ENGINE_")]
+        given = [flag for flag in flags if os.environ.get(flag)]
+        if given:
+            return f"the environment sets {given[0]}"
         if config.dispatch:
             return "the project changes the dispatch of macros"
         for setting in ("plugins", "attach", "is_ducklake", "disable_transactions"):
@@ -99,11 +110,12 @@ class ReplayProof:
     def _overridden(self) -> str | None:
         """Return which of dbt's own macros the project replaces, None when it leaves them as they are."""
         own = {_bare(macro.name) for macro in self._manifest.macros.values() if macro.package_name in self._internal}
+        replayed = tuple(f"materialization_{kind}_" for kind in (*MATERIALIZATIONS, "test"))
         for macro in self._manifest.macros.values():
             foreign = macro.package_name not in self._internal
             if foreign and _bare(macro.name) in own and not _bare(macro.name).startswith(PARSE_TIME_MACROS):
                 return f"macro {macro.name} replaces one of dbt's own"
-            if foreign and macro.name.startswith(tuple(f"materialization_{kind}_" for kind in MATERIALIZATIONS)):
+            if foreign and macro.name.startswith(replayed):
                 return f"the project brings its own {macro.name}"
         return None
 
@@ -158,14 +170,17 @@ class ReplayProof:
         names = TemplateNames.of(tree)
         called = {call.node.name for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name)}
         own = names.own - (self._foreign | (called & self._texts.keys()))  # the name may be that of a macro elsewhere
-        hidden = (names.own - names.params) & CONTEXT_NAMES
+        hidden = (names.own - names.params | _params_elsewhere(tree)) & CONTEXT_NAMES
         if hidden:
             return f"it gives {min(hidden)} another meaning"
         harmless = {id(name) for name in self._qualifiers(tree)}
+        raising = {id(one.node) for one in tree.find_all(nodes.Getattr) if one.attr.startswith("raise_")}
         for name in tree.find_all(nodes.Name):
             if name.ctx != "load" or name.name in own or id(name) in harmless:
                 continue
-            if name.name in self._texts:
+            if name.name == "exceptions":
+                found = None if id(name) in raising else "it warns"
+            elif name.name in self._texts:
                 found = self._in_macro(name.name)
             else:
                 found = None if name.name in ALLOWED_NAMES else f"it uses {name.name}"
@@ -207,6 +222,21 @@ class ReplayProof:
 
     def _first(self, found: Iterable[str | None]) -> str | None:
         return next((reason for reason in found if reason is not None), None)
+
+
+def _params_elsewhere(tree: nodes.Template) -> set[str]:
+    """Return the names that stand for a parameter in one part of a template, and may stand for dbt's own in another.
+
+    Whoever reads a macro's text finds nothing but the macro: its parameters are that everywhere, save in defaults.
+    """
+    outer = [node for node in tree.body if isinstance(node, nodes.Macro)]
+    found = {param.name for node in tree.find_all(nodes.Macro) if node not in outer for param in node.args}
+    found |= {param.name for node in tree.find_all(nodes.CallBlock) for param in node.args}
+    for macro in outer:
+        params = {param.name for param in macro.args}
+        found |= {name.name for default in macro.defaults for name in default.find_all(nodes.Name)} & params
+        found |= {default.name for default in macro.defaults if isinstance(default, nodes.Name)} & params
+    return found if len(outer) < 2 else found | {param.name for macro in outer for param in macro.args}
 
 
 def _bare(name: str) -> str:

@@ -225,6 +225,116 @@ def test_a_repair_is_replayed(fresh: Callable[[str], Workspace], tmp_path: Path)
     assert tapes.stat().st_mtime_ns == kept.st_mtime_ns
 
 
+def lay(workspace: Workspace, files: dict[str, str]) -> None:
+    """Put these files into the dbt project in place of its models, snapshots and tests; all models are in one stage."""
+    only(workspace, "plain", *(["checks"] if "CHECKS" in str(files) else []))
+    for name in ("models", "snapshots", "tests"):
+        shutil.rmtree(workspace.root / "dbt" / name)
+    for name, text in files.items():
+        path = workspace.root / "dbt" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tag = "{{ config(tags=['PLAIN']) }}\n" if name.startswith("models/") and name.endswith(".sql") else ""
+        path.write_text(tag + text)
+
+
+WHILE_RUNNING = """\
+{{ config(materialized='incremental') }}
+select {{ var('yr') }} as yr{% if is_incremental() %}, {{ env_var('SCALE', '1') }}{% else %}, 1{% endif %} as scale
+"""
+THREADS = "{{ config(materialized='table') }} select {{ var('yr') }} as yr, {{ target.threads }} as threads"
+READS_LATER = """\
+{{ config(materialized='table') }}
+select {{ 'old' if var('yr') == 1 else 'new' }} as x, {{ var('yr') }} as yr from raw
+"""
+REPLACED = "{{ config(materialized='table', alias='raw') }} select 1 as new, {{ var('yr') }} as yr"
+CALLED = "{% call(run_started_at) wrap() %}x{% endcall %} select '{{ run_started_at }}' as t, {{ var('yr') }} as yr"
+WRAP = "{% macro wrap() %}-- {{ caller('z') }}\n{% endmacro %}"
+WARNING = "{% if execute %}{% do exceptions.warn('beware') %}{% endif %} select {{ var('yr') }} as yr"
+TESTED = "models: [{name: a, columns: [{name: yr, data_tests: [{not_null: {config: {tags: [CHECKS]}}}]}]}]"
+AUDIT = """\
+{% materialization test, adapter='duckdb' %}
+  {% call statement('main', fetch_result=True) %}
+    {{ get_test_sql(sql, config.get('fail_calc'), config.get('warn_if'), config.get('error_if'), config.get('limit')) }}
+  {% endcall %}
+  {% call statement('audit') %}insert into start values (1000, {{ var('yr') }}){% endcall %}
+  {{ return({'relations': []}) }}
+{% endmaterialization %}
+"""
+PLAIN = "{{ config(materialized='table') }} select {{ var('yr') }} as yr"
+
+
+@pytest.mark.parametrize(
+    ("files", "environment", "overrides", "reason"),
+    [
+        ({"models/a.sql": WHILE_RUNNING}, {"SCALE": "7"}, {}, None),
+        ({"models/a.sql": THREADS}, {}, {"dbt.threads": 3}, None),
+        ({"models/a.sql": PLAIN}, {"DBT_FAVOR_STATE": "1"}, {}, "the environment sets DBT_FAVOR_STATE"),
+        ({"models/a.sql": CALLED, "macros/wrap.sql": WRAP}, {}, {}, "a: it gives run_started_at another meaning"),
+        ({"models/a.sql": WARNING}, {}, {}, "a: it warns"),
+        (
+            {"models/a.sql": PLAIN, "models/a.yml": TESTED, "macros/audit.sql": AUDIT},
+            {},
+            {},
+            "the project brings its own materialization_test_duckdb",
+        ),
+    ],
+    ids=["environment", "threads", "flag", "call block", "warning", "own test"],
+)
+def test_what_a_hostile_tester_found(
+    fresh: Callable[[str], Workspace],
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+    environment: dict[str, str],
+    overrides: dict[str, object],
+    reason: str | None,
+) -> None:
+    """What SQL or statements depend on besides the code is either part of a recording, or forbids it."""
+    workspace = fresh("replay")
+    lay(workspace, files)
+    rows(workspace)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    found = rows(workspace, overrides=overrides)
+    told = [event.reason for event in workspace.events if isinstance(event, ReplayDeclined)]
+    assert told == ([] if reason is None else [reason])
+    assert (reason is None) == any(replayed(workspace)["plain"])
+    if "run_started_at" not in str(files):  # it holds times
+        assert found == rows_without(workspace, overrides=overrides)
+
+
+def test_a_stage_that_changes_what_it_reads_is_no_failure(fresh: Callable[[str], Workspace]) -> None:
+    """Where the query of a model cannot be looked at after its stage, the stage is not recorded, and that is all."""
+    workspace = fresh("replay")
+    lay(workspace, {"models/a.sql": READS_LATER, "models/b.sql": "-- depends_on: {{ ref('a') }}\n" + REPLACED})
+
+    def meddle(context: HookContext) -> None:
+        if context.year == 1:
+            context.execute("create table raw (old integer)")
+
+    hooks = [Hook(HookType.PRE_YEAR, meddle)]
+    found = rows(workspace, hooks=hooks)
+    assert found == rows_without(workspace, hooks=hooks)
+
+
+def test_hooks_of_a_package_leave_repairs_to_dbt(fresh: Callable[[str], Workspace]) -> None:
+    """A package whose on-run-start dbt runs with every command is no obstacle for a second repair."""
+    workspace = fresh("reservoir")
+    package = workspace.root / "dbt" / "dbt_packages" / "audit"
+    package.mkdir(parents=True)
+    (package / "dbt_project.yml").write_text(
+        "name: audit\nversion: '1.0'\nprofile: reservoir\n"
+        'on-run-start: ["create table if not exists audit_log(n integer)", "insert into audit_log values (1)"]\n'
+    )
+    (workspace.root / "dbt" / "packages.yml").write_text(f"packages: [{{local: '{package}'}}]\n")
+    found = []
+    for _ in range(2):
+        workspace.database.unlink(missing_ok=True)
+        with workspace.orchestrator() as orchestrator:
+            orchestrator.initializer.ensure_initialized()
+        found.append(workspace.sql("select count(*) from audit_log"))
+    assert found[0] == found[1]
+
+
 ASKING = """\
 -- depends_on: {{ ref('deep') }}
 {{ config(tags=['FOUNDATION'], materialized='table') }}

@@ -21,6 +21,8 @@ MACROS = {
     "chosen": "{% macro chosen(a, b) %}{{ a if target.name else b }}{% endmacro %}",
     "wrapped": "{% macro wrapped() %}({{ caller() }}){% endmacro %}",
     "turning": "{% macro turning(n) %}{{ turning(n) if target.name else n }}{% endmacro %}",
+    "nested": "{% macro nested() %}{% macro inner(first_day) %}{% endmacro %}"
+    "{% if first_day() == 'x' %}1{% endif %}{{ var('year') }}{% endmacro %}",
     "old": "{% macro old() %}{% if var('year') > 2030 %}1{% endif %}{% endmacro %}",
     "is_incremental": "{% macro is_incremental() %}{% if not execute %}{{ return(False) }}{% endif %}{% endmacro %}",
     "last_day": "{% macro last_day(day) %}{{ day }}{% endmacro %}",
@@ -98,6 +100,7 @@ def test_a_year_that_is_only_printed(code: str) -> None:
         "{% raw %}{{ var('year') }}{% endraw %}",
         "{% macro own() %}{{ var('year') }}{% endmacro %}{{ own() == 'x' }}",
         "{% set y = y ~ var('year') %}{% if y %}1{% endif %}",
+        "{{ nested() }}",
         "{% include 'other' %}{{ var('year') }}",
         "{{ var('year')",
     ],
