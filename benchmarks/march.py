@@ -120,7 +120,8 @@ class March:
             folder, environment = self._dbt_place(bench, "recorder")
             self._begin(bench, "recorder")
             listed, path = bench.scratch / f"{key} commands.json", bench.scratch / f"{key} statements.jsonl"
-            listed.write_text(json.dumps(self.commands()))
+            one_thread = [[*arguments, "--threads", "1"] for arguments in self.commands()]  # for one connection
+            listed.write_text(json.dumps(one_thread))
             command = program("record.py", str(listed), str(path))
             bench.quietly(Command(command.args, cwd=folder, env=environment))
             bench.recordings[key] = path
