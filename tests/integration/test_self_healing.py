@@ -170,7 +170,7 @@ def test_a_timeout_interrupts_healing(reservoir: Workspace, no_orphans: None, wh
     table = "rain" if what == "seed" else "lake_shore"
     reservoir.sql(f"drop table {table}")
     if what == "seed":
-        slow_file.write_text("month,depth\n" + "".join(f"{i},1.0\n" for i in range(1_500_000)))
+        slow_file.write_text("month,depth\n" + "".join(f"{i},1.0\n" for i in range(3_000_000)))
     else:
         slow_file.write_text("{{ config(materialized='table', tags=['FOUNDATION']) }}\n" + SLOW)
     options = {"overrides": {"self_healing.timeout_seconds": 3}}
