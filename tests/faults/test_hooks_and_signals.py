@@ -200,7 +200,7 @@ SLOW_SHORE = "{{ config(materialized='table', tags=['FOUNDATION']) }}\n" + SLOW
 INFLOW = "dbt/models/yearly/inflow.sql"
 SLOW_INFLOW = "{{ config(materialized='incremental', incremental_strategy='append', tags=['FLOWS']) }}\n" + SLOW
 RAIN = "dbt/seeds/rain.csv"
-SLOW_RAIN = "month,depth\n" + "".join(f"{i % 12 + 1},{i}.25\n" for i in range(400_000))
+SLOW_RAIN = "month,depth\n" + "".join(f"{i % 12 + 1},{i}.25\n" for i in range(1_200_000))
 
 
 @contextmanager
