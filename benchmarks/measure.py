@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-import time
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 KIB = 1024
+STARTER = [sys.executable, "-I", "-S", str(Path(__file__).with_name("starter.py"))]
 
 
 class BenchmarkError(Exception):
@@ -55,30 +57,32 @@ def run_all(commands: Sequence[Command], log: Path, *, watch: Callable[[int], No
 
 
 def _run(command: Command, log: Path, watch: Callable[[int], None] | None) -> Cost:
-    with log.open("wb") as output:
-        started_at, start = time.time(), time.monotonic()
-        process = subprocess.Popen(
-            command.args,
-            cwd=command.cwd,
-            env=environment(command.env),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    asked = {
+        "args": list(command.args),
+        "cwd": str(command.cwd),
+        "env": environment(command.env),
+        "log": str(log.absolute()),
+    }
+    starter = subprocess.Popen(STARTER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert starter.stdin is not None and starter.stdout is not None
+    with starter:
         try:
-            if watch is not None:
-                watch(process.pid)
-            _, status, usage = os.wait4(process.pid, 0)
+            starter.stdin.write(json.dumps(asked) + "\n")
+            starter.stdin.flush()
+            first = starter.stdout.readline()
+            if first and watch is not None:
+                watch(json.loads(first)["pid"])
+            last = starter.stdout.readline()
         except BaseException:
-            process.terminate()
-            process.wait()
+            starter.terminate()
             raise
-        seconds = time.monotonic() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    if not last:
+        raise BenchmarkError(f"{' '.join(command.args)} could not be started in {command.cwd}")
+    cost = json.loads(last)
+    if cost["exit_code"] != 0:
         said = log.read_text(errors="replace").strip().splitlines()[-25:]
-        raise BenchmarkError("\n".join([f"{' '.join(command.args)} ended with {process.returncode}:", *said]))
-    return Cost(started_at, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * KIB)
+        raise BenchmarkError("\n".join([f"{' '.join(command.args)} ended with {cost['exit_code']}:", *said]))
+    return Cost(cost["started_at"], cost["wall_seconds"], cost["cpu_seconds"], cost["peak_kib"] * KIB)
 
 
 def environment(over: Mapping[str, str]) -> dict[str, str]:

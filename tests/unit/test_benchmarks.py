@@ -181,12 +181,13 @@ def test_a_process_that_fails_fails_its_case(tmp_path: Path) -> None:
 
 
 def test_costs_add_up_but_memory_does_not(tmp_path: Path) -> None:
-    """Seconds of several processes are added; the peak is that of the largest one."""
+    """Seconds of several processes are added; the peak is that of the largest one, however large we are ourselves."""
+    ours = bytearray(400_000_000)
     small, large = python("pass", tmp_path), python("x = bytearray(200_000_000)", tmp_path)
     one = run_all([large], tmp_path / "log")
     both = run_all([small, large, small], tmp_path / "log")
-    assert 200_000_000 < one.peak_bytes < 400_000_000
-    assert both.peak_bytes < 2 * one.peak_bytes
+    assert 200_000_000 < one.peak_bytes < 250_000_000
+    assert abs(both.peak_bytes - one.peak_bytes) < 20_000_000 and len(ours)
     assert both.cpu_seconds > 0 and both.wall_seconds > 0
 
 
