@@ -14,18 +14,17 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import takewhile
 from pathlib import Path
 
 from dbt.adapters.factory import get_adapter_by_type
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
-from dbt.contracts.results import RunExecutionResult, RunResult
+from dbt.contracts.results import RunExecutionResult
 from dbt_common.clients.jinja import get_environment
 from dbt_common.events.base_types import EventMsg
 
+from orchestrator.dbt_runner.answers import command_error, compiled_sql, node_result, parse_error
 from orchestrator.dbt_runner.database import ProjectDatabase
-from orchestrator.dbt_runner.database_errors import known_database_error
 from orchestrator.dbt_runner.dbt_events import DbtEvents
 from orchestrator.dbt_runner.facts_cache import (
     PARTIAL_PARSE,
@@ -35,30 +34,28 @@ from orchestrator.dbt_runner.facts_cache import (
     tapes_path,
     watched_files,
 )
-from orchestrator.dbt_runner.manifest_facts import env_vars_read, files_in_vars, project_facts, watched_folders
+from orchestrator.dbt_runner.manifest_facts import project_facts
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
-from orchestrator.dbt_runner.project_errors import project_error
+from orchestrator.dbt_runner.project_inputs import env_vars_read, watched_folders
 from orchestrator.dbt_runner.replay import Aside, Replayer
 from orchestrator.dbt_runner.replay_proof import ReplayProof
 from orchestrator.dbt_runner.results import DbtResult, NodeResult
 from orchestrator.dbt_runner.selection import ExactSelectors
 from orchestrator.dbt_runner.settings import CreateEmpty, DbtSettings, Invoke, Select, Vars
 from orchestrator.dbt_runner.tape_shelf import TapeShelf
+from orchestrator.dbt_runner.var_values import files_in_vars
 from orchestrator.events import (
     DbtReady,
     Emit,
     ProjectParsedAgain,
 )
 from orchestrator.exceptions import (
-    DbtError,
     DbtProjectError,
     NothingSelectedError,
-    OrchestratorError,
 )
 from orchestrator.timing import stopwatch, utc_now
 
 QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-send-anonymous-usage-stats")
-_CSV_ADVICE = ("Column ", "This type was", "Possible fixes", "* ", "file = ")
 TYPES_OF = {
     "run": ("model",),
     "seed": ("seed",),
@@ -164,8 +161,8 @@ class DbtSession:
             args += ["--indirect-selection", "empty"]  # those nodes, and none of their tests
         answer = self._dbt(args, Manifest.from_msgpack(self._manifest_for(request.vars)))
         if not isinstance(answer.result, RunExecutionResult):
-            raise self._error(answer, f"dbt {request.command}")
-        results = [(self._node_result(one), _compiled(one)) for one in answer.result.results]
+            raise command_error(answer, f"dbt {request.command}", self._settings, self._path)
+        results = [(node_result(one), compiled_sql(one)) for one in answer.result.results]
         if not any(node.failed for node, _ in results):
             self._compare(request, {node.unique_id for node, _ in results})
         return results
@@ -177,7 +174,7 @@ class DbtSession:
         answer = self._dbt(["compile", *selection, *self._vars(variables)], manifest, on_event=self._warn)
         if not isinstance(answer.result, RunExecutionResult) or not answer.success:
             return None
-        return {one.node.unique_id: _compiled(one) for one in answer.result.results}
+        return {one.node.unique_id: compiled_sql(one) for one in answer.result.results}
 
     def _warn(self, message: EventMsg) -> None:
         """Pass on what a command that nobody asked for warns of."""
@@ -212,7 +209,7 @@ class DbtSession:
         manifest = Manifest.from_msgpack(self._manifest_for(request.vars))
         answer = self._dbt([*args, *self._vars(request.vars)], manifest)
         if not isinstance(answer.result, list):
-            raise self._error(answer, "dbt ls")
+            raise command_error(answer, "dbt ls", self._settings, self._path)
         return tuple(json.loads(line)["unique_id"] for line in answer.result)
 
     def create_empty(self, request: CreateEmpty) -> None:
@@ -251,6 +248,10 @@ class DbtSession:
             raise DbtProjectError("The dbt project was not loaded.")
         return self._facts
 
+    @property
+    def _path(self) -> Path | None:
+        return self._facts.database_path if self._facts is not None else None
+
     def _manifest_for(self, variables: Vars) -> bytes:
         """Return the parse that serves these vars: the first one where that is proven, else one of their own."""
         key = _key(variables)
@@ -278,7 +279,7 @@ class DbtSession:
     def _parse(self, variables: Vars) -> Manifest:
         answer = self._dbt(["parse", *self._vars(variables)], None)
         if not isinstance(answer.result, Manifest):
-            raise self._project_error(answer)
+            raise parse_error(answer, self._settings, self._path)
         return answer.result
 
     def _dbt(
@@ -324,47 +325,6 @@ class DbtSession:
                 to_fix="correct the selector in the configuration (`orchestrator plan` lists what each one matches)",
             )
 
-    def _node_result(self, result: RunResult) -> NodeResult:
-        node = result.node
-        kind = str(node.resource_type)
-        rows = result.failures if kind == "test" else result.adapter_response.get("rows_affected")
-        failed_test = kind == "test" and str(result.status) == "fail"
-        return NodeResult(
-            unique_id=node.unique_id,
-            name=node.name,
-            resource_type=kind,
-            status=str(result.status),
-            seconds=result.execution_time,
-            rows=int(rows) if isinstance(rows, (int, float)) else None,
-            message=_clean(result.message),
-            file=node.original_file_path,
-            sql=node.compiled_code if failed_test else None,
-        )
-
-    def _error(self, answer: dbtRunnerResult, what: str) -> OrchestratorError:
-        message = _clean(str(answer.exception)) or "dbt gave no reason"
-        if isinstance(answer.exception, UnicodeDecodeError):
-            return DbtProjectError(
-                f"{_undecodable(self._settings.project_dir)} is not UTF-8: {message}", to_fix="save it as UTF-8"
-            )
-        path = self._facts.database_path if self._facts is not None else self._settings.database
-        known = known_database_error(message, path)
-        return known if known is not None else DbtError(f"{what}: {message}")
-
-    def _project_error(self, answer: dbtRunnerResult) -> OrchestratorError:
-        settings = self._settings
-        error = self._error(answer, f"dbt project {settings.project_dir}")
-        if type(error) is not DbtError:
-            return error
-        message = _clean(str(answer.exception)) or "dbt gave no reason"
-        node = getattr(answer.exception, "node", None)  # dbt's own errors carry the node where they know it
-        file = getattr(node, "original_file_path", None)
-        return project_error(message, settings.project_dir, settings.effective_profiles_dir(), file)
-
-
-def _compiled(result: RunResult) -> str:
-    return getattr(result.node, "compiled_code", None) or ""  # a seed has none
-
 
 def _with_writable_cache(settings: DbtSettings) -> DbtSettings:
     """Make the cache folder; where that is not allowed, one below the system's temporary folder serves."""
@@ -385,29 +345,5 @@ def _remove_leftovers(cache_dir: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _undecodable(project_dir: Path) -> str:
-    """Find the file that dbt could not read: it does not say which one."""
-    for path in sorted(project_dir.rglob("*")):
-        if path.suffix in {".csv", ".sql", ".yml", ".yaml", ".md", ".py"} and path.is_file():
-            try:
-                path.read_text(encoding="utf-8")
-            except UnicodeDecodeError:
-                return f"File {path}"
-    return f"A file of the dbt project {project_dir}"
-
-
 def _key(variables: Vars) -> str:
     return json.dumps(variables, sort_keys=True, default=str)
-
-
-def _clean(message: str | None) -> str | None:
-    """Take dbt's wrapping off a message: its first line repeats the node, its last names a temporary file."""
-    if message is None:
-        return None
-    lines = [line.strip() for line in message.strip().splitlines()]
-    lines = [line for line in lines if line and not line.startswith("compiled code at")]
-    if len(lines) > 1 and lines[0].startswith(("Runtime Error in", "Compilation Error in", "Database Error in")):
-        lines = lines[1:]
-    if lines and "CSV Error on Line" in lines[0]:
-        lines = list(takewhile(lambda line: not line.startswith(_CSV_ADVICE), lines))
-    return "\n".join(lines)
