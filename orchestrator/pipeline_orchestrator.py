@@ -5,15 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from traceback import format_exception
-from uuid import uuid4
 
 from orchestrator.config import HookType, SimulationConfig
 from orchestrator.dbt_runner.catalog import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.dbt_runner.project import ProjectFacts
-from orchestrator.dbt_runner.results import DbtResult
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.events import (
     ChangesFound,
@@ -22,26 +20,21 @@ from orchestrator.events import (
     RunFinished,
     RunResumed,
     RunStarted,
-    StageCheckpointed,
-    StageFinished,
-    StageStarted,
     StartFound,
-    YearFinished,
     YearsPurged,
-    YearStarted,
 )
 from orchestrator.exceptions import (
-    DbtTimeoutError,
     HookDefinitionError,
     InitializationError,
     OrchestratorError,
-    StageTimeoutError,
 )
 from orchestrator.locking import DatabaseMutex
 from orchestrator.masking import masked
 from orchestrator.pipeline.checkpoints import Checkpoints
-from orchestrator.pipeline.hooks import HookContext, HookManager
+from orchestrator.pipeline.current_run import CurrentRun
+from orchestrator.pipeline.hooks import HookManager
 from orchestrator.pipeline.ledger import read_ledger
+from orchestrator.pipeline.march import March
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
 from orchestrator.pipeline.stage_history import StageHistory, StageTime
@@ -50,9 +43,6 @@ from orchestrator.pipeline.versions import installed_versions
 from orchestrator.pipeline.workflow import (
     SimulationPlan,
     SimulationResult,
-    Stage,
-    StageResult,
-    YearResult,
     outputs_of,
 )
 from orchestrator.processes import ProcessIdentity
@@ -61,9 +51,6 @@ from orchestrator.self_healing.database_look import open_reader
 from orchestrator.self_healing.initialization_state import InitializationResult, TableTier
 from orchestrator.self_healing.registry import node_of
 from orchestrator.timing import stopwatch, utc_now
-
-YEARS_BETWEEN_OPENINGS = 5
-"""An open DuckDB file holds more memory year by year; closing it gives that back, and costs 20 ms."""
 
 
 class PipelineOrchestrator:
@@ -121,7 +108,7 @@ class PipelineOrchestrator:
             YearSequenceError: the range cannot follow what is in the database.
             DatabaseLockedError: a run is going on.
         """
-        run = _Run(str(uuid4()), SimulationPlan.of(self.config, start_year, end_year))
+        run = self._new_run(SimulationPlan.of(self.config, start_year, end_year))
         return self._find_start(run, self.runner.known_facts() or self.runner.facts(), fresh=fresh)[1]
 
     def stage_history(self) -> StageHistory:
@@ -182,7 +169,7 @@ class PipelineOrchestrator:
                 )
 
     def _run(self, plan: SimulationPlan, *, fresh: bool) -> SimulationResult:
-        run, process = _Run(str(uuid4()), plan), ProcessIdentity.of_this()
+        run, process = self._new_run(plan), ProcessIdentity.of_this()
         self._emit(
             RunStarted(
                 at=utc_now(),
@@ -205,7 +192,7 @@ class PipelineOrchestrator:
             self._keep()
         except BaseException as error:
             status = "failed" if isinstance(error, Exception) else "interrupted"
-            self._fire(run, HookType.ON_FAILURE, error=error)
+            run.fire(HookType.ON_FAILURE, error=error)
             words = "Interrupted." if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
             trace = masked("".join(format_exception(error)))
             self._finished(run, status, error=masked(words), traceback=trace)
@@ -217,6 +204,9 @@ class PipelineOrchestrator:
         self._finished(run, "completed", outputs=outputs_of(result))
         return result
 
+    def _new_run(self, plan: SimulationPlan) -> CurrentRun:
+        return CurrentRun(self.config, plan, self.hooks, self.runner)
+
     def _keep(self) -> None:
         """Let copies be made of the finished database, while it is closed and nobody else can begin."""
         if self._keepers:
@@ -224,7 +214,7 @@ class PipelineOrchestrator:
         for keeper in self._keepers:
             keeper()
 
-    def _execute(self, run: _Run, *, fresh: bool) -> SimulationResult:
+    def _execute(self, run: CurrentRun, *, fresh: bool) -> SimulationResult:
         self.runner.failures_dir = self._runs_dir / run.run_id / "failed_tests"
         self.runner.refresh()
         self.runner.start()
@@ -234,7 +224,7 @@ class PipelineOrchestrator:
         run.mutex = mutex
         ledger, start = self._find_start(run, self.runner.known_facts() or self.runner.facts(), fresh=fresh)
         self.initializer.expendable = ledger.expendable(start)
-        self._fire(run, HookType.PRE_SIMULATION)
+        run.fire(HookType.PRE_SIMULATION)
         looked_at = self.runner.known_facts()
         facts = self.runner.facts()
         if not self._auto_initialize:
@@ -242,11 +232,12 @@ class PipelineOrchestrator:
         elif looked_at is None or facts.nodes != looked_at.nodes:
             self.initializer.ensure_initialized()  # the hook may have gone by a parse that is older than the project
         ledger, start = self._find_start(run, facts, fresh=fresh)
-        self._repeat_left_hooks(run, ledger, start)
+        checkpoints = Checkpoints(facts, self._year_column())
+        march = March(run, runner=self.runner, ledger=ledger, start=start, checkpoints=checkpoints, emit=self._emit)
+        march.repeat_left_hooks()
         self._begin(ledger, start)
-        run.checkpoints = Checkpoints(facts, self._year_column())
-        years = tuple(self._years(run, ledger, start))
-        self._fire(run, HookType.POST_SIMULATION)
+        years = tuple(march.years())
+        run.fire(HookType.POST_SIMULATION)
         ledger.completed(self.runner)
         return SimulationResult(
             run_id=run.run_id,
@@ -261,7 +252,7 @@ class PipelineOrchestrator:
             summary=read_summary(self.runner, facts, self._year_column(), run.plan.years),
         )
 
-    def _find_start(self, run: _Run, facts: ProjectFacts, *, fresh: bool) -> tuple[RunLedger, Start]:
+    def _find_start(self, run: CurrentRun, facts: ProjectFacts, *, fresh: bool) -> tuple[RunLedger, Start]:
         required = self.initializer.checker(facts).required
         carried = tuple(node_of(table, facts) for table in required if table.tier is TableTier.STATE)
         lasting = frozenset(node_of(table, facts).unique_id for table in required if table.tier is not TableTier.STATE)
@@ -293,134 +284,6 @@ class PipelineOrchestrator:
                 )
             )
 
-    def _years(self, run: _Run, ledger: RunLedger, start: Start) -> Iterator[YearResult]:
-        for number, year in enumerate(year for year in run.plan.years if year >= start.year):
-            if number and number % YEARS_BETWEEN_OPENINGS == 0:
-                self.runner.release()
-            yield self._year(run, ledger, start, year)
-
-    def _year(self, run: _Run, ledger: RunLedger, start: Start, year: int) -> YearResult:
-        elapsed = stopwatch()
-        self._emit(YearStarted(at=utc_now(), year=year))
-        self._fire(run, HookType.PRE_YEAR, year=year)
-        if year > start.year:
-            ledger.require_whole(self.runner, year - 1)
-        stages = [s for s in run.plan.stages_of(year) if year > start.year or s.name not in start.kept_stages]
-        results = tuple(self._stage(run, ledger, year, stage) for stage in stages)
-        self._fire(run, HookType.POST_YEAR, year=year)
-        ledger.year_ended(self.runner, year)
-        if stages and self._hooks_after(stages[-1], last=True):
-            ledger.hooks_done(self.runner, year, stages[-1].name)
-        result = YearResult(year, elapsed(), results)
-        self._emit(YearFinished(at=utc_now(), year=year, seconds=result.seconds))
-        return result
-
-    def _repeat_left_hooks(self, run: _Run, ledger: RunLedger, start: Start) -> None:
-        """Call again the hooks after the last finished stage that a kill, or a failure of theirs, cut off."""
-        left = ledger.left_hooks(start)
-        if left is None:
-            return
-        self._fire(run, HookType.POST_STAGE, year=left.year, stage=left.stage)
-        if left.stage == run.plan.stages_of(left.year)[-1].name:
-            self._fire(run, HookType.POST_YEAR, year=left.year)
-        ledger.hooks_done(self.runner, left.year, left.stage)
-
-    def _may_replay(self, stage: Stage) -> bool:
-        return self.config.execution.replay == "auto" and stage.command != "seed"
-
-    def _hooks_after(self, stage: Stage, *, last: bool) -> bool:
-        after = [hook for hook in self.hooks.list_hooks(HookType.POST_STAGE) if hook.stage in (None, stage.name)]
-        return bool(after or (last and self.hooks.list_hooks(HookType.POST_YEAR)))
-
-    def _stage(self, run: _Run, ledger: RunLedger, year: int, stage: Stage) -> StageResult:
-        self._fire(run, HookType.PRE_STAGE, year=year, stage=stage.name)
-        started_at, elapsed = utc_now(), stopwatch()
-        self._emit(StageStarted(at=started_at, year=year, stage=stage.name, command=stage.command))
-        nodes, dbt_seconds, replayed, failure = 0, 0.0, False, None
-        try:
-            try:
-                variables = self.config.dbt_vars(year)
-                later = [other for other in run.plan.years if other > year]
-                outcome = self.runner.invoke(
-                    stage.command,
-                    stage.select,
-                    variables,
-                    stage.timeout_seconds,
-                    replay=self._may_replay(stage),
-                    next_vars=self.config.dbt_vars(later[0]) if later else None,
-                )
-            finally:
-                dbt_seconds = elapsed()
-            nodes, replayed = len(outcome.nodes), outcome.replayed
-            last = stage is run.plan.stages_of(year)[-1]
-            hooked = self._hooks_after(stage, last=last)
-            ledger.stage_finished(self.runner, year, stage.name, outcome, elapsed(), hooks_done=not hooked)
-        except DbtTimeoutError as error:
-            failure = error.message
-            raise StageTimeoutError(
-                f"Stage {stage.name} of {year} did not end within {error.timeout:g} seconds and was stopped.",
-                to_fix=f"raise timeout_seconds of stage {stage.name}, and run again",
-            ) from error
-        except BaseException as error:
-            failure = str(error) or type(error).__name__
-            if isinstance(error, Exception):
-                error.add_note(f"in stage {stage.name} of {year}")
-            raise
-        finally:
-            self._emit(
-                StageFinished(
-                    at=utc_now(),
-                    year=year,
-                    stage=stage.name,
-                    started_at=started_at,
-                    seconds=elapsed(),
-                    dbt_seconds=dbt_seconds,
-                    nodes=nodes,
-                    replayed=replayed,
-                    success=failure is None,
-                    error=failure,
-                )
-            )
-        result = StageResult(stage.name, elapsed(), nodes, replayed)
-        self._checkpoint(run, year, stage, outcome)
-        self._fire(run, HookType.POST_STAGE, year=year, stage=stage.name)
-        if hooked and not last:
-            ledger.hooks_done(self.runner, year, stage.name)
-        return result
-
-    def _checkpoint(self, run: _Run, year: int, stage: Stage, outcome: DbtResult) -> None:
-        assert run.checkpoints is not None
-        elapsed = stopwatch()
-        tables = run.checkpoints.of(self.runner, year, outcome)
-        if tables:
-            self._emit(StageCheckpointed(at=utc_now(), year=year, stage=stage.name, tables=tables, seconds=elapsed()))
-
-    def _fire(
-        self,
-        run: _Run,
-        hook_type: HookType,
-        *,
-        year: int | None = None,
-        stage: str | None = None,
-        error: BaseException | None = None,
-    ) -> None:
-        context = HookContext(
-            run_id=run.run_id,
-            scenario=self.config.scenario,
-            years=run.plan.years,
-            year=year,
-            stage=stage,
-            database=self.config.database_path,
-            config=self.config,
-            query=self.runner.query,
-            execute=lambda sql: self._execute_sql(sql),
-            error=error,
-        )
-        self.hooks.execute_hooks(hook_type, context)
-
-    def _execute_sql(self, sql: str) -> None:
-        self.runner.execute(sql)
-
     def _require_ready(self, facts: ProjectFacts) -> None:
         findings = self.initializer.checker(facts).findings()
         if findings:
@@ -442,7 +305,7 @@ class PipelineOrchestrator:
 
     def _finished(
         self,
-        run: _Run,
+        run: CurrentRun,
         status: str,
         *,
         error: str | None = None,
@@ -460,14 +323,3 @@ class PipelineOrchestrator:
                 outputs=outputs,
             )
         )
-
-
-class _Run:
-    """One execution: its id, its plan, its clock, and the mutex once it is held."""
-
-    def __init__(self, run_id: str, plan: SimulationPlan) -> None:
-        self.run_id = run_id
-        self.plan = plan
-        self.elapsed = stopwatch()
-        self.mutex: DatabaseMutex | None = None
-        self.checkpoints: Checkpoints | None = None
