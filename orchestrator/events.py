@@ -142,15 +142,16 @@ class DatabaseSetAside(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepStarted(Event):
-    """Signals that a healing step began; ``nodes`` is how many nodes it will build."""
+    """Signals that a step began; ``nodes`` is how many nodes it will build, ``detail`` what it works on."""
 
     step: str
     nodes: int = 0
+    detail: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepFinished(Event):
-    """Signals that a healing step ended."""
+    """Signals that a step ended."""
 
     step: str
     started_at: datetime

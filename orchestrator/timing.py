@@ -75,11 +75,11 @@ class StepRecord:
 
 
 @contextmanager
-def step(name: str, emit: Emit, *, nodes: int = 0) -> Iterator[StepRecord]:
-    """Time a named step and emit its start and its end, also when it raises."""
-    record = StepRecord(name, utc_now())
+def step(name: str, emit: Emit, *, nodes: int = 0, detail: str | None = None) -> Iterator[StepRecord]:
+    """Time a named step and emit its start and its end, also when it raises; ``detail`` says what it works on."""
+    record = StepRecord(name, utc_now(), detail=detail)
     elapsed = stopwatch()
-    emit(StepStarted(at=record.started_at, step=name, nodes=nodes))
+    emit(StepStarted(at=record.started_at, step=name, nodes=nodes, detail=detail))
     try:
         yield record
         record.success = True

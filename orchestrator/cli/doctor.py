@@ -61,13 +61,7 @@ def _doctor(options: CommonOptions, output: Output, *, fix: bool) -> int:
     from orchestrator.maintenance.mending import Mended, mend
 
     config = load_config(options)
-    width = max(map(len, CHECKS))
-    told: list[Diagnosis] = []
-
-    def tell(diagnosis: Diagnosis) -> None:
-        again = bool(told) and told[-1].check == diagnosis.check
-        told.append(diagnosis)
-        _show(output, diagnosis, "" if again else diagnosis.check, width)
+    page = _Page(output, max(map(len, CHECKS)))
 
     with progress_for(output) as progress, orchestrator_for(config, []) as orchestrator:
         mended = mend(orchestrator, emit=progress) if fix else Mended((), ())
@@ -75,7 +69,8 @@ def _doctor(options: CommonOptions, output: Output, *, fix: bool) -> int:
             output.say(Text(f"Fixed: {_short(one)}", "green"))
         for one in mended.left:
             output.say(Text(f"Not fixed: {_short(one)}", "yellow"))
-        report = examine(orchestrator, tell=tell, busy=progress.busy)
+        report = examine(orchestrator, tell=page.show, busy=progress.busy)
+        page.show_remedy()
     output.write_json(
         {"healthy": report.healthy, "fixed": mended.done, "not_fixed": mended.left, "checks": list(report.diagnoses)}
     )
@@ -83,20 +78,39 @@ def _doctor(options: CommonOptions, output: Output, *, fix: bool) -> int:
     return 0 if report.healthy else FOUND
 
 
-def _show(output: Output, diagnosis: Diagnosis, check: str, width: int) -> None:
-    mark, style = MARKS[diagnosis.status.value]
-    said = Text() if diagnosis.subject is None else Text(f"{_short(diagnosis.subject)}: ", "bold")
-    said.append(_short(diagnosis.detail), "not bold")
-    if diagnosis.remedy is not None:
-        said.append("\nTo fix: ", "bold").append(_short(diagnosis.remedy), "not bold")
-    name = f"{check:<{width}}"
-    if output.people.is_terminal:
-        row = Table.grid(padding=(0, 1, 0, 0))
-        row.add_row(Text(mark, style), Text(f"{name} ", "dim"), said)
-        output.show(row)
-        return
-    indent = "\n" + " " * (width + 4)
-    output.say(f"{mark} {name}  {said.plain}".replace("\n", indent))
+class _Page:
+    """What is found, line by line; a remedy that several findings share stands once, below the last of them."""
+
+    def __init__(self, output: Output, width: int) -> None:
+        self._output = output
+        self._width = width
+        self._last: Diagnosis | None = None
+
+    def show(self, diagnosis: Diagnosis) -> None:
+        """Show one finding; its remedy waits for the next one."""
+        last, check = self._last, diagnosis.check
+        if last is not None and last.check == check:
+            check = ""
+        if last is not None and (last.check, last.remedy) != (diagnosis.check, diagnosis.remedy):
+            self.show_remedy()
+        self._last = diagnosis
+        mark, style = MARKS[diagnosis.status.value]
+        said = Text() if diagnosis.subject is None else Text(f"{_short(diagnosis.subject)}: ", "bold")
+        self._row(mark, style, check, said.append(_short(diagnosis.detail), "not bold"))
+
+    def show_remedy(self) -> None:
+        """Show the remedy of what was shown last, if there is one."""
+        if self._last is not None and self._last.remedy is not None:
+            self._row(" ", "", "", Text("To fix: ", "bold").append(_short(self._last.remedy), "not bold"))
+
+    def _row(self, mark: str, style: str, check: str, said: Text) -> None:
+        name = f"{check:<{self._width}} "
+        if self._output.people.is_terminal:
+            row = Table.grid(padding=(0, 1, 0, 0))
+            row.add_row(Text(mark, style), Text(name, "dim"), said)
+            self._output.show(row)
+            return
+        self._output.say(f"{mark} {name} {said.plain}".replace("\n", "\n" + " " * (self._width + 4)))
 
 
 def _short(words: str) -> str:

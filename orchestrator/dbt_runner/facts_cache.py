@@ -22,7 +22,7 @@ from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project_files import file_state, files_below
 from orchestrator.dbt_runner.settings import DbtSettings
 
-FORMAT = 12
+FORMAT = 13
 _VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres")
 PARTIAL_PARSE = "partial_parse.msgpack"
 FACTS, MANIFEST, TAPES = "json", "msgpack", "tapes"

@@ -41,7 +41,9 @@ def raise_for_failures(
     if skipped:
         lines.append(f"{skipped} nodes that depend on it were skipped.")
     text, own_remedy, remedy = "\n".join(lines).partition("To fix: ")
-    if not own_remedy:
+    if failures[0].resource_type == "seed" and "'" in str(project_dir):
+        remedy = "move the project to a folder without ' in its path: dbt-duckdb cannot load seeds from there"
+    elif not own_remedy:
         remedy = f"correct {project_dir / failures[0].file} and run again"
     raise NodeFailedError(text.strip(), nodes=unique_ids, to_fix=remedy)
 

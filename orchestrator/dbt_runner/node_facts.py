@@ -45,7 +45,7 @@ def node_facts(
     columns = tuple(ColumnFacts(column.name, column.data_type) for column in node.columns.values())
     if kind == "seed":
         path = Path(node.root_path or project_dir) / node.original_file_path
-        if not path.is_absolute():
+        if not path.is_file():
             path = project_dir / node.original_file_path
         header, has_rows, checksum = _read_seed(path, node.config.delimiter)
         declared = {name: str(data_type) for name, data_type in node.config.column_types.items()}

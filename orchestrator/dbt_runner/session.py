@@ -286,7 +286,7 @@ class DbtSession:
         self, args: list[str], manifest: Manifest | None, on_event: Callable[[EventMsg], None] | None = None
     ) -> dbtRunnerResult:
         settings = self._settings
-        place = ["--project-dir", str(settings.project_dir), "--target-path", str(self._target)]
+        place = ["--project-dir", _without_quotes(settings), "--target-path", str(self._target)]
         place += ["--profiles-dir", str(settings.effective_profiles_dir())]
         for flag, value in (("--profile", settings.profile), ("--target", settings.target)):
             place += [flag, value] if value is not None else []
@@ -335,6 +335,12 @@ def _with_writable_cache(settings: DbtSettings) -> DbtSettings:
     if os.access(settings.cache_dir, os.W_OK):
         return settings
     return replace(settings, cache_dir=Path(tempfile.mkdtemp(prefix="orchestrator-")))
+
+
+def _without_quotes(settings: DbtSettings) -> str:
+    """Return the project's path, relative where it has a quote: dbt-duckdb does not escape it when it loads seeds."""
+    path = str(settings.project_dir)
+    return os.path.relpath(path, settings.cwd) if "'" in path else path
 
 
 def _remove_leftovers(cache_dir: Path) -> None:

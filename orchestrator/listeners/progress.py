@@ -148,7 +148,8 @@ class Progress:
     def _step(self, event: StepStarted | StepFinished) -> None:
         if isinstance(event, StepStarted):
             self._step_nodes = event.nodes
-            self._status.show(event.step, nodes=event.nodes, counting_on=True)
+            words = event.step if event.detail is None else f"{event.step} {event.detail}"
+            self._status.show(words, nodes=event.nodes, counting_on=True)
             return
         self._idle()
         detail = event.detail
@@ -158,7 +159,8 @@ class Progress:
             return  # the second look, under the mutex, saw what the first one saw
         self._last_step = (event.step, detail)
         if not event.success:
-            detail = "stopped" if event.error == KeyboardInterrupt.__name__ else "failed"
+            outcome = "stopped" if event.error == KeyboardInterrupt.__name__ else "failed"
+            detail = outcome if event.detail is None else f"{event.detail}: {outcome}"
         self._step_line(event.step, event.seconds, detail, success=event.success)
 
     def _year(self, event: YearStarted | YearFinished | StageStarted | StageFinished | RunFinished) -> None:

@@ -89,7 +89,7 @@ def copy_all(databases: Sequence[WorkspaceDatabase], root: Path, *, reason: str,
         try:
             records = []
             for number, database in enumerate(databases, 1):
-                with step(f"copy {database.name}", emit):
+                with step("copy", emit, detail=database.name):
                     records.append(save(database, making, root, number, damaged=False))
             metadata = new_metadata(reason, root, tuple(records))
             with step("write metadata", emit):
@@ -144,7 +144,7 @@ def verify_backup(backup: Backup, *, only: DatabaseRecord | None = None, emit: E
     records = metadata.databases if only is None else (only,)
     found: dict[str, FileDigest | str] = {}
     for record in records:
-        with step(f"verify {record.name}", emit):
+        with step("verify", emit, detail=record.name):
             for file in record.files:
                 path = backup.folder / file.name
                 if path.is_file():

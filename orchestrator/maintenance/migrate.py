@@ -118,7 +118,7 @@ def _migrate(database: WorkspaceDatabase, root: Path, emit: Emit) -> Migration:
             _migrate_file(database.path, backups_dir(root) / JOURNAL, emit)
         else:
             assert database.url is not None
-            with step(f"migrate {database.name}", emit):
+            with step("migrate", emit, detail=database.name):
                 ensure_initialized(database.url, show_progress=False)
     except (OrchestratorError, OSError, sqlite3.Error) as error:
         return Migration(database.name, FAILED, changes, backup, str(error))
@@ -180,9 +180,9 @@ def _migrate_file(link: Path, file: Path, emit: Emit) -> None:
     try:
         journal.write(file)
         new.unlink(missing_ok=True)
-        with step(f"rewrite {path.name}", emit):
+        with step("rewrite", emit, detail=path.name):
             _rewrite(path, new)
-        with step(f"compare {path.name}", emit):
+        with step("compare", emit, detail=path.name):
             _compare(path, new)
         shutil.copymode(path, new)
         flush_file(new)

@@ -101,10 +101,10 @@ def _prepare(
 ) -> None:
     """Lay everything beside its place and keep what is there; nothing that counts has happened then."""
     for target in there:
-        with step(f"keep {target.name}", emit):
+        with step("keep", emit, detail=target.name):
             replaced.keep(target)
     for part in parts:
-        with step(f"lay {part.record.name} beside", emit):
+        with step("lay beside", emit, detail=part.record.name):
             if part.swap is None:
                 verify_backup(backup, only=part.record)
             else:

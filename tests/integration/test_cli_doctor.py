@@ -69,6 +69,17 @@ def test_the_document(lakes: Cli) -> None:
     assert {check["status"] for check in checks} == {"ok"}
 
 
+def test_one_remedy_for_many(lakes: Cli) -> None:
+    """What the same command mends is listed table by table, and the command named once, below."""
+    lakes.sql("drop table rain", "drop table lakes")
+    told = lakes("doctor")
+    lines = told.out.splitlines()
+    first = lines.index("✗ tables     seed lakes: missing: does not exist")
+    assert lines[first + 1] == "✗            seed rain: missing: does not exist"
+    assert lines[first + 2].startswith("             To fix: run `orchestrator init`")
+    assert told.out.count("To fix: run `orchestrator init`") == 1
+
+
 def test_a_problem_is_told_with_its_remedy(lakes: Cli) -> None:
     """On its own lines below the check, exit 3; with -q the exit code alone."""
     lakes.sql("drop table rain", "create table lake_level__dbt_tmp as select 1 as n")

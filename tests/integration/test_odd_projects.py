@@ -45,8 +45,8 @@ class Odd(Cli):
 
 @pytest.fixture
 def odd(tmp_path: Path) -> Odd:
-    """An empty project in a folder with a space."""
-    root = tmp_path / "odd one"
+    """An empty project in a folder with a space and a quote."""
+    root = tmp_path / "the odd one's"
     root.mkdir()
     return Odd(root)
 

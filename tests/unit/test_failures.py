@@ -1,0 +1,33 @@
+"""What is said of failed nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.dbt_runner.failures import raise_for_failures
+from orchestrator.dbt_runner.results import DbtResult, NodeResult
+from orchestrator.exceptions import NodeFailedError
+
+
+@pytest.mark.parametrize(
+    ("project", "remedy"),
+    [("/home/ann/lakes", "correct /home/ann/lakes/seeds/rain.csv"), ("/home/o'brien/lakes", "without ' in its path")],
+)
+def test_a_seed_that_dbt_cannot_load(project: str, remedy: str) -> None:
+    """The file is at fault, unless it is the quote in its path, which dbt-duckdb does not escape."""
+    node = NodeResult(
+        unique_id="seed.lakes.rain",
+        name="rain",
+        resource_type="seed",
+        status="error",
+        seconds=0.1,
+        rows=None,
+        message="Parser Error: unterminated string literal",
+        file="seeds/rain.csv",
+        sql=None,
+    )
+    with pytest.raises(NodeFailedError) as caught:
+        raise_for_failures(DbtResult("seed", (node,), 0.1, replayed=False), Path(project), None, None)
+    assert caught.value.to_fix is not None and remedy in caught.value.to_fix
