@@ -302,7 +302,7 @@ class StageCheckpointed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayDeclined(Event):
-    """Signals why a stage is run by dbt every year, and never replayed; once for each reason."""
+    """Signals why a stage, or the rest of one, is run by dbt and not replayed; once for each reason."""
 
     reason: str
 

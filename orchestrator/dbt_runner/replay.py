@@ -149,9 +149,11 @@ class Replayer:
                 return send(tape, compiled, now.catalog, order, cursors, self._emit)
 
         repeated = self._aside(work, lambda: self._compiled.ahead(request.next_vars, now))
+        if repeated.reason is not None:
+            self._decline(repeated.reason)
         if not repeated.left and not self._shelf.of_this_parse(tape):
             self._shelf.put(_key(request), tape.with_sql(compiled, self._compiled.year(request.vars)))
-        return Repeated((*first, *repeated.nodes), repeated.left, by_dbt=bool(first))
+        return replace(repeated, nodes=(*first, *repeated.nodes), by_dbt=bool(first))
 
     def _stopped(self, tape: Tape, first: Sequence[NodeResult]) -> Repeated:
         """Leave to dbt what does not need the nodes that failed, and skip the rest, as dbt does."""

@@ -20,13 +20,14 @@ from orchestrator.timing import stopwatch, utc_now
 
 @dataclass(frozen=True)
 class Repeated:
-    """The outcome of a replay: what ran, and the unique ids that are left to dbt.
+    """The outcome of a replay: what ran, the unique ids that are left to dbt, and why.
 
     ``by_dbt`` tells that dbt ran some of them already.
     """
 
     nodes: tuple[NodeResult, ...]
     left: tuple[str, ...]
+    reason: str | None = None
     by_dbt: bool = False
 
 
@@ -50,11 +51,11 @@ def send(
     free = list(cursors)
     waiting = list(tape.nodes)
     done: dict[str, NodeResult] = {}
-    running: dict[Future[NodeResult | None], tuple[TapedNode, Cursor]] = {}
-    fits = True
+    running: dict[Future[NodeResult | str], tuple[TapedNode, Cursor]] = {}
+    reason: str | None = None
     with ThreadPoolExecutor(len(cursors), "replay") as pool:
         while True:
-            while fits and free and (one := _next(waiting, waits_for, done)) is not None:
+            while reason is None and free and (one := _next(waiting, waits_for, done)) is not None:
                 waiting.remove(one)
                 cursor = free.pop()
                 sql = compiled[one.result.unique_id]
@@ -65,12 +66,12 @@ def send(
                 one, cursor = running.pop(future)
                 free.append(cursor)
                 result = future.result()
-                if result is None:
-                    fits = False
+                if isinstance(result, str):
+                    reason = reason or result
                 else:
                     done[one.result.unique_id] = result
     ids = [one.result.unique_id for one in tape.nodes]
-    return Repeated(tuple(done[i] for i in ids if i in done), tuple(i for i in ids if i not in done))
+    return Repeated(tuple(done[i] for i in ids if i in done), tuple(i for i in ids if i not in done), reason)
 
 
 def waits_for(tape: Tape, facts: ProjectFacts, *, tests_first: bool) -> dict[str, frozenset[str]]:
@@ -107,19 +108,19 @@ def _next(
     return next((one for one in waiting if waits_for[one.result.unique_id] <= done.keys()), None)
 
 
-def _send_node(cursor: Cursor, one: TapedNode, compiled: str, catalog: Catalog, emit: Emit) -> NodeResult | None:
-    """Send a node's statements; None when dbt must run it: nothing of it is in the database then."""
+def _send_node(cursor: Cursor, one: TapedNode, compiled: str, catalog: Catalog, emit: Emit) -> NodeResult | str:
+    """Send a node's statements; the reason when dbt must run it: nothing of it is in the database then."""
     result, elapsed, started = one.result, stopwatch(), utc_now()
     committed = False
     try:
         if one.relation is not None and not _same_columns(cursor, one, compiled, catalog):
-            return None
+            return f"the query of {result.name} gives other columns or types than its table has"
         emit(_started(result, started))
         for statement in one.statements_for(compiled, f"{started:%Y%m%d%H%M%S%f}"):
             cursor.execute(statement)
             committed = committed or statement.lstrip().upper().startswith("COMMIT")
         if one.relation is None and not _passed(cursor.fetchall()):
-            return None
+            return f"{result.name} does not pass"
     except Exception as error:  # whatever it is, dbt meets it again and tells it
         with suppress(Exception):  # no transaction may be open
             cursor.execute("rollback")
@@ -128,7 +129,7 @@ def _send_node(cursor: Cursor, one: TapedNode, compiled: str, catalog: Catalog, 
                 f"Model {result.name} ({result.file}) failed after its rows were committed: {error}",
                 to_fix="run again: the year is built anew",
             ) from error
-        return None
+        return f"{result.name}: {error}"
     seconds = elapsed()
     emit(
         NodeFinished(

@@ -95,6 +95,8 @@ def test_what_breaks_a_condition_is_left_to_dbt(fresh: Fresh, by_dbt: Callable[.
         "indexed has the setting indexes",
         "documented has grants or persists its docs",
         "unit_test.replay.unit_tested.amounts_grow is neither a model nor a data test",
+        "warned does not pass",
+        "the query of drifting gives other columns or types than its table has",
     ]
 
 
@@ -238,19 +240,21 @@ def only_these(workspace: Workspace, models: dict[str, str], stages: list[str]) 
 
 
 @pytest.mark.parametrize(
-    ("models", "stages"),
+    ("models", "stages", "why"),
     [
-        (TWICE, ["{name: e, select: ev}", "{name: i, select: m, first_year_only: true}", "{name: y, select: [m, m]}"]),
-        ({"m": RENAMED}, ["{name: s, select: m}"]),
-        ({"tests/average": AVERAGE, "m": RENAMED.replace("4", "9")}, ["{name: t, select: average, command: test}"]),
-        ({"m": SWITCHED}, ["{name: s, select: m}"]),
+        (TWICE, ["{name: e, select: ev}", "{name: i, select: m, first_year_only: true}", "{name: y, select: [m, m]}"],
+         []),
+        ({"m": RENAMED}, ["{name: s, select: m}"], ["the query of m gives other columns or types than its table has"]),
+        ({"tests/average": AVERAGE, "m": RENAMED.replace("4", "9")}, ["{name: t, select: average, command: test}"],
+         ["average does not pass"]),
+        ({"m": SWITCHED}, ["{name: s, select: m}"], ["it gives adapter another meaning"]),
         ({"m": "{{ config(materialized='table') }} select * from {{ ref('start') }}", "macros/ref": OWN_REF},
-         ["{name: s, select: m}"]),
+         ["{name: s, select: m}"], ["it uses builtins"]),
     ],
     ids=["two tapes", "doubled column", "a test's number", "hidden adapter", "own ref"],
 )  # fmt: skip
 def test_what_a_hostile_tester_found(
-    fresh: Fresh, by_dbt: Callable[..., Workspace], models: dict[str, str], stages: list[str]
+    fresh: Fresh, by_dbt: Callable[..., Workspace], models: dict[str, str], stages: list[str], why: list[str]
 ) -> None:
     """Projects for which an earlier version of replay gave other rows, other columns or no error."""
 
@@ -265,5 +269,4 @@ def test_what_a_hostile_tester_found(
     assert (error is not None) == fails
     assert workspace.digests() == plain.digests()
     assert ledger(workspace) == ledger(plain)
-    names_it_hides = {"it gives adapter another meaning", "it uses builtins"}
-    assert all(reason.split(": ")[1] in names_it_hides for reason in declined(workspace))
+    assert [reason.split(": ")[-1] for reason in declined(workspace)] == why
