@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from dbt.config import RuntimeConfig
     from dbt.contracts.graph.manifest import Manifest
 
-COMPUTED_ENV_VAR = re.compile(r"""env_var\s*\((?!\s*(?:var\s*=\s*)?['"])""")
+COMPUTED_ENV_VAR = re.compile(r"""\benv_var\b(?!\s*\(\s*(?:var\s*=\s*)?(?:'[^']*'|"[^"]*")\s*[,)])""")
+"""Whatever is not a call with one plain text first: a name put together, or the function handed on."""
 INTERNAL_PACKAGES = ("dbt", "dbt_postgres", "dbt_duckdb")
 
 

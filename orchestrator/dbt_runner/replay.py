@@ -98,8 +98,12 @@ class Replayer:
             return
         try:
             nodes = self._with_columns(taped, before.catalog)
+            changed = self._other_columns(taped, before.catalog)
         except DbtError as error:  # what a query reads may be gone, or other than it was, once the stage is over
             self._decline(f"the columns of its queries cannot be told afterwards: {error}")
+            return
+        if changed is not None:
+            self._decline(f"the query of {changed} gave other columns or types than its table had")
             return
         found = tuple((name, before.catalog.get(name)) for name in relations)
         self._shelf.put(_key(request), Tape(nodes, found, self._compiled.year(request.vars), by_dbt))
@@ -152,8 +156,14 @@ class Replayer:
         if repeated.reason is not None:
             self._decline(repeated.reason)
         if not repeated.left and not self._shelf.of_this_parse(tape):
-            self._shelf.put(_key(request), tape.with_sql(compiled, self._compiled.year(request.vars)))
+            self._put_with_sql(request, tape.with_sql(compiled, self._compiled.year(request.vars)))
         return replace(repeated, nodes=(*first, *repeated.nodes), by_dbt=bool(first))
+
+    def _put_with_sql(self, request: Invoke, tape: Tape) -> None:
+        """Keep a tape with the SQL of this parse, where that too stands once and for itself in each statement."""
+        words = [str(request.vars.get(name)) for name in self._year_vars]
+        if not any(one.doubt(words) for one in tape.nodes):
+            self._shelf.put(_key(request), tape)
 
     def _stopped(self, tape: Tape, first: Sequence[NodeResult]) -> Repeated:
         """Leave to dbt what does not need the nodes that failed, and skip the rest, as dbt does."""
@@ -171,6 +181,18 @@ class Replayer:
         if reason not in self._declined:
             self._declined.add(reason)
             self._emit(ReplayDeclined(at=utc_now(), reason=reason))
+
+    def _other_columns(self, taped: Sequence[TapedNode], before: Catalog) -> str | None:
+        """Return which incremental model gave other columns than its table had: dbt's statements go by these."""
+        with self._database.cursor() as cursor:
+            for one in taped:
+                there = before.get(one.relation) if one.relation is not None else None
+                node = self._facts.node(one.result.unique_id)
+                if there is None or node is None or node.materialized != "incremental":
+                    continue
+                if sorted(columns_of(cursor, one.compiled)) != sorted(there.columns):
+                    return one.result.name
+        return None
 
     def _with_columns(self, taped: Sequence[TapedNode], before: Catalog) -> tuple[TapedNode, ...]:
         """Add the columns of the queries whose relations were not there before: nothing else tells them."""

@@ -20,6 +20,7 @@ from dbt.adapters.factory import get_adapter_by_type
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.results import RunExecutionResult
+from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
 from dbt_common.clients.jinja import get_environment
 from dbt_common.events.base_types import EventMsg
 
@@ -56,6 +57,7 @@ from orchestrator.exceptions import (
 from orchestrator.timing import stopwatch, utc_now
 
 QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-send-anonymous-usage-stats")
+OUTER_SELECTORS = ("state:", "result:", "source_status:", "selector:", " -")
 TYPES_OF = {
     "run": ("model",),
     "seed": ("seed",),
@@ -100,7 +102,7 @@ class DbtSession:
 
     def _prepare(self, packed: bytes) -> bool:
         """Make dbt ready for a kept parse: it reads profile and project, and takes the manifest as it is."""
-        return bool(self._dbt(["parse", *self._vars(self._settings.vars)], Manifest.from_msgpack(packed)).success)
+        return bool(self._dbt(["parse", *self._vars(self._settings.vars)], _unpacked(packed)).success)
 
     def _parse_and_keep(self) -> tuple[ProjectFacts, bytes]:
         shared = self._settings.cache_dir / PARTIAL_PARSE
@@ -108,7 +110,7 @@ class DbtSession:
             shutil.copyfile(shared, self._target / PARTIAL_PARSE)
         before = watched_files(self._settings)
         manifest = self._parse(self._settings.vars)
-        packed = manifest.to_msgpack()
+        packed = manifest.to_msgpack(extended_mashumaro_encoder)
         config = get_adapter_by_type(str(manifest.metadata.adapter_type)).config
         profiles_dir = self._settings.effective_profiles_dir()
         facts = project_facts(manifest, packed, config, profiles_dir, self._settings.year_vars, self._settings.cwd)
@@ -129,7 +131,7 @@ class DbtSession:
         """
         elapsed = stopwatch()
         self.database.open()
-        if request.replay and self._reuse_blocker(self._changed(request.vars)) is None:
+        if request.replay and _replayable(request.select) and self._reuse_blocker(self._changed(request.vars)) is None:
             nodes, replayed = self._replayed(request)
         else:
             nodes, replayed = tuple(result for result, _ in self._run(request)), False
@@ -159,7 +161,7 @@ class DbtSession:
             args.append("--full-refresh")
         if request.nodes and request.command == "build":
             args += ["--indirect-selection", "empty"]  # those nodes, and none of their tests
-        answer = self._dbt(args, Manifest.from_msgpack(self._manifest_for(request.vars)))
+        answer = self._dbt(args, _unpacked(self._manifest_for(request.vars)))
         if not isinstance(answer.result, RunExecutionResult):
             raise command_error(answer, f"dbt {request.command}", self._settings, self._path)
         results = [(node_result(one), compiled_sql(one)) for one in answer.result.results]
@@ -170,7 +172,7 @@ class DbtSession:
     def _compile(self, nodes: Sequence[NodeFacts], variables: Vars) -> dict[str, str] | None:
         """Return the compiled SQL of these nodes by unique id, None when dbt cannot compile them."""
         selection = ["--select", *map(self._selectors.of, nodes), "--indirect-selection", "empty"]
-        manifest = Manifest.from_msgpack(self._manifest_for(variables))
+        manifest = _unpacked(self._manifest_for(variables))
         answer = self._dbt(["compile", *selection, *self._vars(variables)], manifest, on_event=self._warn)
         if not isinstance(answer.result, RunExecutionResult) or not answer.success:
             return None
@@ -206,7 +208,7 @@ class DbtSession:
             args += ["--resource-type", resource_type]
         if request.select:
             args += ["--select", *request.select]
-        manifest = Manifest.from_msgpack(self._manifest_for(request.vars))
+        manifest = _unpacked(self._manifest_for(request.vars))
         answer = self._dbt([*args, *self._vars(request.vars)], manifest)
         if not isinstance(answer.result, list):
             raise command_error(answer, "dbt ls", self._settings, self._path)
@@ -219,7 +221,7 @@ class DbtSession:
     @cached_property
     def _first_manifest(self) -> Manifest:
         """The first parse, to look at; what dbt is given is a copy of its own."""
-        return Manifest.from_msgpack(self._manifests[_key(self._settings.vars)])
+        return _unpacked(self._manifests[_key(self._settings.vars)])
 
     @cached_property
     def _selectors(self) -> ExactSelectors:
@@ -261,7 +263,7 @@ class DbtSession:
         if reason is None:
             return self._manifests[_key(self._settings.vars)]
         elapsed = stopwatch()
-        self._manifests[key] = self._parse(variables).to_msgpack()
+        self._manifests[key] = self._parse(variables).to_msgpack(extended_mashumaro_encoder)
         self._emit(ProjectParsedAgain(at=utc_now(), reason=reason, seconds=elapsed()))
         return self._manifests[key]
 
@@ -349,6 +351,15 @@ def _remove_leftovers(cache_dir: Path) -> None:
         pid = folder.name.rpartition("-")[2]
         if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unpacked(packed: bytes) -> Manifest:
+    return Manifest.from_msgpack(packed, decoder=extended_mashumuro_decoder)  # dates, and keys that are numbers
+
+
+def _replayable(select: Sequence[str]) -> bool:
+    """Tell whether a stage's selection says by itself what dbt does: no flags of dbt, no state of other runs."""
+    return not any(text.startswith("-") or any(word in text for word in OUTER_SELECTORS) for text in select)
 
 
 def _key(variables: Vars) -> str:

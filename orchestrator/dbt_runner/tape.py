@@ -18,6 +18,7 @@ SENT = frozenset({"begin", "commit", "create", "insert", "delete", "merge", "dro
 BUILDING = frozenset({"create", "insert"})
 LOOK_UPS = frozenset({"select", "describe"})
 _COMMENT = re.compile(r"^\s*/\*.*?\*/\s*", re.DOTALL)
+_RENAMING = re.compile(r"\s*alter\s+(table|view)\s+\S+\s+rename\s+to\s", re.IGNORECASE)
 _SUFFIX = re.compile(r"(?<=__dbt_tmp)\d{20}\b")
 
 
@@ -53,6 +54,8 @@ class TapedNode:
                 if verb not in BUILDING or not self._wrapped(text):
                     return "its compiled SQL stands where it is not built from"
                 built += 1
+            if verb == "alter" and not _RENAMING.match(_COMMENT.sub("", text)):
+                return "it changes the columns of its table"
             rest = _SUFFIX.sub("", "".join(_COMMENT.sub("", text).split(self.compiled)))
             if any(re.search(rf"\b{re.escape(word)}\b", rest) for word in words):
                 return "the year stands outside of its compiled SQL"

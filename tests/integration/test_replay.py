@@ -244,7 +244,9 @@ def only_these(workspace: Workspace, models: dict[str, str], stages: list[str]) 
     [
         (TWICE, ["{name: e, select: ev}", "{name: i, select: m, first_year_only: true}", "{name: y, select: [m, m]}"],
          []),
-        ({"m": RENAMED}, ["{name: s, select: m}"], ["the query of m gives other columns or types than its table has"]),
+        ({"m": RENAMED}, ["{name: s, select: m}"],
+         ["the query of m gives other columns or types than its table has",
+          "the query of m gave other columns or types than its table had"]),
         ({"tests/average": AVERAGE, "m": RENAMED.replace("4", "9")}, ["{name: t, select: average, command: test}"],
          ["average does not pass"]),
         ({"m": SWITCHED}, ["{name: s, select: m}"], ["it gives adapter another meaning"]),
