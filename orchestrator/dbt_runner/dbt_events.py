@@ -27,7 +27,7 @@ class DbtEvents:
     @contextmanager
     def recorded(self) -> Iterator[Sent]:
         """Keep the statements that dbt sends meanwhile."""
-        self._sent = sent = Sent({}, set())
+        self._sent = sent = Sent({}, set(), set())
         self._executing.clear()
         try:
             yield sent
@@ -71,6 +71,8 @@ class DbtEvents:
         elif name == "ConcurrencyLine":
             self._emit(CommandStarted(at=utc_now(), command="", nodes=message.data.node_count))
         elif str(message.info.level) == "warn" and name not in SAID_BY_AN_ERROR:
+            if self._sent is not None:
+                self._sent.warned.add(message.data.node_info.unique_id if hasattr(message.data, "node_info") else "")
             self._warn(message.info.msg)
 
     def _keep(self, unique_id: str, sql: str) -> None:

@@ -27,6 +27,8 @@ from orchestrator.exceptions import DbtError
 from orchestrator.timing import utc_now
 
 CLEAN = ("success", "pass")
+OUTER_SELECTORS = ("state:", "result:", "source_status:", "selector:")
+"""What these select depends on other files than those that a recording is compared with."""
 RunNodes = Callable[[Invoke, tuple[str, ...]], tuple[NodeResult, ...]]
 Aside = Callable[[Callable[[], Repeated], Callable[[], None]], Repeated]
 
@@ -73,15 +75,27 @@ class Replayer:
         self, request: Invoke, before: Surroundings, sent: Sent, results: Iterable[tuple[NodeResult, str]]
     ) -> None:
         """Put on tape what dbt sent for a stage that it ran; ``results`` are (outcome, compiled SQL), parents first."""
+        tape = self._tape(request, before, sent, results)
+        if isinstance(tape, Tape):
+            self._shelf.put(_key(request), tape)
+        else:
+            self._decline(tape)
+
+    def _tape(
+        self, request: Invoke, before: Surroundings, sent: Sent, results: Iterable[tuple[NodeResult, str]]
+    ) -> Tape | str:
+        """Return the tape of a stage, or the reason why there is none."""
+        outer = [text for text in request.select if _goes_beyond_the_project(text)]
+        if outer:
+            return f"what {outer[0]} selects does not depend on the project alone"
         if self._proof is None:
             self._proof = self._find_proof()
-        words = [str(request.vars.get(name)) for name in self._year_vars]
+        words = self._words(request)
         taped: list[TapedNode] = []
         reasons: dict[str, str] = {}
         for result, compiled in results:
             if result.status not in CLEAN:
-                self._decline(f"{result.name} was not clean")
-                return
+                return f"{result.name} was not clean"
             one = self._taped(result, compiled, sent, words)
             if isinstance(one, TapedNode):
                 taped.append(one)
@@ -90,23 +104,22 @@ class Replayer:
         by_dbt = self._with_parents(reasons, [one.result.unique_id for one in taped])
         taped = [one for one in taped if one.result.unique_id not in by_dbt]
         if reasons and (not request.nodes or not taped):
-            self._decline(next(iter(reasons.values())))
-            return
+            return next(iter(reasons.values()))
         relations = [one.relation for one in taped if one.relation is not None]
         if before.unusual_for(relations):
-            self._decline("tables of the stage have indexes, foreign keys, or leftovers of dbt")
-            return
+            return "tables of the stage have indexes, foreign keys, or leftovers of dbt"
         try:
             nodes = self._with_columns(taped, before.catalog)
             changed = self._other_columns(taped, before.catalog)
         except DbtError as error:  # what a query reads may be gone, or other than it was, once the stage is over
-            self._decline(f"the columns of its queries cannot be told afterwards: {error}")
-            return
+            return f"the columns of its queries cannot be told afterwards: {error}"
         if changed is not None:
-            self._decline(f"the query of {changed} gave other columns or types than its table had")
-            return
+            return f"the query of {changed} gave other columns or types than its table had"
         found = tuple((name, before.catalog.get(name)) for name in relations)
-        self._shelf.put(_key(request), Tape(nodes, found, self._compiled.year(request.vars), by_dbt))
+        return Tape(nodes, found, self._compiled.year(request.vars), by_dbt)
+
+    def _words(self, request: Invoke) -> list[str]:
+        return [str(request.vars.get(name)) for name in self._year_vars]
 
     def _taped(self, result: NodeResult, compiled: str, sent: Sent, words: Sequence[str]) -> TapedNode | str:
         """Return what to keep of a node, or the reason why it cannot be replayed."""
@@ -119,6 +132,8 @@ class Replayer:
             return f"{result.name} is not known"
         if result.unique_id in sent.compiling:
             return f"{result.name} asks the database while it is compiled"
+        if result.unique_id in sent.warned or "" in sent.warned:
+            return f"{result.name}: dbt warns when it runs it"
         relation = node.relation if node.resource_type == "model" else None
         one = TapedNode(result, relation, compiled, tuple(sent.statements.get(result.unique_id, ())))
         doubt = one.doubt(words)
@@ -161,7 +176,7 @@ class Replayer:
 
     def _put_with_sql(self, request: Invoke, tape: Tape) -> None:
         """Keep a tape with the SQL of this parse, where that too stands once and for itself in each statement."""
-        words = [str(request.vars.get(name)) for name in self._year_vars]
+        words = self._words(request)
         if not any(one.doubt(words) for one in tape.nodes):
             self._shelf.put(_key(request), tape)
 
@@ -203,6 +218,11 @@ class Replayer:
                 else one
                 for one in taped
             )
+
+
+def _goes_beyond_the_project(selection: str) -> bool:
+    """Tell whether it holds a flag of dbt, which its ``run`` heeds and its ``compile`` does not, or other files."""
+    return selection.startswith("-") or any(word in selection for word in OUTER_SELECTORS)
 
 
 def _key(request: Invoke) -> Key:

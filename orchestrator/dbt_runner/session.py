@@ -16,11 +16,12 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+import msgpack
 from dbt.adapters.factory import get_adapter_by_type
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.results import RunExecutionResult
-from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
+from dbt.parser.manifest import extended_mashumaro_encoder, extended_msgpack_decoder
 from dbt_common.clients.jinja import get_environment
 from dbt_common.events.base_types import EventMsg
 
@@ -57,7 +58,6 @@ from orchestrator.exceptions import (
 from orchestrator.timing import stopwatch, utc_now
 
 QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-send-anonymous-usage-stats")
-OUTER_SELECTORS = ("state:", "result:", "source_status:", "selector:", " -")
 TYPES_OF = {
     "run": ("model",),
     "seed": ("seed",),
@@ -131,7 +131,7 @@ class DbtSession:
         """
         elapsed = stopwatch()
         self.database.open()
-        if request.replay and _replayable(request.select) and self._reuse_blocker(self._changed(request.vars)) is None:
+        if request.replay and self._reuse_blocker(self._changed(request.vars)) is None:
             nodes, replayed = self._replayed(request)
         else:
             nodes, replayed = tuple(result for result, _ in self._run(request)), False
@@ -354,12 +354,12 @@ def _remove_leftovers(cache_dir: Path) -> None:
 
 
 def _unpacked(packed: bytes) -> Manifest:
-    return Manifest.from_msgpack(packed, decoder=extended_mashumuro_decoder)  # dates, and keys that are numbers
+    return Manifest.from_msgpack(packed, decoder=_decoded)
 
 
-def _replayable(select: Sequence[str]) -> bool:
-    """Tell whether a stage's selection says by itself what dbt does: no flags of dbt, no state of other runs."""
-    return not any(text.startswith("-") or any(word in text for word in OUTER_SELECTORS) for text in select)
+def _decoded(packed: bytes) -> object:
+    """Decode as dbt does, dates too, and let keys be numbers, which dbt's own decoder refuses."""
+    return msgpack.unpackb(packed, ext_hook=extended_msgpack_decoder, raw=False, strict_map_key=False)
 
 
 def _key(variables: Vars) -> str:

@@ -109,10 +109,14 @@ class Tape:
 
 @dataclass(frozen=True)
 class Sent:
-    """What dbt sent while it ran one stage: statements by unique id, and the nodes that sent some to compile."""
+    """What dbt sent while it ran one stage: statements by unique id, and the nodes that sent some to compile.
+
+    ``warned`` are the nodes of which dbt warned, an empty name where it did not say of which.
+    """
 
     statements: dict[str, list[str]]
     compiling: set[str]
+    warned: set[str]
 
 
 def _verb(statement: str) -> str:

@@ -238,6 +238,12 @@ def dbt_processes(below: Path) -> list[int]:
     return found
 
 
+def parent_of(pid: int) -> int:
+    """Return the pid of a process's parent."""
+    status = Path("/proc", str(pid), "status").read_text().splitlines()
+    return int(next(line for line in status if line.startswith("PPid:")).split()[1])
+
+
 def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None:
     """Wait for something that another process does, and fail when it does not come."""
     ends = time.monotonic() + seconds

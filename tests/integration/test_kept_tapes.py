@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -241,6 +244,11 @@ WHILE_RUNNING = """\
 {{ config(materialized='incremental') }}
 select {{ var('yr') }} as yr{% if is_incremental() %}, {{ env_var('SCALE', '1') }}{% else %}, 1{% endif %} as scale
 """
+PUT_TOGETHER = WHILE_RUNNING.replace("'SCALE'", "'SC' ~ 'ALE'")
+HANDED_ON = """\
+{{ config(materialized='table') }}{% set get = env_var %}
+select {{ var('yr') }} as yr, {% if execute %}{{ get('SCALE', '1') }}{% else %}0{% endif %} as scale
+"""
 THREADS = "{{ config(materialized='table') }} select {{ var('yr') }} as yr, {{ target.threads }} as threads"
 READS_LATER = """\
 {{ config(materialized='table') }}
@@ -260,6 +268,13 @@ AUDIT = """\
   {{ return({'relations': []}) }}
 {% endmaterialization %}
 """
+NUMERIC = "{{ config(materialized='table') }} select {{ var('yr') }} as yr, 1.5::numeric as x"
+CONTRACT = """\
+models:
+  - name: a
+    config: {contract: {enforced: true}}
+    columns: [{name: yr, data_type: int}, {name: x, data_type: numeric}]
+"""
 PLAIN = "{{ config(materialized='table') }} select {{ var('yr') }} as yr"
 
 
@@ -267,7 +282,10 @@ PLAIN = "{{ config(materialized='table') }} select {{ var('yr') }} as yr"
     ("files", "environment", "overrides", "reason"),
     [
         ({"models/a.sql": WHILE_RUNNING}, {"SCALE": "7"}, {}, None),
+        ({"models/a.sql": PUT_TOGETHER}, {"SCALE": "7"}, {}, None),
+        ({"models/a.sql": HANDED_ON}, {"SCALE": "7"}, {}, None),
         ({"models/a.sql": THREADS}, {}, {"dbt.threads": 3}, None),
+        ({"models/a.sql": NUMERIC, "models/a.yml": CONTRACT}, {}, {}, "a: dbt warns when it runs it"),
         ({"models/a.sql": PLAIN}, {"DBT_FAVOR_STATE": "1"}, {}, "the environment sets DBT_FAVOR_STATE"),
         ({"models/a.sql": CALLED, "macros/wrap.sql": WRAP}, {}, {}, "a: it gives run_started_at another meaning"),
         ({"models/a.sql": WARNING}, {}, {}, "a: it warns"),
@@ -278,7 +296,17 @@ PLAIN = "{{ config(materialized='table') }} select {{ var('yr') }} as yr"
             "the project brings its own materialization_test_duckdb",
         ),
     ],
-    ids=["environment", "threads", "flag", "call block", "warning", "own test"],
+    ids=[
+        "environment",
+        "name put together",
+        "env_var handed on",
+        "threads",
+        "warning of dbt",
+        "flag",
+        "call block",
+        "warning",
+        "own test",
+    ],
 )
 def test_what_a_hostile_tester_found(
     fresh: Callable[[str], Workspace],
@@ -300,6 +328,48 @@ def test_what_a_hostile_tester_found(
     assert (reason is None) == any(replayed(workspace)["plain"])
     if "run_started_at" not in str(files):  # it holds times
         assert found == rows_without(workspace, overrides=overrides)
+
+
+@pytest.mark.parametrize("select", ["--full-refresh", "--empty", "state:modified"])
+def test_a_selection_that_goes_by_more_than_the_project(
+    fresh: Callable[[str], Workspace], monkeypatch: pytest.MonkeyPatch, select: str
+) -> None:
+    """Flags of dbt, which its run heeds and its compile does not, and selectors that go by other files."""
+    workspace = fresh("replay")
+    lay(workspace, {"models/a.sql": WHILE_RUNNING})
+    workspace.config.write_text(workspace.config.read_text().replace('"tag:PLAIN"', f'["tag:PLAIN", "{select}"]'))
+    if select.startswith("state"):
+        state = workspace.root / "state"
+        args = ["parse", "--project-dir", str(workspace.root / "dbt"), "--profiles-dir", str(workspace.root / "dbt")]
+        command = [sys.executable, "-m", "dbt.cli.main", *args, "--target-path", str(state), "--vars", "{yr: 1}"]
+        environment = {**os.environ, "ORCHESTRATOR_DATABASE": str(workspace.database)}
+        subprocess.run(command, cwd=workspace.root, env=environment, check=True, capture_output=True)
+        monkeypatch.setenv("DBT_STATE", str(state))
+    rows(workspace)
+    found = rows(workspace)
+    told = [event.reason for event in workspace.events if isinstance(event, ReplayDeclined)]
+    assert told == [f"what {select} selects does not depend on the project alone"]
+    assert replayed(workspace) == {"plain": BY_DBT}
+    assert found == rows_without(workspace)
+
+
+FROM_FIRST = """\
+{{ config(materialized='incremental', unique_key='id', incremental_strategy='delete+insert') }}
+{% if not execute %}{{ ref('one') }}{{ ref('other') }}{% endif %}
+from {{ this if var('which', 'one') == 'self' and is_incremental() else ref('one') if var('which', 'one') != 'other'
+    else ref('other') }}
+"""
+
+
+def test_sql_of_another_parse_that_stands_twice_in_a_statement(fresh: Callable[[str], Workspace]) -> None:
+    """Where the SQL is no more than the name of the table, another one in its place would empty another table."""
+    workspace = fresh("replay")
+    table = "{{ config(materialized='table') }} select {{ var('yr') }} as yr, id from {{ ref('start') }}"
+    lay(workspace, {"models/one.sql": table, "models/other.sql": table, "models/m.sql": FROM_FIRST})
+    for which in ("one", "self", "other"):
+        found = rows(workspace, overrides={"vars.which": which})
+    assert workspace.sql("select count(*) > 0 from other") == [(True,)]
+    assert found == rows_without(workspace, overrides={"vars.which": "other"})
 
 
 def test_a_stage_that_changes_what_it_reads_is_no_failure(fresh: Callable[[str], Workspace]) -> None:

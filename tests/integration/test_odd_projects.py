@@ -15,11 +15,13 @@ version: "1.0"
 profile: odd
 flags: {send_anonymous_usage_stats: false}
 """
+TESTS_AFTER = "  - {name: checks, select: m, command: test}\n"
 PROFILE = "odd: {target: dev, outputs: {dev: {type: duckdb, path: PATH}}}\n"
 YEARS = """
 simulation: {start_year: 2000, end_year: 2001, year_var: y, year_column: COLUMN}
 dbt: {project_dir: .}
-stages: [{name: s, select: "tag:S"}]
+stages:
+  - {name: s, select: "tag:S"}
 """
 
 
@@ -49,6 +51,31 @@ def odd(tmp_path: Path) -> Odd:
     root = tmp_path / "the odd one's"
     root.mkdir()
     return Odd(root)
+
+
+def test_dates_and_numbers_as_keys(odd: Odd) -> None:
+    """YAML makes dates and whole numbers of what looks like them; dbt takes both, also in a parse that was kept."""
+    odd.write("models/m.sql", "{{ config(tags=['S']) }} select {{ var('y') }} as year, 1 as id")
+    odd.write(
+        "models/batch.sql",
+        "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='day', batch_size='year',"
+        " begin='2026-01-01') }} select {{ var('y') }} as year, date '2026-05-01' as day",
+    )
+    odd.write(
+        "models/m.yml",
+        "models: [{name: m, deprecation_date: 2020-01-01, config: {meta: {since: 2024-01-01, of: {1: {2: x}}}},"
+        " columns: [{name: id, data_tests: [{limits: {arguments: {by_year: {2000: 5, 2001: 6}}}}]}]}]",
+    )
+    odd.write(
+        "macros/limits.sql",
+        "{% test limits(model, column_name, by_year) %}"
+        "select 1 from {{ model }} where {{ column_name }} > {{ by_year[var('y')] }}{% endtest %}",
+    )
+    odd.years()
+    odd.write("config/simulation.yaml", (odd.root / "config" / "simulation.yaml").read_text() + TESTS_AFTER)
+    for _ in range(2):
+        assert odd("simulate").exit_code == 0
+    assert odd("check").exit_code == 0
 
 
 def test_odd_names_and_shapes_are_healed(odd: Odd) -> None:

@@ -211,6 +211,13 @@ RENAMED = """\
 {{ config(materialized='incremental', on_schema_change='append_new_columns') }}
 select {{ var('yr') }} as yr, id {{ ', amount as id' if var('yr') == 4 }} from {{ ref('start') }}
 """
+NARROW = """\
+{{ config(materialized='incremental', on_schema_change='append_new_columns') }}
+select {{ var('yr') }} as yr, id {{ ', amount' if var('yr') != 2 }} from {{ ref('start') }}
+"""
+SYNCED = NARROW.replace("append_new_columns", "sync_all_columns")
+REPLACED = NARROW.replace("on_schema", "unique_key='id', incremental_strategy='delete+insert', on_schema")
+NARROWED = "the query of m gave other columns or types than its table had"
 AVERAGE = """\
 {{ config(fail_calc='avg(id)', warn_if='> 100', error_if='> 100') }}
 select id + {{ 0.5 if var('yr') == 4 else 0 }} as id from {{ ref('start') }}
@@ -246,14 +253,18 @@ def only_these(workspace: Workspace, models: dict[str, str], stages: list[str]) 
          []),
         ({"m": RENAMED}, ["{name: s, select: m}"],
          ["the query of m gives other columns or types than its table has",
-          "the query of m gave other columns or types than its table had"]),
+          NARROWED]),
+        ({"m": NARROW}, ["{name: s, select: m}"], [NARROWED]),
+        ({"m": SYNCED}, ["{name: s, select: m}"], ["it changes the columns of its table"]),
+        ({"m": REPLACED}, ["{name: s, select: m}"], [NARROWED]),
         ({"tests/average": AVERAGE, "m": RENAMED.replace("4", "9")}, ["{name: t, select: average, command: test}"],
          ["average does not pass"]),
         ({"m": SWITCHED}, ["{name: s, select: m}"], ["it gives adapter another meaning"]),
         ({"m": "{{ config(materialized='table') }} select * from {{ ref('start') }}", "macros/ref": OWN_REF},
          ["{name: s, select: m}"], ["it uses builtins"]),
     ],
-    ids=["two tapes", "doubled column", "a test's number", "hidden adapter", "own ref"],
+    ids=["two tapes", "doubled column", "a year with fewer", "columns dropped", "fewer, replaced", "a test's number",
+         "hidden adapter", "own ref"],
 )  # fmt: skip
 def test_what_a_hostile_tester_found(
     fresh: Fresh, by_dbt: Callable[..., Workspace], models: dict[str, str], stages: list[str], why: list[str]
