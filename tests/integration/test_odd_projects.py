@@ -15,13 +15,11 @@ version: "1.0"
 profile: odd
 flags: {send_anonymous_usage_stats: false}
 """
-TESTS_AFTER = "  - {name: checks, select: m, command: test}\n"
 PROFILE = "odd: {target: dev, outputs: {dev: {type: duckdb, path: PATH}}}\n"
 YEARS = """
 simulation: {start_year: 2000, end_year: 2001, year_var: y, year_column: COLUMN}
 dbt: {project_dir: .}
-stages:
-  - {name: s, select: "tag:S"}
+stages: [{name: s, select: "tag:S"}]
 """
 
 
@@ -71,8 +69,10 @@ def test_dates_and_numbers_as_keys(odd: Odd) -> None:
         "{% test limits(model, column_name, by_year) %}"
         "select 1 from {{ model }} where {{ column_name }} > {{ by_year[var('y')] }}{% endtest %}",
     )
-    odd.years()
-    odd.write("config/simulation.yaml", (odd.root / "config" / "simulation.yaml").read_text() + TESTS_AFTER)
+    odd.write(
+        "config/simulation.yaml",
+        YEARS.replace("COLUMN", "year").replace('"tag:S"}', '"tag:S"}, {name: t, select: "m", command: test}'),
+    )
     for _ in range(2):
         assert odd("simulate").exit_code == 0
     assert odd("check").exit_code == 0
