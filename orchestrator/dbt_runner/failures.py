@@ -10,6 +10,7 @@ from orchestrator.dbt_runner.results import DbtResult, NodeResult
 from orchestrator.exceptions import NodeFailedError, TestFailedError
 
 SHOWN = 5
+UNQUOTED = "unterminated string literal"
 
 
 def raise_for_failures(
@@ -41,7 +42,7 @@ def raise_for_failures(
     if skipped:
         lines.append(f"{skipped} nodes that depend on it were skipped.")
     text, own_remedy, remedy = "\n".join(lines).partition("To fix: ")
-    if failures[0].resource_type == "seed" and "'" in str(project_dir):
+    if failures[0].resource_type == "seed" and UNQUOTED in (failures[0].message or "") and "'" in str(project_dir):
         remedy = "move the project to a folder without ' in its path: dbt-duckdb cannot load seeds from there"
     elif not own_remedy:
         remedy = f"correct {project_dir / failures[0].file} and run again"

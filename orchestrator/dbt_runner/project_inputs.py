@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 COMPUTED_ENV_VAR = re.compile(r"""\benv_var\b(?!\s*\(\s*(?:var\s*=\s*)?(?:'[^']*'|"[^"]*")\s*[,)])""")
 """Whatever is not a call with one plain text first: a name put together, or the function handed on."""
+TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 INTERNAL_PACKAGES = ("dbt", "dbt_postgres", "dbt_duckdb")
 
 
@@ -38,11 +40,25 @@ def env_vars_read(manifest: Manifest, config: RuntimeConfig, profiles_dir: Path)
     internal = {*INTERNAL_PACKAGES, f"dbt_{config.credentials.type}"}
     code = [getattr(node, "raw_code", "") or "" for node in manifest.nodes.values()]
     code += [macro.macro_sql for macro in manifest.macros.values() if macro.package_name not in internal]
-    for text in (*code, *yaml_files(config, Path(config.project_root).resolve(), profiles_dir).values()):
+    files = yaml_files(config, Path(config.project_root).resolve(), profiles_dir)
+    found = names_of_env_vars([*code, *(part for text in files.values() for part in TEMPLATE.findall(text))])
+    return None if found is None else tuple(sorted({*names, *found}))
+
+
+def names_of_env_vars(texts: Iterable[str]) -> set[str] | None:
+    """Return the names that templates give to ``env_var``; None where one is put together, or the function handed on.
+
+    >>> names_of_env_vars(["{{ env_var('HOME') ~ env_var('USER', 'nobody') }}"]) == {"HOME", "USER"}
+    True
+    >>> names_of_env_vars(["{{ env_var('RATE_' ~ target.name) }}"]), names_of_env_vars(["{% set get = env_var %}"])
+    (None, None)
+    """
+    names: set[str] = set()
+    for text in texts:
         if COMPUTED_ENV_VAR.search(text):
             return None
         names.update(ENV_VAR.findall(text))
-    return tuple(sorted(names))
+    return names
 
 
 def watched_folders(config: RuntimeConfig) -> tuple[str, ...]:

@@ -288,7 +288,7 @@ class DbtSession:
         self, args: list[str], manifest: Manifest | None, on_event: Callable[[EventMsg], None] | None = None
     ) -> dbtRunnerResult:
         settings = self._settings
-        place = ["--project-dir", _without_quotes(settings), "--target-path", str(self._target)]
+        place = ["--project-dir", _project_path(settings), "--target-path", str(self._target)]
         place += ["--profiles-dir", str(settings.effective_profiles_dir())]
         for flag, value in (("--profile", settings.profile), ("--target", settings.target)):
             place += [flag, value] if value is not None else []
@@ -339,7 +339,7 @@ def _with_writable_cache(settings: DbtSettings) -> DbtSettings:
     return replace(settings, cache_dir=Path(tempfile.mkdtemp(prefix="orchestrator-")))
 
 
-def _without_quotes(settings: DbtSettings) -> str:
+def _project_path(settings: DbtSettings) -> str:
     """Return the project's path, relative where it has a quote: dbt-duckdb does not escape it when it loads seeds."""
     path = str(settings.project_dir)
     return os.path.relpath(path, settings.cwd) if "'" in path else path

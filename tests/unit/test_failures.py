@@ -12,10 +12,14 @@ from orchestrator.exceptions import NodeFailedError
 
 
 @pytest.mark.parametrize(
-    ("project", "remedy"),
-    [("/home/ann/lakes", "correct /home/ann/lakes/seeds/rain.csv"), ("/home/o'brien/lakes", "without ' in its path")],
+    ("project", "message", "remedy"),
+    [
+        ("/home/ann/lakes", "Parser Error: unterminated string literal", "correct /home/ann/lakes/seeds/rain.csv"),
+        ("/home/o'brien/lakes", "Parser Error: unterminated string literal", "without ' in its path"),
+        ("/home/o'brien/lakes", "Could not convert string 'x'", "correct /home/o'brien/lakes/seeds/rain.csv"),
+    ],
 )
-def test_a_seed_that_dbt_cannot_load(project: str, remedy: str) -> None:
+def test_a_seed_that_dbt_cannot_load(project: str, message: str, remedy: str) -> None:
     """The file is at fault, unless it is the quote in its path, which dbt-duckdb does not escape."""
     node = NodeResult(
         unique_id="seed.lakes.rain",
@@ -24,7 +28,7 @@ def test_a_seed_that_dbt_cannot_load(project: str, remedy: str) -> None:
         status="error",
         seconds=0.1,
         rows=None,
-        message="Parser Error: unterminated string literal",
+        message=message,
         file="seeds/rain.csv",
         sql=None,
     )
