@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.dbt_runner.process import DbtProcess
 from orchestrator.events import DbtReady
-from tests.integration.conftest import Workspace, dbt_processes, parent_of
+from tests.integration.conftest import Workspace, dbt_processes, parent_of, wait_until
 
 PACKAGE = "name: local_one\nversion: '1.0'\nprofile: ephemeral\nmodel-paths: [models]\n"
 SECOND_OUTPUT = "    other: {type: duckdb, path: \"{{ env_var('ORCHESTRATOR_DATABASE') }}\", schema: other}\n"
@@ -99,7 +99,12 @@ def test_a_process_that_was_started_ahead_is_used_as_any_other(
         "models: [{name: squares, config: {alias: \"{{ env_var('ALIAS', 'none') }}\"}}]\n"
     )
     DbtProcess.start_ahead()
-    (ahead,) = [pid for pid in dbt_processes(Path.cwd()) if parent_of(pid) == os.getpid()]  # others test beside us
+
+    def ours() -> list[int]:
+        return [pid for pid in dbt_processes(Path.cwd()) if parent_of(pid) == os.getpid()]  # others test beside us
+
+    wait_until(lambda: len(ours()) == 1, "a dbt process is there", 10)  # just begun, it has no command line yet
+    (ahead,) = ours()
     monkeypatch.setenv("ALIAS", "late")
     with project.orchestrator() as orchestrator:
         facts = orchestrator.runner.facts()
