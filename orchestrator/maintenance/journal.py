@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from orchestrator.maintenance.metadata import read_metadata, write_metadata
 from orchestrator.maintenance.server import restore_server
 from orchestrator.maintenance.workspace import POSTGRESQL
 
+logger = logging.getLogger(__name__)
 JOURNAL = RESTORE_JOURNAL
 STAGED = ".restoring"
 LAYING, SERVER, SWAPPING = "laying", "server", "swapping"
@@ -143,16 +145,17 @@ class Journal:
         return dump
 
     def settle(self, file: Path, history_url: str | None) -> bool:
-        """End what a killed process began; tell whether it counts.
+        """End what a killed process began, and log a warning of it; tell whether it counts.
 
         Raises:
             BackupError: the server refuses now; said once, for all is then as it was but for, perhaps, its history.
         """
         if self.phase == LAYING:
             self.take_back(file)
+            logger.warning("a restore or migration that was cut off is taken back: the databases are as before it")
             return False
         try:
-            self.carry_out(file, history_url)
+            kept = self.carry_out(file, history_url)
         except OrchestratorError as error:
             if file.exists():
                 raise
@@ -162,6 +165,8 @@ class Journal:
                 "that of before or that of the backup. What it held before, if anything, is kept as a backup.",
                 to_fix="run the command again, it does as asked; `orchestrator backup list` names what can be restored",
             ) from error
+        before = "" if kept is None else f"; what was there before is backup {kept.name}"
+        logger.warning("a restore or migration that was cut off is finished now%s", before)
         return True
 
 

@@ -286,7 +286,7 @@ RESTORE = "restore_backup(find_backup(shop.root, {name!r}), shop.root, history_u
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-def test_a_kill_at_every_step_of_a_restore(shop: Shop, damaged: bool) -> None:
+def test_a_kill_at_every_step_of_a_restore(shop: Shop, damaged: bool, caplog: pytest.LogCaptureFixture) -> None:
     """The workspace is as before or as in the backup, both databases alike, once the next command has looked."""
     backup = shop.backup()
     then = shop.digests()
@@ -300,13 +300,18 @@ def test_a_kill_at_every_step_of_a_restore(shop: Shop, damaged: bool) -> None:
     work = RESTORE.format(name=backup.name)
     shutil.copytree(shop.root, shop.root.with_name("copy"))
     steps = count_operations(shop.root.with_name("copy"), work)
-    ends = []
+    ends, named = [], 0
     for number in range(1, steps + 1):
         die_before(shop.root, work, number)
+        begun = (backups_dir(shop.root) / JOURNAL).exists()
+        caplog.clear()
         recover(shop.root, shop.url)
         found = shop.digests()
         assert found in (before, then), number
         ends.append(found == then)
+        told = "is finished now" if ends[-1] else "the databases are as before it"
+        assert not begun or told in caplog.text, number
+        named += "what was there before is backup 2" in caplog.text
         assert not (backups_dir(shop.root) / JOURNAL).exists()
         assert list(shop.root.rglob("*.restoring*")) == []
         assert [path.name for path in backups_dir(shop.root).iterdir() if path.name.startswith((".keep", ".mak"))] == []
@@ -325,6 +330,7 @@ def test_a_kill_at_every_step_of_a_restore(shop: Shop, damaged: bool) -> None:
     assert not ends[0]
     assert ends[-1]
     assert ends == sorted(ends)
+    assert named
 
 
 def leave_a_log_beside(shop: Shop) -> None:
