@@ -40,7 +40,7 @@ def project_facts(
     proof, printing = _proofs(manifest, year_vars)
     adapter = str(config.credentials.type)
     macros = _own_macros(manifest, adapter)
-    values = VarValues(config, year_vars, cwd)
+    values = VarValues(config, year_vars, cwd, manifest.env_vars)
     nodes = tuple(
         node_facts(manifest.nodes[unique_id], project_dir, proof, printing, values, macros)
         for unique_id in _in_order(manifest)

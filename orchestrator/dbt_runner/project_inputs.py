@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.dbt_runner.project_files import files_below
-from orchestrator.dbt_runner.var_values import ENV_VAR
+from orchestrator.dbt_runner.var_values import COMPUTED_ENV_VAR, ENV_VAR
 
 if TYPE_CHECKING:
     from dbt.config import RuntimeConfig
     from dbt.contracts.graph.manifest import Manifest
 
-COMPUTED_ENV_VAR = re.compile(r"""\benv_var\b(?!\s*\(\s*(?:var\s*=\s*)?(?:'[^']*'|"[^"]*")\s*[,)])""")
-"""Whatever is not a call with one plain text first: a name put together, or the function handed on."""
 TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 INTERNAL_PACKAGES = ("dbt", "dbt_postgres", "dbt_duckdb")
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from dbt.config import RuntimeConfig
 
 ENV_VAR = re.compile(r"""env_var\s*\(\s*(?:var\s*=\s*)?['"]([^'"]+)['"]""")
+COMPUTED_ENV_VAR = re.compile(r"""\benv_var\b(?!\s*\(\s*(?:var\s*=\s*)?(?:'[^']*'|"[^"]*")\s*[,)])""")
+"""Whatever is not a call with one plain text first: a name put together, or the function handed on."""
 LONGEST_PATH = 1000
 LARGEST_HASHED_BYTES = 1 << 28
 
@@ -24,27 +26,31 @@ class VarValues:
     """The value that each variable has for a node, the year left out.
 
     A value that names an existing file stands for that file: its content belongs to it (of a very large one, its
-    size and modification time).
+    size and modification time). ``met`` are the environment variables that dbt met while it parsed.
     """
 
-    def __init__(self, config: RuntimeConfig, year_vars: frozenset[str], cwd: Path) -> None:
+    def __init__(self, config: RuntimeConfig, year_vars: frozenset[str], cwd: Path, met: Iterable[str]) -> None:
         self._given: dict[str, object] = dict(config.cli_vars)
         self._defaults: dict[str, object] = config.vars.to_dict()
         self._year_vars = year_vars
         self._cwd = cwd
+        self._met = frozenset(met)
         self._hashes: dict[Path, str] = {}
 
     def of(self, package: str, names: set[str], texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
         """Return (name, JSON of the value) of the variables that a node reads, by name.
 
         ``texts`` are its code and that of the macros it reaches: the environment variables that they read come too,
-        by a checksum, for they may be secret.
+        by a checksum, for they may be secret. Where a name is put together, they are all that dbt met.
         """
         own = self._defaults.get(package)
         known = {**self._defaults, **(own if isinstance(own, dict) else {}), **self._given}
         chosen = set(known) if ANY_VAR in names else names
         found = [(name, self._text(known.get(name))) for name in sorted(chosen - self._year_vars)]
-        read = {name for text in texts for name in ENV_VAR.findall(text)} - {"ORCHESTRATOR_DATABASE"}
+        read: set[str] = set()
+        for text in texts:
+            read.update(ENV_VAR.findall(text), self._met if COMPUTED_ENV_VAR.search(text) else ())
+        read.discard("ORCHESTRATOR_DATABASE")
         secret = [(f"{name} of the environment", digest(os.environ.get(name, ""))[:12]) for name in sorted(read)]
         return (*found, *secret)
 

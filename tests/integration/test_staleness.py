@@ -75,10 +75,13 @@ def test_a_changed_variable_is_named_with_both_values(reservoir: Workspace) -> N
     assert planned == ["stg_rain"]
 
 
-def test_a_changed_variable_of_the_environment_is_named(reservoir: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["'WETTER'", "'WET' ~ 'TER'"], ids=["plain", "put together"])
+def test_a_changed_variable_of_the_environment_is_named(
+    reservoir: Workspace, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """What a model reads of the environment is an input like any other; its value is not written anywhere."""
     monkeypatch.setenv("WETTER", "secret-1")
-    edit(reservoir, "models/foundation/stg_rain.sql", "select", "select {{ env_var('WETTER')|length }} as n,")
+    edit(reservoir, "models/foundation/stg_rain.sql", "select", f"select {{{{ env_var({name})|length }}}} as n,")
     healed(reservoir)
     assert healed(reservoir)[0] == ()
     monkeypatch.setenv("WETTER", "secret-22")
