@@ -12,7 +12,8 @@ from orchestrator.events import HEALING_HOOK, Emit, Event
 from orchestrator.exceptions import ConfigurationError
 from orchestrator.listeners.fan_out import fan_out
 from orchestrator.listeners.json_lines import JsonLinesListener
-from orchestrator.pipeline.hooks import Hook, HookManager, hooks_from_config, hooks_from_entry_points
+from orchestrator.pipeline.hook_loading import hooks_from_config, hooks_from_entry_points
+from orchestrator.pipeline.hooks import Hook, HookManager
 from orchestrator.pipeline_orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.auto_initializer import AutoInitializer
 from orchestrator.self_healing.registry import configured_tables

@@ -79,7 +79,7 @@ def _look(config: SimulationConfig, output: Output) -> _Look:
     from orchestrator.wiring import dbt_runner, table_checker  # slow to import
 
     if config.hooks:
-        from orchestrator.pipeline.hooks import hooks_from_config  # as above
+        from orchestrator.pipeline.hook_loading import hooks_from_config  # as above
 
         hooks_from_config(config)
 

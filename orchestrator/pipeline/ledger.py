@@ -1,15 +1,13 @@
 """What the database itself says is done: runs, finished stages, carried-over rows and built tables.
 
 It lives in schema ``orchestrator`` of the simulated database, so a copy, a backup or a restore carries its own
-truth. :class:`LedgerWriter` makes SQL statements to run in one transaction with what they state. dbt commits by
-itself, so around dbt the order is such that a crash can only make work to be done again: ``building`` is written
-before, ``built`` and a finished stage after. Times are stored as UTC without a zone.
+truth. Times are stored as UTC without a zone. What writes it is in :mod:`orchestrator.pipeline.ledger_writer`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -17,7 +15,6 @@ from functools import lru_cache
 from typing import Protocol
 
 from orchestrator.dbt_runner.catalog import Catalog, RelationName
-from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.exceptions import DatabaseError
 
 SCHEMA = "orchestrator"
@@ -138,12 +135,12 @@ def ledger_version(reader: Reader, database: str, catalog: Catalog | None = None
     else:
         rows = reader.query(
             f"select table_name from information_schema.tables where lower(table_schema) = '{SCHEMA}'"
-            + (f" and lower(table_catalog) = {_text(database.lower())}" if database else "")
+            + (f" and lower(table_catalog) = {literal(database.lower())}" if database else "")
         )
         there = {str(name).lower() for (name,) in rows}
     if "ledger_version" not in there:
         return 0
-    newest = reader.query(f"select max(version) from {_place(database)}.ledger_version")[0][0]
+    newest = reader.query(f"select max(version) from {place_of(database)}.ledger_version")[0][0]
     version = 0 if newest is None else _number(newest)
     if version > len(LAYOUTS):
         raise DatabaseError(
@@ -159,7 +156,7 @@ def upgrade_statements(version: int, database: str) -> tuple[str, ...]:
     """Return what brings a ledger of an older layout (0: none at all) to the newest; none when it is new."""
     if version == len(LAYOUTS):
         return ()
-    place = _place(database)
+    place = place_of(database)
     statements = [text.format(place=place) for layout in LAYOUTS[version:] for text in layout]
     table = f"{place}.ledger_version"
     return (*statements, f"delete from {table}", f"insert into {table} values ({len(LAYOUTS)})")
@@ -173,7 +170,7 @@ def read_built_tables(reader: Reader, database: str, catalog: Catalog | None = N
     """
     if ledger_version(reader, database, catalog) == 0:
         return {}
-    rows = reader.query(f"select node, code, inputs, built_at, state from {_place(database)}.built_tables")
+    rows = reader.query(f"select node, code, inputs, built_at, state from {place_of(database)}.built_tables")
     with _damage_told():
         return {str(node): _built_table(node, code, inputs, at, state) for node, code, inputs, at, state in rows}
 
@@ -186,7 +183,7 @@ def read_ledger(reader: Reader, database: str) -> Ledger:
     """
     if ledger_version(reader, database) < YEARS_SINCE_LAYOUT:
         return Ledger()
-    place = _place(database)
+    place = place_of(database)
     runs = reader.query(
         f"select run_id, scenario, fingerprint, components, first_year, last_year, status from {place}.runs "
         "order by started_at"
@@ -224,94 +221,13 @@ def _damage_told() -> Iterator[None]:
         ) from error
 
 
-@dataclass(frozen=True)
-class LedgerWriter:
-    """Makes the statements that write one database's ledger; ``database`` is its name in SQL, may be empty."""
-
-    database: str
-
-    def building(self, nodes: Iterable[NodeFacts], at: datetime) -> tuple[str, ...]:
-        """State that builds of these nodes begin."""
-        return self._tables([(node.unique_id, {}, {}) for node in nodes], at, BUILDING)
-
-    def built(self, facts: ProjectFacts, nodes: Iterable[NodeFacts], at: datetime) -> tuple[str, ...]:
-        """State that builds of these nodes are finished, and what they were built from."""
-        return self._tables([(n.unique_id, facts.code_of(n), facts.inputs_of(n)) for n in nodes], at, BUILT)
-
-    def run_started(self, run: LedgerRun, at: datetime, resumed: tuple[int, str] | None) -> tuple[str, ...]:
-        """State that a run begins; ``resumed`` is the year and stage where it goes on."""
-        year, stage = resumed or (None, None)
-        values = (run.run_id, run.scenario, run.fingerprint, run.components, run.first_year, run.last_year)
-        return (self._insert("runs", (*values, run.status, at, None, year, stage)),)
-
-    def run_completed(self, run_id: str, at: datetime) -> tuple[str, ...]:
-        """State that a run is complete."""
-        table = self._table("runs")
-        return (f"update {table} set status = 'completed', finished_at = {_sql(at)} where run_id = {_text(run_id)}",)
-
-    def stage_finished(self, run: LedgerRun, stage: FinishedStage, at: datetime) -> tuple[str, ...]:
-        """State that a stage of a year is in the database."""
-        values = (run.run_id, run.scenario, stage.fingerprint, stage.year, stage.stage, sorted(stage.nodes))
-        return (self._insert("stages", (*values, stage.rows, stage.seconds, at, stage.hooks_done)),)
-
-    def hooks_done(self, year: int, stage: str) -> tuple[str, ...]:
-        """State that the hooks after a finished stage have returned."""
-        table = self._table("stages")
-        return (f"update {table} set hooks_done = true where year = {year} and stage = {_text(stage)}",)
-
-    def carried(self, year: int, node: NodeFacts, year_column: str) -> tuple[str, ...]:
-        """State how many rows of a year a carried-over table holds: as many as it does when this is run."""
-        return (
-            f"delete from {self._table('carried_rows')} where year = {year} and node = {_text(node.unique_id)}",
-            f"insert into {self._table('carried_rows')} select {year}, {_text(node.unique_id)}, count(*) "
-            f'from {node.relation.quoted()} where "{year_column}" = {year}',
-        )
-
-    def forget(self, year: int, kept_stages: Sequence[str] = ()) -> tuple[str, ...]:
-        """Take back what is stated of ``year``, but for these stages of it, and of all later years."""
-        kept = ", ".join(_text(name) for name in kept_stages)
-        but = f" and not (year = {year} and stage in ({kept}))" if kept else ""
-        return (
-            f"delete from {self._table('stages')} where year >= {year}{but}",
-            f"delete from {self._table('carried_rows')} where year >= {year}",
-        )
-
-    def _tables(
-        self, rows: Sequence[tuple[str, dict[str, str], dict[str, str]]], at: datetime, state: str
-    ) -> tuple[str, ...]:
-        if not rows:
-            return ()
-        names = ", ".join(_text(node) for node, _, _ in rows)
-        values = ", ".join(
-            "(" + ", ".join(map(_sql, (node, code, inputs, None, at, state))) + ")" for node, code, inputs in rows
-        )
-        table = self._table("built_tables")
-        return (f"delete from {table} where node in ({names})", f"insert into {table} values {values}")
-
-    def _insert(self, table: str, values: Sequence[object]) -> str:
-        return f"insert into {self._table(table)} values ({', '.join(map(_sql, values))})"
-
-    def _table(self, name: str) -> str:
-        return f"{_place(self.database)}.{name}"
-
-
-def _place(database: str) -> str:
+def place_of(database: str) -> str:
+    """Return the ledger's schema as SQL names it; ``database`` is the database's name in SQL, may be empty."""
     return RelationName.of(None, database, SCHEMA).quoted() if database else SCHEMA
 
 
-def _sql(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        return f"timestamp '{value.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S.%f}'"
-    if isinstance(value, (int, float)):
-        return repr(value)
-    return _text(value if isinstance(value, str) else json.dumps(value))
-
-
-def _text(value: str) -> str:
+def literal(value: str) -> str:
+    """Return a text as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"
 
 

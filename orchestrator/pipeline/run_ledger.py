@@ -14,11 +14,11 @@ from orchestrator.pipeline.ledger import (
     FinishedStage,
     Ledger,
     LedgerRun,
-    LedgerWriter,
     ledger_version,
     read_ledger,
     upgrade_statements,
 )
+from orchestrator.pipeline.ledger_writer import LedgerWriter
 from orchestrator.pipeline.resume import Loss, Start, find_start
 from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_tables import YearTables, count_rows, require_year_column, with_years

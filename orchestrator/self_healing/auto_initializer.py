@@ -25,7 +25,8 @@ from orchestrator.exceptions import (
     OrchestratorError,
 )
 from orchestrator.locking import DatabaseMutex
-from orchestrator.pipeline.ledger import LedgerWriter, is_ledger, ledger_version, upgrade_statements
+from orchestrator.pipeline.ledger import is_ledger, ledger_version, upgrade_statements
+from orchestrator.pipeline.ledger_writer import LedgerWriter
 from orchestrator.self_healing.database_look import open_or_name_holder, open_reader
 from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan, make_plan
 from orchestrator.self_healing.initialization_state import (

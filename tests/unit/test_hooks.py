@@ -19,14 +19,8 @@ from orchestrator.exceptions import (
     HookError,
     InitializationTimeoutError,
 )
-from orchestrator.pipeline.hooks import (
-    Hook,
-    HookContext,
-    HookManager,
-    HookType,
-    hooks_from_config,
-    hooks_from_entry_points,
-)
+from orchestrator.pipeline.hook_loading import hooks_from_config, hooks_from_entry_points
+from orchestrator.pipeline.hooks import Hook, HookContext, HookManager, HookType
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from orchestrator.pipeline.ledger import (
     LAYOUTS,
     FinishedStage,
     LedgerRun,
-    LedgerWriter,
     ledger_version,
     read_built_tables,
     read_ledger,
     upgrade_statements,
 )
+from orchestrator.pipeline.ledger_writer import LedgerWriter
 from tests.unit.test_healing_plan import node, project
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
