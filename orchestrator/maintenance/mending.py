@@ -60,7 +60,7 @@ def _note(orchestrator: PipelineOrchestrator) -> list[str]:
     if mutex.abandoned_note() is None:
         return []
     with mutex.held(orchestrator.config.self_healing.lock_timeout_seconds):  # its release removes the note
-        return [f"removed {mutex.note_path}, left by a process that is gone"]
+        return [f"removed {mutex.note.path}, left by a process that is gone"]
 
 
 def _relations(orchestrator: PipelineOrchestrator, emit: Emit) -> list[str]:

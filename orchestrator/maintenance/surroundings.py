@@ -13,7 +13,8 @@ from pathlib import Path
 import yaml
 
 from orchestrator.dbt_runner.settings import DbtSettings
-from orchestrator.locking import DatabaseMutex, LockHolder
+from orchestrator.lock_note import LockHolder
+from orchestrator.locking import DatabaseMutex
 from orchestrator.maintenance.diagnosis import Diagnosis, note, plural, problem, size, well
 
 LEAST_PYTHON = (3, 11)
@@ -132,8 +133,8 @@ def check_locks(mutex: DatabaseMutex, holder: LockHolder | None) -> list[Diagnos
         return [well("locks", "free")]
     who = told(abandoned) if abandoned.pid is not None else "a process that cannot be read from it"
     gone = "left by" if abandoned.alive is not False else "left by a process that is gone:"
-    remedy = f"delete it (rm '{mutex.note_path}'); the next run does so by itself"
-    return [problem("locks", f"{gone} {who}; nobody holds the lock", remedy, subject=str(mutex.note_path))]
+    remedy = f"delete it (rm '{mutex.note.path}'); the next run does so by itself"
+    return [problem("locks", f"{gone} {who}; nobody holds the lock", remedy, subject=str(mutex.note.path))]
 
 
 def told(holder: LockHolder) -> str:

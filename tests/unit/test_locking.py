@@ -18,7 +18,8 @@ import pytest
 
 from orchestrator.events import Event, LockAcquired, LockReleased, LockWaited
 from orchestrator.exceptions import DatabaseError, DatabaseLockedError, DatabasePermissionError
-from orchestrator.locking import DatabaseMutex, LockHolder
+from orchestrator.lock_note import LockHolder
+from orchestrator.locking import DatabaseMutex
 from orchestrator.timing import Deadline, pause, stopwatch
 
 REPOSITORY = Path(__file__).parents[2]
@@ -213,7 +214,7 @@ def test_the_note_of_a_killed_holder_is_told_as_abandoned(database: Path, hold: 
     end(holder)
     abandoned = mutex.abandoned_note()
     assert abandoned is not None and (abandoned.pid, abandoned.alive) == (holder.pid, False)
-    mutex.note_path.write_text("?")
+    mutex.note.path.write_text("?")
     assert mutex.abandoned_note() == LockHolder()
     with mutex.held():
         assert mutex.abandoned_note() is None
