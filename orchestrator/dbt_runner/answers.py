@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 
@@ -54,12 +55,16 @@ def command_error(
     return known if known is not None else DbtError(f"{what}: {message}")
 
 
-def parse_error(answer: dbtRunnerResult, settings: DbtSettings, database: Path | None) -> OrchestratorError:
-    """Return the error of a project that does not parse."""
+def parse_error(
+    answer: dbtRunnerResult, settings: DbtSettings, database: Path | None, errors: Sequence[str]
+) -> OrchestratorError:
+    """Return the error of a project that does not parse; ``errors`` is what dbt said before it gave up."""
     error = command_error(answer, f"dbt project {settings.project_dir}", settings, database)
     if type(error) is not DbtError:
         return error
     message = cleaned(str(answer.exception)) or "dbt gave no reason"
+    if "Semantic Manifest validation failed" in message:
+        message = "\n".join([message, *(cleaned(text) or "" for text in errors)])
     node = getattr(answer.exception, "node", None)  # dbt's own errors carry the node where they know it
     file = getattr(node, "original_file_path", None)
     return project_error(message, settings.project_dir, settings.effective_profiles_dir(), file)

@@ -13,7 +13,10 @@ from dbt_common.events.base_types import EventMsg
 
 from orchestrator.dbt_runner.settings import DbtSettings, Vars
 
-QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-send-anonymous-usage-stats")
+QUIET = (
+    *("--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-use-colors-file"),
+    *("--no-write-json", "--no-send-anonymous-usage-stats"),
+)
 OnEvent = Callable[[EventMsg], None]
 
 

@@ -15,11 +15,15 @@ SAID_BY_AN_ERROR = frozenset({"NothingToDo", "NoNodesForSelectionCriteria"})
 
 
 class DbtEvents:
-    """A callback for dbt; a warning is passed on once, and statements are told as the SQL seconds of their node."""
+    """A callback for dbt; a warning is passed on once, and statements are told as the SQL seconds of their node.
+
+    ``errors`` are the texts of what dbt calls errors, apart from those that it raises.
+    """
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
-        self._warned: set[str] = set()
+        self._warned: dict[str, None] = {}
+        self.errors: list[str] = []
         self._sql_seconds: dict[str, float] = {}
         self._sent: Sent | None = None
         self._executing: set[str] = set()
@@ -73,7 +77,9 @@ class DbtEvents:
         elif str(message.info.level) == "warn" and name not in SAID_BY_AN_ERROR:
             if self._sent is not None:
                 self._sent.warned.add(message.data.node_info.unique_id if hasattr(message.data, "node_info") else "")
-            self._warn(message.info.msg)
+            self.warn(message.info.msg)
+        elif str(message.info.level) == "error":
+            self.errors.append(message.info.msg)
 
     def _keep(self, unique_id: str, sql: str) -> None:
         if self._sent is None or not unique_id:
@@ -83,7 +89,13 @@ class DbtEvents:
         else:
             self._sent.compiling.add(unique_id)
 
-    def _warn(self, text: str) -> None:
+    @property
+    def warned(self) -> tuple[str, ...]:
+        """Return the warnings that were passed on, the first one first."""
+        return tuple(self._warned)
+
+    def warn(self, text: str) -> None:
+        """Pass a warning on, unless it was already."""
         if text not in self._warned:
-            self._warned.add(text)
+            self._warned[text] = None
             self._emit(DbtWarned(at=utc_now(), message=text))

@@ -22,11 +22,20 @@ from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project_files import file_state, files_below
 from orchestrator.dbt_runner.settings import DbtSettings
 
-FORMAT = 13
+FORMAT = 14
 _VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres")
 PARTIAL_PARSE = "partial_parse.msgpack"
 FACTS, MANIFEST, TAPES = "json", "msgpack", "tapes"
 _YAML = (".yml", ".yaml")
+
+
+@dataclasses.dataclass(frozen=True)
+class KeptParse:
+    """A parse: its facts, its manifest in msgpack, and what dbt warned of."""
+
+    facts: ProjectFacts
+    packed: bytes
+    warnings: tuple[str, ...]
 
 
 def cached_facts(settings: DbtSettings) -> ProjectFacts | None:
@@ -35,8 +44,8 @@ def cached_facts(settings: DbtSettings) -> ProjectFacts | None:
     return None if kept is None else kept[1]
 
 
-def cached_parse(settings: DbtSettings) -> tuple[ProjectFacts, bytes] | None:
-    """Return the facts of the last parse and its manifest in msgpack; None as for :func:`cached_facts`.
+def cached_parse(settings: DbtSettings) -> KeptParse | None:
+    """Return the last parse; None as for :func:`cached_facts`.
 
     None also where a file changed under its old size and time: here, unlike there, all are read.
     """
@@ -51,7 +60,9 @@ def cached_parse(settings: DbtSettings) -> tuple[ProjectFacts, bytes] | None:
         return None
     if not same:
         (settings.cache_dir / PARTIAL_PARSE).unlink(missing_ok=True)  # dbt goes by times, too
-    return (facts, packed) if same and parse_digest(packed) == document["manifest"] else None
+    if not same or parse_digest(packed) != document["manifest"]:
+        return None
+    return KeptParse(facts, packed, tuple(document["warnings"]))
 
 
 def watched_files(settings: DbtSettings) -> dict[str, list[int]]:
@@ -69,14 +80,13 @@ def watched_files(settings: DbtSettings) -> dict[str, list[int]]:
 
 def store_parse(
     settings: DbtSettings,
-    facts: ProjectFacts,
-    packed: bytes,
+    kept: KeptParse,
     before: dict[str, list[int]],
     folders: tuple[str, ...],
     env_names: tuple[str, ...],
     var_files: tuple[Path, ...],
 ) -> None:
-    """Write facts and manifest; ``before`` is what :func:`watched_files` said before the parse."""
+    """Write a parse; ``before`` is what :func:`watched_files` said before the parse."""
     files = _stat_files(settings, folders, var_files)
     if any(files.get(path) != state for path, state in before.items()):
         return
@@ -89,10 +99,11 @@ def store_parse(
         "var_files": [str(path) for path in var_files],
         "files": files,
         "content": _content(files),
-        "facts": dataclasses.asdict(facts),
-        "manifest": parse_digest(packed),
+        "facts": dataclasses.asdict(kept.facts),
+        "manifest": parse_digest(kept.packed),
+        "warnings": list(kept.warnings),
     }
-    replace_file(_path(settings, MANIFEST), packed)
+    replace_file(_path(settings, MANIFEST), kept.packed)
     replace_file(_path(settings), json.dumps(document, default=str).encode())
 
 

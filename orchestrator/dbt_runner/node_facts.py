@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.dbt_runner.canonical import canonical
 from orchestrator.dbt_runner.printed_year import PrintProof
 from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts
 from orchestrator.dbt_runner.rendered_with import rendered_with
@@ -104,7 +104,7 @@ def _full_name(node: ManifestNode) -> str:
 def _deciding_config(node: ManifestNode) -> str:
     """Return what was configured for a node, as it is written, less what cannot change its rows."""
     chosen = {name: value for name, value in node.unrendered_config.items() if name not in HARMLESS_CONFIG}
-    return json.dumps(chosen, sort_keys=True, default=str)
+    return canonical(chosen)
 
 
 def _labels(node: ManifestNode) -> tuple[tuple[str, str, str], ...]:

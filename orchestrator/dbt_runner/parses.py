@@ -19,7 +19,15 @@ from dbt.parser.manifest import extended_mashumaro_encoder, extended_msgpack_dec
 
 from orchestrator.dbt_runner.answers import parse_error
 from orchestrator.dbt_runner.dbt_command import DbtCommand
-from orchestrator.dbt_runner.facts_cache import PARTIAL_PARSE, cached_parse, parse_digest, store_parse, watched_files
+from orchestrator.dbt_runner.dbt_events import DbtEvents
+from orchestrator.dbt_runner.facts_cache import (
+    PARTIAL_PARSE,
+    KeptParse,
+    cached_parse,
+    parse_digest,
+    store_parse,
+    watched_files,
+)
 from orchestrator.dbt_runner.manifest_facts import project_facts
 from orchestrator.dbt_runner.project import ProjectFacts
 from orchestrator.dbt_runner.project_inputs import env_vars_read, watched_folders
@@ -31,12 +39,16 @@ from orchestrator.timing import stopwatch, utc_now
 
 
 class Parses:
-    """Parses a project as seldom as is safe; ``target`` is where dbt leaves what it parsed."""
+    """Parses a project as seldom as is safe; ``target`` is where dbt leaves what it parsed.
 
-    def __init__(self, settings: DbtSettings, dbt: DbtCommand, target: Path, emit: Emit) -> None:
+    What dbt warned of in a parse that was kept is said again by ``events``.
+    """
+
+    def __init__(self, settings: DbtSettings, dbt: DbtCommand, target: Path, events: DbtEvents, emit: Emit) -> None:
         self._settings = settings
         self._dbt = dbt
         self._target = target
+        self._events = events
         self._emit = emit
         self._packed: dict[str, bytes] = {}
         self._facts: ProjectFacts | None = None
@@ -48,7 +60,12 @@ class Parses:
             DbtProjectError: no project, no profile, or it does not parse.
         """
         kept = cached_parse(self._settings)
-        facts, packed = kept if kept is not None and self._prepare(kept[1]) else self._parse_and_keep()
+        if kept is not None and self._prepare(kept.packed):
+            facts, packed = kept.facts, kept.packed
+            for text in kept.warnings:
+                self._events.warn(text)
+        else:
+            facts, packed = self._parse_and_keep()
         self._packed[_key(self._settings.vars)] = packed
         self._facts = facts
         return facts
@@ -111,13 +128,15 @@ class Parses:
         names = env_vars_read(manifest, config, profiles_dir)
         var_files = files_in_vars(config, settings.cwd)
         if names is not None:
-            store_parse(settings, facts, packed, before, watched_folders(config), names, var_files)
+            kept = KeptParse(facts, packed, self._events.warned)
+            store_parse(settings, kept, before, watched_folders(config), names, var_files)
         return facts, packed
 
     def _parse(self, variables: Vars) -> Manifest:
         answer = self._dbt.call(["parse"], variables, None)
         if not isinstance(answer.result, Manifest):
-            raise parse_error(answer, self._settings, self._facts.database_path if self._facts is not None else None)
+            database = self._facts.database_path if self._facts is not None else None
+            raise parse_error(answer, self._settings, database, self._events.errors)
         return answer.result
 
     def _reuse_blocker(self, variables: Vars) -> str | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgpack
+
+from orchestrator.dbt_runner.canonical import canonical
 
 if TYPE_CHECKING:
     from dbt.config import RuntimeConfig
@@ -29,12 +30,12 @@ def project_shape(packed: bytes, config: RuntimeConfig, profiles_dir: Path) -> s
     manifest = msgpack.unpackb(packed, strict_map_key=False)
     found = hashlib.sha256()
     for section in SECTIONS:
-        found.update(json.dumps([section, _lasting(manifest[section])], sort_keys=True, default=str).encode())
+        found.update(canonical([section, _lasting(manifest[section])]).encode())
     for path in (Path(config.project_root) / "dbt_project.yml", profiles_dir / "profiles.yml"):
         found.update(path.read_bytes() if path.is_file() else b"")
     own = {name: value for name, value in os.environ.items() if name.startswith("DBT_")}
     place = [config.target_name, config.credentials.to_dict(), own]
-    found.update(json.dumps(place, sort_keys=True, default=str).encode())
+    found.update(canonical(place).encode())
     return found.hexdigest()
 
 

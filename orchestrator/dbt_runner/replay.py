@@ -103,7 +103,7 @@ class Replayer:
                 reasons[result.unique_id] = one
         by_dbt = self._with_parents(reasons, [one.result.unique_id for one in taped])
         taped = [one for one in taped if one.result.unique_id not in by_dbt]
-        if reasons and (not request.nodes or not taped):
+        if reasons and (not request.nodes or not taped or any(map(self._proof.changes_shared, reasons))):
             return next(iter(reasons.values()))
         relations = [one.relation for one in taped if one.relation is not None]
         if before.unusual_for(relations):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from orchestrator.dbt_runner.jinja_names import FIXED_NAMES, SHARED_NAMES
+from orchestrator.dbt_runner.own_objects import changes_shared
 from orchestrator.dbt_runner.rendered_with import rendered_with
 from orchestrator.dbt_runner.template_names import TemplateNames, dispatched
 
@@ -52,6 +53,7 @@ TEST_CONFIG = _words(
     "where"
 )
 CONTEXT_NAMES = (FIXED_NAMES | SHARED_NAMES | frozenset({"builtins", "context", "flags", "dbt"})) - ALLOWED_NAMES
+CHANGES = "it may change what other templates read"
 CONSTRAINTS = ("not_null", "primary_key", "unique", "check")
 
 
@@ -82,6 +84,10 @@ class ReplayProof:
                 found = self._project or self._in_settings(node) or self._in_code(node)
             self._known[unique_id] = found
         return self._known[unique_id]
+
+    def changes_shared(self, unique_id: str) -> bool:
+        """Tell whether a node must be run by dbt, and together with others: it may change how these come out."""
+        return (self.blocker(unique_id) or "").endswith(CHANGES)
 
     def _find_project_blocker(self) -> str | None:
         config, credentials = self._config, self._config.credentials
@@ -167,6 +173,10 @@ class ReplayProof:
         return self._in_tree(tree)
 
     def _in_tree(self, tree: nodes.Template) -> str | None:
+        if changes_shared(tree):
+            return CHANGES
+        if any(one.name == "random" for one in tree.find_all(nodes.Filter)):
+            return "it draws lots"
         names = TemplateNames.of(tree)
         called = {call.node.name for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name)}
         own = names.own - (self._foreign | (called & self._texts.keys()))  # the name may be that of a macro elsewhere

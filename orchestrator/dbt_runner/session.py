@@ -55,7 +55,7 @@ class DbtSession:
         self._target = settings.cache_dir / f"target-{os.getpid()}"
         self._target.mkdir(exist_ok=True)
         self._dbt = DbtCommand(settings, self._target, self._on_event)
-        self._parses = Parses(settings, self._dbt, self._target, emit)
+        self._parses = Parses(settings, self._dbt, self._target, self._on_event, emit)
         self._database: ProjectDatabase | None = None
         self._aside = aside
         self._replayer: Replayer | None = None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.dbt_runner.canonical import canonical
 from orchestrator.dbt_runner.template_code import ANY_VAR
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class VarValues:
         return (*found, *secret)
 
     def _text(self, value: object) -> str:
-        text = json.dumps(value, sort_keys=True, default=str)
+        text = canonical(value)
         if not isinstance(value, str) or not value or len(value) > LONGEST_PATH:
             return text
         file = self._cwd / value

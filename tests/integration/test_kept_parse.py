@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.dbt_runner.process import DbtProcess
-from orchestrator.events import DbtReady
+from orchestrator.events import DbtReady, DbtWarned
 from tests.integration.conftest import Workspace, dbt_processes, parent_of, wait_until
 
 PACKAGE = "name: local_one\nversion: '1.0'\nprofile: ephemeral\nmodel-paths: [models]\n"
@@ -61,6 +61,30 @@ def test_a_change_under_the_old_time_is_seen(project: Workspace) -> None:
     """Neither our look nor dbt's partial parse, which both go by times, hide an edited YAML file."""
     same_time(project.root / "dbt" / "models" / "named.yml", "models: [{name: squares, config: {alias: bbbb}}]\n")
     assert models(project)["squares"] == "main.bbbb"
+
+
+def test_a_change_in_a_hidden_folder_is_seen(project: Workspace) -> None:
+    """Dbt parses what lies in folders whose name begins with a dot, too."""
+    hidden = project.root / "dbt" / "models" / ".draft"
+    hidden.mkdir()
+    (hidden / "extra.sql").write_text("{{ config(alias='aaaa_extra') }} select 1 as x")
+    assert models(project)["extra"] == "main.aaaa_extra"
+    (hidden / "extra.sql").write_text("{{ config(alias='bbbb') }} select 1 as x")
+    assert models(project)["extra"] == "main.bbbb"
+
+
+def test_warnings_of_a_kept_parse_are_said_again(project: Workspace) -> None:
+    """What dbt warns of when it parses holds as long as the parse does; without colours, wherever it is read."""
+    file = project.root / "dbt" / "dbt_project.yml"
+    file.write_text(file.read_text() + "\nsnapshots: {nowhere: {+enabled: true}}\n")
+    found = []
+    for _ in range(2):
+        project.events.clear()
+        models(project)
+        found.append([event.message for event in project.events if isinstance(event, DbtWarned)])
+    assert found[0] == found[1]
+    assert any("do not apply to any resources" in text for text in found[0])
+    assert "\x1b" not in str(found)
 
 
 def test_a_file_that_hides_others_is_seen(project: Workspace) -> None:

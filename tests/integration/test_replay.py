@@ -227,13 +227,21 @@ SWITCHED = """\
 {% set there = adapter.get_relation(this.database, this.schema, 'switch') if execute %}
 select {{ var('yr') }} as yr, {{ 1 if there else 0 }} as there
 """
+LABELS = {
+    "a": "{{ config(materialized='table') }}{% do var('labels').append('x') %} select 1 as one",
+    "b": "{{ config(materialized='table') }} -- {{ ref('a') }}\n"
+    "select {{ var('yr') }} as yr, '{{ var('labels') | join }}' as labels",
+}
+LOTS = "{{ config(materialized='table') }} select {{ range(1, 2) | random }} as n, {{ var('yr') }} as yr"
 OWN_REF = """\
 {% macro ref(name) %}{% set found = builtins.ref(name) %}{{ return(found) }}{% endmacro %}
 """
 
 
 def only_these(workspace: Workspace, models: dict[str, str], stages: list[str]) -> None:
-    """Put these models beside the seed, in place of those of the project."""
+    """Put these models beside the seed, in place of those of the project; ``labels`` is a variable of theirs."""
+    project = workspace.root / "dbt" / "dbt_project.yml"
+    project.write_text(project.read_text().replace("vars: {yr: 1}", "vars: {yr: 1, labels: []}"))
     models_dir = workspace.root / "dbt" / "models"
     for folder in ("models", "macros", "snapshots", "tests"):
         shutil.rmtree(workspace.root / "dbt" / folder)
@@ -262,9 +270,11 @@ def only_these(workspace: Workspace, models: dict[str, str], stages: list[str]) 
         ({"m": SWITCHED}, ["{name: s, select: m}"], ["it gives adapter another meaning"]),
         ({"m": "{{ config(materialized='table') }} select * from {{ ref('start') }}", "macros/ref": OWN_REF},
          ["{name: s, select: m}"], ["it uses builtins"]),
+        (LABELS, ["{name: s, select: [a, b]}"], ["it may change what other templates read"]),
+        ({"m": LOTS}, ["{name: s, select: m}"], ["it draws lots"]),
     ],
     ids=["two tapes", "doubled column", "a year with fewer", "columns dropped", "fewer, replaced", "a test's number",
-         "hidden adapter", "own ref"],
+         "hidden adapter", "own ref", "a variable's list", "lots"],
 )  # fmt: skip
 def test_what_a_hostile_tester_found(
     fresh: Fresh, by_dbt: Callable[..., Workspace], models: dict[str, str], stages: list[str], why: list[str]

@@ -22,6 +22,18 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     assert list(files_below(tmp_path / "nowhere")) == []
 
 
+def test_hidden_folders(tmp_path: Path) -> None:
+    """Dbt parses what is in them; what else an editor keeps there is no part of the project."""
+    place = tmp_path / "models" / ".draft" / "deep"
+    place.mkdir(parents=True)
+    for name in ("a.sql", "a.YML", "state.json"):
+        (place / name).write_text("")
+    (tmp_path / "models" / ".hidden.sql").write_text("")
+    found = sorted(Path(path).name for path in files_below(tmp_path / "models"))
+    assert found == [".hidden.sql", "a.YML", "a.sql"]
+    assert list(files_below(place)) != []
+
+
 def test_what_is_no_file_has_no_state(tmp_path: Path) -> None:
     """A pipe, which would be waited for, a folder and a link into nowhere do not count."""
     os.mkfifo(tmp_path / "pipe")

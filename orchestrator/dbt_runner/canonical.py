@@ -1,0 +1,24 @@
+"""One text for one value: what is equal has the same text, whatever the order of its keys."""
+
+from __future__ import annotations
+
+import json
+
+
+def canonical(value: object) -> str:
+    r"""Return a value as JSON with sorted keys; what JSON does not know goes by its own text.
+
+    >>> canonical({"b": [1], "a": None}), canonical({2025: "x", "later": "y"})
+    ('{"a": null, "b": [1]}', '{"int 2025": "x", "str \'later\'": "y"}')
+    """
+    try:
+        return json.dumps(value, sort_keys=True, default=str)
+    except TypeError:  # keys that are dates, or of several kinds: YAML has them, JSON has not
+        return json.dumps(_with_plain_keys(value), sort_keys=True, default=str)
+
+
+def _with_plain_keys(value: object) -> object:
+    """Replace each key by a text that tells its kind, too."""
+    if isinstance(value, dict):
+        return {f"{type(key).__name__} {key!r}": _with_plain_keys(one) for key, one in value.items()}
+    return [_with_plain_keys(one) for one in value] if isinstance(value, (list, tuple)) else value
