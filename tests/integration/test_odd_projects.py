@@ -61,7 +61,8 @@ def test_dates_and_numbers_as_keys(odd: Odd) -> None:
     )
     odd.write(
         "models/m.yml",
-        "models: [{name: m, deprecation_date: 2020-01-01, config: {meta: {since: 2024-01-01, of: {1: {2: x}, later: y, 2025-01-01: z}}},"
+        "models: [{name: m, deprecation_date: 2020-01-01, "
+        " config: {meta: {since: 2024-01-01, of: {1: {2: x}, later: y, 2025-01-01: z}}},"
         " columns: [{name: id, data_tests: [{limits: {arguments: {by_year: {2000: 5, 2001: 6}}}}]}]}]",
     )
     odd.write(
