@@ -7,14 +7,17 @@ from itertools import takewhile
 from pathlib import Path
 
 from dbt.cli.main import dbtRunnerResult
+from dbt.contracts.graph.nodes import ManifestNode
 from dbt.contracts.results import RunResult
 
 from orchestrator.dbt_runner.database_errors import known_database_error
 from orchestrator.dbt_runner.project_errors import project_error
 from orchestrator.dbt_runner.results import NodeResult
+from orchestrator.dbt_runner.seed_files import seed_trouble
 from orchestrator.dbt_runner.settings import DbtSettings
 from orchestrator.exceptions import DbtError, DbtProjectError, OrchestratorError
 
+_UNTOLD = ("Error when sniffing file", "StopIteration")
 _CSV_ADVICE = ("Column ", "This type was", "Possible fixes", "* ", "file = ")
 
 
@@ -31,10 +34,17 @@ def node_result(result: RunResult) -> NodeResult:
         status=str(result.status),
         seconds=result.execution_time,
         rows=int(rows) if isinstance(rows, (int, float)) else None,
-        message=cleaned(result.message),
+        message=(_told_of_seed(node, result.message or "") if kind == "seed" else None) or cleaned(result.message),
         file=node.original_file_path,
         sql=node.compiled_code if failed_test else None,
     )
+
+
+def _told_of_seed(node: ManifestNode, message: str) -> str | None:
+    """Return what is wrong with a seed's file, where the message does not say it."""
+    if not any(words in message for words in _UNTOLD):
+        return None
+    return seed_trouble(Path(node.root_path or "") / node.original_file_path, node.config.delimiter)
 
 
 def compiled_sql(result: RunResult) -> str:

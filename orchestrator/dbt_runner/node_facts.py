@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +10,10 @@ from orchestrator.dbt_runner.printed_year import PrintProof
 from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts
 from orchestrator.dbt_runner.rendered_with import rendered_with
 from orchestrator.dbt_runner.reuse import ReuseProof
+from orchestrator.dbt_runner.seed_files import SeedFile
 from orchestrator.dbt_runner.template_code import ANY_VAR, Code
 from orchestrator.dbt_runner.var_values import VarValues, digest
-from orchestrator.exceptions import ConfigurationError, DbtProjectError
+from orchestrator.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.nodes import ManifestNode
@@ -39,7 +38,6 @@ def node_facts(
         ConfigurationError: its ``meta.min_rows`` is no number of rows.
     """
     kind = str(node.resource_type)
-    header: tuple[str, ...] = ()
     has_rows: bool | None = None
     checksum = node.checksum.checksum
     columns = tuple(ColumnFacts(column.name, column.data_type) for column in node.columns.values())
@@ -47,9 +45,10 @@ def node_facts(
         path = Path(node.root_path or project_dir) / node.original_file_path
         if not path.is_file():
             path = project_dir / node.original_file_path
-        header, has_rows, checksum = _read_seed(path, node.config.delimiter)
+        seed = SeedFile.read(path, node.config.delimiter)
+        has_rows, checksum = seed.has_rows, seed.checksum
         declared = {name: str(data_type) for name, data_type in node.config.column_types.items()}
-        columns = tuple(ColumnFacts(name, declared.get(name)) for name in header)
+        columns = tuple(ColumnFacts(name, declared.get(name)) for name in seed.header)
     code = Code()
     prints_year = False
     if kind != "seed":
@@ -114,32 +113,6 @@ def _labels(node: ManifestNode) -> tuple[tuple[str, str, str], ...]:
         if "label" in meta:
             found.append((column.name, str(meta["label"]), str(meta.get("format", "integer"))))
     return tuple(found)
-
-
-def _read_seed(path: Path, delimiter: str) -> tuple[tuple[str, ...], bool, str]:
-    """Return a seed's header, whether it has a row, and the SHA-256 of its bytes.
-
-    The header is empty where dbt makes up names of its own: for an empty name, a double one, or an empty first line.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter)
-            header = tuple(next(reader, []))
-            has_rows = any(reader)
-        with path.open("rb") as binary:
-            checksum = hashlib.file_digest(binary, "sha256").hexdigest()
-    except UnicodeDecodeError as error:
-        raise DbtProjectError(
-            f"Seed file {path} is not UTF-8: byte {error.start} cannot be read.",
-            to_fix="save the file as UTF-8",
-        ) from error
-    except (OSError, csv.Error) as error:
-        raise DbtProjectError(
-            f"Seed file {path} cannot be read: {error}", to_fix="correct the file, or make it readable for you"
-        ) from error
-    if "" in header or len({name.lower() for name in header}) < len(header):
-        header = ()
-    return header, has_rows, checksum
 
 
 def _whole_number(value: object, unique_id: str) -> int | None:

@@ -112,6 +112,33 @@ def test_odd_names_and_shapes_are_healed(odd: Odd) -> None:
     assert sorted(json.loads(again.out)["tables_created"]) == ["a.b", "dim_v1"]
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "The file is empty; its first line must name the columns."),
+        ("id,name,price\n1,a,2\n2,b\n3,c,4\n", "Line 3 has 2 fields, and the header has 3."),
+    ],
+    ids=["empty", "short row"],
+)
+def test_what_is_wrong_with_a_seed_is_said_in_a_sentence(odd: Odd, text: str, says: str) -> None:
+    """Not by DuckDB's list of all that it tried, nor by an exception of dbt's."""
+    odd.write("seeds/x.csv", text)
+    told = odd("init")
+    assert told.exit_code == 1
+    assert says in told.err
+    assert len(told.err) < 600
+
+
+def test_a_doubled_column_of_a_seed_is_drift(odd: Odd) -> None:
+    """Dbt gives it a name of its own, which the table must have."""
+    odd.write("seeds/x.csv", "id,v\n1,2\n")
+    assert odd("init").exit_code == 0
+    odd.write("seeds/x.csv", "id,id\n1,2\n")
+    assert odd("init").exit_code == 0
+    assert odd.sql("select id, id_2 from x") == [(1, 2)]
+    assert odd("check").exit_code == 0
+
+
 def test_a_database_in_memory_is_refused(odd: Odd) -> None:
     """What would be built there is gone with the dbt process."""
     odd.write("profiles.yml", PROFILE.replace("PATH", '":memory:"'))
