@@ -11,8 +11,9 @@ import os
 import sys
 from typing import TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions
 from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 from orchestrator.events import jsonable
@@ -48,16 +49,20 @@ class Output:
         if not self.json:
             self.people.print(text, soft_wrap=not self.people.is_terminal)
 
-    def show(self, table: RenderableType) -> None:
-        """Write a table of a result for people, as :meth:`say` does."""
+    def show(self, table: Table) -> None:
+        """Write a table of a result for people, as :meth:`say` does; no value is ever cut.
+
+        On a terminal that is too narrow each value gets a line of its own.
+        """
         if self.json:
             return
-        if self.people.is_terminal:
-            self.people.print(table)
-            return
         unlimited = self.people.options.update(width=FAR)
-        wide = Measurement.get(self.people, unlimited, table).maximum  # a file has no edge to be cut off at
-        self.people.print(table, width=max(self.people.width, wide), soft_wrap=False)
+        if not self.people.is_terminal:  # a file has no edge to be cut off at
+            wide = Measurement.get(self.people, unlimited, table).maximum
+            self.people.width = max(self.people.width, wide)
+        elif table.show_header and _least_width(self.people, unlimited, table) > self.people.width:
+            table = _stacked(table)
+        self.people.print(table)
 
     def write_json(self, document: object) -> None:
         """Write the one JSON document of this command."""
@@ -68,6 +73,27 @@ class Output:
             self._document.flush()
         except BrokenPipeError:
             _to_nowhere(self._document)
+
+
+def _least_width(console: Console, unlimited: ConsoleOptions, table: Table) -> int:
+    """Return how many characters a table needs so that nothing in it is cut."""
+    found = 0
+    for column in table.columns:
+        cells = [column.header] if column.overflow == "fold" else [column.header, *column.cells]
+        parts = [Measurement.get(console, unlimited, cell) for cell in cells]
+        found += max(part.maximum if column.no_wrap else part.minimum for part in parts)
+    return found + sum(table.padding[1::2]) * (len(table.columns) - 1)
+
+
+def _stacked(table: Table) -> Table:
+    """Return the same with a line for each value, and an empty one after each row."""
+    stack = Table.grid(padding=(0, 2, 0, 0))
+    headings = [column.header for column in table.columns]
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        for heading, cell in zip(headings, row, strict=True):
+            stack.add_row(heading, cell)
+        stack.add_row("", "")
+    return stack
 
 
 class _PipeConsole(Console):
