@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -10,9 +10,15 @@ from dbt.adapters.base.impl import BaseAdapter
 from dbt.adapters.factory import get_adapter_by_type
 from dbt.contracts.graph.nodes import ManifestNode
 
-from orchestrator.dbt_runner.catalog import SECONDS_TO_WAIT_FOR_OTHERS, Catalog, catalog_of_rows, read_catalog
+from orchestrator.dbt_runner.catalog import (
+    SECONDS_TO_WAIT_FOR_OTHERS,
+    Catalog,
+    RelationName,
+    catalog_of_rows,
+    read_catalog,
+)
 from orchestrator.dbt_runner.database_errors import database_error, known_database_error, refuse_other_database
-from orchestrator.dbt_runner.project import ProjectFacts
+from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.exceptions import DatabaseLockedError, DbtError, OrchestratorError
 from orchestrator.timing import Deadline, pause
 
@@ -83,6 +89,12 @@ class ProjectDatabase:
         self.execute(
             [f"create schema if not exists {schema}", f"create table {relation} (\n  " + ",\n  ".join(lines) + "\n)"]
         )
+
+    def create_schemas(self, nodes: Iterable[NodeFacts]) -> None:
+        """Create the schemas in which these nodes build, where they are not there, as dbt does before it runs nodes."""
+        places = sorted({RelationName("", node.database, node.schema).quoted() for node in nodes})
+        if places:
+            self.execute([f"create schema if not exists {place}" for place in places])
 
     def open(self) -> None:
         """Open the DuckDB file, waiting out a short look of another process that has it open for reading.

@@ -14,7 +14,7 @@ from dataclasses import replace
 from orchestrator.dbt_runner.catalog import Catalog
 from orchestrator.dbt_runner.compiled_sql import Compile, CompiledSql
 from orchestrator.dbt_runner.database import ProjectDatabase
-from orchestrator.dbt_runner.project import ProjectFacts
+from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.replay_proof import ReplayProof
 from orchestrator.dbt_runner.replay_sending import Repeated, columns_of, send, waits_for
 from orchestrator.dbt_runner.results import NodeResult
@@ -158,6 +158,11 @@ class Replayer:
         if compiled is None:
             self._decline("dbt cannot compile it beforehand")
             return None
+        try:
+            self._database.create_schemas(self._new(tape, now))
+        except DbtError as error:
+            self._decline(f"a schema cannot be made: {error}")
+            return None
         first = self._run_nodes(request, tape.by_dbt) if tape.by_dbt else ()
         if any(result.status not in CLEAN for result in first):
             return self._stopped(tape, first)
@@ -173,6 +178,12 @@ class Replayer:
         if not repeated.left and not self._shelf.of_this_parse(tape):
             self._put_with_sql(request, tape.with_sql(compiled, self._compiled.year(request.vars)))
         return replace(repeated, nodes=(*first, *repeated.nodes), by_dbt=bool(first))
+
+    def _new(self, tape: Tape, now: Surroundings) -> list[NodeFacts]:
+        """Return the nodes of a tape whose relations are not there."""
+        new = [one for one in tape.nodes if one.relation is not None and now.catalog.get(one.relation) is None]
+        found = [self._facts.node(one.result.unique_id) for one in new]
+        return [node for node in found if node is not None]
 
     def _put_with_sql(self, request: Invoke, tape: Tape) -> None:
         """Keep a tape with the SQL of this parse, where that too stands once and for itself in each statement."""

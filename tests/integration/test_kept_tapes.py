@@ -330,6 +330,19 @@ def test_what_a_hostile_tester_found(
         assert found == rows_without(workspace, overrides=overrides)
 
 
+def test_a_schema_that_is_not_there_yet(fresh: Callable[[str], Workspace]) -> None:
+    """A model in a schema of its own is replayed into a new database, too."""
+    workspace = fresh("replay")
+    lay(workspace, {"models/a.sql": PLAIN.replace("'table'", "'table', schema='Own'")})
+    rows(workspace)
+    found = rows(workspace)
+    assert replayed(workspace)["plain"] == ALL
+    assert found == rows_without(workspace)
+    assert "main_own" in {
+        str(schema).lower() for (schema,) in workspace.sql("select schema_name from duckdb_schemas()")
+    }
+
+
 @pytest.mark.parametrize("select", ["--full-refresh", "--empty", "state:modified"])
 def test_a_selection_that_goes_by_more_than_the_project(
     fresh: Callable[[str], Workspace], monkeypatch: pytest.MonkeyPatch, select: str
