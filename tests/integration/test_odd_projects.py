@@ -146,6 +146,20 @@ def test_the_name_of_a_database_file(odd: Odd) -> None:
     assert (odd.root / "other.duckdb").exists()
 
 
+def test_a_database_that_cannot_work_is_refused_before_anything_is_written(odd: Odd) -> None:
+    """Every command ends with 2, and leaves no file."""
+    simulating(odd, "\"{{ env_var('ORCHESTRATOR_DATABASE') }}\"")
+    before = sorted(odd.root.rglob("*"))
+    for words in ("simulate", "check", "init --recreate -y", "plan", "doctor", "backup create"):
+        told = odd(*words.split(), "--database", "main.duckdb")
+        assert told.exit_code == 2, told
+        assert "To fix: choose another name" in told.err
+    told = odd("simulate", "--database", ":memory:")
+    assert told.exit_code == 2
+    assert "database is ':memory:', which is no file" in told.err
+    assert sorted(odd.root.rglob("*")) == before
+
+
 def test_a_profile_whose_database_dbt_cannot_name_is_refused(odd: Odd) -> None:
     """A remedy names the file that a link leads to, and it works."""
     simulating(odd, "alias.duckdb")
