@@ -176,6 +176,25 @@ def test_a_profile_whose_database_dbt_cannot_name_is_refused(odd: Odd) -> None:
     assert "choose another name" in told.err.replace("\n", " ")
 
 
+def test_a_view_that_becomes_incremental(odd: Odd) -> None:
+    """A view holds no rows, so it is dropped for the table that is wanted, also where it can no longer be read."""
+    simulating(odd, "odd.duckdb")
+    odd.write("models/f.sql", "{{ config(tags=['FOUNDATION']) }} select a from {{ ref('x') }}")
+    odd.write("models/m.sql", "{{ config(tags=['S']) }} select {{ var('y') }} as year, a from {{ ref('x') }}")
+    assert odd("simulate").exit_code == 0
+    odd.sql("alter table x rename a to c")
+    into_table = "{{ config(materialized='incremental', "
+    for model in ("f", "m"):
+        path = odd.root / "models" / f"{model}.sql"
+        path.write_text(path.read_text().replace("{{ config(", into_table))
+    healed = odd("init", "--json")
+    assert healed.exit_code == 0, healed.err
+    assert healed.document()["tables_created"] == ["f"]
+    told = odd("simulate")
+    assert told.exit_code == 0, told.err
+    assert odd.sql("select year, a from m order by year") == [(2000, 1), (2001, 1)]
+
+
 @pytest.mark.parametrize(
     ("year", "says"),
     [
