@@ -34,6 +34,7 @@ from pydantic_core import PydanticCustomError
 from orchestrator.config_errors import configuration_error
 from orchestrator.config_layers import Overrides, load_layers, mapping_layer, override_layer
 from orchestrator.config_loading import Layer, Origin
+from orchestrator.database_names import ANOTHER_NAME, is_a_file, why_unusable
 from orchestrator.exceptions import ConfigurationError
 from orchestrator.masking import masked
 
@@ -74,6 +75,8 @@ def _names_a_file(path: Path) -> Path:
     # Path("") is Path("."): an empty path would silently mean the project root.
     if path == Path():
         raise ValueError("is empty; name a file, or remove the key.")
+    if not is_a_file(str(path)):
+        raise ValueError(f"is {str(path)!r}, which is no file, and the orchestrator works in files; name one.")
     return path
 
 
@@ -374,7 +377,16 @@ class SimulationConfig(_Section):
             raise configuration_error(error, cls, layer) from None
         config._root = root
         config._layer = layer
+        config._require_usable_database()
         return config
+
+    def _require_usable_database(self) -> None:
+        reason = None if self.database_path is None else why_unusable(self.database_path)
+        if reason is not None:
+            raise ConfigurationError(
+                f"{self.origin_of('database')}: database is {str(self.database)!r}, and {reason}.",
+                to_fix=ANOTHER_NAME,
+            )
 
     @field_validator("vars")
     @classmethod

@@ -33,7 +33,7 @@ def dbt_settings(config: SimulationConfig) -> DbtSettings:
         profile=config.dbt.profile,
         target=config.dbt.target,
         threads=config.dbt.threads,
-        database=config.database_path,
+        database=None if config.database_path is None else config.database_path.resolve(),
         vars=dict(config.dbt_vars()),
         year_vars=years,
     )

@@ -12,6 +12,7 @@ from orchestrator.cli.leaving import nothing_is_left
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.signals import ignore_further
+from orchestrator.database_names import is_a_file
 from orchestrator.events import HEALING_HOOK, Event
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def load_config(options: CommonOptions, *, timeout: float | None = None) -> Simu
     """Read the configuration that the options name; ``timeout`` replaces that of the healing."""
     from orchestrator.config import SimulationConfig  # half a second: the first words come before
 
-    database = None if options.database is None else options.database.expanduser().absolute()
+    database = options.database
+    if database is not None and is_a_file(str(database)):  # else the refusal shows it as it was written
+        database = database.expanduser().absolute()
     config = SimulationConfig.load(
         options.config, scenario=options.scenario, overrides=options.overrides or (), database=database
     )

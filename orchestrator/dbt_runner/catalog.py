@@ -66,6 +66,12 @@ class Catalog:
         """Return the relation of that name, None when there is none."""
         return self.relations.get(name)
 
+    def drop_statement(self, name: RelationName) -> str:
+        """Return the statement that drops the relation of that name as what it is; it may be gone by then."""
+        relation = self.get(name)
+        kind = relation.kind if relation is not None else "table"
+        return f"drop {kind} if exists {name.quoted()} cascade"
+
     def tables_with_column(self, names: Iterable[RelationName], column: str) -> tuple[RelationName, ...]:
         """Return those of ``names`` that exist as a table and have ``column``, in the given order."""
         wanted = column.lower()

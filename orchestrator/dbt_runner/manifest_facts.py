@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.database_names import ANOTHER_NAME, IN_MEMORY, is_a_file, why_unusable
 from orchestrator.dbt_runner.node_facts import node_facts
 from orchestrator.dbt_runner.printed_year import PrintProof
 from orchestrator.dbt_runner.project import ProjectFacts, SourceFacts
@@ -176,15 +177,24 @@ def _database_path(config: RuntimeConfig, adapter: str, cwd: Path) -> Path | Non
     if adapter != "duckdb":
         return None
     path = str(config.credentials.path)
-    if path == ":memory:":
+    where = f"Profile {config.profile_name!r} with target {config.target_name!r}"
+    if path.startswith(IN_MEMORY):
         raise ConfigurationError(
-            f"Profile {config.profile_name!r} with target {config.target_name!r} keeps its database in memory only: "
-            "nothing that is built there outlives the dbt process.",
+            f"{where} keeps its database in memory only: nothing that is built there outlives the dbt process.",
             to_fix="give the profile's target a path, such as `path: project.duckdb`",
         )
-    if "://" in path or path.startswith(("md:", "motherduck:")):
+    if not is_a_file(path):
         return None
-    return (cwd / path).resolve()
+    file = (cwd / path).resolve()
+    reason = why_unusable(file, named=path)
+    if reason is not None:
+        raise ConfigurationError(
+            f"{where} has its database in {path}, and {reason}.",
+            to_fix=f"write `path: {file}`, the file itself, in profiles.yml"
+            if why_unusable(file) is None
+            else ANOTHER_NAME,
+        )
+    return file
 
 
 def _versions(packages: tuple[str, ...]) -> Iterator[tuple[str, str]]:

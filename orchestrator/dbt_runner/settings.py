@@ -15,10 +15,10 @@ Vars = dict[str, object]
 class DbtSettings:
     """One dbt project as the orchestrator uses it; all paths absolute.
 
-    ``profiles_dir`` None means where dbt looks by itself. ``database`` is what the configuration names, None to
-    take what the profile says. ``vars`` are those of the parse; ``year_vars`` those that change between commands.
-    ``cache_dir`` is a folder of our own for parse results; ``cwd`` is what relative paths of the profile and of
-    vars are relative to.
+    ``profiles_dir`` None means where dbt looks by itself. ``database`` is the file that the configuration names, links
+    followed (dbt goes by its name, and DuckDB by that of the file itself), None to take what the profile says. ``vars``
+    are those of the parse; ``year_vars`` those that change between commands. ``cache_dir`` is a folder of our own for
+    parse results; ``cwd`` is what relative paths of the profile and of vars are relative to.
     """
 
     project_dir: Path

@@ -10,10 +10,12 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.database_names import database_in
+
 if TYPE_CHECKING:
     import duckdb
 
-_RESERVED = frozenset({"memory", "system", "temp", "main"})
+_OWN = "memory"  # what DuckDB calls the database of the instance itself
 _guard = threading.Lock()
 _instances: list[tuple[int, duckdb.DuckDBPyConnection]] = []
 _attached: set[str] = set()
@@ -39,9 +41,9 @@ def attach(path: Path) -> AttachedFile | None:
     """Attach a database file; None where that cannot be, for whatever reason: open it on its own then."""
     import duckdb  # slow to import, see DuckDBReader
 
-    name = path.stem
+    name = database_in(path)
     with _guard:
-        if name.lower() in _RESERVED or name in _attached:
+        if name.lower() == _OWN or name in _attached:
             return None
         cursor = _instance().cursor()
         try:

@@ -117,7 +117,8 @@ class RunLedger:
         gone = {node.relation for node in dropped}
         holding = tuple(t for t in tables.holding(f">= {start.purge_from}", runner) if t not in gone)
         purge = tables.only(holding).purge_statements(start.purge_from, start.year, kept)
-        counts = count_rows([node.relation for node in dropped], runner)
+        emptied = [node.relation for node in dropped if catalog.relations[node.relation].kind == "table"]
+        counts = count_rows(emptied, runner)
         version = ledger_version(runner, self._facts.ledger_database)
         point = None if start.point is None else (start.year, start.stage)
         affected = runner.execute(
@@ -125,7 +126,7 @@ class RunLedger:
                 *upgrade_statements(version, self._facts.ledger_database),
                 *self._writer.forget(start.purge_from, start.kept_stages),
                 *self._writer.run_started(self._run, utc_now(), point),
-                *(f"drop table if exists {node.relation.quoted()} cascade" for node in dropped),
+                *(catalog.drop_statement(node.relation) for node in dropped),
                 *purge,
             ]
         )
@@ -134,7 +135,7 @@ class RunLedger:
                 runner.create_empty(node)
         whole = with_years([node.relation for node in self._carried], runner.catalog(), self._year_column)
         self._holding = tuple(node for node in self._carried if node.relation in whole)
-        removed = [*zip([node.relation for node in dropped], counts, strict=True)]
+        removed = [*zip(emptied, counts, strict=True)]
         removed += zip(holding, affected[len(affected) - len(purge) :], strict=True)
         tables_with_rows = tuple(table for table, count in removed if count > 0)
         return Purge(sum(count for _, count in removed if count > 0), tables_with_rows)

@@ -216,7 +216,8 @@ class AutoInitializer:
     def _perform(self, command: HealingCommand, deadline: Deadline) -> None:
         if command.drops:
             catalog = self._runner.catalog(deadline.remaining())
-            self._runner.execute([_drop(node, catalog) for node in command.drops], deadline.remaining())
+            drops = [catalog.drop_statement(node.relation) for node in command.drops]
+            self._runner.execute(drops, deadline.remaining())
         if command.command == "create":
             for node in command.nodes:
                 self._runner.create_empty(node, deadline.remaining())
@@ -234,8 +235,10 @@ class AutoInitializer:
         catalog = reader.catalog()
 
         def holds_rows(node: NodeFacts) -> bool:
-            there = catalog.get(node.relation) is not None and node.unique_id not in self.expendable
-            return there and bool(reader.query(f"select 1 from {node.relation.quoted()} limit 1"))
+            relation = catalog.get(node.relation)
+            if relation is None or relation.kind == "view" or node.unique_id in self.expendable:
+                return False
+            return bool(reader.query(f"select 1 from {node.relation.quoted()} limit 1"))
 
         required = required_tables(facts, self._configured)
         stale = [node_of(finding.table, facts) for finding in findings if finding.problem is Problem.STALE]
@@ -318,12 +321,6 @@ def _told(findings: Sequence[TableFinding], checker: TableExistenceChecker) -> s
     if not findings:
         return f"{required} required tables ready"
     return f"{len(findings)} of {required} required tables not ready"
-
-
-def _drop(node: NodeFacts, catalog: Catalog) -> str:
-    relation = catalog.get(node.relation)
-    kind = relation.kind if relation is not None else "table"
-    return f"drop {kind} if exists {node.relation.quoted()} cascade"
 
 
 def _gained(before: Catalog, after: Catalog) -> tuple[str, ...]:

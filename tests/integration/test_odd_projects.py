@@ -149,6 +149,80 @@ def test_a_database_in_memory_is_refused(odd: Odd) -> None:
     assert "To fix:" in told.err
 
 
+def simulating(odd: Odd, path: str) -> None:
+    """Make a simulation with a seed and a carried-over model, whose profile has ``path``."""
+    odd.years()
+    odd.write("profiles.yml", PROFILE.replace("PATH", path))
+    odd.write("seeds/x.csv", "a\n1\n")
+    model = "{{ config(materialized='incremental', tags=['S']) }} select {{ var('y') }} as year, 1 as a"
+    odd.write("models/m.sql", model)
+
+
+def test_the_name_of_a_database_file(odd: Odd) -> None:
+    """Dots, spaces and links: every command looks into the same database as dbt."""
+    simulating(odd, "\"{{ env_var('ORCHESTRATOR_DATABASE') }}\"")
+    (odd.root / "alias.duckdb").symlink_to("real.duckdb")
+    for name in ("sim.v2.duckdb", "alias.duckdb", "two words?.db"):
+        assert odd("simulate", "--database", name).exit_code == 0
+        checked = odd("check", "--json", "--database", name)
+        assert checked.exit_code == 0, checked.out
+        went_on = odd("simulate", "2001", "--database", name)
+        assert went_on.exit_code == 0, went_on.err
+    (odd.root / "alias.duckdb").unlink()
+    (odd.root / "alias.duckdb").symlink_to("other.duckdb")
+    assert odd("init", "--json", "--database", "alias.duckdb").document()["tables_created"] == ["x"]
+    assert (odd.root / "other.duckdb").exists()
+
+
+def test_a_database_that_cannot_work_is_refused_before_anything_is_written(odd: Odd) -> None:
+    """Every command ends with 2, and leaves no file."""
+    simulating(odd, "\"{{ env_var('ORCHESTRATOR_DATABASE') }}\"")
+    before = sorted(odd.root.rglob("*"))
+    for words in ("simulate", "check", "init --recreate -y", "plan", "doctor", "backup create"):
+        told = odd(*words.split(), "--database", "main.duckdb")
+        assert told.exit_code == 2, told
+        assert "To fix: choose another name" in told.err
+    told = odd("simulate", "--database", ":memory:")
+    assert told.exit_code == 2
+    assert "database is ':memory:', which is no file" in told.err
+    assert sorted(odd.root.rglob("*")) == before
+
+
+def test_a_profile_whose_database_dbt_cannot_name_is_refused(odd: Odd) -> None:
+    """A remedy names the file that a link leads to, and it works."""
+    simulating(odd, "alias.duckdb")
+    (odd.root / "alias.duckdb").symlink_to("real.duckdb")
+    told = odd("simulate")
+    assert told.exit_code == 2
+    assert "To fix: write `path:" in told.err
+    assert not (odd.root / "real.duckdb").exists()
+    odd.write("profiles.yml", PROFILE.replace("PATH", f'"{odd.root / "real.duckdb"}"'))
+    assert odd("simulate").exit_code == 0
+    odd.write("profiles.yml", PROFILE.replace("PATH", "temp.duckdb"))
+    told = odd("check")
+    assert told.exit_code == 2
+    assert "choose another name" in told.err.replace("\n", " ")
+
+
+def test_a_view_that_becomes_incremental(odd: Odd) -> None:
+    """A view holds no rows, so it is dropped for the table that is wanted, also where it can no longer be read."""
+    simulating(odd, "odd.duckdb")
+    odd.write("models/f.sql", "{{ config(tags=['FOUNDATION']) }} select a from {{ ref('x') }}")
+    odd.write("models/m.sql", "{{ config(tags=['S']) }} select {{ var('y') }} as year, a from {{ ref('x') }}")
+    assert odd("simulate").exit_code == 0
+    odd.sql("alter table x rename a to c")
+    into_table = "{{ config(materialized='incremental', "
+    for model in ("f", "m"):
+        path = odd.root / "models" / f"{model}.sql"
+        path.write_text(path.read_text().replace("{{ config(", into_table))
+    healed = odd("init", "--json")
+    assert healed.exit_code == 0, healed.err
+    assert healed.document()["tables_created"] == ["f"]
+    told = odd("simulate")
+    assert told.exit_code == 0, told.err
+    assert odd.sql("select year, a from m order by year") == [(2000, 1), (2001, 1)]
+
+
 @pytest.mark.parametrize(
     ("year", "says"),
     [

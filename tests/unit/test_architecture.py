@@ -17,7 +17,7 @@ PACKAGE = REPOSITORY / "orchestrator"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("exceptions",),
     ("events",),
-    ("timing", "masking", "processes"),
+    ("timing", "masking", "processes", "database_names"),
     ("config_loading",),
     ("config_errors", "lock_note"),
     ("config_layers",),

@@ -36,3 +36,14 @@ def test_it_names_kinds_and_columns_in_order() -> None:
     table = found.get(RelationName.of("memory", "main", "t"))
     assert table is not None
     assert table.columns == (("b", "INTEGER"), ("a", "VARCHAR[]"), ("C c", "DECIMAL(9,2)"))
+
+
+def test_a_relation_is_dropped_as_what_it_is() -> None:
+    """DuckDB refuses to drop a view as a table, and the reverse, also with "if exists"."""
+    with duckdb.connect() as connection:
+        connection.execute("create table t as select 1 as a; create view v as select a from t")
+        found = read_catalog(lambda sql: connection.execute(sql).fetchall())
+        assert len(found.relations) == 2
+        for name in found.relations:
+            connection.execute(found.drop_statement(name))
+        assert read_catalog(lambda sql: connection.execute(sql).fetchall()).relations == {}

@@ -135,16 +135,39 @@ def test_environment_values_keep_the_type_of_their_key(load: Load) -> None:
     """Text and paths are taken as written; the rest is YAML."""
     config = load(
         environ={
-            "ORCHESTRATOR_DATABASE": "2025: #1.duckdb",
+            "ORCHESTRATOR_DATABASE": "2025: [1].duckdb",
             "ORCHESTRATOR_DBT__TARGET": "007",
             "ORCHESTRATOR_VARS__TARGET_GROWTH_RATE": "0.05",
             "ORCHESTRATOR_VARS__FLAGS": "[true, 1]",
             "ORCHESTRATOR_DBT__PROFILE": "",
         }
     )
-    assert config.database == Path("2025: #1.duckdb")
+    assert config.database == Path("2025: [1].duckdb")
     assert config.dbt.target == "007" and config.dbt.profile is None
     assert config.vars == {"target_growth_rate": 0.05, "flags": [True, 1]}
+
+
+@pytest.mark.parametrize("key", ["database", "publish"])
+@pytest.mark.parametrize("path", [":memory:", "md:mine", "s3://bucket/x.duckdb"])
+def test_a_database_that_is_no_file_is_refused(load: Load, key: str, path: str) -> None:
+    """What DuckDB keeps in memory or elsewhere can be locked, copied and looked at by nobody."""
+    message = message_of(load, BASE + f'{key}: "{path}"\n')
+    assert f"{key} is '{Path(path)}', which is no file" in message
+
+
+@pytest.mark.parametrize("name", ["main.duckdb", "var/Temp.v2.duckdb", "system", 'quo"te.db', "it's.db", "a#b.db"])
+def test_a_database_that_dbt_cannot_name_is_refused(load: Load, name: str) -> None:
+    """The message has the place, the reason and a way out."""
+    message = message_of(load, overrides={"database": name})
+    assert "database" in message and "dbt" in message and "choose another name" in message
+
+
+def test_a_link_is_judged_by_its_target(load: Load, tmp_path: Path) -> None:
+    """DuckDB never learns of the link's name."""
+    (tmp_path / "main.duckdb").symlink_to("real.duckdb")
+    (tmp_path / "good.duckdb").symlink_to("system.duckdb")
+    assert load(overrides={"database": "main.duckdb"}).database == Path("main.duckdb")
+    assert '"system_db"' in message_of(load, overrides={"database": "good.duckdb"})
 
 
 def test_environment_finds_vars_whatever_their_case(load: Load) -> None:

@@ -31,7 +31,10 @@ def written_elsewhere(path: Path) -> bool:
     return subprocess.run([sys.executable, "-c", WRITE, str(path)], capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["plain", "with-dash", "Two Words", 'quo"te', "o'clock", "memory", "temp", "main"])
+NAMES = ["plain", "with-dash", "Two Words", 'quo"te', "o'clock", "memory", "temp", "main", "sim.v2", ".hidden"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_it_reads_as_a_connection_of_its_own_does(tmp_path: Path, name: str) -> None:
     """Names of databases, schemas and relations are those that DuckDB gives, and the lock is free afterwards."""
     path = database(tmp_path / f"{name}.duckdb")
