@@ -111,7 +111,7 @@ def _simulate(
     if replayed:
         output.say(f"replayed  {shown_years(replayed)}: recorded statements, with the SQL of these years")
     if config.storage.enabled:
-        output.say(f"history   orchestrator runs show {result.run_id[:8]}")
+        output.say(f"history   {options.carried_by(f'orchestrator runs show {result.run_id[:8]}')}")
     output.say(f"events    {shown_path(config.root / 'var' / 'runs' / result.run_id / 'events.jsonl')}")
     leave_at_once(orchestrator)
     return 0

@@ -104,6 +104,20 @@ def test_nothing_is_overwritten_unasked(place: Cli) -> None:
     assert place.database.read_bytes() == before
 
 
+def test_commands_of_its_last_lines_can_be_typed(place: Cli, tmp_path: Path) -> None:
+    """They carry the options that were given, and none that the command named there does not know."""
+    config = ("--config", "config/simulation.yaml")
+    assert place("backup", "create", *config).out.endswith(" --config config/simulation.yaml\n")
+    restored = place("backup", "restore", "-y", *config)
+    assert restored.exit_code == 0 and restored.out.endswith(" --config config/simulation.yaml\n")
+    place.sql("create table other as select 1 as n")
+    other = tmp_path / "other.duckdb"
+    shutil.copy(place.database, other)
+    refused = place("backup", "restore", "-y", *config, "--database", str(other))
+    assert refused.exit_code == 1
+    assert refused.err.endswith("To fix: see `orchestrator backup list --config config/simulation.yaml`\n")
+
+
 def test_a_run_keeps_backups_away(place: Cli) -> None:
     """75, with the holder's name, after the configured time."""
     with place.held():

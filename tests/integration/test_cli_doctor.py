@@ -91,6 +91,19 @@ def test_a_problem_is_told_with_its_remedy(lakes: Cli) -> None:
     assert lakes("doctor", "-q") == Told(3, "", "")
 
 
+def test_remedies_act_on_what_was_examined(lakes: Cli, tmp_path: Path) -> None:
+    """Commands in them carry the options that doctor was given; a configuration of the environment is left to it."""
+    junk = tmp_path / "t.duckdb"
+    junk.write_bytes(b"not a database" * 999)
+    options = ("--set", "vars.note=1 2", "--database", str(junk))
+    told = lakes("doctor", *options, env={"ORCHESTRATOR_CONFIG": "config/simulation.yaml"})
+    assert told.exit_code == 3
+    assert f"`orchestrator init --recreate --set 'vars.note=1 2' --database {junk}`" in told.out
+    told = lakes("doctor", "--json", *options, "--config", "config/simulation.yaml")
+    remedy = diagnoses(told, "problem")["scan"]["remedy"]
+    assert f"--recreate --config config/simulation.yaml --set 'vars.note=1 2' --database {junk}`" in remedy
+
+
 def test_a_configuration_that_does_not_load_is_an_error(lakes: Cli) -> None:
     """There is nothing to examine then: exit 2."""
     told = lakes("doctor", "--set", "simulation.end_yaer=2003", "--json")

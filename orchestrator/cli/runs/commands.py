@@ -157,7 +157,8 @@ def _list(
     output.write_json({"runs": [run_record(run, status, step) for run, status, step in shown]})
     if not shown:
         filtered = bool(wanted or scenario or since)
-        output.say("No such run." if filtered else "No run yet: `orchestrator simulate` makes one.")
+        none = options.same_workspace("No run yet: `orchestrator simulate` makes one.")
+        output.say("No such run." if filtered else none)
         return 0
     show_list(output, shown)
     if len(runs) > limit:
