@@ -21,6 +21,7 @@ from orchestrator.maintenance.database_check import (
     unexamined,
 )
 from orchestrator.maintenance.diagnosis import Diagnosis, Report, Status, from_error, note, plural, problem, well
+from orchestrator.maintenance.history_check import check_history
 from orchestrator.maintenance.registry_check import check_registry
 from orchestrator.maintenance.surroundings import (
     check_disk,
@@ -37,7 +38,8 @@ from orchestrator.self_healing.table_checker import DatabaseReader, TableExisten
 from orchestrator.timing import stopwatch
 
 CHECKS = (
-    "versions", "profile", "parse", "registry", "database", "locks", "scan", "ledger", "tables", "leftovers", "disk",
+    "versions", "profile", "parse", "registry", "database", "locks", "scan", "ledger", "tables", "leftovers",
+    "history", "disk",
 )  # fmt: skip
 
 
@@ -96,6 +98,8 @@ class _Examination:
             self._busy("asking dbt what the selectors match")
             self._add(check_registry(self._config, self._runner, project.facts))
         self._database(project, folders)
+        self._busy("looking at the run history")
+        self._add(check_history(self._config))
         self._busy("looking at the disk")
         path = self._path(project)
         self._add(check_disk(path.parent if path is not None else self._config.root, path))
