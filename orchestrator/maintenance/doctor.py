@@ -81,6 +81,7 @@ class _Examination:
     ) -> None:
         self._orchestrator = orchestrator
         self._config = orchestrator.config
+        self._simulates = orchestrator.config.simulation is not None
         self._runner = orchestrator.runner
         self._tell = tell
         self._busy = busy
@@ -167,7 +168,7 @@ class _Examination:
         if project.mismatch is not None:
             return [from_error("database", project.mismatch)]
         if path is not None:
-            return check_file(path)
+            return check_file(path, simulates=self._simulates)
         assert project.facts is not None
         return [well("database", f"{project.facts.adapter}, as the profile says; it has no file")]
 
@@ -211,7 +212,7 @@ class _Examination:
             configured = tuple(t for t in configured if facts.buildable(t.selector) or facts.buildable(t.name))
         try:
             checker = TableExistenceChecker(required_tables(facts, configured), facts, lambda: nullcontext(reader))
-            return check_tables(checker.findings(), len(checker.required))
+            return check_tables(checker.findings(), len(checker.required), simulates=self._simulates)
         except OrchestratorError as error:
             return [failed("tables", error, explained=self._has_problem("registry", "scan", "ledger"))]
 

@@ -231,6 +231,7 @@ def test_a_project_that_is_no_simulation(tmp_path: Path) -> None:
     told = cli("doctor", "--config", "orchestrator.yaml", "--json")
     assert told.exit_code == 3
     assert diagnoses(told, "problem").keys() == {"database"}
+    assert diagnoses(told, "problem")["database"]["remedy"] == "run `orchestrator init --config orchestrator.yaml`"
     assert cli("init", "--config", "orchestrator.yaml").exit_code == 0
     healed = cli("doctor", "--config", "orchestrator.yaml", "--json")
     assert healed.exit_code == 0, healed.out
