@@ -119,15 +119,20 @@ def _finite(value: object) -> object:
 
 
 class _LogLines(logging.Handler):
-    """Writes log records to whatever ``sys.stderr`` is at the moment: a live display stands in for it."""
+    """Writes log records to whatever ``sys.stderr`` is at the moment: a live display stands in for it.
 
-    def __init__(self, *, traceback: bool) -> None:
+    With ``detail`` also who of us logs, and tracebacks.
+    """
+
+    def __init__(self, *, detail: bool) -> None:
         super().__init__()
-        self._traceback = traceback
+        self._detail = detail
 
     def emit(self, record: logging.LogRecord) -> None:
-        words = f"{record.levelname.lower()}: {record.name}: {record.getMessage()}"
-        if record.exc_info and not self._traceback:
+        ours = record.name.partition(".")[0] == "orchestrator"
+        name = "" if ours and not self._detail else f"{record.name}: "
+        words = f"{record.levelname.lower()}: {name}{record.getMessage()}"
+        if record.exc_info and not self._detail:
             words += f" ({record.exc_info[1]!r})"
         elif record.exc_info:
             words += "\n" + logging.Formatter().formatException(record.exc_info)
@@ -136,6 +141,6 @@ class _LogLines(logging.Handler):
 
 def _show_log(verbosity: int, *, quiet: bool) -> None:
     root = logging.getLogger()
-    root.handlers[:] = [_LogLines(traceback=verbosity > 0)]
+    root.handlers[:] = [_LogLines(detail=verbosity > 0)]
     root.setLevel(logging.ERROR if quiet else logging.WARNING)
     logging.getLogger("orchestrator").setLevel(logging.DEBUG if verbosity > 1 else logging.NOTSET)

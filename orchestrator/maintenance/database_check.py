@@ -12,12 +12,13 @@ from pathlib import Path
 from orchestrator.dbt_runner.catalog import RelationName
 from orchestrator.dbt_runner.project import ProjectFacts
 from orchestrator.exceptions import DatabaseError, DatabaseLockedError, OrchestratorError
-from orchestrator.maintenance.diagnosis import Diagnosis, from_error, note, plural, problem, size, well
+from orchestrator.maintenance.diagnosis import Diagnosis, from_error, note, problem, size, well
 from orchestrator.maintenance.scan import scan_database
 from orchestrator.pipeline.ledger import is_ledger, ledger_version, read_built_tables, read_ledger
 from orchestrator.self_healing.initialization_state import TableFinding, heal_advice
 from orchestrator.self_healing.table_checker import DatabaseReader
 from orchestrator.timing import stopwatch
+from orchestrator.wording import plural
 
 RESTORE = (
     "restore a backup, or run `orchestrator init --recreate`, which moves the file aside and builds a new one; "

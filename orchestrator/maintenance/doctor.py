@@ -20,7 +20,7 @@ from orchestrator.maintenance.database_check import (
     scan_file,
     unexamined,
 )
-from orchestrator.maintenance.diagnosis import Diagnosis, Report, Status, from_error, note, plural, problem, well
+from orchestrator.maintenance.diagnosis import Diagnosis, Report, Status, from_error, note, problem, well
 from orchestrator.maintenance.history_check import check_history
 from orchestrator.maintenance.registry_check import check_registry
 from orchestrator.maintenance.surroundings import (
@@ -36,6 +36,7 @@ from orchestrator.pipeline_orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.registry import configured_tables, required_tables
 from orchestrator.self_healing.table_checker import DatabaseReader, TableExistenceChecker
 from orchestrator.timing import stopwatch
+from orchestrator.wording import plural
 
 CHECKS = (
     "versions", "profile", "parse", "registry", "database", "locks", "scan", "ledger", "tables", "leftovers",

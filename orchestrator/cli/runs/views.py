@@ -18,6 +18,7 @@ from orchestrator.cli.year_range import shown_years
 from orchestrator.pipeline.workflow import Summary, SummaryColumn
 from orchestrator.storage.base import CRASHED, RunRecord
 from orchestrator.timing import utc_now
+from orchestrator.wording import plural
 
 if TYPE_CHECKING:
     from orchestrator.storage.models import WorkflowRun, WorkflowStep
@@ -82,9 +83,9 @@ def show_comparison(output: Output, a: WorkflowRun, b: WorkflowRun, found: Compa
     _show_differences(output, "Seconds", heads, found.seconds)
     output.say()
     if found.rows:
-        output.say(f"The rows differ first at {found.rows[0].name}; {found.same_rows} tables are equal.")
+        output.say(f"The rows differ first at {found.rows[0].name}; {_equal(found.same_rows)}.")
     elif found.same_rows:
-        output.say(f"Both left the same rows: {found.same_rows} tables are equal, stage by stage.")
+        output.say(f"Both left the same rows: {_equal(found.same_rows)}, stage by stage.")
     else:
         output.say("They have no stage in common, so their rows cannot be compared.")
 
@@ -153,3 +154,7 @@ def _value(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.2f}" if abs(value) >= 10 else f"{value:,.4g}"
+
+
+def _equal(tables: int) -> str:
+    return f"{plural(tables, 'table')} {'is' if tables == 1 else 'are'} equal"
