@@ -115,9 +115,10 @@ def test_a_history_that_cannot_be_read(lakes: Cli) -> None:
     assert f"The run history {history} is not a SQLite database" in problems["history"]["detail"]
     assert "`orchestrator runs import`" in problems["history"]["remedy"]
     assert history.read_bytes() == b"junk\n" * 100
-    done = lakes("simulate", "2000")
+    done = lakes("simulate", "2000", "--config", "config/simulation.yaml")
     assert done.exit_code == 0 and "orchestrator runs show" not in done.out
-    assert done.err.startswith("warning: This run is missing") and "orchestrator runs import" in done.err
+    assert done.err.startswith("warning: This run is missing")
+    assert "`orchestrator runs import --config config/simulation.yaml`" in done.err
     refused = lakes("backup", "create")
     assert refused.exit_code == 1 and "move it away, with its -wal, and `orchestrator runs import`" in refused.err
     history.rename(history.with_name("junk.db"))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STYLES = {"completed": "green", "failed": "red", "crashed": "red", "interrupted": "yellow", "running": "cyan"}
 MOST_LINES = 20
+LOOK_AGAIN = "`orchestrator runs import` looks at its events again"
 
 
 def show_list(output: Output, runs: Sequence[tuple[WorkflowRun, str, WorkflowStep | None]]) -> None:
@@ -51,7 +52,7 @@ def show_list(output: Output, runs: Sequence[tuple[WorkflowRun, str, WorkflowSte
     output.show(table)
 
 
-def show_run(output: Output, record: RunRecord, status: str) -> None:
+def show_run(output: Output, record: RunRecord, status: str, *, advice: str) -> None:
     """Write all of a run: what it was asked for, its steps on a line of time, what it has to show."""
     run = record.run
     title = Text.assemble((f"Run {run.id}  ", "bold"), (status, f"bold {STYLES.get(status, '')}"))
@@ -63,7 +64,7 @@ def show_run(output: Output, record: RunRecord, status: str) -> None:
     _show_outputs(output, record)
     if status == CRASHED:
         output.say()
-        output.say("Its process is gone, and no end is known; `orchestrator runs import` looks at its events again.")
+        output.say(f"Its process is gone, and no end is known; {advice}.")
     if run.error_message:
         output.say()
         output.say(Text.assemble(("Error: ", "bold red"), run.error_message))
