@@ -509,18 +509,23 @@ class SimulationConfig(_Section):
         """Return the years from ``start`` to ``end``, both included and by default the configured ones.
 
         Raises:
-            ConfigurationError: there is no simulation, the range is empty, or it begins before the first year.
+            ConfigurationError: there is no simulation, or the range is empty, begins too early or is not of numbers.
         """
         if self.simulation is None:
             raise ConfigurationError(
                 "This configuration has no section simulation, so there are no years to run.",
                 to_fix="add simulation: {start_year: 2025, end_year: 2029} and stages.",
             )
+        for year in (start, end):
+            if year is not None and type(year) is not int:
+                raise ConfigurationError(
+                    f"The year {year!r} is no whole number.", to_fix="give years as numbers, such as 2025"
+                )
         first = self.simulation.start_year if start is None else start
         last = max(self.simulation.end_year, first) if end is None else end
         if first < self.simulation.start_year:
             raise ConfigurationError(
-                f"The years {first}-{last} begin before {self.simulation.start_year}, the first year of the "
+                f"{_said(first, last)} before {self.simulation.start_year}, the first year of the "
                 f"simulation ({self.origin_of('simulation', 'start_year')}).",
                 to_fix=f"begin with {self.simulation.start_year}, or lower simulation.start_year.",
             )
@@ -560,3 +565,7 @@ def backups_dir(root: Path) -> Path:
 def restore_begun(root: Path) -> bool:
     """Tell whether a restore or a migration of a project goes on, or was killed."""
     return (backups_dir(root) / RESTORE_JOURNAL).exists()
+
+
+def _said(first: int, last: int) -> str:
+    return f"The year {first} is" if first == last else f"The years {first}-{last} begin"

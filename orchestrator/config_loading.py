@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import yaml
 
@@ -83,6 +83,16 @@ def _copy(value: object) -> object:
     return [_copy(item) for item in value] if isinstance(value, list) else value
 
 
+class _Complaint(NamedTuple):
+    """What is wrong with a key or value of a file, and what to do."""
+
+    said: str
+    to_fix: str
+
+    def __str__(self) -> str:
+        return f"{self.said} {self.to_fix[0].upper()}{self.to_fix[1:]}"
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML with the scalars of YAML 1.2: only true and false are truth values, dates stay text."""
 
@@ -134,7 +144,7 @@ def parse_scalar(text: str) -> object:
             return None
         for _, _, complaint in _walk(node, ()):
             if complaint:
-                raise ValueError(complaint)
+                raise ValueError(str(complaint))
         value: object = loader.construct_document(node)
         return value
     except yaml.YAMLError as error:
@@ -164,10 +174,10 @@ def read_yaml(path: Path, label: str) -> Layer:
         complaints = []
         for key_path, line, complaint in _walk(node, ()):
             if complaint:
-                complaints.append(f"{label}, line {line}: {complaint}")
+                complaints.append((f"{label}, line {line}: ", complaint))
             layer.origins.setdefault(key_path, Origin(f"{label}, line {line}", "file"))
         if complaints:
-            raise problems_error(complaints)
+            raise _refusal(complaints)
         layer.data = loader.construct_document(node)
         return layer
     except yaml.YAMLError as error:
@@ -181,6 +191,13 @@ def read_yaml(path: Path, label: str) -> Layer:
         loader.dispose()
 
 
+def _refusal(complaints: Sequence[tuple[str, _Complaint]]) -> ConfigurationError:
+    if len(complaints) == 1:
+        ((where, complaint),) = complaints
+        return ConfigurationError(f"{where}{complaint.said}", to_fix=complaint.to_fix)
+    return problems_error([f"{where}{complaint}" for where, complaint in complaints])
+
+
 _NODE_WORDS = {yaml.SequenceNode: "a list", yaml.ScalarNode: "a single value"}
 
 
@@ -190,7 +207,8 @@ def _read_text(path: Path, label: str) -> str:
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"The configuration file {path} does not exist.",
-            to_fix="run in the folder that holds config/simulation.yaml, or name the file with --config PATH.",
+            to_fix="run in the folder that holds config/simulation.yaml, or name another file (on the command line "
+            "with --config PATH).",
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(
@@ -199,7 +217,7 @@ def _read_text(path: Path, label: str) -> str:
     except OSError as error:
         raise ConfigurationError(
             f"{label} cannot be read: {error.strerror or error}.",
-            to_fix="make it readable for you, or name another file with --config PATH.",
+            to_fix="make it readable for you, or name another file (on the command line with --config PATH).",
         ) from error
 
 
@@ -222,12 +240,12 @@ def _walk(
     path: KeyPath,
     above: frozenset[int] = frozenset(),
     seen: set[int] | None = None,
-) -> Iterator[tuple[KeyPath, int, str | None]]:
+) -> Iterator[tuple[KeyPath, int, _Complaint | None]]:
     """Yield each key's path, its line (from 1) and what is wrong with it; aliased nodes once."""
     seen = set() if seen is None else seen
     line = node.start_mark.line + 1
     if id(node) in above:
-        yield path, line, f"{dotted(path)} contains itself through a YAML alias."
+        yield path, line, _Complaint(f"{dotted(path)} contains itself through a YAML alias.", "write it out.")
         return
     if id(node) in seen:
         return
@@ -253,29 +271,30 @@ def _walk(
             yield from _walk(value, here, above, seen)
 
 
-def _key_complaint(key: yaml.Node, name: str, lines: Mapping[str, int]) -> str | None:
+def _key_complaint(key: yaml.Node, name: str, lines: Mapping[str, int]) -> _Complaint | None:
     if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-        return f"the key {name} is not text. Put it in quotes."
+        return _Complaint(f"the key {name} is not text.", "put it in quotes.")
     if key.value in lines:
-        return f"{name} stands twice in this file, first on line {lines[key.value]}. Remove one of them."
+        first = f"first on line {lines[key.value]}"
+        return _Complaint(f"{name} stands twice in this file, {first}.", "remove one of them.")
     return _ambiguity(key, f"the key {name}")
 
 
-def _ambiguity(node: yaml.ScalarNode, name: str) -> str | None:
+def _ambiguity(node: yaml.ScalarNode, name: str) -> _Complaint | None:
     subject = f"{name} is" if name else "the value is"
     if node.style is not None or node.tag != "tag:yaml.org,2002:str":
         octal = node.style is None and _AMBIGUOUS_OCTAL.match(str(node.value))
         if octal and node.tag == "tag:yaml.org,2002:float":
-            return (
-                f"{subject} {node.value}, which some readers take as octal. "
-                "Write it without the leading zero, or in quotes."
+            return _Complaint(
+                f"{subject} {node.value}, which some readers take as octal.",
+                "write it without the leading zero, or in quotes.",
             )
         return None
     if _AMBIGUOUS_TRUTH.match(node.value) and name not in _WORDS:
         truth = "true" if node.value.lower() in {"yes", "on"} else "false"
-        return (
-            f"{subject} {node.value}, which is text to some readers and {truth} to others. "
-            f"Write {truth}, or '{node.value}' in quotes."
+        return _Complaint(
+            f"{subject} {node.value}, which is text to some readers and {truth} to others.",
+            f"write {truth}, or '{node.value}' in quotes.",
         )
     return None
 

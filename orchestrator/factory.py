@@ -137,6 +137,7 @@ def _settle(
     database: Path | str | None,
     overrides: Mapping[str, object] | Sequence[str] | None,
 ) -> SimulationConfig:
+    _require_overrides(overrides)
     if isinstance(config, SimulationConfig):
         if overrides or database is not None:
             return config.with_overrides(overrides, database=database)
@@ -144,7 +145,24 @@ def _settle(
     if isinstance(config, Mapping):
         made = SimulationConfig.from_mapping(config, root=Path.cwd(), overrides=overrides)
         return made if database is None else made.with_overrides(database=database)
+    if config is not None and not isinstance(config, (str, Path)):
+        raise ConfigurationError(
+            f"{config!r} is no configuration.",
+            to_fix="give the path of a YAML file, a mapping, a SimulationConfig, or None",
+        )
     return SimulationConfig.load(config, overrides=overrides, database=database)
+
+
+def _require_overrides(overrides: Mapping[str, object] | Sequence[str] | None) -> None:
+    """Refuse what is no override, in the words of Python: what comes behind speaks of the command line."""
+    if overrides is None or isinstance(overrides, Mapping):
+        return
+    for one in [overrides] if isinstance(overrides, str) else overrides:
+        if not isinstance(one, str) or "=" not in one:
+            raise ConfigurationError(
+                f"The override {one!r} is no text of the form key.path=value.",
+                to_fix='give a mapping, such as {"simulation.end_year": 2030}, or texts: "simulation.end_year=2030"',
+            )
 
 
 def _settle_restore(config: SimulationConfig, database: Path) -> None:

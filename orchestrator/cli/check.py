@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding
 
 FOUND = 3
-ADVICE = "run `orchestrator init`; `simulate` does it by itself"
 
 
 def check(
@@ -50,6 +49,8 @@ def check(
 
 
 def _check(options: CommonOptions, output: Output) -> int:
+    from orchestrator.self_healing.initialization_state import heal_advice  # its package is slow to import
+
     config = load_config(options)
     look = _look(config, output)
     findings = {finding.table: finding for finding in look.findings}
@@ -62,7 +63,8 @@ def _check(options: CommonOptions, output: Output) -> int:
     )
     _show(output, look.required, findings)
     where = shown_path(look.database)
-    output.say(_verdict(len(look.required), len(findings), where, options.same_workspace(ADVICE)))
+    advice = options.same_workspace(heal_advice(simulates=config.simulation is not None))
+    output.say(_verdict(len(look.required), len(findings), where, advice))
     if not config.hooks:
         nothing_is_left()
     return FOUND if findings else 0

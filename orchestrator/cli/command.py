@@ -32,7 +32,7 @@ def command(options: CommonOptions, body: Body) -> Command:
 
 def _run(options: CommonOptions, body: Body) -> int:
     """Run the body of a command; whatever it raises is told, and gives the exit code."""
-    output = Output(json=options.json, verbosity=options.verbosity, quiet=options.quiet)
+    output = Output(json=options.json, verbosity=options.verbosity, quiet=options.quiet, advice=options.same_workspace)
     try:
         return body(options, output)
     except KeyboardInterrupt as error:

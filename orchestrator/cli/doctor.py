@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -69,13 +70,24 @@ def _doctor(options: CommonOptions, output: Output, *, fix: bool) -> int:
             output.say(Text(f"Fixed: {_short(one)}", "green"))
         for one in mended.left:
             output.say(Text(f"Not fixed: {_short(one)}", "yellow"))
-        report = examine(orchestrator, tell=page.show, busy=progress.busy)
+        report = examine(orchestrator, tell=lambda found: page.show(_in_place(found, options)), busy=progress.busy)
         page.show_remedy()
     output.write_json(
-        {"healthy": report.healthy, "fixed": mended.done, "not_fixed": mended.left, "checks": list(report.diagnoses)}
+        {
+            "healthy": report.healthy,
+            "fixed": mended.done,
+            "not_fixed": mended.left,
+            "checks": [_in_place(found, options) for found in report.diagnoses],
+        }
     )
     output.say(_verdict(report))
     return 0 if report.healthy else FOUND
+
+
+def _in_place(diagnosis: Diagnosis, options: CommonOptions) -> Diagnosis:
+    """Return a diagnosis whose remedy acts on what was examined."""
+    remedy = diagnosis.remedy
+    return diagnosis if remedy is None else replace(diagnosis, remedy=options.same_workspace(remedy))
 
 
 class _Page:

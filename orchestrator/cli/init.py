@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
+from orchestrator.cli.asking import ask
 from orchestrator.cli.command import (
     Command,
     command,
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from orchestrator.config import SimulationConfig
     from orchestrator.self_healing.initialization_state import InitializationResult
 
-DECLINED = 1
-
 
 def init(
     *,
@@ -67,7 +65,7 @@ def init(
     if dry_run:
         return command(options, partial(_dry_run, recreate=recreate))
     if recreate:
-        return command(options, partial(_recreate, timeout=timeout, asked=yes))
+        return command(options, partial(_recreate, timeout=timeout, yes=yes))
     return command(options, partial(_init, timeout=timeout))
 
 
@@ -100,28 +98,20 @@ def _dry_run(options: CommonOptions, output: Output, *, recreate: bool) -> int:
     return 0
 
 
-def _recreate(options: CommonOptions, output: Output, *, timeout: float | None, asked: bool) -> int:
+def _recreate(options: CommonOptions, output: Output, *, timeout: float | None, yes: bool) -> int:
     from orchestrator.maintenance.recreate import database_file, recreate_database  # slow to import
 
     config = load_config(options, timeout=timeout)
     output.say(_heading("Recreating", config))
     with orchestrator_for(config, [progress := progress_for(output)]) as orchestrator:
-        if not asked and not _agreed(output, shown_path(database_file(orchestrator))):
-            output.say("Nothing was changed.")
-            return DECLINED
+        if not yes:
+            what = f"Recreating moves {shown_path(database_file(orchestrator))} aside and builds a new, empty one"
+            ask(output, what, "nothing is deleted", declined="Nothing was changed.")
         with progress:
             done = recreate_database(orchestrator, emit=progress)
     output.write_json(initialization_record(done.initialization) | {"set_aside": done.moved_to})
     _show_result(output, done.initialization)
     return 0
-
-
-def _agreed(output: Output, database: str) -> bool:
-    """Ask, where somebody can answer; elsewhere go on, because nothing is deleted."""
-    if output.json or output.quiet or not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
-        return True
-    answer = output.people.input(f"Move {database} aside and build a new, empty one? [y/N] ", markup=False)
-    return answer.strip().lower() in ("y", "yes")
 
 
 def _heading(what: str, config: SimulationConfig) -> Text:

@@ -22,6 +22,7 @@ from orchestrator.cli.options import (
     VerboseOption,
 )
 from orchestrator.cli.output import Output
+from orchestrator.exceptions import DatabaseLockedError
 
 if TYPE_CHECKING:
     from orchestrator.maintenance.migrate import Migration
@@ -42,14 +43,14 @@ def migrate(
 ) -> Command:
     """Bring ledgers, storage versions and the run history to the newest shape: backup, apply, verify, keep or restore.
 
-    Each database by itself; ends with 1 if one of them failed, which is then as it was.
+    Each database by itself; ends with 1 if one of them failed, which is then as it was, and with 75 if one is in use.
     """
     options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
     return command(options, partial(_migrate, dry_run=dry_run))
 
 
 def _migrate(options: CommonOptions, output: Output, *, dry_run: bool) -> int:
-    from orchestrator.maintenance.migrate import FAILED, migrate_databases  # slow to import
+    from orchestrator.maintenance.migrate import FAILED, IN_USE, REFUSED, migrate_databases  # slow to import
     from orchestrator.maintenance.workspace import chosen
 
     config = load_config(options)
@@ -63,19 +64,22 @@ def _migrate(options: CommonOptions, output: Output, *, dry_run: bool) -> int:
             history_url=config.storage_url,
             emit=progress,
         )
-    failed = any(one.outcome == FAILED for one in found)
+    outcomes = {one.outcome for one in found}
+    failed = bool(outcomes & {FAILED, REFUSED, IN_USE})
     output.write_json({"dry_run": dry_run, "failed": failed, "databases": found})
     for one in found:
-        _show(output, one)
-    return 1 if failed else 0
+        _show(output, one, options)
+    if outcomes & {FAILED, REFUSED}:
+        return 1
+    return DatabaseLockedError.exit_code if failed else 0
 
 
-def _show(output: Output, one: Migration) -> None:
-    style = {"failed and restored": "red", "migrated": "green"}.get(one.outcome, "")
+def _show(output: Output, one: Migration, options: CommonOptions) -> None:
+    style = "green" if one.outcome == "migrated" else "red" if one.error is not None else ""
     output.say(Text.assemble((f"{one.database}  ", "bold"), (one.outcome, style)))
     for change in one.changes:
         output.say(f"  {change}")
     if one.error is not None:
-        output.say(Text(f"  {one.error}", "red"))
+        output.say(Text(f"  {options.same_workspace(one.error)}".replace("\n", "\n  "), "red"))
     if one.backup is not None:
         output.say(f"  backup {one.backup}")

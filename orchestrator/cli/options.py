@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.masking import masked
+
 NO_VALUE = ""  # a flag takes none; help would say <bool>
 _COMMON = "Common options"
 
@@ -97,6 +99,14 @@ RangeArgument = Annotated[
 
 
 _OWN_COMMAND = re.compile(r"`(orchestrator (?:simulate|init|check|plan|doctor|runs|backup|migrate)[^`]*)`")
+# What a command does not take of the options that most of them share.
+LACKING = {
+    "orchestrator runs": ("--scenario", "--database"),
+    "orchestrator backup list": ("--scenario", "--database"),
+    "orchestrator backup verify": ("--scenario", "--database"),
+    "orchestrator backup prune": ("--scenario", "--database"),
+    "orchestrator backup restore": ("--scenario",),
+}
 
 
 @dataclass(frozen=True)
@@ -117,14 +127,21 @@ class CommonOptions:
         >>> CommonOptions(None, "high", ["a=1 2"], None, False, 0, False).same_workspace("run `orchestrator init`")
         "run `orchestrator init --scenario high --set 'a=1 2'`"
         """
-        words: list[str] = []
-        if self.config is not None:
-            words += ["--config", str(self.config)]
-        if self.scenario is not None:
-            words += ["--scenario", self.scenario]
-        for override in self.overrides or ():
-            words += ["--set", override]
-        if self.database is not None:
-            words += ["--database", str(self.database)]
-        flags = f" {shlex.join(words)}" if words else ""
-        return _OWN_COMMAND.sub(lambda found: f"`{found[1]}{flags}`", advice)
+        return _OWN_COMMAND.sub(lambda found: f"`{self.carried_by(found[1])}`", advice)
+
+    def carried_by(self, command: str) -> str:
+        """Give a command the options of this one, as far as it takes them; no password is shown.
+
+        >>> CommonOptions(None, "high", None, Path("x.duckdb"), False, 0, False).carried_by("orchestrator runs show 1")
+        'orchestrator runs show 1'
+        """
+        given = [
+            ("--config", [] if self.config is None else [str(self.config)]),
+            ("--scenario", [] if self.scenario is None else [self.scenario]),
+            ("--set", self.overrides or []),
+            ("--database", [] if self.database is None else [str(self.database)]),
+        ]
+        lacking = next((flags for start, flags in LACKING.items() if f"{command} ".startswith(f"{start} ")), ())
+        taken = [(flag, values) for flag, values in given if flag not in lacking]
+        words = [word for flag, values in taken for value in values for word in (flag, masked(value))]
+        return " ".join((command, shlex.join(words))) if words else command

@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
 from rich.console import Console, ConsoleOptions
@@ -27,10 +28,13 @@ class Output:
     """The streams of one command.
 
     ``people`` shows progress, and results by :meth:`say` and :meth:`show`: on standard output, or on standard
-    error where standard output is kept for the one JSON document. ``errors`` always writes to standard error.
+    error where standard output is kept for the one JSON document. ``errors`` always writes to standard error. Warnings
+    of the log go through ``advice``, which completes the commands in them.
     """
 
-    def __init__(self, *, json: bool, verbosity: int, quiet: bool) -> None:
+    def __init__(
+        self, *, json: bool, verbosity: int, quiet: bool, advice: Callable[[str], str] = lambda words: words
+    ) -> None:
         self.json = json
         self.verbosity = verbosity
         self.quiet = quiet
@@ -39,7 +43,7 @@ class Output:
         self._document = _claim_stdout() if json else None
         self.people = _PipeConsole(stderr=json, quiet=quiet, highlight=False, markup=False, emoji=False)
         self.errors = _PipeConsole(stderr=True, highlight=False, markup=False, emoji=False)
-        _show_log(verbosity, quiet=quiet)
+        _show_log(verbosity, advice, quiet=quiet)
 
     def say(self, text: Text | str = "") -> None:
         """Write one paragraph of a result for people, wrapped between words on a terminal and not at all elsewhere.
@@ -145,23 +149,29 @@ def _finite(value: object) -> object:
 
 
 class _LogLines(logging.Handler):
-    """Writes log records to whatever ``sys.stderr`` is at the moment: a live display stands in for it."""
+    """Writes log records to whatever ``sys.stderr`` is at the moment: a live display stands in for it.
 
-    def __init__(self, *, traceback: bool) -> None:
+    With ``detail`` also who of us logs, and tracebacks.
+    """
+
+    def __init__(self, advice: Callable[[str], str], *, detail: bool) -> None:
         super().__init__()
-        self._traceback = traceback
+        self._advice = advice
+        self._detail = detail
 
     def emit(self, record: logging.LogRecord) -> None:
-        words = f"{record.levelname.lower()}: {record.name}: {record.getMessage()}"
-        if record.exc_info and not self._traceback:
+        ours = record.name.partition(".")[0] == "orchestrator"
+        name = "" if ours and not self._detail else f"{record.name}: "
+        words = f"{record.levelname.lower()}: {name}{self._advice(record.getMessage())}"
+        if record.exc_info and not self._detail:
             words += f" ({record.exc_info[1]!r})"
         elif record.exc_info:
             words += "\n" + logging.Formatter().formatException(record.exc_info)
         print(words, file=sys.stderr, flush=True)
 
 
-def _show_log(verbosity: int, *, quiet: bool) -> None:
+def _show_log(verbosity: int, advice: Callable[[str], str], *, quiet: bool) -> None:
     root = logging.getLogger()
-    root.handlers[:] = [_LogLines(traceback=verbosity > 0)]
+    root.handlers[:] = [_LogLines(advice, detail=verbosity > 0)]
     root.setLevel(logging.ERROR if quiet else logging.WARNING)
     logging.getLogger("orchestrator").setLevel(logging.DEBUG if verbosity > 1 else logging.NOTSET)

@@ -24,6 +24,7 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.output import Output
 from orchestrator.cli.year_range import parse_range, shown_years
+from orchestrator.wording import plural
 
 if TYPE_CHECKING:
     from orchestrator.config import SimulationConfig
@@ -154,7 +155,7 @@ def _show_years(output: Output, previews: Sequence[YearPreview]) -> None:
         years = shown_years(tuple(preview.year for preview in group))
         count = sum(len(stage.nodes) for stage in group[0].stages)
         each = " each" if len(group) > 1 else ""
-        output.say(Text(f"\n{years}: {len(group[0].stages)} stages, {_nodes(count)}{each}", "bold"))
+        output.say(Text(f"\n{years}: {plural(len(group[0].stages), 'stage')}, {_nodes(count)}{each}", "bold"))
         for stage in group[0].stages:
             words = f"dbt {stage.command} --select {' '.join(stage.select)}"
             output.say(f"  {stage.name}: {words}, {_nodes(len(stage.nodes))}")

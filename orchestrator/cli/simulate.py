@@ -38,6 +38,7 @@ from orchestrator.cli.summary import show_summary
 from orchestrator.cli.time_table import show_time_spent
 from orchestrator.cli.year_range import parse_range, shown_years
 from orchestrator.listeners.time_spent import TimeSpent
+from orchestrator.storage.initialization import is_ready
 
 
 def simulate(
@@ -110,8 +111,8 @@ def _simulate(
     replayed = tuple(year.year for year in result.years if year.replayed)
     if replayed:
         output.say(f"replayed  {shown_years(replayed)}: recorded statements, with the SQL of these years")
-    if config.storage.enabled:
-        output.say(f"history   orchestrator runs show {result.run_id[:8]}")
+    if config.storage.enabled and is_ready(config.storage_url):
+        output.say(f"history   {options.carried_by(f'orchestrator runs show {result.run_id[:8]}')}")
     output.say(f"events    {shown_path(config.root / 'var' / 'runs' / result.run_id / 'events.jsonl')}")
     leave_at_once(orchestrator)
     return 0

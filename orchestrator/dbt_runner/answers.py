@@ -95,10 +95,28 @@ def cleaned(message: str | None) -> str | None:
     """Take dbt's wrapping off a message: its first line repeats the node, its last names a temporary file."""
     if message is None:
         return None
-    lines = [line.strip() for line in message.strip().splitlines()]
+    lines = _without_margin(message.strip().splitlines())
     lines = [line for line in lines if line and not line.startswith("compiled code at")]
     if len(lines) > 1 and lines[0].startswith(("Runtime Error in", "Compilation Error in", "Database Error in")):
         lines = lines[1:]
     if lines and "CSV Error on Line" in lines[0]:
         lines = list(takewhile(lambda line: not line.startswith(_CSV_ADVICE), lines))
     return "\n".join(lines)
+
+
+def _without_margin(lines: list[str]) -> list[str]:
+    """Take the margin off every line; a pointer stays below what it points at.
+
+    >>> _without_margin(["Runtime Error", "  LINE 1: select nope", "                 ^^^^"])
+    ['Runtime Error', 'LINE 1: select nope', '               ^^^^']
+    """
+    found: list[str] = []
+    margin = 0
+    for line in lines:
+        bare = line.strip()
+        if bare and not bare.strip("^"):
+            found.append(line.rstrip()[margin:] if line[:margin].isspace() else line.rstrip())
+            continue
+        margin = len(line) - len(line.lstrip())
+        found.append(bare)
+    return found

@@ -67,7 +67,7 @@ def known_database_error(message: str, path: Path | None) -> DatabaseError | Non
             to_fix="give this user read and write permission on the file and its folder, or set `database:`",
         )
     if "Is a directory" in message:
-        return DatabaseError(f"The {where} is a folder, not a file.", to_fix="set `database:` to the path of a file")
+        return folder_error(path)
     if _LOG_OF_ANOTHER in message:
         return DatabaseCorruptionError(
             f"The {where} and its log {path or ''}.wal do not belong together: {_first_line(message)}",
@@ -86,6 +86,12 @@ def known_database_error(message: str, path: Path | None) -> DatabaseError | Non
             "builds a new one",
         )
     return None
+
+
+def folder_error(path: Path | None) -> DatabaseError:
+    """Return the error for a folder that stands where a database should."""
+    where = f"database {path}" if path is not None else "database"
+    return DatabaseError(f"The {where} is a folder, not a file.", to_fix="set `database:` to the path of a file")
 
 
 def refuse_other_database(path: Path) -> None:

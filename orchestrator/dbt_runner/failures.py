@@ -40,7 +40,8 @@ def raise_for_failures(
     if len(failures) > SHOWN:
         lines.append(f"… and {len(failures) - SHOWN} more failed.")
     if skipped:
-        lines.append(f"{skipped} nodes that depend on it were skipped.")
+        they = "1 node that depends on it was" if skipped == 1 else f"{skipped} nodes that depend on it were"
+        lines.append(f"{they} skipped.")
     text, own_remedy, remedy = "\n".join(lines).partition("To fix: ")
     if failures[0].resource_type == "seed" and UNQUOTED in (failures[0].message or "") and "'" in str(project_dir):
         remedy = "move the project to a folder without ' in its path: dbt-duckdb cannot load seeds from there"

@@ -17,6 +17,7 @@ from orchestrator.dbt_runner.settings import Answer, DbtSettings, Request
 from orchestrator.events import Emit, Event, ignore
 from orchestrator.exceptions import DbtProcessError, DbtTimeoutError
 from orchestrator.timing import Deadline
+from orchestrator.wording import plural
 
 SOFT_STOP_SECONDS = 1.2
 POLL_SECONDS = 0.25
@@ -114,7 +115,7 @@ class DbtProcess:
                 if deadline.expired():
                     self.stop()
                     raise DbtTimeoutError(
-                        f"{what} did not end within {deadline.timeout:g} seconds and was stopped.",
+                        f"{what} did not end within {plural(deadline.timeout or 0.0, 'second')} and was stopped.",
                         timeout=deadline.timeout or 0.0,
                     )
         except (EOFError, ConnectionError) as error:

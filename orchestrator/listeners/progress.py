@@ -42,6 +42,7 @@ from orchestrator.events import (
 from orchestrator.listeners.status_line import StatusLine
 from orchestrator.listeners.year_table import YearTable
 from orchestrator.timing import stopwatch
+from orchestrator.wording import plural
 
 DONE, FAILED, WARNED = ("✓", "green"), ("✗", "red"), ("!", "yellow")
 STEP_WIDTH = 17
@@ -128,7 +129,7 @@ class Progress:
             seconds = (event.at - self._dbt_started.at).total_seconds()
         self._dbt_started = None
         self._idle()
-        self._step_line("start dbt", seconds, f"{event.nodes} nodes parsed")
+        self._step_line("start dbt", seconds, f"{plural(event.nodes, 'node')} parsed")
 
     def _lock(self, event: LockWaited | LockAcquired) -> None:
         if isinstance(event, LockAcquired):
@@ -190,7 +191,8 @@ class Progress:
     def _further(self, event: Event) -> None:
         match event:
             case YearsPurged():
-                rows = f"{event.rows:,} rows of {event.from_year} and later from {len(event.tables)} tables"
+                tables = plural(len(event.tables), "table")
+                rows = f"{plural(event.rows, 'row')} of {event.from_year} and later from {tables}"
                 self._step_line("purge", event.seconds, rows)
             case RunResumed():
                 self._line(Text(f"going on at {event.stage} of {event.year}: what comes before it is done"), *DONE)

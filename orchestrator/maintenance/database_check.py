@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,14 @@ from pathlib import Path
 from orchestrator.dbt_runner.catalog import RelationName
 from orchestrator.dbt_runner.project import ProjectFacts
 from orchestrator.exceptions import DatabaseError, DatabaseLockedError, OrchestratorError
-from orchestrator.maintenance.diagnosis import Diagnosis, from_error, note, plural, problem, size, well
+from orchestrator.maintenance.diagnosis import Diagnosis, from_error, note, problem, size, well
 from orchestrator.maintenance.scan import scan_database
 from orchestrator.pipeline.ledger import is_ledger, ledger_version, read_built_tables, read_ledger
-from orchestrator.self_healing.initialization_state import TableFinding
+from orchestrator.self_healing.initialization_state import TableFinding, heal_advice
 from orchestrator.self_healing.table_checker import DatabaseReader
 from orchestrator.timing import stopwatch
+from orchestrator.wording import plural
 
-HEAL = "run `orchestrator init`; `simulate` does it by itself"
 RESTORE = (
     "restore a backup, or run `orchestrator init --recreate`, which moves the file aside and builds a new one; "
     "what is readable can still be copied out of it"
@@ -39,18 +40,28 @@ class FoundRelation:
     kind: str
 
 
-def check_file(path: Path) -> list[Diagnosis]:
-    """Look at the database file from outside."""
+def check_file(path: Path, *, simulates: bool) -> list[Diagnosis]:
+    """Look at the database file from outside; ``simulates`` when the project has years to run."""
     if not path.exists():
-        return [problem("database", "there is no database yet", HEAL, subject=str(path))]
+        return [problem("database", "there is no database yet", heal_advice(simulates=simulates), subject=str(path))]
     if not path.is_file():
         remedy = "set `database:` to the path of a file"
         return [problem("database", "is a folder, not a file", remedy, subject=str(path))]
-    locked = [str(place) for place in (path, path.resolve().parent) if not os.access(place, os.W_OK)]
+    locked = [place for place in (path, path.resolve().parent) if not os.access(place, os.W_OK)]
     if locked:
-        remedy = f"give this user write permission on it: chmod u+w '{locked[0]}'"
-        return [problem("database", f"{' and '.join(locked)} may not be written", remedy, subject=str(path))]
+        said = f"{' and '.join(map(str, locked))} may not be written"
+        return [problem("database", said, _to_write(locked), subject=str(path))]
     return [well("database", f"{path}, {size(path.stat().st_size)}")]
+
+
+def _to_write(locked: list[Path]) -> str:
+    """Say how places that may not be written come to be writable."""
+    if os.statvfs(locked[0]).f_flag & os.ST_RDONLY:
+        return "it is on a read-only file system: mount that for writing, or set `database:` to a place on another one"
+    places = shlex.join(map(str, locked))
+    if all(place.stat().st_uid == os.geteuid() for place in locked):
+        return f"give yourself write permission: chmod u+w {places}"
+    return f"let their owner give this user write permission on {places}, or set `database:` to another place"
 
 
 def scan_file(path: Path, busy: Callable[[str], None]) -> list[Diagnosis]:
@@ -88,14 +99,15 @@ def check_ledger(reader: DatabaseReader, database: str) -> list[Diagnosis]:
     return [well("ledger", f"layout {layout}" if layout else "none yet; the first repair or run lays it out")]
 
 
-def check_tables(findings: tuple[TableFinding, ...], required: int) -> list[Diagnosis]:
+def check_tables(findings: tuple[TableFinding, ...], required: int, *, simulates: bool) -> list[Diagnosis]:
     """Turn what the table checker found into diagnoses."""
     if not required:
         return [well("tables", "the project requires none")]
     if not findings:
         return [well("tables", f"{plural(required, 'required table')} ready")]
+    remedy = heal_advice(simulates=simulates)
     return [
-        problem("tables", f"{f.problem.value}: {f.detail}", HEAL, subject=f"{f.table.tier.value} {f.table.name}")
+        problem("tables", f"{f.problem.value}: {f.detail}", remedy, subject=f"{f.table.tier.value} {f.table.name}")
         for f in findings
     ]
 
@@ -122,7 +134,9 @@ def leftover_relations(relations: list[FoundRelation], facts: ProjectFacts | Non
         match = LEFTOVER.fullmatch(name.name)
         if match is not None:
             base = RelationName(name.database, name.schema, match.group(1))
-            found.append(_leftover(relation, base, keeps_rows=match.group(2) == "backup" and base not in there))
+            keeps_rows = match.group(2) == "backup" and base not in there
+            rebuilt = facts is None or base in built
+            found.append(_leftover(relation, base, keeps_rows=keeps_rows, rebuilt=rebuilt))
         elif facts is not None and _is_orphan(name, facts):
             orphans.append(name.name)
     if orphans:
@@ -148,16 +162,35 @@ def without_rows(relations: list[FoundRelation], facts: ProjectFacts) -> list[Fo
     return found
 
 
-def _leftover(relation: FoundRelation, base: RelationName, *, keeps_rows: bool) -> Diagnosis:
+def undecided(relations: list[FoundRelation], facts: ProjectFacts) -> tuple[str, ...]:
+    """Say which relations are called like dbt's leftovers and are not to be dropped unasked, and why."""
+    built = {node.relation for node in facts.nodes}
+    droppable = without_rows(relations, facts)
+    found = []
+    for relation in relations:
+        name, match = relation.name, LEFTOVER.fullmatch(relation.name.name)
+        if match is None or name in built or relation in droppable:
+            continue
+        if RelationName(name.database, name.schema, match.group(1)) in built:
+            why = f"{match.group(1)} itself is not there, so it may hold its only rows"
+        else:
+            why = f"nothing in this project builds {match.group(1)}, so it may be somebody's own"
+        found.append(f"{relation.kind} {name.name}: {why}")
+    return tuple(found)
+
+
+def _leftover(relation: FoundRelation, base: RelationName, *, keeps_rows: bool, rebuilt: bool) -> Diagnosis:
     name = RelationName("", relation.name.schema, relation.name.name).quoted()
     subject = f"{relation.kind} {relation.name.name}"
     if keeps_rows:
         said = f"left by a dbt command that was killed; {base.name} itself is not there, so it may hold its only rows"
         return problem("leftovers", said, f'alter {relation.kind} {name} rename to "{base.name}"', subject=subject)
     said = f"left by a dbt command that was killed while it built {base.name}"
-    return problem(
-        "leftovers", said, f"drop {relation.kind} {name}; building {base.name} anew does it, too", subject=subject
-    )
+    remedy = f"drop {relation.kind} {name}"
+    if rebuilt:
+        return problem("leftovers", said, f"{remedy}; building {base.name} anew does it, too", subject=subject)
+    said = f"called like what is {said}, which nothing in this project builds"
+    return problem("leftovers", said, f"{remedy}, if it is nobody's own", subject=subject)
 
 
 def _is_orphan(name: RelationName, facts: ProjectFacts) -> bool:

@@ -81,12 +81,3 @@ def size(count: int) -> str:
             break
         amount, unit = amount / 1000, larger
     return f"{count} bytes" if unit == "bytes" else f"{amount:,.1f} {unit}"
-
-
-def plural(count: int, word: str) -> str:
-    """Say how many there are.
-
-    >>> plural(1, "table"), plural(2000, "row")
-    ('1 table', '2,000 rows')
-    """
-    return f"{count:,} {word}{'' if count == 1 else 's'}"

@@ -20,7 +20,8 @@ from orchestrator.maintenance.database_check import (
     scan_file,
     unexamined,
 )
-from orchestrator.maintenance.diagnosis import Diagnosis, Report, Status, from_error, note, plural, problem, well
+from orchestrator.maintenance.diagnosis import Diagnosis, Report, Status, from_error, note, problem, well
+from orchestrator.maintenance.history_check import check_history
 from orchestrator.maintenance.registry_check import check_registry
 from orchestrator.maintenance.surroundings import (
     check_disk,
@@ -35,9 +36,11 @@ from orchestrator.pipeline_orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.registry import configured_tables, required_tables
 from orchestrator.self_healing.table_checker import DatabaseReader, TableExistenceChecker
 from orchestrator.timing import stopwatch
+from orchestrator.wording import plural
 
 CHECKS = (
-    "versions", "profile", "parse", "registry", "database", "locks", "scan", "ledger", "tables", "leftovers", "disk",
+    "versions", "profile", "parse", "registry", "database", "locks", "scan", "ledger", "tables", "leftovers",
+    "history", "disk",
 )  # fmt: skip
 
 
@@ -79,6 +82,7 @@ class _Examination:
     ) -> None:
         self._orchestrator = orchestrator
         self._config = orchestrator.config
+        self._simulates = orchestrator.config.simulation is not None
         self._runner = orchestrator.runner
         self._tell = tell
         self._busy = busy
@@ -96,6 +100,8 @@ class _Examination:
             self._busy("asking dbt what the selectors match")
             self._add(check_registry(self._config, self._runner, project.facts))
         self._database(project, folders)
+        self._busy("looking at the run history")
+        self._add(check_history(self._config))
         self._busy("looking at the disk")
         path = self._path(project)
         self._add(check_disk(path.parent if path is not None else self._config.root, path))
@@ -163,7 +169,7 @@ class _Examination:
         if project.mismatch is not None:
             return [from_error("database", project.mismatch)]
         if path is not None:
-            return check_file(path)
+            return check_file(path, simulates=self._simulates)
         assert project.facts is not None
         return [well("database", f"{project.facts.adapter}, as the profile says; it has no file")]
 
@@ -207,7 +213,7 @@ class _Examination:
             configured = tuple(t for t in configured if facts.buildable(t.selector) or facts.buildable(t.name))
         try:
             checker = TableExistenceChecker(required_tables(facts, configured), facts, lambda: nullcontext(reader))
-            return check_tables(checker.findings(), len(checker.required))
+            return check_tables(checker.findings(), len(checker.required), simulates=self._simulates)
         except OrchestratorError as error:
             return [failed("tables", error, explained=self._has_problem("registry", "scan", "ledger"))]
 

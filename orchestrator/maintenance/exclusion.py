@@ -17,6 +17,7 @@ from orchestrator.maintenance.files import beside, remove_folder
 from orchestrator.maintenance.folders import KEEPING, UNFINISHED, abandoned
 from orchestrator.maintenance.journal import JOURNAL, Journal
 from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase
+from orchestrator.wording import plural
 
 LEFTOVERS = (JOURNAL, beside(Path(JOURNAL)).name, f"{UNFINISHED}*", f"{KEEPING}*")
 
@@ -51,7 +52,7 @@ def locked(place: Path, timeout: float) -> Iterator[None]:
         place.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
-        waited = f"has been at the backups in {place} for {timeout:g} seconds" if timeout else f"is at {place}"
+        waited = f"has been at the backups in {place} for {plural(timeout, 'second')}" if timeout else f"is at {place}"
         raise DatabaseLockedError(
             f"Another process {waited}.", to_fix=f"wait for it, or find it with `fuser {place / '.lock'}`"
         ) from error

@@ -12,7 +12,7 @@ from orchestrator.dbt_runner.catalog import DuckDBReader, RelationName
 from orchestrator.events import Emit
 from orchestrator.exceptions import DatabaseLockedError, OrchestratorError
 from orchestrator.maintenance.backup import copy_all
-from orchestrator.maintenance.database_check import FoundRelation, relations_of, without_rows
+from orchestrator.maintenance.database_check import FoundRelation, relations_of, undecided, without_rows
 from orchestrator.maintenance.surroundings import dead_folders
 from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase, shown_name
 from orchestrator.pipeline_orchestrator import PipelineOrchestrator
@@ -38,7 +38,9 @@ def mend(orchestrator: PipelineOrchestrator, *, emit: Emit) -> Mended:
     left: list[str] = []
     for what, work in (("folders", _folders), ("notes of locks", _note), ("tables", partial(_relations, emit=emit))):
         try:
-            done += work(orchestrator)
+            mended = work(orchestrator)
+            done += mended.done
+            left += mended.left
         except DatabaseLockedError:
             raise
         except (OrchestratorError, OSError) as error:
@@ -47,35 +49,39 @@ def mend(orchestrator: PipelineOrchestrator, *, emit: Emit) -> Mended:
     return Mended(tuple(done), tuple(left))
 
 
-def _folders(orchestrator: PipelineOrchestrator) -> list[str]:
+def _folders(orchestrator: PipelineOrchestrator) -> Mended:
     done = []
     for folder in dead_folders(orchestrator.runner.settings.cache_dir):
         shutil.rmtree(folder)
         done.append(f"removed {folder}, left by a dbt process that is gone")
-    return done
+    return Mended(tuple(done), ())
 
 
-def _note(orchestrator: PipelineOrchestrator) -> list[str]:
+def _note(orchestrator: PipelineOrchestrator) -> Mended:
     mutex = orchestrator.mutex
     if mutex.abandoned_note() is None:
-        return []
+        return Mended((), ())
     with mutex.held(orchestrator.config.self_healing.lock_timeout_seconds):  # its release removes the note
-        return [f"removed {mutex.note.path}, left by a process that is gone"]
+        return Mended((f"removed {mutex.note.path}, left by a process that is gone",), ())
 
 
-def _relations(orchestrator: PipelineOrchestrator, emit: Emit) -> list[str]:
+def _relations(orchestrator: PipelineOrchestrator, emit: Emit) -> Mended:
     facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
     path = facts.database_path
     if path is None or not path.is_file():
-        return []
+        return Mended((), ())
     orchestrator.runner.release()
     with orchestrator.mutex.held(orchestrator.config.self_healing.lock_timeout_seconds):
         with DuckDBReader(path) as reader:
-            leftovers = without_rows(relations_of(reader), facts)
-        return _drop(orchestrator, path, leftovers, emit) if leftovers else []
+            relations = relations_of(reader)
+        leftovers = without_rows(relations, facts)
+        done = _drop(orchestrator, path, leftovers, emit) if leftovers else ()
+        return Mended(done, undecided(relations, facts))
 
 
-def _drop(orchestrator: PipelineOrchestrator, path: Path, leftovers: list[FoundRelation], emit: Emit) -> list[str]:
+def _drop(
+    orchestrator: PipelineOrchestrator, path: Path, leftovers: list[FoundRelation], emit: Emit
+) -> tuple[str, ...]:
     root = orchestrator.config.root
     backups_dir(root).mkdir(parents=True, exist_ok=True)
     database = WorkspaceDatabase(shown_name(path, root), DUCKDB, path)
@@ -85,8 +91,8 @@ def _drop(orchestrator: PipelineOrchestrator, path: Path, leftovers: list[FoundR
         orchestrator.runner.execute(statements)
     finally:
         orchestrator.runner.release()
-    done = [f"made backup {backup.name}"]
-    return done + [f"dropped {one.kind} {one.name.name}, left by a dbt command that was killed" for one in leftovers]
+    dropped = (f"dropped {one.kind} {one.name.name}, left by a dbt command that was killed" for one in leftovers)
+    return (f"made backup {backup.name}", *dropped)
 
 
 def _local(name: RelationName) -> str:

@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING
 from orchestrator.config import backups_dir
 from orchestrator.dbt_runner.database_errors import known_database_error
 from orchestrator.events import Emit, ignore
-from orchestrator.exceptions import BackupError, DatabaseError, OrchestratorError
+from orchestrator.exceptions import BackupError, DatabaseError, DatabaseLockedError, OrchestratorError
 from orchestrator.maintenance.backup import copy_all
 from orchestrator.maintenance.exclusion import alone
 from orchestrator.maintenance.files import flush_file, flush_folder
+from orchestrator.maintenance.history_check import history_version
 from orchestrator.maintenance.journal import JOURNAL, LAYING, STAGED, Journal, Swap, take_back
 from orchestrator.maintenance.saving import missing
-from orchestrator.maintenance.workspace import DUCKDB, POSTGRESQL, WorkspaceDatabase
+from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase
 from orchestrator.pipeline.ledger import LAYOUTS, SCHEMA, ledger_version, upgrade_statements
-from orchestrator.storage.head import HEAD, VERSION_TABLE
+from orchestrator.storage.head import HEAD
 from orchestrator.storage.initialization import ensure_initialized
 from orchestrator.timing import step
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 MIGRATED, TO_MIGRATE, CURRENT = "migrated", "to be migrated", "already current"
 FAILED, SKIPPED = "failed and restored", "skipped: no database"
+REFUSED, IN_USE = "not begun", "in use"
 OLD, NEW = "old", "new"
 TABLES_SQL = """
 select schema_name, table_name from duckdb_tables() where not internal and not temporary and database_name = '{name}'
@@ -59,7 +61,10 @@ order by all
 
 @dataclass(frozen=True)
 class Migration:
-    """What became of one database; ``changes`` are what was, or would be, done; ``backup`` is what was made before."""
+    """What became of one database; ``changes`` are what was, or would be, done; ``backup`` is what was made before.
+
+    ``error`` says why nothing was begun, or what failed.
+    """
 
     database: str
     outcome: str
@@ -81,8 +86,10 @@ def migrate_databases(
 
     ``dry_run`` says what would be done and changes no byte.
 
+    One that another program has open is told as ``IN_USE``.
+
     Raises:
-        DatabaseLockedError: a run, or another program, has a database.
+        DatabaseLockedError: a run has a database, or another process is at the backups.
     """
     there = [database for database in databases if not missing(database)]
     if dry_run:
@@ -101,18 +108,19 @@ def _preview(database: WorkspaceDatabase) -> Migration:
     try:
         changes = _needed(database)
     except OrchestratorError as error:
-        return Migration(database.name, FAILED, error=str(error))
+        return _not_begun(database, error)
     return Migration(database.name, TO_MIGRATE if changes else CURRENT, changes)
 
 
 def _migrate(database: WorkspaceDatabase, root: Path, emit: Emit) -> Migration:
-    changes: tuple[str, ...] = ()
-    backup = None
     try:
         changes = _needed(database)
         if not changes:
             return Migration(database.name, CURRENT)
         backup = copy_all([database], root, reason=f"before migrating {database.name}", emit=emit).name
+    except (OrchestratorError, OSError, sqlite3.Error) as error:
+        return _not_begun(database, error)
+    try:
         if database.kind == DUCKDB:
             assert database.path is not None
             _migrate_file(database.path, backups_dir(root) / JOURNAL, emit)
@@ -125,13 +133,17 @@ def _migrate(database: WorkspaceDatabase, root: Path, emit: Emit) -> Migration:
     return Migration(database.name, MIGRATED, changes, backup)
 
 
+def _not_begun(database: WorkspaceDatabase, error: Exception) -> Migration:
+    return Migration(database.name, IN_USE if isinstance(error, DatabaseLockedError) else REFUSED, error=str(error))
+
+
 def _needed(database: WorkspaceDatabase) -> tuple[str, ...]:
     """Say what a database lacks; nothing is written."""
     if database.kind == DUCKDB:
         assert database.path is not None
         return _needed_by_file(database.path)
-    version = _history_version(database)
-    return () if version == HEAD else (f"run history: schema {version} to {HEAD}",)
+    version = history_version(database)
+    return () if version == HEAD else (f"run history: schema {version or 'none'} to {HEAD}",)
 
 
 def _needed_by_file(path: Path) -> tuple[str, ...]:
@@ -150,27 +162,6 @@ def _needed_by_file(path: Path) -> tuple[str, ...]:
     if storage != newest:
         changes.append(f"storage: {storage} to {newest}")
     return tuple(changes)
-
-
-def _history_version(database: WorkspaceDatabase) -> str | None:
-    if database.kind == POSTGRESQL:
-        from orchestrator.storage.engine import opened, read_url
-        from orchestrator.storage.failures import told
-        from orchestrator.storage.schema import version_of
-
-        assert database.url is not None
-        url = read_url(database.url)
-        with told(url), opened(url) as engine, engine.connect() as server:
-            return version_of(server)
-    assert database.path is not None
-    try:
-        # Where there is no log, SQLite is kept from making one: it would stay behind.
-        still = "" if Path(f"{database.path}-wal").exists() else "&immutable=1"
-        with closing(sqlite3.connect(f"{database.path.as_uri()}?mode=ro{still}", uri=True)) as connection:
-            row = connection.execute(f"select version_num from {VERSION_TABLE}").fetchone()
-    except sqlite3.Error as error:
-        raise DatabaseError(f"The run history {database.path} cannot be read: {error}.") from error
-    return None if row is None else str(row[0])
 
 
 def _migrate_file(link: Path, file: Path, emit: Emit) -> None:

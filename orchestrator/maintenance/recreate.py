@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.dbt_runner.catalog import catalog_of_rows
-from orchestrator.dbt_runner.database_errors import known_database_error
+from orchestrator.dbt_runner.database_errors import folder_error, known_database_error
 from orchestrator.events import DatabaseSetAside, Emit, ignore
 from orchestrator.exceptions import ConfigurationError, DatabaseError, DatabaseLockedError, DatabasePermissionError
 from orchestrator.pipeline_orchestrator import PipelineOrchestrator
@@ -32,7 +32,7 @@ def recreate_database(orchestrator: PipelineOrchestrator, *, emit: Emit = ignore
     Raises:
         ConfigurationError: the database is no file.
         DatabaseLockedError: somebody holds the mutex, or has the file open.
-        DatabaseError: the file cannot be moved, or the new one cannot be built.
+        DatabaseError: it is a folder, the file cannot be moved, or the new one cannot be built.
         InitializationError: the new one cannot be built; the old one stays where it was moved.
     """
     database = database_file(orchestrator)
@@ -49,9 +49,15 @@ def database_file(orchestrator: PipelineOrchestrator) -> Path:
 
     Raises:
         ConfigurationError: it works on a server.
+        DatabaseError: a folder has its name.
     """
-    if orchestrator.config.database_path is not None:
-        return orchestrator.config.database_path
+    database = orchestrator.config.database_path or _file_of_profile(orchestrator)
+    if database.is_dir():
+        raise folder_error(database)
+    return database
+
+
+def _file_of_profile(orchestrator: PipelineOrchestrator) -> Path:
     facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
     if facts.database_path is None:
         raise ConfigurationError(
@@ -79,8 +85,11 @@ def set_aside(database: Path) -> Path | None:
     Raises:
         DatabaseLockedError: another process has the file open.
         DatabasePermissionError: the file may not be opened, or its folder not be written.
+        DatabaseError: it is a folder.
     """
     file = database.resolve()
+    if file.is_dir():
+        raise folder_error(database)
     logs = [log for log in dict.fromkeys((_log_of(file), _log_of(database))) if log.exists()]
     if not file.exists() and not logs:
         return None

@@ -8,9 +8,10 @@ from orchestrator.config import SimulationConfig
 from orchestrator.dbt_runner.project import ProjectFacts
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.exceptions import ConfigurationError, OrchestratorError
-from orchestrator.maintenance.diagnosis import Diagnosis, from_error, note, plural, problem, well
+from orchestrator.maintenance.diagnosis import Diagnosis, from_error, note, problem, well
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
 from orchestrator.self_healing.registry import FOUNDATION_TAG, configured_tables, node_of, required_tables
+from orchestrator.wording import plural
 
 
 def check_registry(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> list[Diagnosis]:

@@ -65,7 +65,8 @@ def save(database: WorkspaceDatabase, folder: Path, root: Path, number: int, *, 
         if isinstance(error, sqlite3.Error):
             raise DatabaseError(
                 f"The {database.name} {database.path} cannot be copied: {error}.",
-                to_fix="restore a backup of it: `orchestrator backup list`",
+                to_fix="restore a backup of it (`orchestrator backup list`); or move it away, with its -wal, and "
+                "`orchestrator runs import` fills a new one from var/runs",
             ) from error
         raise
 

@@ -15,7 +15,8 @@ import yaml
 from orchestrator.dbt_runner.settings import DbtSettings
 from orchestrator.lock_note import LockHolder
 from orchestrator.locking import DatabaseMutex
-from orchestrator.maintenance.diagnosis import Diagnosis, note, plural, problem, size, well
+from orchestrator.maintenance.diagnosis import Diagnosis, note, problem, size, well
+from orchestrator.wording import plural
 
 LEAST_PYTHON = (3, 11)
 # (package, at least, below), as pyproject.toml has it.

@@ -36,7 +36,7 @@ def databases_of(config: SimulationConfig, profile_database: Path | None = None)
         WorkspaceDatabase(shown_name(path, config.root), DUCKDB, path) for path in dict.fromkeys(filter(None, files))
     ]
     if config.storage.enabled:
-        found.append(_history(config))
+        found.append(history_of(config))
     return tuple(found)
 
 
@@ -55,7 +55,8 @@ def chosen(databases: Iterable[WorkspaceDatabase], wanted: Path | None) -> tuple
     return found or (WorkspaceDatabase(path.name, DUCKDB, path),)
 
 
-def _history(config: SimulationConfig) -> WorkspaceDatabase:
+def history_of(config: SimulationConfig) -> WorkspaceDatabase:
+    """Return the run history that a configuration names, whether it exists or not."""
     scheme, slashes, path = config.storage_url.partition(":///")
     if scheme.partition("+")[0] == "sqlite":
         file = Path(unquote(path.partition("?")[0])) if slashes and path not in ("", ":memory:") else None

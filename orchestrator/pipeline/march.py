@@ -15,6 +15,7 @@ from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
 from orchestrator.pipeline.workflow import Stage, StageResult, YearResult
 from orchestrator.timing import stopwatch, utc_now
+from orchestrator.wording import plural
 
 YEARS_BETWEEN_OPENINGS = 5
 """An open DuckDB file holds more memory year by year; closing it gives that back, and costs 20 ms."""
@@ -109,7 +110,7 @@ class March:
         except DbtTimeoutError as error:
             failure = error.message
             raise StageTimeoutError(
-                f"Stage {stage.name} of {year} did not end within {error.timeout:g} seconds and was stopped.",
+                f"Stage {stage.name} of {year} did not end within {plural(error.timeout, 'second')} and was stopped.",
                 to_fix=f"raise timeout_seconds of stage {stage.name}, and run again",
             ) from error
         except BaseException as error:

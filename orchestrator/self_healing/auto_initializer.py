@@ -40,6 +40,7 @@ from orchestrator.self_healing.initialization_state import (
 from orchestrator.self_healing.registry import node_of, required_tables
 from orchestrator.self_healing.table_checker import DatabaseReader, TableExistenceChecker
 from orchestrator.timing import Deadline, step, utc_now
+from orchestrator.wording import plural
 
 logger = logging.getLogger(__name__)
 
@@ -248,8 +249,9 @@ class AutoInitializer:
     def _verify(self, findings: Sequence[TableFinding]) -> None:
         if findings:
             wrong = "; ".join(f"{f.table.name} {f.detail}" for f in findings[:5])
+            which = f"{plural(len(findings), 'required table')} {'is' if len(findings) == 1 else 'are'}"
             raise InitializationError(
-                f"After the repair {len(findings)} required tables are still not ready: {wrong}.",
+                f"After the repair {which} still not ready: {wrong}.",
                 step="verify",
                 tables=[finding.table.name for finding in findings],
                 to_fix="look at the models named here: they ran without an error and did not give what is promised",
@@ -263,8 +265,8 @@ class AutoInitializer:
         except DbtTimeoutError as error:
             shown = ", ".join(tables[:5]) + (" …" if len(tables) > 5 else "")
             raise InitializationTimeoutError(
-                f"The initialization did not end within {deadline.timeout or 0:g} seconds; it was stopped in step "
-                f"{name}{f' ({shown})' if shown else ''}. No half table stands, and the database is free.",
+                f"The initialization did not end within {plural(deadline.timeout or 0.0, 'second')}; it was stopped in "
+                f"step {name}{f' ({shown})' if shown else ''}. No half table stands, and the database is free.",
                 step=name,
                 tables=tables,
                 to_fix="give it more time with --timeout or self_healing.timeout_seconds, and run again",

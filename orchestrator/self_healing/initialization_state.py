@@ -38,6 +38,15 @@ class Problem(str, Enum):
     STALE = "stale"
 
 
+def heal_advice(*, simulates: bool) -> str:
+    """Say what heals a required table; ``simulates`` when the project has years to run.
+
+    >>> heal_advice(simulates=False)
+    'run `orchestrator init`'
+    """
+    return "run `orchestrator init`" + ("; `simulate` does it by itself" if simulates else "")
+
+
 @dataclass(frozen=True)
 class RequiredTable:
     """A table that must be ready before the first year; ``selector`` is the dbt selector that builds it.

@@ -34,10 +34,22 @@ SQLITE: tuple[Known, ...] = (
         "free some space there",
     ),
     (
-        ("readonly database", "unable to open database file", "permission denied"),
+        (
+            "readonly database",
+            "read-only file system",
+            "unable to open database file",
+            "permission denied",
+            "operation not permitted",
+        ),
         StoragePermissionError,
         "cannot be opened for writing",
         "give yourself the right to write the file and its folder, or name another place in storage.url",
+    ),
+    (
+        ("no such file or directory", "not a directory", "file exists", "file name too long"),
+        StoragePermissionError,
+        "cannot be made there",
+        "name a place in storage.url where a folder can be made",
     ),
     (
         ("database is locked",),
@@ -107,12 +119,12 @@ def told(url: URL) -> Iterator[None]:
     except StorageError:
         raise  # some of them are OSErrors, too
     except DBAPIError as error:
-        raise _known(url, str(error.orig)) from error
+        raise storage_error(url, str(error.orig)) from error
     except SQLAlchemyError as error:
         reason = error.orig if isinstance(error, StatementError) and error.orig is not None else error
-        raise _known(url, str(reason)) from error
+        raise storage_error(url, str(reason)) from error
     except OSError as error:
-        raise _known(url, f"{error.strerror or error}: {error.filename or ''}") from error
+        raise storage_error(url, f"{error.strerror or error}: {error.filename or ''}") from error
 
 
 def shown(url: URL) -> str:
@@ -125,7 +137,8 @@ def shown(url: URL) -> str:
     )
 
 
-def _known(url: URL, message: str) -> StorageError:
+def storage_error(url: URL, message: str) -> StorageError:
+    """Return the error that a database's message stands for."""
     words = message.lower()
     for texts, kind, what, to_fix in SQLITE if url.get_backend_name() == "sqlite" else POSTGRESQL:
         if any(text in words for text in texts):

@@ -27,6 +27,16 @@ def version_of(connection: Connection) -> str | None:
     found = None
     if VERSION_TABLE in there:
         found = connection.execute(sa.text(f"select version_num from {VERSION_TABLE}")).scalar()
+    return known_version(None if found is None else str(found), there)
+
+
+def known_version(found: str | None, there: set[str]) -> str | None:
+    """Return the version that was ``found`` in a database with the tables ``there``, None where there is no schema.
+
+    Raises:
+        StorageVersionError: it is newer than this program.
+        StorageCorruptionError: a table is gone, or the tables are those of another program.
+    """
     if found is None:
         foreign = sorted(there & set(TABLES[HEAD]))
         if foreign:
@@ -41,13 +51,13 @@ def version_of(connection: Connection) -> str | None:
             f"{HEAD}.",
             to_fix="use the newer version of the orchestrator that wrote it",
         )
-    gone = sorted(set(TABLES[str(found)]) - there)
+    gone = sorted(set(TABLES[found]) - there)
     if gone:
         raise StorageCorruptionError(
             f"The run history lacks its table {gone[0]}.",
             to_fix="put a backup in its place, or remove it: `orchestrator runs import` fills a new one from var/runs",
         )
-    return str(found)
+    return found
 
 
 def upgrade(connection: Connection) -> None:

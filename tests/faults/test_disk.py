@@ -263,7 +263,7 @@ def test_a_damaged_file_is_recreated(ground: Ground) -> Steps:
     broken = ground.database.read_bytes()[:100_000]
     ground.database.write_bytes(broken)
     yield ground("simulate")
-    assert ground("init", "--recreate").exit_code == 0
+    assert ground("init", "--recreate", "--yes").exit_code == 0
     assert [path.read_bytes() for path in ground.asides()] == [broken]
 
 

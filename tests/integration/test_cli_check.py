@@ -169,6 +169,8 @@ def test_a_project_that_is_no_simulation_is_checked(tmp_path: Path) -> None:
     tables = json.loads(told.out)["tables"]
     assert {table["name"] for table in tables} == {"orders", "stg_orders", "revenue"}
     assert "start dbt" in told.err
+    said = Cli(tmp_path / "plain", tmp_path)("check", "--config", "orchestrator.yaml").out
+    assert said.endswith("To fix: run `orchestrator init --config orchestrator.yaml`\n"), "it has no years to simulate"
 
 
 def test_advice_acts_on_the_same_database(lakes: Cli) -> None:

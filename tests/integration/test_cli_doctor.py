@@ -18,7 +18,7 @@ __all__ = ["healed_home", "lakes"]
 
 CHECKS = [
     *("versions", "profile", "parse", "registry", "database", "locks"),
-    *("scan", "ledger", "tables", "leftovers", "disk"),
+    *("scan", "ledger", "tables", "leftovers", "history", "disk"),
 ]
 
 
@@ -89,6 +89,43 @@ def test_a_problem_is_told_with_its_remedy(lakes: Cli) -> None:
     assert 'To fix: drop table "main"."lake_level__dbt_tmp"' in told.out
     assert told.out.endswith("2 problems were found.\n")
     assert lakes("doctor", "-q") == Told(3, "", "")
+
+
+def test_remedies_act_on_what_was_examined(lakes: Cli, tmp_path: Path) -> None:
+    """Commands in them carry the options that doctor was given; a configuration of the environment is left to it."""
+    junk = tmp_path / "t.duckdb"
+    junk.write_bytes(b"not a database" * 999)
+    options = ("--set", "vars.note=1 2", "--database", str(junk))
+    told = lakes("doctor", *options, env={"ORCHESTRATOR_CONFIG": "config/simulation.yaml"})
+    assert told.exit_code == 3
+    assert f"`orchestrator init --recreate --set 'vars.note=1 2' --database {junk}`" in told.out
+    told = lakes("doctor", "--json", *options, "--config", "config/simulation.yaml")
+    remedy = diagnoses(told, "problem")["scan"]["remedy"]
+    assert f"--recreate --config config/simulation.yaml --set 'vars.note=1 2' --database {junk}`" in remedy
+
+
+def test_a_history_that_cannot_be_read(lakes: Cli) -> None:
+    """It is a problem, and what the remedy says helps; a simulation meanwhile names no run that is not in it."""
+    history = lakes.root / "var" / "orchestrator.db"
+    history.write_bytes(b"junk\n" * 100)
+    told = lakes("doctor", "--json")
+    assert told.exit_code == 3
+    problems = diagnoses(told, "problem")
+    assert problems.keys() == {"history"}
+    assert f"The run history {history} is not a SQLite database" in problems["history"]["detail"]
+    assert "`orchestrator runs import`" in problems["history"]["remedy"]
+    assert history.read_bytes() == b"junk\n" * 100
+    done = lakes("simulate", "2000", "--config", "config/simulation.yaml")
+    assert done.exit_code == 0 and "orchestrator runs show" not in done.out
+    assert done.err.startswith("warning: This run is missing")
+    assert "`orchestrator runs import --config config/simulation.yaml`" in done.err
+    refused = lakes("backup", "create")
+    assert refused.exit_code == 1 and "move it away, with its -wal, and `orchestrator runs import`" in refused.err
+    history.rename(history.with_name("junk.db"))
+    assert lakes("runs", "import").exit_code == 0
+    healed = lakes("doctor", python=["-X", "importtime"])
+    assert healed.exit_code == 0 and "✓ history    var/orchestrator.db, " in healed.out
+    assert "sqlalchemy" not in healed.err
 
 
 def test_a_configuration_that_does_not_load_is_an_error(lakes: Cli) -> None:
@@ -195,6 +232,7 @@ def test_a_project_that_is_no_simulation(tmp_path: Path) -> None:
     told = cli("doctor", "--config", "orchestrator.yaml", "--json")
     assert told.exit_code == 3
     assert diagnoses(told, "problem").keys() == {"database"}
+    assert diagnoses(told, "problem")["database"]["remedy"] == "run `orchestrator init --config orchestrator.yaml`"
     assert cli("init", "--config", "orchestrator.yaml").exit_code == 0
     healed = cli("doctor", "--config", "orchestrator.yaml", "--json")
     assert healed.exit_code == 0, healed.out

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from tests.integration.cli_project import REQUIRED, Cli, healed_home, interrupt, lakes
+from tests.integration.conftest import REPOSITORY
 
 __all__ = ["healed_home", "lakes"]
 
@@ -56,7 +61,7 @@ def test_recreate_moves_a_damaged_file_and_its_log_aside(lakes: Cli) -> None:
     log = lakes.database.with_name(f"{lakes.database.name}.wal")
     lakes.database.write_bytes(damaged)
     log.write_bytes(b"a log")
-    told = lakes("init", "--recreate", "--json")
+    told = lakes("init", "--recreate", "--yes", "--json")
     assert told.exit_code == 0, told.err
     (aside,) = lakes.asides()
     document = told.document()
@@ -71,7 +76,7 @@ def test_recreate_moves_a_damaged_file_and_its_log_aside(lakes: Cli) -> None:
 def test_recreate_waits_for_nobody_longer_than_allowed(lakes: Cli) -> None:
     """Another run that holds the mutex is named, exit 75, and nothing is moved."""
     with lakes.held():
-        told = lakes("init", "--recreate", "--json", "--set", "self_healing.lock_timeout_seconds=0.3")
+        told = lakes("init", "--recreate", "--yes", "--json", "--set", "self_healing.lock_timeout_seconds=0.3")
     assert told.exit_code == 75
     assert "orchestrator simulate" in told.error()["message"]
     assert f"pid {os.getpid()}" in told.err
@@ -81,10 +86,47 @@ def test_recreate_waits_for_nobody_longer_than_allowed(lakes: Cli) -> None:
 def test_recreate_refuses_a_file_that_another_program_has_open(lakes: Cli) -> None:
     """A program that would go on writing into the moved file is named, exit 75."""
     with lakes.open_elsewhere() as pid:
-        told = lakes("init", "--recreate")
+        told = lakes("init", "--recreate", "--yes")
     assert told.exit_code == 75
     assert f"pid {pid}" in told.err and "To fix:" in told.err
     assert lakes.asides() == []
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",), ("-q",)])
+def test_recreate_moves_nothing_where_nobody_can_be_asked(lakes: Cli, flags: tuple[str, ...]) -> None:
+    """Without a terminal it needs --yes, as a restore does, and ends with 2."""
+    before = lakes.database.read_bytes()
+    told = lakes("init", "--recreate", *flags)
+    assert told.exit_code == 2
+    assert "moves var/reservoir.duckdb aside" in told.err and "To fix: add --yes" in told.err
+    assert lakes.asides() == [] and lakes.database.read_bytes() == before
+
+
+@pytest.mark.parametrize("flags", [("--yes",), ("--dry-run",)])
+def test_recreate_refuses_a_folder(lakes: Cli, tmp_path: Path, flags: tuple[str, ...]) -> None:
+    """It is left where it is, with the words of every other command."""
+    folder = tmp_path / "precious"
+    folder.mkdir()
+    told = lakes("init", "--recreate", *flags, "--database", str(folder))
+    assert told.exit_code == 1
+    assert f"The database {folder} is a folder, not a file.\nTo fix: set `database:`" in told.err
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(("answer", "exit_code", "moved"), [("n", 2, 0), ("y", 0, 1)])
+def test_recreate_asks_on_a_terminal(lakes: Cli, answer: str, exit_code: int, moved: int) -> None:
+    """Only a yes moves the database; nothing else does."""
+    leader, terminal = pty.openpty()
+    os.write(leader, f"{answer}\n".encode())
+    command = [sys.executable, "-m", "orchestrator", "init", "--recreate"]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        command, cwd=lakes.root, env=environment, stdin=terminal, stdout=terminal, stderr=subprocess.PIPE, check=False
+    )
+    os.close(terminal)
+    os.close(leader)
+    assert (done.returncode, len(lakes.asides())) == (exit_code, moved), done.stderr
+    assert (b"Nothing was changed." in done.stderr) is (answer == "n")
 
 
 def test_recreate_dry_run_changes_nothing(lakes: Cli) -> None:

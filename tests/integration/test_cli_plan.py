@@ -46,6 +46,13 @@ def test_a_dry_run_is_the_plan_in_words(lakes: Cli) -> None:
     assert lakes.sql("select count(*) from lake_level") == [(0,)]
 
 
+def test_one_of_anything_is_said_as_one(lakes: Cli) -> None:
+    """One stage of one node, in one year."""
+    told = lakes("plan", "2000", "--set", "stages=[{name: flows, select: 'tag:FLOWS'}]")
+    assert told.exit_code == 0, told.err
+    assert "2000: 1 stage, 1 node\n" in told.out
+
+
 def test_the_plan_says_where_a_run_would_go_on(lakes: Cli) -> None:
     """Finished years are left out; a change begins anew and is named; ``--fresh`` plans everything."""
     assert lakes("simulate", "2000-2001").exit_code == 0

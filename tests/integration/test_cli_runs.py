@@ -129,12 +129,13 @@ def check_whole(run: dict[str, object]) -> None:
 def test_a_run_is_in_the_history_without_any_set_up(place: Cli) -> None:
     """One simulation, one completed run, with healing steps, stages, checkpoints and results."""
     place.sql("drop table rain")
-    done = place("simulate", "2000-2001")
+    done = place("simulate", "2000-2001", "--config", "config/simulation.yaml")
     assert done.exit_code == 0, done.err
     assert done.err == ""
     run = only_run(place)
     check_whole(run)
-    assert f"history   orchestrator runs show {str(run['run_id'])[:8]}" in done.out
+    command = f"orchestrator runs show {str(run['run_id'])[:8]} --config config/simulation.yaml"
+    assert f"history   {command}\n" in done.out
     assert {"check_tables", "load_seeds", "verify"} <= {str(step["name"]) for step in steps_of(run, "healing")}
     assert [step["name"] for step in steps_of(run, "start")] == ["start dbt"]
     versions, config = run["versions"], run["config"]

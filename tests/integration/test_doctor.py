@@ -19,8 +19,11 @@ import pytest
 
 from orchestrator.config import SimulationConfig
 from orchestrator.dbt_runner.catalog import DuckDBReader
+from orchestrator.events import ignore
+from orchestrator.maintenance.database_check import check_file
 from orchestrator.maintenance.diagnosis import Diagnosis, Report, Status
 from orchestrator.maintenance.doctor import CHECKS, examine
+from orchestrator.maintenance.mending import mend
 from orchestrator.maintenance.registry_check import check_registry
 from orchestrator.maintenance.scan import query_interruptibly
 from orchestrator.maintenance.surroundings import LEAST_PYTHON, NEEDED
@@ -179,6 +182,38 @@ def test_a_leftover_of_dbt(place: WarmWorkspace) -> None:
     assert diagnosis.remedy is not None and diagnosis.remedy.startswith('drop table "main"."inflow__dbt_tmp"')
     place.sql(diagnosis.remedy.partition(";")[0])
     assert examine(place.warm).healthy
+
+
+def test_a_leftover_of_nothing_that_is_known(place: WarmWorkspace) -> None:
+    """It may be somebody's own: the remedy says so and promises nothing, and --fix leaves it and says that."""
+    place.sql("create table old__dbt_tmp as select 1 as n", "alter table inflow rename to inflow__dbt_backup")
+    backup, old = found(examine(place.warm))
+    assert old.subject == "table old__dbt_tmp" and "which nothing in this project builds" in old.detail
+    assert old.remedy == 'drop table "main"."old__dbt_tmp", if it is nobody\'s own'
+    mended = mend(place.warm, emit=ignore)
+    assert mended.done == ()
+    assert mended.left == (
+        "table inflow__dbt_backup: inflow itself is not there, so it may hold its only rows",
+        "table old__dbt_tmp: nothing in this project builds old, so it may be somebody's own",
+    )
+    assert found(examine(place.warm)) == [backup, old]
+
+
+def test_a_file_on_a_read_only_disk(tmp_path: Path) -> None:
+    """No permission helps there, and none is advised."""
+    mount = ["mount", "-t", "tmpfs", "none", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not permitted here")
+    try:
+        file = tmp_path / "lakes.duckdb"
+        file.write_bytes(b"")
+        subprocess.check_call(["mount", "-o", "remount,ro", str(tmp_path)])
+        (diagnosis,) = check_file(file, simulates=True)
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    assert diagnosis.detail == f"{file} and {tmp_path} may not be written"
+    assert diagnosis.remedy is not None and "read-only file system" in diagnosis.remedy
+    assert "chmod" not in diagnosis.remedy
 
 
 def test_a_backup_that_holds_the_only_rows_is_not_to_be_dropped(place: WarmWorkspace) -> None:

@@ -255,6 +255,21 @@ def test_a_hook_for_no_stage_is_refused(warm: WarmWorkspace) -> None:
         create_orchestrator(warm.config, listeners=[5])  # type: ignore[list-item]
 
 
+def test_what_is_no_configuration_is_told_in_words_of_python(warm: WarmWorkspace) -> None:
+    """Wrong arguments are errors of this package, and send nobody to the command line."""
+    with pytest.raises(ConfigurationError, match=r"5 is no configuration\.\nTo fix: give the path of a YAML file"):
+        create_orchestrator(5)  # type: ignore[arg-type]
+    for wrong in (["a"], [5], "a"):
+        with pytest.raises(ConfigurationError, match=r"is no text of the form key\.path=value") as caught:
+            create_orchestrator(warm.config, overrides=wrong)  # type: ignore[arg-type]
+        assert "--set" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="does not exist") as caught:
+        create_orchestrator(warm.root / "nowhere.yaml")
+    assert caught.value.to_fix is not None and "or name another file (on the command line" in caught.value.to_fix
+    with pytest.raises(ConfigurationError, match="The year '2000' is no whole number"):
+        warm.warm.execute_multi_year_simulation("2000", "2001")  # type: ignore[arg-type]
+
+
 def test_healing_errors_keep_their_class_through_the_hook(warm: WarmWorkspace) -> None:
     """A healing that fails inside a run is caught as what it is, and as a HookError."""
     warm.sql("alter table lake_level add column note varchar")

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestrator.exceptions import DatabaseLockedError
+from orchestrator.exceptions import DatabaseError, DatabaseLockedError
 from orchestrator.maintenance import recreate
 from orchestrator.maintenance.recreate import set_aside
 from tests.integration.cli_project import Cli
@@ -102,9 +102,10 @@ def test_a_link_stays_and_its_target_is_moved(database: Path, tmp_path: Path) ->
     assert rows(aside) == [(1,), (2,)]
 
 
-def test_a_folder_in_its_place_is_moved_like_a_file(tmp_path: Path) -> None:
-    """Building needs the name, whatever has it now."""
+def test_a_folder_in_its_place_is_left_alone(tmp_path: Path) -> None:
+    """What somebody keeps in it is no database, whatever its name."""
     place = tmp_path / "some.duckdb"
     place.mkdir()
-    aside = set_aside(place)
-    assert aside is not None and aside.is_dir() and not place.exists()
+    with pytest.raises(DatabaseError, match="is a folder, not a file"):
+        set_aside(place)
+    assert list(tmp_path.iterdir()) == [place]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from orchestrator.maintenance.journal import JOURNAL
 from orchestrator.maintenance.migrate import (
     CURRENT,
     FAILED,
+    IN_USE,
     MIGRATED,
+    REFUSED,
     SKIPPED,
     TO_MIGRATE,
     Migration,
@@ -25,7 +28,8 @@ from orchestrator.maintenance.migrate import (
 )
 from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase
 from orchestrator.pipeline.ledger import LAYOUTS
-from orchestrator.storage.head import HEAD
+from orchestrator.storage.head import HEAD, VERSION_TABLE
+from tests.integration.cli_project import Cli
 from tests.maintenance.conftest import Shop
 from tests.maintenance.kills import count_operations, die_before
 from tests.storage.test_initialization import make_old
@@ -165,8 +169,33 @@ def test_a_damaged_database_fails_alone(old: Shop) -> None:
     old.lakes.write_bytes(old.lakes.read_bytes()[:3000])
     before = old.lakes.read_bytes()
     lakes, history = migrate(old)
-    assert (lakes.outcome, history.outcome) == (FAILED, MIGRATED)
+    assert (lakes.outcome, lakes.backup, history.outcome) == (REFUSED, None, MIGRATED)
     assert old.lakes.read_bytes() == before
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_history_of_a_newer_version_is_left_alone(old: Shop, *, dry_run: bool) -> None:
+    """Nothing goes down: no change is announced, no backup made."""
+    with closing(sqlite3.connect(old.history)) as connection:
+        connection.execute(f"update {VERSION_TABLE} set version_num = '0099'")
+        connection.commit()
+    before = old.digests()["runs"]
+    _, history = migrate(old, dry_run=dry_run)
+    assert (history.outcome, history.changes, history.backup) == (REFUSED, (), None)
+    assert history.error is not None and "schema version 0099" in history.error
+    assert "use the newer version" in history.error
+    assert old.digests()["runs"] == before
+
+
+@pytest.mark.parametrize("mode", ["read_write", "read_only"])
+def test_a_database_that_another_program_has_open(old: Shop, mode: str) -> None:
+    """It is told as in use, with the pid, and was not begun; the other one is migrated."""
+    before = old.files()["var/lakes of mine.duckdb"]
+    with Cli(old.root, old.lakes).open_elsewhere(mode) as pid:
+        lakes, history = migrate(old)
+    assert (lakes.outcome, lakes.backup, history.outcome) == (IN_USE, None, MIGRATED)
+    assert lakes.error is not None and f"pid {pid}" in lakes.error
+    assert old.files()["var/lakes of mine.duckdb"] == before
 
 
 def test_a_kill_at_every_step(old: Shop) -> None:

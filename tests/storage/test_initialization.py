@@ -25,6 +25,7 @@ from orchestrator.exceptions import (
     ConfigurationError,
     StorageCorruptionError,
     StorageError,
+    StoragePermissionError,
     StorageUnavailableError,
     StorageVersionError,
 )
@@ -347,8 +348,14 @@ def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     """Neither can a folder be made where a file is."""
     (tmp_path / "var").write_text("")
-    with pytest.raises(StorageError, match="var"):
+    with pytest.raises(StorageError, match=r"(?s)var.*To fix: name a place in storage\.url"):
         ensure_initialized(f"sqlite:///{tmp_path / 'var' / 'a.db'}")
+
+
+def test_a_folder_that_nobody_can_make() -> None:
+    """Not every place takes folders: that is told with what to do."""
+    with pytest.raises(StoragePermissionError, match=r"(?s)/proc/x/y\.db.*To fix: name a place in storage\.url"):
+        ensure_initialized("sqlite:////proc/x/y.db")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ PACKAGE = REPOSITORY / "orchestrator"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("exceptions",),
     ("events",),
-    ("timing", "masking", "processes", "database_names"),
+    ("timing", "masking", "processes", "wording", "database_names"),
     ("config_loading",),
     ("config_errors", "lock_note"),
     ("config_layers",),
@@ -37,7 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 WATCHERS = {
-    "listeners": {"events", "exceptions", "timing", "listeners"},
+    "listeners": {"events", "exceptions", "timing", "wording", "listeners"},
     "storage": {"events", "exceptions", "timing", "config", "masking", "processes", "storage"},
 }
 PRINTERS = ("cli", "__main__", "listeners.progress")

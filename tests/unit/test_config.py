@@ -367,6 +367,35 @@ def test_dates_stay_text_and_exponents_are_numbers(load: Load) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "to_fix"),
+    [
+        ("vars: {a: 1, a: 3}\n", "remove one of them."),
+        ("vars: {a: no}\n", "write false, or 'no' in quotes."),
+        ("vars:\n  1: x\n", "put it in quotes."),
+    ],
+)
+def test_what_the_file_says_twice_or_unclearly_has_a_remedy(tmp_path: Path, text: str, to_fix: str) -> None:
+    """It is the remedy of the error, and no part of its message."""
+    file = tmp_path / "simulation.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        SimulationConfig.load(file)
+    assert caught.value.to_fix == to_fix
+    assert to_fix not in caught.value.message.lower()
+
+
+def test_years_that_are_no_numbers() -> None:
+    """They are refused like every other wrong range, in the singular where it is one year."""
+    config = SimulationConfig.from_mapping(
+        {"simulation": {"start_year": 5, "end_year": 6}, "stages": [{"name": "a", "select": "b"}]}, root="."
+    )
+    with pytest.raises(ConfigurationError, match="The year '5' is no whole number"):
+        config.years("5", 6)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="The year 1 is before 5"):
+        config.years(1, 1)
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("", ["config/simulation.yaml is empty"]),
@@ -378,10 +407,10 @@ def test_dates_stay_text_and_exponents_are_numbers(load: Load) -> None:
         ("vars: {a: 1, b: 2, a: 3}\n", ["line 1", "vars.a stands twice", "first on line 1"]),
         ("vars:\n  1: x\n", ["line 2", "the key vars.1 is not text"]),
         ("vars: &v {a: *v}\n", ["vars.a contains itself"]),
-        ("vars: {a: no}\n", ["vars.a is no", "Write false, or 'no' in quotes"]),
+        ("vars: {a: no}\n", ["vars.a is no", "write false, or 'no' in quotes"]),
         (
             "hooks: [{type: pre_year, call: 'a:b', on_error: off}]\n",
-            ["hooks[0].on_error is off", "Write false"],
+            ["hooks[0].on_error is off", "write false"],
         ),
         ("vars: {zip: 01234}\n", ["vars.zip is 01234", "leading zero"]),
         ("vars: {a: !!python/object:os.system x}\n", ["line 1", "not valid YAML"]),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from orchestrator.dbt_runner.answers import cleaned
 from orchestrator.dbt_runner.failures import raise_for_failures
 from orchestrator.dbt_runner.results import DbtResult, NodeResult
 from orchestrator.exceptions import NodeFailedError
@@ -35,3 +38,14 @@ def test_a_seed_that_dbt_cannot_load(project: str, message: str, remedy: str) ->
     with pytest.raises(NodeFailedError) as caught:
         raise_for_failures(DbtResult("seed", (node,), 0.1, replayed=False), Path(project), None, None)
     assert caught.value.to_fix is not None and remedy in caught.value.to_fix
+
+
+def test_the_pointer_of_the_database_points_at_what_is_wrong() -> None:
+    """DuckDB underlines a part of the line of SQL above; dbt indents both."""
+    with pytest.raises(duckdb.Error) as caught:
+        duckdb.sql("select\n    1 as n,,\n    2 as m")
+    wrapped = "Runtime Error in model flock (models/flock.sql)\n" + textwrap.indent(str(caught.value), "  ")
+    lines = (cleaned(wrapped) or "").splitlines()
+    (pointer,) = (number for number, line in enumerate(lines) if line.strip("^ ") == "")
+    column = lines[pointer].index("^")
+    assert lines[pointer - 1][column:].startswith(",")

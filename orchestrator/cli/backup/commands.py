@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
+from orchestrator.cli.asking import ask
 from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
 from orchestrator.cli.options import (
     NO_VALUE,
@@ -23,7 +23,7 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import plain_table
-from orchestrator.exceptions import BackupDamagedError, ConfigurationError
+from orchestrator.exceptions import BackupDamagedError
 
 if TYPE_CHECKING:
     from orchestrator.config import SimulationConfig
@@ -129,7 +129,7 @@ def _create(options: CommonOptions, output: Output, *, reason: str) -> int:
     _show_databases(output, made)
     output.say()
     output.say(f"backup    {shown_path(made.folder)}")
-    output.say(f"restore   orchestrator backup restore {made.name}")
+    output.say(f"restore   {options.carried_by(f'orchestrator backup restore {made.name}')}")
     return 0
 
 
@@ -140,7 +140,7 @@ def _list(options: CommonOptions, output: Output) -> int:
     backups = list_backups(config.root)
     output.write_json({"backups": [backup_record(backup) for backup in backups]})
     if not backups:
-        output.say("No backup yet: `orchestrator backup create` makes one.")
+        output.say(options.same_workspace("No backup yet: `orchestrator backup create` makes one."))
         return 0
     table = plain_table()
     for heading in ("Backup", "Databases", "Size", "Reason"):
@@ -183,7 +183,13 @@ def _restore(options: CommonOptions, output: Output, *, name: str | None, yes: b
     backup = find_backup(config.root, name)
     only = None if options.database is None else options.database.expanduser().absolute()
     if not yes:
-        _ask(output, backup)
+        names = "what is there" if backup.metadata is None else ", ".join(one.name for one in backup.metadata.databases)
+        ask(
+            output,
+            f"Restoring {backup.name} overwrites {names}",
+            "what is there is backed up first",
+            declined="Nothing was restored.",
+        )
     with progress_for(output) as progress:
         done = restore_backup(
             backup,
@@ -197,7 +203,7 @@ def _restore(options: CommonOptions, output: Output, *, name: str | None, yes: b
     output.write_json({"restored": backup.name, "databases": done.databases, "kept": kept})
     output.say(f"Restored {', '.join(done.databases)} from {backup.name}.")
     if kept is not None:
-        output.say(f"What was there is kept; to undo: orchestrator backup restore {kept}")
+        output.say(f"What was there is kept; to undo: {options.carried_by(f'orchestrator backup restore {kept}')}")
     return 0
 
 
@@ -224,23 +230,6 @@ def workspace_databases(config: SimulationConfig) -> tuple[WorkspaceDatabase, ..
     with orchestrator_for(config, []) as orchestrator:
         facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
         return databases_of(config, facts.database_path)
-
-
-def _ask(output: Output, backup: Backup) -> None:
-    """Ask before overwriting.
-
-    Raises:
-        ConfigurationError: nobody can be asked, or the answer is no.
-    """
-    metadata = backup.metadata
-    names = ", ".join(record.name for record in metadata.databases) if metadata is not None else "what is there"
-    if output.json or not sys.stdin.isatty():
-        raise ConfigurationError(
-            f"Restoring {backup.name} overwrites {names}, and nobody can be asked.", to_fix="add --yes"
-        )
-    output.people.print(f"Restoring {backup.name} overwrites {names}; what is there is backed up first.")
-    if output.people.input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-        raise ConfigurationError("Nothing was restored.")
 
 
 def backup_record(backup: Backup) -> dict[str, object]:

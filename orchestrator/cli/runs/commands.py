@@ -157,7 +157,8 @@ def _list(
     output.write_json({"runs": [run_record(run, status, step) for run, status, step in shown]})
     if not shown:
         filtered = bool(wanted or scenario or since)
-        output.say("No such run." if filtered else "No run yet: `orchestrator simulate` makes one.")
+        none = options.same_workspace("No run yet: `orchestrator simulate` makes one.")
+        output.say("No such run." if filtered else none)
         return 0
     show_list(output, shown)
     if len(runs) > limit:
@@ -167,14 +168,14 @@ def _list(
 
 def _show(options: CommonOptions, output: Output, *, run_id: str | None) -> int:
     from orchestrator.cli.runs.records import full_record
-    from orchestrator.cli.runs.views import show_run
+    from orchestrator.cli.runs.views import LOOK_AGAIN, show_run
 
     with open_history(options) as (_, backend):
         run = find_run(backend, run_id)
         record = backend.record(run)
         status = _with_status(backend, [run])[0][1]
     output.write_json(full_record(record, status))
-    show_run(output, record, status)
+    show_run(output, record, status, advice=options.same_workspace(LOOK_AGAIN))
     return 0
 
 

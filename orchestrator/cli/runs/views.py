@@ -18,12 +18,14 @@ from orchestrator.cli.year_range import shown_years
 from orchestrator.pipeline.workflow import Summary, SummaryColumn
 from orchestrator.storage.base import CRASHED, RunRecord
 from orchestrator.timing import utc_now
+from orchestrator.wording import plural
 
 if TYPE_CHECKING:
     from orchestrator.storage.models import WorkflowRun, WorkflowStep
 
 STYLES = {"completed": "green", "failed": "red", "crashed": "red", "interrupted": "yellow", "running": "cyan"}
 MOST_LINES = 20
+LOOK_AGAIN = "`orchestrator runs import` looks at its events again"
 
 
 def show_list(output: Output, runs: Sequence[tuple[WorkflowRun, str, WorkflowStep | None]]) -> None:
@@ -50,7 +52,7 @@ def show_list(output: Output, runs: Sequence[tuple[WorkflowRun, str, WorkflowSte
     output.show(table)
 
 
-def show_run(output: Output, record: RunRecord, status: str) -> None:
+def show_run(output: Output, record: RunRecord, status: str, *, advice: str) -> None:
     """Write all of a run: what it was asked for, its steps on a line of time, what it has to show."""
     run = record.run
     title = Text.assemble((f"Run {run.id}  ", "bold"), (status, f"bold {STYLES.get(status, '')}"))
@@ -62,7 +64,7 @@ def show_run(output: Output, record: RunRecord, status: str) -> None:
     _show_outputs(output, record)
     if status == CRASHED:
         output.say()
-        output.say("Its process is gone, and no end is known; `orchestrator runs import` looks at its events again.")
+        output.say(f"Its process is gone, and no end is known; {advice}.")
     if run.error_message:
         output.say()
         output.say(Text.assemble(("Error: ", "bold red"), run.error_message))
@@ -82,9 +84,9 @@ def show_comparison(output: Output, a: WorkflowRun, b: WorkflowRun, found: Compa
     _show_differences(output, "Seconds", heads, found.seconds)
     output.say()
     if found.rows:
-        output.say(f"The rows differ first at {found.rows[0].name}; {found.same_rows} tables are equal.")
+        output.say(f"The rows differ first at {found.rows[0].name}; {_equal(found.same_rows)}.")
     elif found.same_rows:
-        output.say(f"Both left the same rows: {found.same_rows} tables are equal, stage by stage.")
+        output.say(f"Both left the same rows: {_equal(found.same_rows)}, stage by stage.")
     else:
         output.say("They have no stage in common, so their rows cannot be compared.")
 
@@ -153,3 +155,7 @@ def _value(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.2f}" if abs(value) >= 10 else f"{value:,.4g}"
+
+
+def _equal(tables: int) -> str:
+    return f"{plural(tables, 'table')} {'is' if tables == 1 else 'are'} equal"

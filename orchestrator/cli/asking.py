@@ -1,0 +1,26 @@
+"""Ask before a command takes something from its place."""
+
+from __future__ import annotations
+
+import sys
+
+from orchestrator.cli.output import Output
+from orchestrator.exceptions import ConfigurationError
+
+
+def ask(output: Output, what: str, reassurance: str, *, declined: str) -> None:
+    """Ask whether to go on, where somebody can answer; ``what`` says what would happen.
+
+    Raises:
+        ConfigurationError: nobody can be asked, or the answer is no.
+    """
+    if output.json or output.quiet or not _somebody_is_there():
+        raise ConfigurationError(f"{what}, and nobody can be asked.", to_fix="add --yes")
+    output.people.print(f"{what}; {reassurance}.")
+    if output.people.input("Go on? [y/N] ", markup=False).strip().lower() not in ("y", "yes"):
+        raise ConfigurationError(declined)
+
+
+def _somebody_is_there() -> bool:
+    """Tell whether a question would be seen and could be answered."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
