@@ -37,6 +37,7 @@ from orchestrator.pipeline.ledger import read_ledger
 from orchestrator.pipeline.march import March
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
+from orchestrator.pipeline.selectors import require_matches
 from orchestrator.pipeline.stage_history import StageHistory, StageTime
 from orchestrator.pipeline.summary import read_summary
 from orchestrator.pipeline.versions import installed_versions
@@ -222,7 +223,9 @@ class PipelineOrchestrator:
         mutex.run_id = run.run_id
         mutex.acquire(self.config.self_healing.lock_timeout_seconds)
         run.mutex = mutex
-        ledger, start = self._find_start(run, self.runner.known_facts() or self.runner.facts(), fresh=fresh)
+        facts = self.runner.known_facts() or self.runner.facts()
+        ledger, start = self._find_start(run, facts, fresh=fresh)
+        require_matches(self.config, self.runner, facts, run.plan, start.year)
         self.initializer.expendable = ledger.expendable(start)
         run.fire(HookType.PRE_SIMULATION)
         looked_at = self.runner.known_facts()

@@ -61,7 +61,7 @@ def show_plan(
     fresh: bool = False,
 ) -> int:
     """Show the plan of a run; ``needs_years`` refuses a project that is no simulation."""
-    from orchestrator.pipeline.preview import left_to_run, preview_years, with_expected  # slow to import
+    from orchestrator.pipeline.preview import left_to_run, preview_years, with_expected, without_nodes  # slow to import
     from orchestrator.pipeline.stage_history import all_known
 
     first, last = parse_range(years)
@@ -96,6 +96,8 @@ def show_plan(
     if start is not None:
         _show_start(output, start)
     _show_years(output, previews)
+    for said in without_nodes(previews):
+        output.say(Text(f"! {said}, so `simulate` would refuse to begin", "yellow"))
     show_expected(output, previews)
     return 0
 
