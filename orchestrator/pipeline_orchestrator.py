@@ -21,6 +21,7 @@ from orchestrator.events import (
     RunResumed,
     RunStarted,
     StartFound,
+    TablesLost,
     YearsPurged,
 )
 from orchestrator.exceptions import (
@@ -272,6 +273,8 @@ class PipelineOrchestrator:
             )
         if start.changed:
             self._emit(ChangesFound(at=utc_now(), changes=start.changed, from_year=start.year))
+        if start.gone:
+            self._emit(TablesLost(at=utc_now(), tables=start.gone))
         if start.resumed:
             previous = ledger.previous_run_id
             self._emit(RunResumed(at=utc_now(), year=start.year, stage=start.stage, previous_run_id=previous))
@@ -284,6 +287,8 @@ class PipelineOrchestrator:
                     rows=purge.rows,
                     tables=tuple(table.name for table in purge.tables),
                     seconds=elapsed(),
+                    years=start.removed,
+                    forgone=start.forgone,
                 )
             )
 
