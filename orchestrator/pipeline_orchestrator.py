@@ -228,13 +228,10 @@ class PipelineOrchestrator:
         ledger, start = self._find_start(run, facts, fresh=fresh)
         require_matches(self.config, self.runner, facts, run.plan, start.year)
         self.initializer.expendable = ledger.expendable(start)
-        run.fire(HookType.PRE_SIMULATION)
-        looked_at = self.runner.known_facts()
-        facts = self.runner.facts()
-        if not self._auto_initialize:
-            self._require_ready(facts)
-        elif looked_at is None or facts.nodes != looked_at.nodes:
-            self.initializer.ensure_initialized()  # the hook may have gone by a parse that is older than the project
+        try:
+            facts = self._prepare(run)
+        finally:
+            self.initializer.expendable = frozenset()
         ledger, start = self._find_start(run, facts, fresh=fresh)
         checkpoints = Checkpoints(facts, self._year_column())
         march = March(run, runner=self.runner, ledger=ledger, start=start, checkpoints=checkpoints, emit=self._emit)
@@ -255,6 +252,17 @@ class PipelineOrchestrator:
             resumed_from=start.point,
             summary=read_summary(self.runner, facts, self._year_column(), run.plan.years),
         )
+
+    def _prepare(self, run: CurrentRun) -> ProjectFacts:
+        """Call the hooks before the first year, healing among them; return the facts of the project as it is now."""
+        run.fire(HookType.PRE_SIMULATION)
+        looked_at = self.runner.known_facts()
+        facts = self.runner.facts()
+        if not self._auto_initialize:
+            self._require_ready(facts)
+        elif looked_at is None or facts.nodes != looked_at.nodes:
+            self.initializer.ensure_initialized()  # the hook may have gone by a parse that is older than the project
+        return facts
 
     def _find_start(self, run: CurrentRun, facts: ProjectFacts, *, fresh: bool) -> tuple[RunLedger, Start]:
         required = self.initializer.checker(facts).required
