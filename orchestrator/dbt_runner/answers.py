@@ -9,7 +9,8 @@ from dbt.cli.main import dbtRunnerResult
 from dbt.contracts.results import RunResult
 
 from orchestrator.dbt_runner.database_errors import known_database_error
-from orchestrator.dbt_runner.project_errors import project_error
+from orchestrator.dbt_runner.facts_cache import last_facts
+from orchestrator.dbt_runner.project_errors import missing_seed, project_error
 from orchestrator.dbt_runner.results import NodeResult
 from orchestrator.dbt_runner.settings import DbtSettings
 from orchestrator.exceptions import DbtError, DbtProjectError, OrchestratorError
@@ -60,6 +61,10 @@ def parse_error(answer: dbtRunnerResult, settings: DbtSettings, database: Path |
     if type(error) is not DbtError:
         return error
     message = cleaned(str(answer.exception)) or "dbt gave no reason"
+    known = last_facts(settings)
+    lost = None if known is None else missing_seed(message, settings.project_dir, known)
+    if lost is not None:
+        return lost
     node = getattr(answer.exception, "node", None)  # dbt's own errors carry the node where they know it
     file = getattr(node, "original_file_path", None)
     return project_error(message, settings.project_dir, settings.effective_profiles_dir(), file)
