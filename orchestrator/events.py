@@ -188,12 +188,17 @@ class HookFinished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class YearsPurged(Event):
-    """Signals that rows of ``from_year`` and later were removed before they are built again."""
+    """Signals that rows of ``from_year`` and later were removed before they are built again.
+
+    ``years`` are the simulated years that went with them, ``forgone`` those that this run does not simulate again.
+    """
 
     from_year: int
     rows: int
     tables: tuple[str, ...]
     seconds: float
+    years: tuple[int, ...] = ()
+    forgone: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +228,13 @@ class ChangesFound(Event):
 
     changes: tuple[str, ...]
     from_year: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablesLost(Event):
+    """Signals that tables do not exist any more that finished stages built, so that these stages are run again."""
+
+    tables: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

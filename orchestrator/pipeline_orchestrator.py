@@ -21,6 +21,7 @@ from orchestrator.events import (
     RunResumed,
     RunStarted,
     StartFound,
+    TablesLost,
     YearsPurged,
 )
 from orchestrator.exceptions import (
@@ -37,6 +38,7 @@ from orchestrator.pipeline.ledger import read_ledger
 from orchestrator.pipeline.march import March
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
+from orchestrator.pipeline.selectors import require_matches
 from orchestrator.pipeline.stage_history import StageHistory, StageTime
 from orchestrator.pipeline.summary import read_summary
 from orchestrator.pipeline.versions import installed_versions
@@ -222,15 +224,14 @@ class PipelineOrchestrator:
         mutex.run_id = run.run_id
         mutex.acquire(self.config.self_healing.lock_timeout_seconds)
         run.mutex = mutex
-        ledger, start = self._find_start(run, self.runner.known_facts() or self.runner.facts(), fresh=fresh)
+        facts = self.runner.known_facts() or self.runner.facts()
+        ledger, start = self._find_start(run, facts, fresh=fresh)
+        require_matches(self.config, self.runner, facts, run.plan, start.year)
         self.initializer.expendable = ledger.expendable(start)
-        run.fire(HookType.PRE_SIMULATION)
-        looked_at = self.runner.known_facts()
-        facts = self.runner.facts()
-        if not self._auto_initialize:
-            self._require_ready(facts)
-        elif looked_at is None or facts.nodes != looked_at.nodes:
-            self.initializer.ensure_initialized()  # the hook may have gone by a parse that is older than the project
+        try:
+            facts = self._prepare(run)
+        finally:
+            self.initializer.expendable = frozenset()
         ledger, start = self._find_start(run, facts, fresh=fresh)
         checkpoints = Checkpoints(facts, self._year_column())
         march = March(run, runner=self.runner, ledger=ledger, start=start, checkpoints=checkpoints, emit=self._emit)
@@ -252,6 +253,17 @@ class PipelineOrchestrator:
             summary=read_summary(self.runner, facts, self._year_column(), run.plan.years),
         )
 
+    def _prepare(self, run: CurrentRun) -> ProjectFacts:
+        """Call the hooks before the first year, healing among them; return the facts of the project as it is now."""
+        run.fire(HookType.PRE_SIMULATION)
+        looked_at = self.runner.known_facts()
+        facts = self.runner.facts()
+        if not self._auto_initialize:
+            self._require_ready(facts)
+        elif looked_at is None or facts.nodes != looked_at.nodes:
+            self.initializer.ensure_initialized()  # the hook may have gone by a parse that is older than the project
+        return facts
+
     def _find_start(self, run: CurrentRun, facts: ProjectFacts, *, fresh: bool) -> tuple[RunLedger, Start]:
         required = self.initializer.checker(facts).required
         carried = tuple(node_of(table, facts) for table in required if table.tier is TableTier.STATE)
@@ -269,6 +281,8 @@ class PipelineOrchestrator:
             )
         if start.changed:
             self._emit(ChangesFound(at=utc_now(), changes=start.changed, from_year=start.year))
+        if start.gone:
+            self._emit(TablesLost(at=utc_now(), tables=start.gone))
         if start.resumed:
             previous = ledger.previous_run_id
             self._emit(RunResumed(at=utc_now(), year=start.year, stage=start.stage, previous_run_id=previous))
@@ -281,6 +295,8 @@ class PipelineOrchestrator:
                     rows=purge.rows,
                     tables=tuple(table.name for table in purge.tables),
                     seconds=elapsed(),
+                    years=start.removed,
+                    forgone=start.forgone,
                 )
             )
 

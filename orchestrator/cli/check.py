@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from orchestrator.config import SimulationConfig
     from orchestrator.dbt_runner.project import ProjectFacts
     from orchestrator.dbt_runner.runner import DbtRunner
+    from orchestrator.exceptions import InitializationError
     from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding
+    from orchestrator.self_healing.table_checker import DatabaseReader, TableExistenceChecker
 
 FOUND = 3
 
@@ -63,8 +65,12 @@ def _check(options: CommonOptions, output: Output) -> int:
     )
     _show(output, look.required, findings)
     where = shown_path(look.database)
-    advice = options.same_workspace(heal_advice(simulates=config.simulation is not None))
-    output.say(_verdict(len(look.required), len(findings), where, advice))
+    if look.refused is not None:
+        output.say(look.refused.message)
+    advice = heal_advice(simulates=config.simulation is not None)
+    if look.refused is not None and look.refused.to_fix is not None:
+        advice = look.refused.to_fix
+    output.say(_verdict(len(look.required), len(findings), where, options.same_workspace(advice)))
     if not config.hooks:
         nothing_is_left()
     return FOUND if findings else 0
@@ -73,6 +79,7 @@ def _check(options: CommonOptions, output: Output) -> int:
 class _Look(NamedTuple):
     required: tuple[RequiredTable, ...]
     findings: tuple[TableFinding, ...]
+    refused: InitializationError | None
     database: Path | None
 
 
@@ -87,7 +94,10 @@ def _look(config: SimulationConfig, output: Output) -> _Look:
 
     def look(runner: DbtRunner, facts: ProjectFacts) -> _Look:
         checker = table_checker(config, runner, facts)
-        return _Look(checker.required, checker.findings(), facts.database_path)
+        with checker.open() as reader:
+            findings = checker.findings_in(reader)
+            refused = _refusal(checker, findings, reader) if findings else None
+        return _Look(checker.required, findings, refused, facts.database_path)
 
     quick = dbt_runner(config)
     known = quick.known_facts()
@@ -95,6 +105,14 @@ def _look(config: SimulationConfig, output: Output) -> _Look:
         return look(quick, known)
     with progress_for(output) as progress, ended(dbt_runner(config, fan_out([progress]))) as runner:
         return look(runner, runner.facts())
+
+
+def _refusal(
+    checker: TableExistenceChecker, findings: tuple[TableFinding, ...], reader: DatabaseReader
+) -> InitializationError | None:
+    from orchestrator.self_healing.planning import refusal  # a healthy look plans nothing
+
+    return refusal(checker, findings, reader)
 
 
 def _row(table: RequiredTable, finding: TableFinding | None) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import NOTHING, plain_table
-from orchestrator.cli.year_range import shown_years
+from orchestrator.listeners.words import shown_years
 
 if TYPE_CHECKING:
     from orchestrator.pipeline.preview import YearPreview

@@ -23,7 +23,8 @@ from orchestrator.cli.options import (
     VerboseOption,
 )
 from orchestrator.cli.output import Output
-from orchestrator.cli.year_range import parse_range, shown_years
+from orchestrator.cli.year_range import parse_range
+from orchestrator.listeners.words import not_again, shown_years
 from orchestrator.wording import plural
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def show_plan(
     fresh: bool = False,
 ) -> int:
     """Show the plan of a run; ``needs_years`` refuses a project that is no simulation."""
-    from orchestrator.pipeline.preview import left_to_run, preview_years, with_expected  # slow to import
+    from orchestrator.pipeline.preview import left_to_run, preview_years, with_expected, without_nodes  # slow to import
     from orchestrator.pipeline.stage_history import all_known
 
     first, last = parse_range(years)
@@ -83,10 +84,11 @@ def show_plan(
             "database": config.database_path,
             "healing": healing_record(healing),
             "resumed_from": None if start is None else start.point,
-            "changes": () if start is None else start.changed,
+            "changes": () if start is None else (*start.changed, *_gone(start)),
             "expected_seconds": all_known(preview.expected_seconds for preview in previews) if previews else None,
             "years": [_year_record(preview) for preview in previews],
         }
+        | ({"removes": start.removed} if start is not None and start.removed else {})
     )
     span = f" for {shown_years(wanted)}" if wanted else ""
     output.say(Text(f"Plan{span} · scenario {config.scenario} · {shown_path(config.database_path)}", "bold"))
@@ -97,6 +99,8 @@ def show_plan(
     if start is not None:
         _show_start(output, start)
     _show_years(output, previews)
+    for said in without_nodes(previews):
+        output.say(Text(f"! {said}, so `simulate` would refuse to begin", "yellow"))
     show_expected(output, previews)
     return 0
 
@@ -138,10 +142,22 @@ def _show_start(output: Output, start: Start) -> None:
         output.say(f"\nStarts at {start.year} again, because since the last run")
         for change in start.changed:
             output.say(f"  {change}")
+    if start.gone:
+        output.say("\nFinished stages are run again, because since the last run")
+        for gone in _gone(start):
+            output.say(f"  {gone}")
     for loss in start.losses:
         output.say(f"\nRows are gone: {loss.words()}.")
     if start.resumed:
         output.say(f"\nGoes on at {start.stage} of {start.year}: what comes before it is done.")
+    if start.removed:
+        output.say(f"\nRemoves first what the database holds of {shown_years(start.removed)}.")
+    if start.forgone:
+        output.say(Text(f"! {not_again(start.forgone)}", "yellow"))
+
+
+def _gone(start: Start) -> tuple[str, ...]:
+    return tuple(f"table {name} is gone" for name in start.gone)
 
 
 def _show_years(output: Output, previews: Sequence[YearPreview]) -> None:

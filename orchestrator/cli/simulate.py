@@ -36,8 +36,9 @@ from orchestrator.cli.plan import show_plan
 from orchestrator.cli.records import simulation_record
 from orchestrator.cli.summary import show_summary
 from orchestrator.cli.time_table import show_time_spent
-from orchestrator.cli.year_range import parse_range, shown_years
+from orchestrator.cli.year_range import parse_range
 from orchestrator.listeners.time_spent import TimeSpent
+from orchestrator.listeners.words import shown_years
 from orchestrator.storage.initialization import is_ready
 
 

@@ -31,14 +31,3 @@ def parse_range(text: str | None) -> tuple[int | None, int | None]:
             f"RANGE is {text!r}, but its last year is before its first.", to_fix=f"write {last}-{first}"
         )
     return first, last
-
-
-def shown_years(years: tuple[int, ...]) -> str:
-    """Return years as a person would write them.
-
-    >>> shown_years((2025, 2026, 2027)), shown_years((2025, 2027))
-    ('2025–2027', '2025, 2027')
-    """
-    if len(years) > 1 and years[-1] - years[0] == len(years) - 1:
-        return f"{years[0]}–{years[-1]}"
-    return ", ".join(map(str, years))

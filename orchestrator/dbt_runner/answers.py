@@ -11,7 +11,8 @@ from dbt.contracts.graph.nodes import ManifestNode
 from dbt.contracts.results import RunResult
 
 from orchestrator.dbt_runner.database_errors import known_database_error
-from orchestrator.dbt_runner.project_errors import project_error
+from orchestrator.dbt_runner.facts_cache import last_facts
+from orchestrator.dbt_runner.project_errors import missing_seed, project_error
 from orchestrator.dbt_runner.results import NodeResult
 from orchestrator.dbt_runner.seed_files import seed_trouble
 from orchestrator.dbt_runner.settings import DbtSettings
@@ -75,6 +76,10 @@ def parse_error(
     message = cleaned(str(answer.exception)) or "dbt gave no reason"
     if "Semantic Manifest validation failed" in message:
         message = "\n".join([message, *(cleaned(text) or "" for text in errors)])
+    known = last_facts(settings)
+    lost = None if known is None else missing_seed(message, settings.project_dir, known)
+    if lost is not None:
+        return lost
     node = getattr(answer.exception, "node", None)  # dbt's own errors carry the node where they know it
     file = getattr(node, "original_file_path", None)
     return project_error(message, settings.project_dir, settings.effective_profiles_dir(), file)

@@ -44,6 +44,16 @@ def cached_facts(settings: DbtSettings) -> ProjectFacts | None:
     return None if kept is None else kept[1]
 
 
+def last_facts(settings: DbtSettings) -> ProjectFacts | None:
+    """Return the facts of the last parse whatever has changed since; None where there was none that can be read."""
+    try:
+        path = _path(settings)
+        state = path.stat()
+        return _read(path, state.st_mtime_ns, state.st_ino)[1]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def cached_parse(settings: DbtSettings) -> KeptParse | None:
     """Return the last parse; None as for :func:`cached_facts`.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Set
 from pathlib import Path
 
 from orchestrator.dbt_runner.database_errors import known_database_error
@@ -10,13 +12,20 @@ from orchestrator.dbt_runner.results import DbtResult, NodeResult
 from orchestrator.exceptions import NodeFailedError, TestFailedError
 
 SHOWN = 5
+_MISSING_VAR = re.compile(r"Required var '([^']+)' not found in config")
 UNQUOTED = "unterminated string literal"
 
 
 def raise_for_failures(
-    result: DbtResult, project_dir: Path, facts: ProjectFacts | None, failures_dir: Path | None
+    result: DbtResult,
+    project_dir: Path,
+    facts: ProjectFacts | None,
+    failures_dir: Path | None,
+    year_vars: Set[str] = frozenset(),
 ) -> None:
     """Raise what the failed nodes of ``result`` amount to; return when there are none.
+
+    ``year_vars`` are the variables that the configuration supplies with the year.
 
     Raises:
         DatabaseError: the message speaks of the database file itself.
@@ -45,9 +54,22 @@ def raise_for_failures(
     text, own_remedy, remedy = "\n".join(lines).partition("To fix: ")
     if failures[0].resource_type == "seed" and UNQUOTED in (failures[0].message or "") and "'" in str(project_dir):
         remedy = "move the project to a folder without ' in its path: dbt-duckdb cannot load seeds from there"
+    elif not own_remedy and (missing := _MISSING_VAR.search(failures[0].message or "")) is not None:
+        remedy = _supply(missing[1], project_dir / failures[0].file, facts, year_vars)
     elif not own_remedy:
         remedy = f"correct {project_dir / failures[0].file} and run again"
     raise NodeFailedError(text.strip(), nodes=unique_ids, to_fix=remedy)
+
+
+def _supply(name: str, file: Path, facts: ProjectFacts | None, year_vars: Set[str]) -> str:
+    """Say how a variable that a model misses is supplied: it may be the year under another name."""
+    year = next(iter(year_vars), None)
+    if year is not None and facts is not None and not any(node.uses_year for node in facts.nodes):
+        return (
+            f"set simulation.year_var to {name} in the configuration: it supplies the year as {year}, which no model "
+            "reads"
+        )
+    return f"supply {name} under `vars:` in the configuration, or give var('{name}') a default in {file}"
 
 
 def _one(node: NodeResult, project_dir: Path) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import yaml
 
+from orchestrator.dbt_runner.project import ProjectFacts
 from orchestrator.exceptions import DbtProjectError
 
 _FILE = re.compile(r"\(([^()\s]+\.(?:sql|yml|yaml|csv|py))\)")
+_NOT_FOUND = re.compile(r"(?P<what>\w+ '[^']+' \([^)]*\)) depends on a node named '(?P<name>[^']+)'")
 _WRAPPING = ("Runtime Error", "Compilation Error", "Parsing Error", "Syntax error near line", "Raw Error:")
 
 
@@ -50,6 +52,21 @@ def project_error(message: str, project_dir: Path, profiles_dir: Path, changed: 
         f"The dbt project {project_dir} does not parse: {told}"
         + (f"\nThe file is {where}." if named is None and file_name is not None else ""),
         to_fix=f"correct {where} and run again",
+    )
+
+
+def missing_seed(message: str, project_dir: Path, last: ProjectFacts) -> DbtProjectError | None:
+    """Return the error for a name that was a seed when the project was parsed ``last``, and whose file is gone.
+
+    None where dbt's ``message`` does not miss a name, or that was no seed.
+    """
+    found = _NOT_FOUND.search(message)
+    seed = None if found is None else next((s for s in last.seeds() if s.name == found["name"]), None)
+    if found is None or seed is None or (project_dir / seed.file).exists():
+        return None
+    return DbtProjectError(
+        f"The seed file {project_dir / seed.file} is missing: {found['what']} reads {seed.name}, which was a seed.",
+        to_fix=f"restore {project_dir / seed.file}, or take ref('{seed.name}') out of what reads it",
     )
 
 

@@ -273,7 +273,8 @@ class DbtRunner:
     def _invoke(self, request: Invoke, timeout: float | None) -> DbtResult:
         self._command = request.command
         result = self._ask(request, f"dbt {request.command}", timeout, DbtResult)
-        raise_for_failures(result, self.settings.project_dir, self._facts, self.failures_dir)
+        settings = self.settings
+        raise_for_failures(result, settings.project_dir, self._facts, self.failures_dir, settings.year_vars)
         return result
 
     def _ask(self, request: Request, what: str, timeout: float | None, kind: type[T]) -> T:

@@ -35,11 +35,13 @@ from orchestrator.events import (
     StageStarted,
     StepFinished,
     StepStarted,
+    TablesLost,
     YearFinished,
     YearsPurged,
     YearStarted,
 )
 from orchestrator.listeners.status_line import StatusLine
+from orchestrator.listeners.words import purged
 from orchestrator.listeners.year_table import YearTable
 from orchestrator.timing import stopwatch
 from orchestrator.wording import plural
@@ -109,6 +111,8 @@ class Progress:
                 self._years = YearTable(event.stages, event.years, self._console)
             case YearStarted() | YearFinished() | StageStarted() | StageFinished() | RunFinished():
                 self._year(event)
+            case YearsPurged() | RunResumed() | ChangesFound() | TablesLost() | RowsLost():
+                self._start(event)
             case _:
                 self._further(event)
 
@@ -188,19 +192,24 @@ class Progress:
             case _:
                 pass
 
-    def _further(self, event: Event) -> None:
+    def _start(self, event: YearsPurged | RunResumed | ChangesFound | TablesLost | RowsLost) -> None:
         match event:
             case YearsPurged():
-                tables = plural(len(event.tables), "table")
-                rows = f"{plural(event.rows, 'row')} of {event.from_year} and later from {tables}"
-                self._step_line("purge", event.seconds, rows)
+                said = purged(event.rows, event.from_year, len(event.tables), event.years, event.forgone)
+                self._step_line("purge", event.seconds, said)
             case RunResumed():
                 self._line(Text(f"going on at {event.stage} of {event.year}: what comes before it is done"), *DONE)
             case ChangesFound():
-                self._changes(event)
+                self._changes(f"starting at {event.from_year} again, because since the last run", event.changes)
+            case TablesLost():
+                gone = tuple(f"table {name} is gone" for name in event.tables)
+                self._changes("finished stages are run again, because since the last run", gone)
             case RowsLost():
                 held = f"{event.table} holds {event.found:,} rows of {event.year}; {event.expected:,} were there"
                 self._line(Text(f"{held} when it ended, so {event.year} is simulated again"), *WARNED)
+
+    def _further(self, event: Event) -> None:
+        match event:
             case DatabaseSetAside():
                 self._line(Text(f"moved {_short(event.database)} to {_short(event.moved_to)}"), *DONE)
             case HookStarted() if event.name != HEALING_HOOK:
@@ -214,13 +223,13 @@ class Progress:
             case _:
                 pass
 
-    def _changes(self, event: ChangesFound) -> None:
-        shown = event.changes if self._detail else event.changes[:CHANGES_SHOWN]
-        self._line(Text(f"starting at {event.from_year} again, because since the last run"), *WARNED)
+    def _changes(self, what_follows: str, changes: tuple[str, ...]) -> None:
+        shown = changes if self._detail else changes[:CHANGES_SHOWN]
+        self._line(Text(what_follows), *WARNED)
         for change in shown:
             self._line(Text(f"    {change}"))
-        if len(event.changes) > len(shown):
-            self._line(Text(f"    and {len(event.changes) - len(shown)} more (-v shows them)"))
+        if len(changes) > len(shown):
+            self._line(Text(f"    and {len(changes) - len(shown)} more (-v shows them)"))
 
     def _hook(self, event: HookFinished) -> None:
         if event.name == HEALING_HOOK:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.dbt_runner.catalog import RelationName
 from orchestrator.dbt_runner.project import ProjectFacts
-from orchestrator.exceptions import DatabaseError, DatabaseLockedError, OrchestratorError
+from orchestrator.exceptions import DatabaseError, DatabaseLockedError, InitializationError, OrchestratorError
 from orchestrator.maintenance.diagnosis import Diagnosis, from_error, note, problem, size, well
 from orchestrator.maintenance.scan import scan_database
 from orchestrator.pipeline.ledger import is_ledger, ledger_version, read_built_tables, read_ledger
+from orchestrator.pipeline.resume import Start
 from orchestrator.self_healing.initialization_state import TableFinding, heal_advice
 from orchestrator.self_healing.table_checker import DatabaseReader
 from orchestrator.timing import stopwatch
@@ -99,17 +100,46 @@ def check_ledger(reader: DatabaseReader, database: str) -> list[Diagnosis]:
     return [well("ledger", f"layout {layout}" if layout else "none yet; the first repair or run lays it out")]
 
 
-def check_tables(findings: tuple[TableFinding, ...], required: int, *, simulates: bool) -> list[Diagnosis]:
-    """Turn what the table checker found into diagnoses."""
+def check_tables(
+    findings: tuple[TableFinding, ...],
+    required: int,
+    refused: InitializationError | None = None,
+    *,
+    simulates: bool,
+) -> list[Diagnosis]:
+    """Turn what the table checker found into diagnoses; ``refused`` is why healing would not mend it."""
     if not required:
         return [well("tables", "the project requires none")]
     if not findings:
         return [well("tables", f"{plural(required, 'required table')} ready")]
-    remedy = heal_advice(simulates=simulates)
-    return [
-        problem("tables", f"{f.problem.value}: {f.detail}", remedy, subject=f"{f.table.tier.value} {f.table.name}")
-        for f in findings
+    found = []
+    for finding in findings:
+        refuses = refused is not None and finding.table.name in refused.tables
+        remedy = refused.to_fix if refused is not None and refuses else heal_advice(simulates=simulates)
+        subject = f"{finding.table.tier.value} {finding.table.name}"
+        found.append(problem("tables", f"{finding.problem.value}: {finding.detail}", remedy, subject=subject))
+    if refused is not None and not any(finding.table.name in refused.tables for finding in findings):
+        found.append(from_error("tables", refused))
+    return found
+
+
+def check_years(start: Start, told: Set[str]) -> list[Diagnosis]:
+    """Say what finished years do not hold any more, by where a run of all years would begin.
+
+    ``told`` are the names of tables of which another check tells that they are missing.
+    """
+    if start.changed:
+        return []  # all of them are built again
+    remedy = f"run `orchestrator simulate`, which goes on at {start.stage} of {start.year}"
+    if not start.resumed:
+        remedy = f"run `orchestrator simulate`, which starts at {start.year} again"
+    gone = [
+        problem("ledger", "a finished stage built it, and it is gone", remedy, subject=f"table {name}")
+        for name in start.gone
+        if name not in told
     ]
+    lost = [loss for loss in start.losses if loss.table not in start.gone]
+    return gone + [problem("ledger", loss.words(), remedy, subject=f"year {loss.year}") for loss in lost]
 
 
 def relations_of(reader: DatabaseReader) -> list[FoundRelation]:
@@ -145,6 +175,12 @@ def leftover_relations(relations: list[FoundRelation], facts: ProjectFacts | Non
         said = f"no node builds {shown}{more}, such as those of renamed models"
         found.append(note("leftovers", said, subject=plural(len(orphans), "relation")))
     return found
+
+
+def kept_as_backups(relations: list[FoundRelation]) -> set[str]:
+    """Return the names of tables of which dbt, when it was killed, left a backup."""
+    matches = [LEFTOVER.fullmatch(relation.name.name) for relation in relations]
+    return {match.group(1) for match in matches if match is not None and match.group(2) == "backup"}
 
 
 def without_rows(relations: list[FoundRelation], facts: ProjectFacts) -> list[FoundRelation]:

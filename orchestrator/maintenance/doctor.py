@@ -14,7 +14,9 @@ from orchestrator.maintenance.database_check import (
     check_file,
     check_ledger,
     check_tables,
+    check_years,
     failed,
+    kept_as_backups,
     leftover_relations,
     relations_of,
     scan_file,
@@ -33,6 +35,7 @@ from orchestrator.maintenance.surroundings import (
     told,
 )
 from orchestrator.pipeline_orchestrator import PipelineOrchestrator
+from orchestrator.self_healing.planning import refusal
 from orchestrator.self_healing.registry import configured_tables, required_tables
 from orchestrator.self_healing.table_checker import DatabaseReader, TableExistenceChecker
 from orchestrator.timing import stopwatch
@@ -194,18 +197,30 @@ class _Examination:
         try:
             with nullcontext(self._runner) if path is None else DuckDBReader(path) as reader:
                 self._add(check_ledger(reader, ledger_place))
+                relations = relations_of(reader)
                 if facts is None:
                     self._add(unexamined("the project does not parse", "tables"))
                 elif project.mismatch is not None:
                     self._add(unexamined("the profile uses another database", "tables"))
                     facts = None
                 else:
+                    self._add(self._years(facts, kept_as_backups(relations)))
                     self._add(self._tables(reader, facts))
-                return leftover_relations(relations_of(reader), facts)
+                return leftover_relations(relations, facts)
         except DatabaseError as error:
             missing = [check for check in ("ledger", "tables") if not any(d.check == check for d in self._found)]
             self._add(failed(check, error, explained=self._has_problem("scan")) for check in missing)
             return []
+
+    def _years(self, facts: ProjectFacts, told: set[str]) -> list[Diagnosis]:
+        """Compare the finished years with what the ledger says of them, where it can be read."""
+        if self._config.simulation is None or self._has_problem("registry", "scan", "ledger"):
+            return []
+        try:
+            required = {table.name for table in self._orchestrator.initializer.checker(facts).required}
+            return check_years(self._orchestrator.find_start(), required | told)
+        except OrchestratorError as error:
+            return [failed("ledger", error, explained=False)]
 
     def _tables(self, reader: DatabaseReader, facts: ProjectFacts) -> list[Diagnosis]:
         configured = configured_tables(self._config)
@@ -213,7 +228,9 @@ class _Examination:
             configured = tuple(t for t in configured if facts.buildable(t.selector) or facts.buildable(t.name))
         try:
             checker = TableExistenceChecker(required_tables(facts, configured), facts, lambda: nullcontext(reader))
-            return check_tables(checker.findings(), len(checker.required), simulates=self._simulates)
+            findings = checker.findings()
+            refused = refusal(checker, findings, reader) if findings else None
+            return check_tables(findings, len(checker.required), refused, simulates=self._simulates)
         except OrchestratorError as error:
             return [failed("tables", error, explained=self._has_problem("registry", "scan", "ledger"))]
 

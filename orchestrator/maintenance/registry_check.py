@@ -9,6 +9,7 @@ from orchestrator.dbt_runner.project import ProjectFacts
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.exceptions import ConfigurationError, OrchestratorError
 from orchestrator.maintenance.diagnosis import Diagnosis, from_error, note, problem, well
+from orchestrator.pipeline.selectors import no_match
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
 from orchestrator.self_healing.registry import FOUNDATION_TAG, configured_tables, node_of, required_tables
 from orchestrator.wording import plural
@@ -116,5 +117,4 @@ def _matches_nothing(runner: DbtRunner, command: str, select: tuple[str, ...], c
             return None
     except OrchestratorError as error:
         return f"{' '.join(select)} is refused by dbt: {' '.join(error.message.split())}"
-    kinds = {"run": "model", "test": "test", "seed": "seed", "build": "node"}
-    return f"{' '.join(select)} matches no {kinds[command]}"
+    return no_match(command, select)

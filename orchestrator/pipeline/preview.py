@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from orchestrator.config import SimulationConfig
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.pipeline.resume import Start
+from orchestrator.pipeline.selectors import no_match
 from orchestrator.pipeline.stage_history import StageHistory, all_known
 from orchestrator.pipeline.workflow import SimulationPlan, Stage
 
@@ -72,6 +73,12 @@ def left_to_run(previews: Sequence[YearPreview], start: Start) -> tuple[YearPrev
         for p in previews
         if p.year >= start.year
     )
+
+
+def without_nodes(previews: Sequence[YearPreview]) -> tuple[str, ...]:
+    """Say which stages select nothing."""
+    empty = [stage for preview in previews for stage in preview.stages if not stage.nodes]
+    return tuple(dict.fromkeys(f"stage {one.name}: {no_match(one.command, one.select)}" for one in empty))
 
 
 def with_expected(previews: Sequence[YearPreview], history: StageHistory) -> tuple[YearPreview, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from orchestrator.exceptions import YearSequenceError
 from orchestrator.pipeline.fingerprint import Components, changes, fingerprint
@@ -32,8 +33,10 @@ class Start:
     """Where a run begins.
 
     ``year`` and the name of the ``stage``; ``kept_stages`` of that year are finished, and ``kept_nodes`` (unique
-    ids) keep their rows of it. ``purge_from`` is the first year whose rows go. ``resumed`` tells whether earlier work
-    of the range is kept, ``changed`` what differs from the last run, ``losses`` what is no longer whole.
+    ids) keep their rows of it. ``purge_from`` is the first year whose rows go, ``removed`` are the simulated years that
+    go with them, and ``forgone`` those of these that the run does not build again. ``resumed`` tells whether earlier
+    work of the range is kept, ``changed`` what differs from the last run, ``losses`` what is no longer whole, ``gone``
+    the names of tables that finished stages built and that do not exist any more.
     """
 
     year: int
@@ -44,6 +47,9 @@ class Start:
     resumed: bool = False
     changed: tuple[str, ...] = ()
     losses: tuple[Loss, ...] = ()
+    gone: tuple[str, ...] = ()
+    removed: tuple[int, ...] = ()
+    forgone: tuple[int, ...] = ()
 
     @property
     def point(self) -> ResumePoint | None:
@@ -56,6 +62,7 @@ def find_start(
     ledger: Ledger,
     now: Components,
     counts: Mapping[tuple[int, str], int],
+    gone: Mapping[str, str] = MappingProxyType({}),
     *,
     fresh: bool = False,
 ) -> Start:
@@ -63,7 +70,8 @@ def find_start(
 
     It goes on at the first stage of the range that is not finished with this very fingerprint; a range that is
     finished is run anew, and so is everything with ``fresh``. ``counts`` are the rows that the carried-over tables
-    hold now, by (year, unique id), for everything in ``ledger.carried``.
+    hold now, by (year, unique id), for everything in ``ledger.carried``. ``gone`` are the names, by unique id, of what
+    finished stages built and what does not exist any more: those stages count as not finished.
 
     Raises:
         YearSequenceError: the range begins after a year that is not there, is not whole any more, or was made of
@@ -77,22 +85,31 @@ def find_start(
         for (year, node), expected in sorted(ledger.carried.items())
         if counts.get((year, node), 0) != expected
     )
-    broken = min((loss.year for loss in losses), default=None)
     if first > plan.first_year:
-        _require_before(plan, ledger, print_now, changed, losses)
+        _require_before(plan, ledger, print_now, changed, losses, gone)
     anew = Start(first, _first_stage(plan, first), _purge_from(plan, ledger, first), changed=changed, losses=losses)
-    if fresh or changed:
-        return anew
+    goes_on = None if fresh or changed else _resumed(plan, ledger, losses, gone)
+    start = replace(goes_on or anew, gone=tuple(gone.values()))
+    removed = {stage.year for stage in ledger.stages if stage.year >= start.purge_from}
+    if start.kept_stages:
+        removed.discard(start.year)
+    return replace(start, removed=tuple(sorted(removed)), forgone=tuple(sorted(removed - set(plan.years))))
+
+
+def _resumed(plan: SimulationPlan, ledger: Ledger, losses: tuple[Loss, ...], gone: Mapping[str, str]) -> Start | None:
+    """Return the first stage that is not finished where something before it is, None where a run begins anew."""
+    whole = replace(ledger, stages=tuple(stage for stage in ledger.stages if not stage.nodes & gone.keys()))
+    broken = min((loss.year for loss in losses), default=None)
     for year, stage in plan:
-        if year != broken and ledger.finished(year, stage.name) is not None:
+        if year != broken and whole.finished(year, stage.name) is not None:
             continue
         stages = [s.name for s in plan.stages_of(year)]
         kept = () if year == broken else tuple(stages[: stages.index(stage.name)])
-        if year == first and not kept:
-            return anew
-        nodes = [record.nodes for name in kept if (record := ledger.finished(year, name)) is not None]
+        if year == plan.years[0] and not kept:
+            return None
+        nodes = [record.nodes for name in kept if (record := whole.finished(year, name)) is not None]
         return Start(year, stage.name, year, kept, frozenset().union(*nodes), resumed=True, losses=losses)
-    return anew
+    return None
 
 
 def _changed(ledger: Ledger, now: Components, print_now: str) -> tuple[str, ...]:
@@ -104,7 +121,12 @@ def _changed(ledger: Ledger, now: Components, print_now: str) -> tuple[str, ...]
 
 
 def _require_before(
-    plan: SimulationPlan, ledger: Ledger, print_now: str, changed: tuple[str, ...], losses: tuple[Loss, ...]
+    plan: SimulationPlan,
+    ledger: Ledger,
+    print_now: str,
+    changed: tuple[str, ...],
+    losses: tuple[Loss, ...],
+    gone: Mapping[str, str],
 ) -> None:
     """Make sure that the year before the range is there, whole, and made of what this run is made of."""
     first, last = plan.years[0], plan.years[-1]
@@ -124,13 +146,30 @@ def _require_before(
     if not before:
         return  # years that the ledger does not know: whether their rows are there was looked at
     for year in range(plan.first_year, first):
-        unfinished = [s.name for s in plan.stages_of(year) if ledger.finished(year, s.name) is None]
-        if unfinished:
-            raise YearSequenceError(
-                f"Year {first} reads what {first - 1} left behind, and the database is finished only up to "
-                f"{year}, before stage {unfinished[0]}.",
-                to_fix=f"run `orchestrator simulate {year}-{last}`",
-            )
+        for stage in plan.stages_of(year):
+            record = ledger.finished(year, stage.name)
+            if record is None:
+                raise YearSequenceError(
+                    f"Year {first} reads what {first - 1} left behind, and {_end(plan, ledger, year, stage.name)}.",
+                    to_fix=f"run `orchestrator simulate {year}-{last}`",
+                )
+            names = [name for node, name in gone.items() if node in record.nodes]
+            if names:
+                what = f"table {names[0]} is" if len(names) == 1 else f"tables {', '.join(names)} are"
+                raise YearSequenceError(
+                    f"Year {first} cannot follow the years before it, because {what} gone, which stage {stage.name} "
+                    f"of {year} built.",
+                    to_fix=f"run `orchestrator simulate {year}-{last}`, which goes on at that stage",
+                )
+
+
+def _end(plan: SimulationPlan, ledger: Ledger, year: int, stage: str) -> str:
+    """Say where the finished years end, when ``stage`` of ``year`` is the first that is not."""
+    if any(ledger.finished(year, one.name) is not None for one in plan.stages_of(year)):
+        return f"the database is finished only up to {year}, before stage {stage}"
+    if year == plan.first_year:
+        return f"{year} is not in the database"
+    return f"the last finished year in the database is {year - 1}"
 
 
 def _purge_from(plan: SimulationPlan, ledger: Ledger, first: int) -> int:

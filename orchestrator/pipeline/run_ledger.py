@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from orchestrator.dbt_runner.catalog import Catalog, RelationName
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
@@ -74,11 +74,7 @@ class RunLedger:
         catalog = reader.catalog()
         self._ledger = ledger = read_ledger(reader, self._facts.ledger_database)
         counts = self._counts(reader, catalog, ledger)
-        gone = self._gone(catalog, ledger)
-        whole = tuple(stage for stage in ledger.stages if not stage.nodes & gone.keys())
-        start = find_start(self._plan, replace(ledger, stages=whole), self.components, counts, fresh=fresh)
-        if gone:
-            start = replace(start, changed=(*start.changed, *(f"table {name} is gone" for name in gone.values())))
+        start = find_start(self._plan, ledger, self.components, counts, self._gone(catalog, ledger), fresh=fresh)
         first, beginning = self._plan.years[0], self._plan.first_year
         if first > beginning:
             YearTables.of(self._facts, catalog, self._year_column).require_year_before(first, beginning, reader)

@@ -12,14 +12,21 @@ from orchestrator.pipeline.workflow import Summary, SummaryColumn
 def read_summary(runner: DbtRunner, facts: ProjectFacts, year_column: str, years: Sequence[int]) -> Summary | None:
     """Return the rows of ``years`` of the model with ``meta.summary``, by its labelled columns.
 
-    None where no model is marked so, or its table does not exist.
+    The year comes first, with its own label or as "Year", and as it is. None where no model is marked so, or its table
+    does not exist.
     """
     node = next((model for model in facts.models() if model.summary and model.labels), None)
     if node is None or runner.catalog().get(node.relation) is None:
         return None
-    columns = [SummaryColumn(year_column, "Year", "text")]
-    columns += [SummaryColumn(*label) for label in node.labels if label[0] != year_column]
+    columns = [SummaryColumn(*label) for label in node.labels]
+    year = next((column.label for column in columns if _same(column.name, year_column)), "Year")
+    columns = [column for column in columns if not _same(column.name, year_column)]
+    columns.insert(0, SummaryColumn(year_column, year, "text"))
     names = ", ".join(f'"{column.name}"' for column in columns)
     span = f'"{year_column}" between {years[0]} and {years[-1]}'
     rows = runner.query(f"select {names} from {node.relation.quoted()} where {span} order by 1")
     return Summary(tuple(columns), tuple(rows))
+
+
+def _same(name: str, other: str) -> bool:
+    return name.lower() == other.lower()

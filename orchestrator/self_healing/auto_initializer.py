@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from orchestrator.dbt_runner.catalog import SECONDS_TO_WAIT_FOR_OTHERS, Catalog
-from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project import ProjectFacts
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.dbt_runner.settings import Vars
 from orchestrator.events import Emit, Event, StepFinished, ignore
@@ -28,17 +28,17 @@ from orchestrator.locking import DatabaseMutex
 from orchestrator.pipeline.ledger import is_ledger, ledger_version, upgrade_statements
 from orchestrator.pipeline.ledger_writer import LedgerWriter
 from orchestrator.self_healing.database_look import open_or_name_holder, open_reader
-from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan, make_plan
+from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan
 from orchestrator.self_healing.initialization_state import (
     InitializationResult,
     InitializationState,
     InitializationStep,
-    Problem,
     RequiredTable,
     TableFinding,
 )
-from orchestrator.self_healing.registry import node_of, required_tables
-from orchestrator.self_healing.table_checker import DatabaseReader, TableExistenceChecker
+from orchestrator.self_healing.planning import plan_repair
+from orchestrator.self_healing.registry import required_tables
+from orchestrator.self_healing.table_checker import TableExistenceChecker
 from orchestrator.timing import Deadline, step, utc_now
 from orchestrator.wording import plural
 
@@ -98,8 +98,8 @@ class AutoInitializer:
         """Return what :meth:`ensure_initialized` would do now; nothing is written."""
         facts = self._runner.known_facts() or self._runner.facts()
         with open_reader(self._runner, facts) as reader:
-            findings = self.checker(facts).findings_in(reader)
-            return self._plan(facts, findings, reader)
+            checker = self.checker(facts)
+            return plan_repair(checker, checker.findings_in(reader), reader, self.expendable)
 
     def ensure_initialized(self) -> InitializationResult:
         """Bring every required table into being; return within milliseconds when nothing is wrong.
@@ -176,7 +176,7 @@ class AutoInitializer:
                 before = reader.catalog()
                 findings = checker.findings_in(reader)
                 record.detail = _told(findings, checker)
-                plan = self._plan(facts, findings, reader)
+                plan = plan_repair(checker, findings, reader, self.expendable)
         if not findings:
             return (), ()
         self._keep_what_is_replaced(plan, before)
@@ -231,20 +231,6 @@ class AutoInitializer:
             full_refresh=command.full_refresh,
             replay=self._replay and command.command == "run",
         )
-
-    def _plan(self, facts: ProjectFacts, findings: Sequence[TableFinding], reader: DatabaseReader) -> HealingPlan:
-        catalog = reader.catalog()
-
-        def holds_rows(node: NodeFacts) -> bool:
-            relation = catalog.get(node.relation)
-            if relation is None or relation.kind == "view" or node.unique_id in self.expendable:
-                return False
-            return bool(reader.query(f"select 1 from {node.relation.quoted()} limit 1"))
-
-        required = required_tables(facts, self._configured)
-        stale = [node_of(finding.table, facts) for finding in findings if finding.problem is Problem.STALE]
-        outdated = self.checker(facts).staleness(reader).outdated_ancestors(stale) if stale else set()
-        return make_plan(findings, required, facts, catalog, holds_rows, outdated)
 
     def _verify(self, findings: Sequence[TableFinding]) -> None:
         if findings:

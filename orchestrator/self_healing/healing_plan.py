@@ -181,6 +181,10 @@ def _refuse_loss(node: NodeFacts, finding: TableFinding, holds_rows: HoldsRows) 
         "is not rebuilt by itself.",
         step="check_tables",
         tables=[node.name],
-        to_fix="put its columns right by hand (alter table), or move the database aside with "
-        "`orchestrator init --recreate` and simulate again",
+        to_fix="put its columns right by hand (alter table), or "
+        + (
+            "simulate all years again: `orchestrator simulate --fresh`"
+            if finding.table.tier is TableTier.STATE
+            else "move the database aside with `orchestrator init --recreate` and simulate again"
+        ),
     )

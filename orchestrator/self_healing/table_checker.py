@@ -82,8 +82,12 @@ class TableExistenceChecker:
         Raises:
             DatabaseError: the database cannot be read.
         """
-        with self._open_database() as reader:
+        with self.open() as reader:
             return self.findings_in(reader)
+
+    def open(self) -> AbstractContextManager[DatabaseReader]:
+        """Open the database for the time of one look."""
+        return self._open_database()
 
     def findings_in(self, reader: DatabaseReader) -> tuple[TableFinding, ...]:
         """Return what is wrong as seen through an open reader."""

@@ -282,10 +282,11 @@ def test_a_profile(ground: Ground, one: Fault) -> Steps:
     ),
     Fault(
         "a stage that selects nothing",
-        1,
-        ("tag:NOTHING", "matched no node"),
+        2,
+        ("tag:NOTHING", "matches no model"),
         0,
-        "what was finished before it stays",
+        AS_IT_WAS,
+        untouched=True,
         given="stages=[{name: a, select: 'tag:NOTHING'}]",
     ),
     Fault(

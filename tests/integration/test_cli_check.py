@@ -173,6 +173,18 @@ def test_a_project_that_is_no_simulation_is_checked(tmp_path: Path) -> None:
     assert said.endswith("To fix: run `orchestrator init --config orchestrator.yaml`\n"), "it has no years to simulate"
 
 
+def test_advice_is_not_what_init_refuses(lakes: Cli) -> None:
+    """For a table that holds simulated years ``check`` says what ``init`` says, and not to run ``init``."""
+    lakes.sql("insert into lake_level values ('upper', 2000, 1)", "alter table lake_level add column note varchar")
+    told = lakes("check")
+    assert told.exit_code == 3
+    refused = lakes("init", "--json")
+    assert refused.exit_code == 1
+    assert refused.error()["message"] in told.out
+    assert f"To fix: {refused.error()['to_fix']}\n" in told.out
+    assert "run `orchestrator init`" not in told.out
+
+
 def test_advice_acts_on_the_same_database(lakes: Cli) -> None:
     """A command in a line To fix carries the options that this one was given."""
     told = lakes("check", "--scenario", "wet", "--database", "var/other lakes.duckdb")

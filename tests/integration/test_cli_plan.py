@@ -90,3 +90,15 @@ def test_the_plan_says_how_long_it_will_take(lakes: Cli) -> None:
     told = lakes("simulate", "--dry-run", "--fresh")
     assert "Expected seconds  2000  each of 2001–2002  in all\n" in told.out
     assert told.out.endswith("Start-up, healing and hooks are not known and come on top.\n")
+
+
+def test_years_that_would_go_are_told_before_and_after(lakes: Cli) -> None:
+    """A shorter range removes the years behind it: the plan says so, and so does the run."""
+    assert lakes("simulate", "2000-2002").exit_code == 0
+    assert lakes("plan", "2000", "--json").document()["removes"] == [2000, 2001, 2002]
+    told = lakes("plan", "2000")
+    assert "Removes first what the database holds of 2000–2002." in told.out
+    assert "! 2001–2002 are not simulated again" in told.out
+    done = lakes("simulate", "2000")
+    assert "24 rows of 2000 and later from 2 tables, simulated years 2000–2002; 2001–2002 are not" in done.out
+    assert "removes" not in lakes("plan", "2001", "--json").document()

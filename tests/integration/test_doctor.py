@@ -401,3 +401,31 @@ def test_the_versions_are_those_of_the_package() -> None:
         wanted = f"{package}>={'.'.join(map(str, least))}"
         assert wanted + (f",<{'.'.join(map(str, below))}" if below else "") in project["dependencies"]
     assert project["requires-python"] == f">={'.'.join(map(str, LEAST_PYTHON))}"
+
+
+@pytest.mark.parametrize(
+    ("damage", "subject", "detail"),
+    [
+        (
+            "delete from lake_level where water_year = 2001",
+            "year 2001",
+            "lake_level holds 0 rows of 2001; 2 were there",
+        ),
+        ("drop table inflow", "table inflow", "a finished stage built it, and it is gone"),
+    ],
+)
+def test_years_that_are_not_whole(place: WarmWorkspace, damage: str, subject: str, detail: str) -> None:
+    """What would keep a later year from being simulated is found, with the run that mends it."""
+    place.sql(damage)
+    diagnosis = only(examine(place.warm), "ledger")
+    assert diagnosis.subject == subject and detail in diagnosis.detail
+    begins = "goes on at flows of 2001" if "2001" in damage else "starts at 2000 again"
+    assert diagnosis.remedy == f"run `orchestrator simulate`, which {begins}"
+
+
+def test_a_repair_that_would_be_refused_is_not_promised(place: WarmWorkspace) -> None:
+    """A drifted table of simulated years is not what ``init`` mends, and the remedy says what does."""
+    place.sql("alter table lake_level add column note varchar")
+    diagnosis = only(examine(place.warm), "tables")
+    assert diagnosis.remedy is not None and "`orchestrator simulate --fresh`" in diagnosis.remedy
+    assert "orchestrator init" not in diagnosis.remedy

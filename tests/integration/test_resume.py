@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import Hook, HookContext, HookError, HookType, SimulationResult, TestFailedError, YearSequenceError
-from orchestrator.events import ChangesFound, RowsLost, RunResumed, StageFinished, YearsPurged
+from orchestrator.events import ChangesFound, RowsLost, RunResumed, StageFinished, TablesLost, YearsPurged
 from orchestrator.exceptions import ContinuityError
 from tests.integration.conftest import WarmWorkspace, Workspace
 from tests.integration.test_staleness import edit
@@ -229,6 +229,19 @@ def test_lost_rows_are_told_and_simulated_again(warm: WarmWorkspace) -> None:
     assert (result.resumed_from.year, result.resumed_from.stage) == (2001, "flows")
     losses = [event for event in warm.events if isinstance(event, RowsLost)]
     assert [(e.year, e.table, e.expected, e.found) for e in losses] == [(2001, "lake_level", 2, 1)]
+    assert warm.digests() == undisturbed
+
+
+def test_a_dropped_table_is_told_and_its_stage_run_again(warm: WarmWorkspace) -> None:
+    """The run says which table is gone and goes back to its stage; a later year alone is refused with its name."""
+    undisturbed = warm.digests()
+    warm.sql("drop table inflow")
+    with pytest.raises(YearSequenceError, match="table inflow is gone, which stage flows of 2000 built"):
+        run(warm, 2002, 2002)
+    run(warm)
+    assert [event.tables for event in warm.events if isinstance(event, TablesLost)] == [("inflow",)]
+    assert restarted(warm) == []
+    assert stages(warm)[0] == (2000, "flows")
     assert warm.digests() == undisturbed
 
 

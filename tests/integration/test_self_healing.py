@@ -139,8 +139,19 @@ def test_a_state_table_with_rows_is_not_rebuilt(warm: WarmWorkspace) -> None:
     with pytest.raises(InitializationError, match=r"lake_level.*already simulated") as caught:
         warm.warm.initializer.ensure_initialized()
     assert caught.value.tables == ("lake_level",)
-    assert "To fix:" in str(caught.value)
+    assert "`orchestrator simulate --fresh`" in str(caught.value)
     assert warm.sql("select count(*) from lake_level") == [(6,)]
+
+
+def test_a_drifted_state_table_is_built_anew_with_its_years(warm: WarmWorkspace) -> None:
+    """The remedy that the refusal names mends it: with all years simulated again, no row of it is needed."""
+    before = warm.digests()
+    warm.sql("alter table lake_level add column note varchar")
+    warm.warm.execute_multi_year_simulation(fresh=True)
+    assert warm.digests() == before
+    warm.sql("alter table lake_level add column note varchar")
+    with pytest.raises(InitializationError, match=r"lake_level.*already simulated"):
+        warm.warm.initializer.ensure_initialized()  # that these rows were expendable once is over
 
 
 def test_a_project_that_is_no_simulation_heals_too(simulated: Fresh) -> None:
@@ -263,11 +274,14 @@ def test_a_corrupt_file_is_never_touched(reservoir: Workspace) -> None:
 
 
 def test_a_missing_seed_file_is_named(reservoir: Workspace) -> None:
-    """When a seed's file is gone, the model that refs it and the name of the seed are told."""
-    (reservoir.root / "dbt" / "seeds" / "rain.csv").unlink()
+    """When a seed's file is gone, it is told, with the model that reads it: the last parse knew the seed."""
+    seed = reservoir.root / "dbt" / "seeds" / "rain.csv"
+    seed.unlink()
     with pytest.raises(DbtProjectError, match="rain") as caught:
         heal(reservoir)
     assert "stg_rain" in str(caught.value)
+    assert f"The seed file {seed} is missing" in str(caught.value)
+    assert caught.value.to_fix is not None and caught.value.to_fix.startswith(f"restore {seed}")
 
 
 def test_a_listed_seed_without_a_file_is_named(reservoir: Workspace) -> None:

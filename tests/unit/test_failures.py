@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,23 @@ from orchestrator.dbt_runner.answers import cleaned
 from orchestrator.dbt_runner.failures import raise_for_failures
 from orchestrator.dbt_runner.results import DbtResult, NodeResult
 from orchestrator.exceptions import NodeFailedError
+from tests.unit.test_healing_plan import node, project
+
+
+def failed(kind: str, name: str, message: str, file: str) -> DbtResult:
+    """Make the result of a command whose only node failed."""
+    node = NodeResult(
+        unique_id=f"{kind}.lakes.{name}",
+        name=name,
+        resource_type=kind,
+        status="error",
+        seconds=0.1,
+        rows=None,
+        message=message,
+        file=file,
+        sql=None,
+    )
+    return DbtResult(kind, (node,), 0.1, replayed=False)
 
 
 @pytest.mark.parametrize(
@@ -24,19 +42,25 @@ from orchestrator.exceptions import NodeFailedError
 )
 def test_a_seed_that_dbt_cannot_load(project: str, message: str, remedy: str) -> None:
     """The file is at fault, unless it is the quote in its path, which dbt-duckdb does not escape."""
-    node = NodeResult(
-        unique_id="seed.lakes.rain",
-        name="rain",
-        resource_type="seed",
-        status="error",
-        seconds=0.1,
-        rows=None,
-        message=message,
-        file="seeds/rain.csv",
-        sql=None,
-    )
     with pytest.raises(NodeFailedError) as caught:
-        raise_for_failures(DbtResult("seed", (node,), 0.1, replayed=False), Path(project), None, None)
+        raise_for_failures(failed("seed", "rain", message, "seeds/rain.csv"), Path(project), None, None)
+    assert caught.value.to_fix is not None and remedy in caught.value.to_fix
+
+
+@pytest.mark.parametrize(
+    ("reads_year", "year_vars", "remedy"),
+    [
+        (False, {"saison"}, "set simulation.year_var to season in the configuration: it supplies the year as saison"),
+        (True, {"saison"}, "supply season under `vars:` in the configuration, or give var('season') a default in /p/"),
+        (False, set(), "supply season under `vars:`"),
+    ],
+)
+def test_a_variable_that_nobody_supplies(reads_year: bool, year_vars: set[str], remedy: str) -> None:
+    """The configuration is at fault, above all where no model reads the year under the name that it has there."""
+    facts = project([replace(node("births"), uses_year=reads_year)], ())
+    message = "Required var 'season' not found in config:\nVars supplied to births = {}"
+    with pytest.raises(NodeFailedError) as caught:
+        raise_for_failures(failed("model", "births", message, "models/births.sql"), Path("/p"), facts, None, year_vars)
     assert caught.value.to_fix is not None and remedy in caught.value.to_fix
 
 

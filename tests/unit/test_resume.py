@@ -8,7 +8,7 @@ from orchestrator.exceptions import YearSequenceError
 from orchestrator.pipeline.fingerprint import fingerprint
 from orchestrator.pipeline.ledger import FinishedStage, Ledger, LedgerRun
 from orchestrator.pipeline.resume import Start, find_start
-from orchestrator.pipeline.workflow import SimulationPlan, Stage
+from orchestrator.pipeline.workflow import ResumePoint, SimulationPlan, Stage
 
 STAGES = (Stage("load", ("a",), first_year_only=True), Stage("events", ("b",)), Stage("state", ("c",)))
 NOW = {"var x": "1", "seed a": "aa"}
@@ -36,9 +36,18 @@ YEAR_1 = ((2025, "load"), (2025, "events"), (2025, "state"))
 YEAR_2 = ((2026, "events"), (2026, "state"))
 
 
-def start(of: Ledger, first: int = 2025, last: int = 2027, *, fresh: bool = False, **changed: int) -> Start:
-    """Find the start of a range."""
-    return find_start(plan(first, last), of, NOW, counts(of, **changed), fresh=fresh)
+def start(
+    of: Ledger,
+    first: int = 2025,
+    last: int = 2027,
+    *,
+    fresh: bool = False,
+    gone: tuple[str, ...] = (),
+    **changed: int,
+) -> Start:
+    """Find the start of a range; ``gone`` are the stages whose table was dropped."""
+    lost = {f"model.p.{stage}": f"t_{stage}" for stage in gone}
+    return find_start(plan(first, last), of, NOW, counts(of, **changed), lost, fresh=fresh)
 
 
 def test_an_empty_ledger_begins_at_the_first_stage() -> None:
@@ -84,6 +93,9 @@ def test_a_range_in_the_middle_needs_what_comes_before_it() -> None:
     with pytest.raises(YearSequenceError, match=r"up to 2026, before stage state") as caught:
         start(ledger(*YEAR_1, (2026, "events")), 2027, 2028)
     assert "simulate 2026-2028" in str(caught.value)
+    with pytest.raises(YearSequenceError, match=r"the last finished year in the database is 2026\.") as caught:
+        start(ledger(*YEAR_1, *YEAR_2), 2028, 2029)
+    assert "simulate 2027-2029" in str(caught.value)
     with pytest.raises(YearSequenceError, match=r"var x changed from 2 to 1") as caught:
         start(ledger(*YEAR_1, made_of={**NOW, "var x": "2"}), 2026)
     assert "simulate 2025-2027" in str(caught.value)
@@ -104,3 +116,25 @@ def test_years_of_another_beginning_are_purged_with_the_rest() -> None:
     """A simulation that begins later than an earlier one removes the earlier one's years, too."""
     found = start(ledger((2023, "events"), (2024, "events"), made_of={"first year": "2023"}))
     assert (found.year, found.purge_from) == (2025, 2023)
+
+
+def test_a_dropped_table_is_named_where_it_shortens_the_history() -> None:
+    """The stage that built it is run again, in the range; before the range it is named, with what to run."""
+    done = ledger(*YEAR_1, *YEAR_2)
+    found = start(done, gone=("events",))
+    assert (found.point, found.kept_stages) == (ResumePoint(2025, "events"), ("load",))
+    assert (found.gone, found.changed) == (("t_events",), ())
+    assert start(done, gone=("load",)).point is None
+    with pytest.raises(YearSequenceError, match=r"table t_state is gone, which stage state of 2025 built") as caught:
+        start(done, 2027, 2028, gone=("state",))
+    assert "simulate 2025-2028" in str(caught.value)
+
+
+def test_the_years_that_go_are_known() -> None:
+    """What is built again goes with all later years; those behind the range are not built again."""
+    done = ledger(*YEAR_1, *YEAR_2)
+    assert (start(done, 2025, 2025).removed, start(done, 2025, 2025).forgone) == ((2025, 2026), (2026,))
+    assert (start(done, 2025, 2026).removed, start(done, 2025, 2026).forgone) == ((2025, 2026), ())
+    assert start(done).removed == ()
+    assert start(ledger(*YEAR_1, (2026, "events"))).removed == ()
+    assert start(Ledger()).removed == ()

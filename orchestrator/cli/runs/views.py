@@ -14,7 +14,7 @@ from orchestrator.cli.runs.history import SHORT, shown_seconds, shown_time, year
 from orchestrator.cli.runs.records import last_stage, reached
 from orchestrator.cli.runs.timeline import show_timeline
 from orchestrator.cli.summary import NOTHING, plain_table, show_summary
-from orchestrator.cli.year_range import shown_years
+from orchestrator.listeners.words import shown_years
 from orchestrator.pipeline.workflow import Summary, SummaryColumn
 from orchestrator.storage.base import CRASHED, RunRecord
 from orchestrator.timing import utc_now

@@ -1,0 +1,47 @@
+"""Plan the repair of what was found in an open database, or say why it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+
+from orchestrator.dbt_runner.project import NodeFacts
+from orchestrator.exceptions import InitializationError
+from orchestrator.self_healing.healing_plan import HealingPlan, make_plan
+from orchestrator.self_healing.initialization_state import Problem, TableFinding
+from orchestrator.self_healing.registry import node_of
+from orchestrator.self_healing.table_checker import DatabaseReader, TableExistenceChecker
+
+
+def plan_repair(
+    checker: TableExistenceChecker,
+    findings: Sequence[TableFinding],
+    reader: DatabaseReader,
+    expendable: Set[str] = frozenset(),
+) -> HealingPlan:
+    """Return the smallest repair of ``findings``; ``expendable`` are unique ids of models whose rows nobody needs.
+
+    Raises:
+        InitializationError: it would cost the rows of simulated years.
+    """
+    facts, catalog = checker.facts, reader.catalog()
+
+    def holds_rows(node: NodeFacts) -> bool:
+        relation = catalog.get(node.relation)
+        if relation is None or relation.kind == "view" or node.unique_id in expendable:
+            return False
+        return bool(reader.query(f"select 1 from {node.relation.quoted()} limit 1"))
+
+    stale = [node_of(finding.table, facts) for finding in findings if finding.problem is Problem.STALE]
+    outdated = checker.staleness(reader).outdated_ancestors(stale) if stale else set()
+    return make_plan(findings, checker.required, facts, catalog, holds_rows, outdated)
+
+
+def refusal(
+    checker: TableExistenceChecker, findings: Sequence[TableFinding], reader: DatabaseReader
+) -> InitializationError | None:
+    """Return why a repair of ``findings`` would be refused, None where it would be made."""
+    try:
+        plan_repair(checker, findings, reader)
+    except InitializationError as error:
+        return error
+    return None
