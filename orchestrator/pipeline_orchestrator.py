@@ -47,6 +47,7 @@ from orchestrator.pipeline.workflow import (
     SimulationResult,
     outputs_of,
 )
+from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.processes import ProcessIdentity
 from orchestrator.self_healing.auto_initializer import AutoInitializer
 from orchestrator.self_healing.database_look import open_reader
@@ -225,6 +226,7 @@ class PipelineOrchestrator:
         mutex.acquire(self.config.self_healing.lock_timeout_seconds)
         run.mutex = mutex
         facts = self.runner.known_facts() or self.runner.facts()
+        require_year_read(self.config, facts)
         ledger, start = self._find_start(run, facts, fresh=fresh)
         require_matches(self.config, self.runner, facts, run.plan, start.year)
         self.initializer.expendable = ledger.expendable(start)

@@ -65,6 +65,7 @@ def show_plan(
     """Show the plan of a run; ``needs_years`` refuses a project that is no simulation."""
     from orchestrator.pipeline.preview import left_to_run, preview_years, with_expected, without_nodes  # slow to import
     from orchestrator.pipeline.stage_history import all_known
+    from orchestrator.pipeline.year_variable import nobody_reads, year_is_read
 
     first, last = parse_range(years)
     config = load_config(options, timeout=timeout)
@@ -77,6 +78,7 @@ def show_plan(
         start = orchestrator.find_start(first, last, fresh=fresh) if wanted else None
         previews = preview_years(config, orchestrator.runner, wanted, busy=progress.busy) if wanted else ()
         previews = with_expected(previews, _history(config, orchestrator)) if wanted else ()
+        unread = [] if not wanted or year_is_read(orchestrator.runner.facts()) else [nobody_reads(config)]
     previews = previews if start is None else left_to_run(previews, start)
     output.write_json(
         {
@@ -99,7 +101,7 @@ def show_plan(
     if start is not None:
         _show_start(output, start)
     _show_years(output, previews)
-    for said in without_nodes(previews):
+    for said in (*without_nodes(previews), *unread):
         output.say(Text(f"! {said}, so `simulate` would refuse to begin", "yellow"))
     show_expected(output, previews)
     return 0

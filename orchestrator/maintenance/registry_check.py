@@ -10,6 +10,7 @@ from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.exceptions import ConfigurationError, OrchestratorError
 from orchestrator.maintenance.diagnosis import Diagnosis, from_error, note, problem, well
 from orchestrator.pipeline.selectors import no_match
+from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
 from orchestrator.self_healing.registry import FOUNDATION_TAG, configured_tables, node_of, required_tables
 from orchestrator.wording import plural
@@ -28,6 +29,10 @@ def check_registry(config: SimulationConfig, runner: DbtRunner, facts: ProjectFa
         found += _listed(config, configured, runner, facts)
         found += _forgotten(config, configured, derived, facts)
     found += _stages(config, runner)
+    try:
+        require_year_read(config, facts)
+    except ConfigurationError as error:
+        found.append(from_error("registry", error))
     if found:
         return found
     tables = len(derived if configured is None else configured)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator import HookError, NodeFailedError
+from orchestrator import ConfigurationError
+from orchestrator.maintenance.doctor import examine
 from tests.integration.conftest import Workspace
 from tests.integration.test_staleness import edit
 
@@ -20,19 +21,21 @@ SUMMARY = """models:
 """
 
 
-def test_a_year_under_another_name_is_looked_for_in_the_configuration(simulated: Fresh) -> None:
-    """When no model reads the year variable of the configuration, that is where the mistake is."""
+@pytest.mark.parametrize("default", ["water_year: 2000, ", ""], ids=["default", "none"])
+def test_a_year_that_nobody_reads_is_looked_for_in_the_configuration(simulated: Fresh, default: str) -> None:
+    """Every year would be built alike, and where the project gives the real variable a default, without a word."""
     workspace = simulated("reservoir")
-    workspace.database.unlink()
-    edit(workspace, "dbt_project.yml", "water_year: 2000, ", "")
+    before = workspace.digests()
+    edit(workspace, "dbt_project.yml", "water_year: 2000, ", default)
     config = workspace.config.read_text()
-    workspace.config.write_text(config.replace("year_var: water_year", "year_var: saison"))
-    with pytest.raises((NodeFailedError, HookError)) as caught:
+    workspace.config.write_text(config.replace("year_var: water_year", "year_var: wateryear"))
+    with pytest.raises(ConfigurationError, match="reads wateryear, the variable that holds the year") as caught:
         workspace.simulate()
-    assert "Required var 'water_year' not found" in str(caught.value)
-    assert "set simulation.year_var to water_year in the configuration: it supplies the year as saison" in str(
-        caught.value
-    )
+    assert caught.value.to_fix is not None and "to water_year, or read the year with" in caught.value.to_fix
+    assert workspace.digests() == before
+    with workspace.orchestrator() as orchestrator:
+        found = [one for one in examine(orchestrator).problems if "holds the year" in one.detail]
+    assert [one.check for one in found] == ["registry"]
 
 
 def test_the_year_column_of_the_summary_keeps_its_label(simulated: Fresh) -> None:

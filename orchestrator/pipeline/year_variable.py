@@ -1,0 +1,43 @@
+"""Whether anything reads the year: a variable that nobody reads would build every year alike, and say nothing."""
+
+from __future__ import annotations
+
+import difflib
+
+from orchestrator.config import SimulationConfig
+from orchestrator.dbt_runner.project import ProjectFacts
+from orchestrator.exceptions import ConfigurationError
+
+SHOWN = 5
+
+
+def year_is_read(facts: ProjectFacts) -> bool:
+    """Tell whether some node of the project, its YAML or a hook of dbt can read the year."""
+    hooks = any(what.startswith("hook ") for what, _ in facts.unasked)
+    return hooks or facts.reuse_blocker is not None or any(node.uses_year for node in facts.nodes)
+
+
+def nobody_reads(config: SimulationConfig) -> str:
+    """Say that nothing reads the year."""
+    assert config.simulation is not None
+    return f"nothing in the dbt project reads {config.simulation.year_var}, the variable that holds the year"
+
+
+def require_year_read(config: SimulationConfig, facts: ProjectFacts) -> None:
+    """Make sure that the year is read.
+
+    Raises:
+        ConfigurationError: it is not; the text names the variables that are read in its place.
+    """
+    if config.simulation is None or year_is_read(facts):
+        return
+    year_var = config.simulation.year_var
+    read = sorted({name for node in facts.nodes for name, _ in node.inputs if not name.endswith(" of the environment")})
+    near = difflib.get_close_matches(year_var, read, 1, cutoff=0.5) or [name for name in read if "year" in name][:1]
+    told = f" Read are: {', '.join(read[:SHOWN])}{', …' if len(read) > SHOWN else ''}." if read else ""
+    said = nobody_reads(config)
+    raise ConfigurationError(
+        f"{said[0].upper()}{said[1:]}: every year would be built alike.{told} Nothing was run and nothing was removed.",
+        to_fix=f"set simulation.year_var ({config.origin_of('simulation', 'year_var')}) to "
+        f"{near[0] if near else 'the variable that the models read'}, or read the year with var('{year_var}')",
+    )
