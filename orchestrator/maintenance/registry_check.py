@@ -121,5 +121,7 @@ def _matches_nothing(runner: DbtRunner, command: str, select: tuple[str, ...], c
         if runner.select(command, select, dict(config.dbt_vars())):
             return None
     except OrchestratorError as error:
+        if any(word.startswith("-") for word in " ".join(select).split()):
+            return None  # as in :mod:`orchestrator.pipeline.selectors`
         return f"{' '.join(select)} is refused by dbt: {' '.join(error.message.split())}"
     return no_match(command, select)

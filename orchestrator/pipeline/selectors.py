@@ -91,6 +91,8 @@ def _trouble(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts, s
     except DbtProcessError:
         raise
     except DbtError as error:
+        if any(word.startswith("-") for word in " ".join(stage.select).split()):
+            return None  # a flag that `dbt ls` does not know, and the command may
         return f"{' '.join(stage.select)} is refused by dbt: {' '.join(error.message.split())}"
     built = any(node is None or node.materialized != "ephemeral" for node in found)
     return None if built else no_match(stage.command, stage.select)

@@ -338,7 +338,7 @@ def test_an_interruption_at_a_moment(ground: Ground, one: Fault) -> Steps:
     Fault(
         "a stage takes too long",
         124,
-        ("Stage flows of 2000 did not end within 1 seconds", "timeout_seconds of stage flows"),
+        ("Stage flows of 2000 did not end within 1 second", "timeout_seconds of stage flows"),
         0,
         ROLLED_BACK,
         given=(INFLOW, "stages=[{name: flows, select: 'tag:FLOWS', timeout_seconds: 1}]"),

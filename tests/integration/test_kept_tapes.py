@@ -448,5 +448,5 @@ def test_a_repair_is_replayed_around_what_dbt_has_to_run(fresh: Callable[[str], 
     workspace.database.unlink()
     with workspace.orchestrator() as orchestrator, pytest.raises(InitializationError, match="no_such_column") as caught:
         orchestrator.initializer.ensure_initialized()
-    assert "1 nodes that depend on it were skipped" in str(caught.value)
+    assert "1 node that depends on it was skipped" in str(caught.value)
     assert {"deep", "stg_rain", "lake_shape"} <= workspace.tables() and "below" not in workspace.tables()
