@@ -9,7 +9,7 @@ from orchestrator.dbt_runner.project import ProjectFacts
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.exceptions import ConfigurationError, OrchestratorError
 from orchestrator.maintenance.diagnosis import Diagnosis, from_error, note, problem, well
-from orchestrator.pipeline.selectors import no_match
+from orchestrator.pipeline.selectors import has_flags, no_match
 from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
 from orchestrator.self_healing.registry import FOUNDATION_TAG, configured_tables, node_of, required_tables
@@ -121,7 +121,7 @@ def _matches_nothing(runner: DbtRunner, command: str, select: tuple[str, ...], c
         if runner.select(command, select, dict(config.dbt_vars())):
             return None
     except OrchestratorError as error:
-        if any(word.startswith("-") for word in " ".join(select).split()):
+        if has_flags(select):
             return None  # as in :mod:`orchestrator.pipeline.selectors`
         return f"{' '.join(select)} is refused by dbt: {' '.join(error.message.split())}"
     return no_match(command, select)

@@ -57,11 +57,20 @@ def surely_matches(stage: Stage, facts: ProjectFacts) -> bool:
     joins the words of a selection, so one that matches is enough.
     """
     words = " ".join(stage.select).split()
-    if any(word.startswith("-") for word in words):
+    if has_flags(stage.select):
         return False
     kind, _ = KINDS[stage.command]
     nodes = [n for n in facts.nodes if kind in ("", n.resource_type) and n.materialized != "ephemeral"]
     return any(_has(node, found[1]) for word in words if (found := _PLAIN.fullmatch(word)) for node in nodes)
+
+
+def has_flags(select: tuple[str, ...]) -> bool:
+    """Tell whether a selection holds flags of dbt beside its words.
+
+    >>> has_flags(("tag:A", "--full-refresh")), has_flags(("tag:A a-b",))
+    (True, False)
+    """
+    return any(word.startswith("-") for word in " ".join(select).split())
 
 
 def no_match(command: str, select: tuple[str, ...]) -> str:
@@ -91,8 +100,8 @@ def _trouble(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts, s
     except DbtProcessError:
         raise
     except DbtError as error:
-        if any(word.startswith("-") for word in " ".join(stage.select).split()):
-            return None  # a flag that `dbt ls` does not know, and the command may
+        if has_flags(stage.select):
+            return None  # `dbt ls` may not know a flag that the command knows
         return f"{' '.join(stage.select)} is refused by dbt: {' '.join(error.message.split())}"
     built = any(node is None or node.materialized != "ephemeral" for node in found)
     return None if built else no_match(stage.command, stage.select)
