@@ -29,12 +29,12 @@ from orchestrator.exceptions import (
     InitializationError,
     OrchestratorError,
 )
+from orchestrator.ledger.reading import read_ledger
 from orchestrator.locking import DatabaseMutex
 from orchestrator.masking import masked
 from orchestrator.pipeline.checkpoints import Checkpoints
 from orchestrator.pipeline.current_run import CurrentRun
 from orchestrator.pipeline.hooks import HookManager
-from orchestrator.pipeline.ledger import read_ledger
 from orchestrator.pipeline.march import March
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger

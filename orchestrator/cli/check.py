@@ -24,11 +24,12 @@ from orchestrator.listeners.fan_out import fan_out
 
 if TYPE_CHECKING:
     from orchestrator.config import SimulationConfig
+    from orchestrator.database.reader import DatabaseReader
     from orchestrator.dbt_runner.project import ProjectFacts
     from orchestrator.dbt_runner.runner import DbtRunner
     from orchestrator.exceptions import InitializationError
     from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding
-    from orchestrator.self_healing.table_checker import DatabaseReader, TableExistenceChecker
+    from orchestrator.self_healing.table_checker import TableExistenceChecker
 
 FOUND = 3
 

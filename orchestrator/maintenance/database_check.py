@@ -9,15 +9,15 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.catalog import RelationName
 from orchestrator.dbt_runner.project import ProjectFacts
 from orchestrator.exceptions import DatabaseError, DatabaseLockedError, InitializationError, OrchestratorError
+from orchestrator.ledger.reading import is_ledger, ledger_version, read_built_tables, read_ledger
 from orchestrator.maintenance.diagnosis import Diagnosis, from_error, note, problem, size, well
 from orchestrator.maintenance.scan import scan_database
-from orchestrator.pipeline.ledger import is_ledger, ledger_version, read_built_tables, read_ledger
 from orchestrator.pipeline.resume import Start
 from orchestrator.self_healing.initialization_state import TableFinding, heal_advice
-from orchestrator.self_healing.table_checker import DatabaseReader
 from orchestrator.timing import stopwatch
 from orchestrator.wording import plural
 

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.catalog import DuckDBReader
 from orchestrator.dbt_runner.project import ProjectFacts
 from orchestrator.exceptions import ConfigurationError, DatabaseError, DatabaseLockedError, OrchestratorError
@@ -37,7 +38,7 @@ from orchestrator.maintenance.surroundings import (
 from orchestrator.pipeline_orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.planning import refusal
 from orchestrator.self_healing.registry import configured_tables, required_tables
-from orchestrator.self_healing.table_checker import DatabaseReader, TableExistenceChecker
+from orchestrator.self_healing.table_checker import TableExistenceChecker
 from orchestrator.timing import stopwatch
 from orchestrator.wording import plural
 

@@ -20,6 +20,7 @@ from orchestrator.config import backups_dir
 from orchestrator.dbt_runner.database_errors import known_database_error
 from orchestrator.events import Emit, ignore
 from orchestrator.exceptions import BackupError, DatabaseError, DatabaseLockedError, OrchestratorError
+from orchestrator.ledger.reading import LAYOUTS, SCHEMA, ledger_version, upgrade_statements
 from orchestrator.maintenance.backup import copy_all
 from orchestrator.maintenance.exclusion import alone
 from orchestrator.maintenance.files import flush_file, flush_folder
@@ -27,7 +28,6 @@ from orchestrator.maintenance.history_check import history_version
 from orchestrator.maintenance.journal import JOURNAL, LAYING, STAGED, Journal, Swap, take_back
 from orchestrator.maintenance.saving import missing
 from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase
-from orchestrator.pipeline.ledger import LAYOUTS, SCHEMA, ledger_version, upgrade_statements
 from orchestrator.storage.head import HEAD
 from orchestrator.storage.initialization import ensure_initialized
 from orchestrator.timing import step

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from orchestrator.dbt_runner.database_errors import known_database_error
 from orchestrator.exceptions import BackupError, DatabaseError, DatabaseLockedError, DiskFullError
+from orchestrator.ledger.reading import ledger_version, read_ledger
 from orchestrator.maintenance.files import FileDigest, copy_file, digest_of, flush_file
 from orchestrator.maintenance.journal import logs_of
 from orchestrator.maintenance.metadata import DatabaseRecord, FileRecord
 from orchestrator.maintenance.server import DUMP_SUFFIX, save_server
 from orchestrator.maintenance.workspace import DUCKDB, POSTGRESQL, SQLITE, WorkspaceDatabase, shown_name
-from orchestrator.pipeline.ledger import ledger_version, read_ledger
 from orchestrator.storage.head import VERSION_TABLE
 
 if TYPE_CHECKING:

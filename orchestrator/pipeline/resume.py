@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from orchestrator.exceptions import YearSequenceError
+from orchestrator.ledger.reading import Ledger
 from orchestrator.pipeline.fingerprint import Components, changes, fingerprint
-from orchestrator.pipeline.ledger import Ledger
 from orchestrator.pipeline.workflow import ResumePoint, SimulationPlan
 
 SHOWN_CHANGES = 5

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.catalog import Catalog, RelationName
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.results import DbtResult
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.exceptions import ContinuityError, YearSequenceError
-from orchestrator.pipeline.fingerprint import components, fingerprint
-from orchestrator.pipeline.ledger import (
+from orchestrator.ledger.reading import (
     FinishedStage,
     Ledger,
     LedgerRun,
@@ -18,11 +18,11 @@ from orchestrator.pipeline.ledger import (
     read_ledger,
     upgrade_statements,
 )
-from orchestrator.pipeline.ledger_writer import LedgerWriter
+from orchestrator.ledger.writing import LedgerWriter
+from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.resume import Loss, Start, find_start
 from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_tables import YearTables, count_rows, require_year_column, with_years
-from orchestrator.self_healing.table_checker import DatabaseReader
 from orchestrator.timing import utc_now
 
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
+from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.catalog import Catalog, Relation, RelationName
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.exceptions import ConfigurationError, YearSequenceError
-from orchestrator.self_healing.table_checker import DatabaseReader
 
 _NO_NUMBER = re.compile("date|time|char|text|bool|uuid", re.IGNORECASE)
 

@@ -24,9 +24,9 @@ from orchestrator.exceptions import (
     InitializationTimeoutError,
     OrchestratorError,
 )
+from orchestrator.ledger.reading import is_ledger, ledger_version, upgrade_statements
+from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.locking import DatabaseMutex
-from orchestrator.pipeline.ledger import is_ledger, ledger_version, upgrade_statements
-from orchestrator.pipeline.ledger_writer import LedgerWriter
 from orchestrator.self_healing.database_look import open_or_name_holder, open_reader
 from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan
 from orchestrator.self_healing.initialization_state import (

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.catalog import DuckDBReader
 from orchestrator.dbt_runner.project import ProjectFacts
 from orchestrator.dbt_runner.runner import DbtRunner
 from orchestrator.exceptions import DatabaseLockedError
-from orchestrator.self_healing.table_checker import DatabaseReader
 
 if TYPE_CHECKING:
     from orchestrator.locking import DatabaseMutex

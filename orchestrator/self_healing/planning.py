@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
+from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project import NodeFacts
 from orchestrator.exceptions import InitializationError
 from orchestrator.self_healing.healing_plan import HealingPlan, make_plan
 from orchestrator.self_healing.initialization_state import Problem, TableFinding
 from orchestrator.self_healing.registry import node_of
-from orchestrator.self_healing.table_checker import DatabaseReader, TableExistenceChecker
+from orchestrator.self_healing.table_checker import TableExistenceChecker
 
 
 def plan_repair(

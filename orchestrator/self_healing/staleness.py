@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
-from orchestrator.pipeline.ledger import BUILDING, BuiltTable
+from orchestrator.ledger.reading import BUILDING, BuiltTable
 
 
 class Staleness:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Protocol
 
+from orchestrator.database.reader import DatabaseReader, OpenDatabase
 from orchestrator.dbt_runner.catalog import Catalog, Relation
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
 from orchestrator.exceptions import DatabaseError, DbtError
-from orchestrator.pipeline.ledger import read_built_tables
+from orchestrator.ledger.reading import read_built_tables
 from orchestrator.self_healing.initialization_state import (
     TIERS,
     InitializationSummary,
@@ -24,19 +24,6 @@ from orchestrator.self_healing.registry import node_of
 from orchestrator.self_healing.staleness import Staleness
 
 ROWS_PER_QUERY = 100
-
-
-class DatabaseReader(Protocol):
-    """What the checker needs of a database."""
-
-    def catalog(self) -> Catalog:
-        """Take a snapshot of the relations."""
-
-    def query(self, sql: str) -> list[tuple[object, ...]]:
-        """Return all rows of a query."""
-
-
-OpenDatabase = Callable[[], AbstractContextManager[DatabaseReader]]
 
 
 class TableExistenceChecker:

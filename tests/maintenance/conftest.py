@@ -11,10 +11,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestrator.ledger.reading import upgrade_statements
 from orchestrator.maintenance.backup import Backup, create_backup
 from orchestrator.maintenance.restore import Restored, restore_backup
 from orchestrator.maintenance.workspace import DUCKDB, HISTORY, SQLITE, WorkspaceDatabase
-from orchestrator.pipeline.ledger import upgrade_statements
 from orchestrator.storage.factory import create_storage_backend
 from orchestrator.storage.models import WorkflowRun
 

@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.config import backups_dir
 from orchestrator.events import Event
+from orchestrator.ledger.reading import LAYOUTS
 from orchestrator.maintenance.backup import list_backups, verify_backup
 from orchestrator.maintenance.exclusion import recover
 from orchestrator.maintenance.journal import JOURNAL
@@ -27,7 +28,6 @@ from orchestrator.maintenance.migrate import (
     migrate_databases,
 )
 from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase
-from orchestrator.pipeline.ledger import LAYOUTS
 from orchestrator.storage.head import HEAD, VERSION_TABLE
 from tests.integration.cli_project import Cli
 from tests.maintenance.conftest import Shop

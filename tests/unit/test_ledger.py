@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.dbt_runner.catalog import Catalog, read_catalog
 from orchestrator.exceptions import DatabaseError
-from orchestrator.pipeline.ledger import (
+from orchestrator.ledger.reading import (
     LAYOUTS,
     FinishedStage,
     LedgerRun,
@@ -19,7 +19,7 @@ from orchestrator.pipeline.ledger import (
     read_ledger,
     upgrade_statements,
 )
-from orchestrator.pipeline.ledger_writer import LedgerWriter
+from orchestrator.ledger.writing import LedgerWriter
 from tests.unit.test_healing_plan import node, project
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)

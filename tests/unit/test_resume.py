@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.exceptions import YearSequenceError
+from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun
 from orchestrator.pipeline.fingerprint import fingerprint
-from orchestrator.pipeline.ledger import FinishedStage, Ledger, LedgerRun
 from orchestrator.pipeline.resume import Start, find_start
 from orchestrator.pipeline.workflow import ResumePoint, SimulationPlan, Stage
 

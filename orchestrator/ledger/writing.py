@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
-from orchestrator.pipeline.ledger import BUILDING, BUILT, FinishedStage, LedgerRun, literal, place_of
+from orchestrator.ledger.reading import BUILDING, BUILT, FinishedStage, LedgerRun, literal, place_of
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What the database itself says is done: runs, finished stages, carried-over rows and built tables.
 
 It lives in schema ``orchestrator`` of the simulated database, so a copy, a backup or a restore carries its own
-truth. Times are stored as UTC without a zone. What writes it is in :mod:`orchestrator.pipeline.ledger_writer`.
+truth. Times are stored as UTC without a zone. What writes it is in :mod:`orchestrator.ledger.writing`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
-from typing import Protocol
 
+from orchestrator.database.reader import QueryReader
 from orchestrator.dbt_runner.catalog import Catalog, RelationName
 from orchestrator.exceptions import DatabaseError
 
@@ -46,13 +46,6 @@ TABLES = tuple(name for names in TABLES_SINCE for name in names)
 def is_ledger(name: RelationName) -> bool:
     """Tell whether a relation is one of the ledger's own."""
     return name.schema == SCHEMA and name.name in TABLES
-
-
-class Reader(Protocol):
-    """What reading the ledger needs."""
-
-    def query(self, sql: str) -> list[tuple[object, ...]]:
-        """Return all rows of a query."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +115,7 @@ class Ledger:
         return next((run.components for run in reversed(self.runs) if run.fingerprint == fingerprint), {})
 
 
-def ledger_version(reader: Reader, database: str, catalog: Catalog | None = None) -> int:
+def ledger_version(reader: QueryReader, database: str, catalog: Catalog | None = None) -> int:
     """Return the layout of the ledger in a database, 0 where there is none or a part of it is gone.
 
     ``catalog`` is a snapshot of all of the database, which spares the question for the names of its tables.
@@ -162,7 +155,7 @@ def upgrade_statements(version: int, database: str) -> tuple[str, ...]:
     return (*statements, f"delete from {table}", f"insert into {table} values ({len(LAYOUTS)})")
 
 
-def read_built_tables(reader: Reader, database: str, catalog: Catalog | None = None) -> dict[str, BuiltTable]:
+def read_built_tables(reader: QueryReader, database: str, catalog: Catalog | None = None) -> dict[str, BuiltTable]:
     """Return what the ledger says of built tables, by unique id; ``catalog`` as for :func:`ledger_version`.
 
     Raises:
@@ -175,7 +168,7 @@ def read_built_tables(reader: Reader, database: str, catalog: Catalog | None = N
         return {str(node): _built_table(node, code, inputs, at, state) for node, code, inputs, at, state in rows}
 
 
-def read_ledger(reader: Reader, database: str) -> Ledger:
+def read_ledger(reader: QueryReader, database: str) -> Ledger:
     """Read the ledger of a database, but for its built tables.
 
     Raises:

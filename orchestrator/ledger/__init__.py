@@ -1,0 +1,1 @@
+"""What the database itself says is done, and what it was made of."""
