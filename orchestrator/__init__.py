@@ -9,9 +9,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestrator.config import HookType, SimulationConfig
-    from orchestrator.dbt_runner.runner import DbtRunner
-    from orchestrator.exceptions import (
+    from orchestrator.config.schema import HookType
+    from orchestrator.config.simulation import SimulationConfig
+    from orchestrator.core.errors import (
         ConcurrentInitializationError,
         ConfigurationError,
         DatabaseCorruptionError,
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
         TestFailedError,
         YearSequenceError,
     )
+    from orchestrator.dbt_runner.process.runner import DbtRunner
     from orchestrator.factory import create_orchestrator
     from orchestrator.pipeline.hooks import Hook, HookContext, HookManager
+    from orchestrator.pipeline.orchestrator import PipelineOrchestrator
     from orchestrator.pipeline.workflow import SimulationResult
-    from orchestrator.pipeline_orchestrator import PipelineOrchestrator
     from orchestrator.self_healing.auto_initializer import AutoInitializer
     from orchestrator.self_healing.initialization_state import (
         InitializationResult,
@@ -43,34 +44,34 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "AutoInitializer": "self_healing.auto_initializer",
-    "ConcurrentInitializationError": "exceptions",
-    "ConfigurationError": "exceptions",
-    "DatabaseCorruptionError": "exceptions",
-    "DatabaseLockedError": "exceptions",
-    "DbtError": "exceptions",
-    "DbtRunner": "dbt_runner.runner",
+    "ConcurrentInitializationError": "core.errors",
+    "ConfigurationError": "core.errors",
+    "DatabaseCorruptionError": "core.errors",
+    "DatabaseLockedError": "core.errors",
+    "DbtError": "core.errors",
+    "DbtRunner": "dbt_runner.process.runner",
     "Hook": "pipeline.hooks",
     "HookContext": "pipeline.hooks",
-    "HookError": "exceptions",
+    "HookError": "core.errors",
     "HookManager": "pipeline.hooks",
-    "HookType": "config",
-    "InitializationError": "exceptions",
+    "HookType": "config.schema",
+    "InitializationError": "core.errors",
     "InitializationResult": "self_healing.initialization_state",
     "InitializationState": "self_healing.initialization_state",
-    "InitializationTimeoutError": "exceptions",
-    "NodeFailedError": "exceptions",
-    "NothingSelectedError": "exceptions",
-    "OrchestratorError": "exceptions",
-    "PipelineOrchestrator": "pipeline_orchestrator",
+    "InitializationTimeoutError": "core.errors",
+    "NodeFailedError": "core.errors",
+    "NothingSelectedError": "core.errors",
+    "OrchestratorError": "core.errors",
+    "PipelineOrchestrator": "pipeline.orchestrator",
     "RequiredTable": "self_healing.initialization_state",
-    "SimulationConfig": "config",
+    "SimulationConfig": "config.simulation",
     "SimulationResult": "pipeline.workflow",
-    "StageTimeoutError": "exceptions",
+    "StageTimeoutError": "core.errors",
     "TableExistenceChecker": "self_healing.table_checker",
     "TableFinding": "self_healing.initialization_state",
     "TableTier": "self_healing.initialization_state",
-    "TestFailedError": "exceptions",
-    "YearSequenceError": "exceptions",
+    "TestFailedError": "core.errors",
+    "YearSequenceError": "core.errors",
     "create_orchestrator": "factory",
 }
 

@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from orchestrator.config import HookType, SimulationConfig, backups_dir, restore_begun
-from orchestrator.dbt_runner.runner import DbtRunner
-from orchestrator.events import HEALING_HOOK, Emit, Event
-from orchestrator.exceptions import ConfigurationError
-from orchestrator.listeners.fan_out import fan_out
-from orchestrator.listeners.json_lines import JsonLinesListener
+from orchestrator.config.paths import backups_dir, restore_begun
+from orchestrator.config.schema import HookType
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.events import HEALING_HOOK, Emit, Event
+from orchestrator.core.fan_out import fan_out
+from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.pipeline.hook_loading import hooks_from_config, hooks_from_entry_points
 from orchestrator.pipeline.hooks import Hook, HookManager
-from orchestrator.pipeline_orchestrator import PipelineOrchestrator
+from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.auto_initializer import AutoInitializer
 from orchestrator.self_healing.registry import configured_tables
+from orchestrator.storage.json_lines import JsonLinesListener
 from orchestrator.storage.listener import RunHistoryListener
 from orchestrator.wiring import dbt_runner, one_mutex
 
@@ -50,11 +52,12 @@ def create_orchestrator(
     for listener in watchers:
         if not callable(listener):
             raise ConfigurationError(
-                f"{listener!r} is no listener.", to_fix="give a function that takes one event (orchestrator.events)"
+                f"{listener!r} is no listener.",
+                to_fix="give a function that takes one Event (orchestrator.core.events)",
             )
     settled = _settle(config, database, overrides)
     if backups_dir(settled.root).is_dir():
-        from orchestrator.maintenance.exclusion import recover  # slow to import, and rarely needed
+        from orchestrator.maintenance.backup.exclusion import recover  # slow to import, and rarely needed
 
         recover(settled.root, settled.storage_url)
     runs_dir = settled.root / "var" / "runs"
@@ -109,7 +112,7 @@ class _Copies:
         """Return what is called after a completed run."""
         found = []
         if self._config.publish is not None:
-            from orchestrator.maintenance.keeping import publisher  # slow to import, and rarely needed
+            from orchestrator.maintenance.backup.keeping import publisher  # slow to import, and rarely needed
 
             found.append(publisher(self._config, self._database, self._emit))
         if self._config.backup.after_run:
@@ -117,7 +120,7 @@ class _Copies:
         return tuple(found)
 
     def _backup(self, reason: str) -> Callable[[], None]:
-        from orchestrator.maintenance.keeping import keeper  # slow to import, and rarely needed
+        from orchestrator.maintenance.backup.keeping import keeper  # slow to import, and rarely needed
 
         return keeper(self._config, self._database, reason=reason, emit=self._emit)
 
@@ -168,6 +171,6 @@ def _require_overrides(overrides: Mapping[str, object] | Sequence[str] | None) -
 def _settle_restore(config: SimulationConfig, database: Path) -> None:
     """End a restore whose process was killed while this one waited for the database."""
     if restore_begun(config.root):
-        from orchestrator.maintenance.exclusion import recover_held  # slow to import, and rarely needed
+        from orchestrator.maintenance.backup.exclusion import recover_held  # slow to import, and rarely needed
 
         recover_held(config.root, config.storage_url, database)

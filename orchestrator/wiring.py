@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from orchestrator.config import SimulationConfig
-from orchestrator.dbt_runner.project import ProjectFacts
-from orchestrator.dbt_runner.runner import DbtRunner
-from orchestrator.dbt_runner.settings import DbtSettings
-from orchestrator.events import Emit, ignore
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.events import Emit, ignore
+from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.self_healing.database_look import open_or_name_holder
 from orchestrator.self_healing.registry import configured_tables, required_tables
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 
 if TYPE_CHECKING:
-    from orchestrator.locking import DatabaseMutex
+    from orchestrator.database.mutex import DatabaseMutex
 
 
 def dbt_settings(config: SimulationConfig) -> DbtSettings:
@@ -75,7 +75,7 @@ def one_mutex(
 def _mutex(
     config: SimulationConfig, runner: DbtRunner, emit: Emit, settle: Callable[[Path], None] | None
 ) -> DatabaseMutex:
-    from orchestrator.locking import DatabaseMutex  # brings filelock along, and a healthy look needs none
+    from orchestrator.database.mutex import DatabaseMutex  # brings filelock along, and a healthy look needs none
 
     run_id = str(uuid4())
     facts = None if config.database_path is not None else runner.known_facts() or runner.facts()

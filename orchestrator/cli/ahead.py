@@ -14,7 +14,7 @@ def dbt_started(args: Sequence[str]) -> Iterator[None]:
     if args[:1] != ["simulate"] or not WITHOUT_DBT.isdisjoint(args):
         yield
         return
-    from orchestrator.dbt_runner.process import DbtProcess  # brings subprocess and sockets along
+    from orchestrator.dbt_runner.process.process import DbtProcess  # brings subprocess and sockets along
 
     with suppress(OSError):  # whoever needs it tries again, where the error can be told
         DbtProcess.start_ahead()

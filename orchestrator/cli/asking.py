@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from orchestrator.cli.output import Output
-from orchestrator.exceptions import ConfigurationError
+from orchestrator.core.errors import ConfigurationError
 
 
 def ask(output: Output, what: str, reassurance: str, *, declined: str) -> None:

@@ -20,14 +20,14 @@ from orchestrator.cli.options import (
     VerboseOption,
 )
 from orchestrator.cli.output import Output
-from orchestrator.listeners.fan_out import fan_out
+from orchestrator.core.fan_out import fan_out
 
 if TYPE_CHECKING:
-    from orchestrator.config import SimulationConfig
+    from orchestrator.config.simulation import SimulationConfig
+    from orchestrator.core.errors import InitializationError
     from orchestrator.database.reader import DatabaseReader
-    from orchestrator.dbt_runner.project import ProjectFacts
-    from orchestrator.dbt_runner.runner import DbtRunner
-    from orchestrator.exceptions import InitializationError
+    from orchestrator.dbt_runner.process.runner import DbtRunner
+    from orchestrator.dbt_runner.project.facts import ProjectFacts
     from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding
     from orchestrator.self_healing.table_checker import TableExistenceChecker
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from orchestrator.timing import stopwatch
+from orchestrator.core.clocks import stopwatch
 
 since_start = stopwatch()

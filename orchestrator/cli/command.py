@@ -12,14 +12,14 @@ from orchestrator.cli.leaving import nothing_is_left
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.signals import ignore_further
-from orchestrator.database_names import is_a_file
-from orchestrator.events import HEALING_HOOK, Event
+from orchestrator.core.events import HEALING_HOOK, Event
+from orchestrator.database.file_names import is_a_file
 
 if TYPE_CHECKING:
-    from orchestrator.config import SimulationConfig
-    from orchestrator.dbt_runner.runner import DbtRunner
-    from orchestrator.listeners.progress import Progress
-    from orchestrator.pipeline_orchestrator import PipelineOrchestrator
+    from orchestrator.cli.progress.progress import Progress
+    from orchestrator.config.simulation import SimulationConfig
+    from orchestrator.dbt_runner.process.runner import DbtRunner
+    from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 
 Body = Callable[[CommonOptions, Output], int]
 Command = Callable[[], int]
@@ -44,7 +44,7 @@ def _run(options: CommonOptions, body: Body) -> int:
 
 def load_config(options: CommonOptions, *, timeout: float | None = None) -> SimulationConfig:
     """Read the configuration that the options name; ``timeout`` replaces that of the healing."""
-    from orchestrator.config import SimulationConfig  # half a second: the first words come before
+    from orchestrator.config.simulation import SimulationConfig  # half a second: the first words come before
 
     database = options.database
     if database is not None and is_a_file(str(database)):  # else the refusal shows it as it was written
@@ -60,10 +60,10 @@ def load_config(options: CommonOptions, *, timeout: float | None = None) -> Simu
 
 def clean_up(config: SimulationConfig) -> None:
     """Finish what a crash left of a restore; costs a look for one folder where there are no backups."""
-    from orchestrator.config import backups_dir
+    from orchestrator.config.paths import backups_dir
 
     if backups_dir(config.root).is_dir():
-        from orchestrator.maintenance.exclusion import recover  # slow to import
+        from orchestrator.maintenance.backup.exclusion import recover  # slow to import
 
         recover(config.root, config.storage_url)
 
@@ -103,7 +103,7 @@ def ended(runner: DbtRunner) -> Iterator[DbtRunner]:
 
 def progress_for(output: Output) -> Progress:
     """Return the progress display of a command."""
-    from orchestrator.listeners.progress import Progress  # slow to import, and a healthy look shows none
+    from orchestrator.cli.progress.progress import Progress  # slow to import, and a healthy look shows none
 
     return Progress(output.people, detail=output.verbosity > 0)
 

@@ -26,7 +26,7 @@ from orchestrator.cli.options import (
 from orchestrator.cli.output import Output
 
 if TYPE_CHECKING:
-    from orchestrator.maintenance.diagnosis import Diagnosis, Report
+    from orchestrator.maintenance.doctor.diagnosis import Diagnosis, Report
 
 FOUND = 3
 MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "problem": ("✗", "red")}
@@ -58,8 +58,8 @@ def doctor(
 
 
 def _doctor(options: CommonOptions, output: Output, *, fix: bool) -> int:
-    from orchestrator.maintenance.doctor import CHECKS, examine  # slow to import
-    from orchestrator.maintenance.mending import Mended, mend
+    from orchestrator.maintenance.doctor.examination import CHECKS, examine  # slow to import
+    from orchestrator.maintenance.doctor.mending import Mended, mend
 
     config = load_config(options)
     page = _Page(output, max(map(len, CHECKS)))

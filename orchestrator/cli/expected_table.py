@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import NOTHING, plain_table
-from orchestrator.listeners.words import shown_years
+from orchestrator.cli.words import shown_years
 
 if TYPE_CHECKING:
-    from orchestrator.pipeline.preview import YearPreview
+    from orchestrator.reports.preview import YearPreview
 
 HEADING = "Expected seconds"
 

@@ -10,8 +10,8 @@ from orchestrator.cli import INTERRUPTED
 from orchestrator.cli.clock import since_start
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
-from orchestrator.events import HEALING_HOOK
-from orchestrator.exceptions import HookError, OrchestratorError
+from orchestrator.core.errors import HookError, OrchestratorError
+from orchestrator.core.events import HEALING_HOOK
 
 NO_EXIT = "raise an exception there that says why, instead of ending the program"
 BUG = "run it again with -v for the traceback, and report it"

@@ -32,10 +32,10 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import healing_record, show_healing
-from orchestrator.cli.records import initialization_record
+from orchestrator.reports.results import initialization_record
 
 if TYPE_CHECKING:
-    from orchestrator.config import SimulationConfig
+    from orchestrator.config.simulation import SimulationConfig
     from orchestrator.self_healing.initialization_state import InitializationResult
 
 

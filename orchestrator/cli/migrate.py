@@ -22,7 +22,7 @@ from orchestrator.cli.options import (
     VerboseOption,
 )
 from orchestrator.cli.output import Output
-from orchestrator.exceptions import DatabaseLockedError
+from orchestrator.core.errors import DatabaseLockedError
 
 if TYPE_CHECKING:
     from orchestrator.maintenance.migrate import Migration
@@ -50,8 +50,8 @@ def migrate(
 
 
 def _migrate(options: CommonOptions, output: Output, *, dry_run: bool) -> int:
+    from orchestrator.maintenance.backup.workspace import chosen
     from orchestrator.maintenance.migrate import FAILED, IN_USE, REFUSED, migrate_databases  # slow to import
-    from orchestrator.maintenance.workspace import chosen
 
     config = load_config(options)
     databases = chosen(workspace_databases(config), options.database)

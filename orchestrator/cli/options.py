@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.masking import masked
+from orchestrator.core.masking import masked
 
 NO_VALUE = ""  # a flag takes none; help would say <bool>
 _COMMON = "Common options"

@@ -17,7 +17,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.events import jsonable
+from orchestrator.core.events import jsonable
 
 PLAIN = str.maketrans({"…": "..."} | dict(zip("✓✗·–—×→’“”█▏", '+x---x>\'""#|', strict=True)))
 

@@ -23,16 +23,16 @@ from orchestrator.cli.options import (
     VerboseOption,
 )
 from orchestrator.cli.output import Output
+from orchestrator.cli.words import not_again, shown_years
 from orchestrator.cli.year_range import parse_range
-from orchestrator.listeners.words import not_again, shown_years
-from orchestrator.wording import plural
+from orchestrator.core.text import plural
 
 if TYPE_CHECKING:
-    from orchestrator.config import SimulationConfig
-    from orchestrator.pipeline.preview import YearPreview
+    from orchestrator.config.simulation import SimulationConfig
+    from orchestrator.pipeline.orchestrator import PipelineOrchestrator
     from orchestrator.pipeline.resume import Start
     from orchestrator.pipeline.stage_history import StageHistory
-    from orchestrator.pipeline_orchestrator import PipelineOrchestrator
+    from orchestrator.reports.preview import YearPreview
     from orchestrator.self_healing.healing_plan import HealingPlan
 
 
@@ -63,9 +63,9 @@ def show_plan(
     fresh: bool = False,
 ) -> int:
     """Show the plan of a run; ``needs_years`` refuses a project that is no simulation."""
-    from orchestrator.pipeline.preview import left_to_run, preview_years, with_expected, without_nodes  # slow to import
     from orchestrator.pipeline.stage_history import all_known
     from orchestrator.pipeline.year_variable import nobody_reads, year_is_read
+    from orchestrator.reports.preview import left_to_run, preview_years, with_expected, without_nodes  # slow to import
 
     first, last = parse_range(years)
     config = load_config(options, timeout=timeout)

@@ -33,12 +33,12 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_plan
-from orchestrator.cli.records import simulation_record
 from orchestrator.cli.summary import show_summary
 from orchestrator.cli.time_table import show_time_spent
+from orchestrator.cli.words import shown_years
 from orchestrator.cli.year_range import parse_range
-from orchestrator.listeners.time_spent import TimeSpent
-from orchestrator.listeners.words import shown_years
+from orchestrator.reports.results import simulation_record
+from orchestrator.reports.time_spent import TimeSpent
 from orchestrator.storage.initialization import is_ready
 
 

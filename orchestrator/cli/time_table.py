@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import plain_table
-from orchestrator.listeners.time_spent import RunTime, Seconds
+from orchestrator.reports.time_spent import RunTime, Seconds
 
 HEADING = "Where the time went"
 LABELS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from orchestrator.exceptions import ConfigurationError
+from orchestrator.core.errors import ConfigurationError
 
 _RANGE = re.compile(r"\s*(\d{1,4})\s*(?:[-–]\s*(\d{1,4})\s*)?")
 

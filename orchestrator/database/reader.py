@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from orchestrator.dbt_runner.catalog import Catalog
+from orchestrator.database.catalog import Catalog
 
 
 class QueryReader(Protocol):

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
 
+from orchestrator.core.errors import DatabaseError
+from orchestrator.database.catalog import Catalog, RelationName
 from orchestrator.database.reader import QueryReader
-from orchestrator.dbt_runner.catalog import Catalog, RelationName
-from orchestrator.exceptions import DatabaseError
 
 SCHEMA = "orchestrator"
 BUILDING, BUILT = "building", "built"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.reading import BUILDING, BUILT, FinishedStage, LedgerRun, literal, place_of
 
 

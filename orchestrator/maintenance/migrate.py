@@ -16,21 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.config import backups_dir
-from orchestrator.dbt_runner.database_errors import known_database_error
-from orchestrator.events import Emit, ignore
-from orchestrator.exceptions import BackupError, DatabaseError, DatabaseLockedError, OrchestratorError
+from orchestrator.config.paths import backups_dir
+from orchestrator.core.clocks import step
+from orchestrator.core.errors import BackupError, DatabaseError, DatabaseLockedError, OrchestratorError
+from orchestrator.core.events import Emit, ignore
+from orchestrator.database.errors import known_database_error
 from orchestrator.ledger.reading import LAYOUTS, SCHEMA, ledger_version, upgrade_statements
-from orchestrator.maintenance.backup import copy_all
-from orchestrator.maintenance.exclusion import alone
-from orchestrator.maintenance.files import flush_file, flush_folder
-from orchestrator.maintenance.history_check import history_version
-from orchestrator.maintenance.journal import JOURNAL, LAYING, STAGED, Journal, Swap, take_back
-from orchestrator.maintenance.saving import missing
-from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase
+from orchestrator.maintenance.backup.backup import copy_all
+from orchestrator.maintenance.backup.exclusion import alone
+from orchestrator.maintenance.backup.files import flush_file, flush_folder
+from orchestrator.maintenance.backup.journal import JOURNAL, LAYING, STAGED, Journal, Swap, take_back
+from orchestrator.maintenance.backup.saving import missing
+from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase
+from orchestrator.maintenance.doctor.history_check import history_version
 from orchestrator.storage.head import HEAD
 from orchestrator.storage.initialization import ensure_initialized
-from orchestrator.timing import step
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,14 +7,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.dbt_runner.catalog import catalog_of_rows
-from orchestrator.dbt_runner.database_errors import folder_error, known_database_error
-from orchestrator.events import DatabaseSetAside, Emit, ignore
-from orchestrator.exceptions import ConfigurationError, DatabaseError, DatabaseLockedError, DatabasePermissionError
-from orchestrator.pipeline_orchestrator import PipelineOrchestrator
+from orchestrator.core.clocks import utc_now
+from orchestrator.core.errors import ConfigurationError, DatabaseError, DatabaseLockedError, DatabasePermissionError
+from orchestrator.core.events import DatabaseSetAside, Emit, ignore
+from orchestrator.database.catalog import catalog_of_rows
+from orchestrator.database.errors import folder_error, known_database_error
+from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.healing_plan import HealingPlan, make_plan
 from orchestrator.self_healing.initialization_state import InitializationResult, Problem, TableFinding
-from orchestrator.timing import utc_now
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from orchestrator.config import HookType, SimulationConfig
-from orchestrator.dbt_runner.runner import DbtRunner
-from orchestrator.locking import DatabaseMutex
+from orchestrator.config.schema import HookType
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.clocks import stopwatch
+from orchestrator.database.mutex import DatabaseMutex
+from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.pipeline.hooks import HookContext, HookManager
 from orchestrator.pipeline.workflow import SimulationPlan
-from orchestrator.timing import stopwatch
 
 
 class CurrentRun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from orchestrator.dbt_runner.project import ProjectFacts
+from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.pipeline.workflow import SimulationPlan
 
 Components = dict[str, str]

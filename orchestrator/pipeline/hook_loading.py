@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from orchestrator.config import HookSettings, SimulationConfig
-from orchestrator.exceptions import ConfigurationError, HookDefinitionError
+from orchestrator.config.schema import HookSettings
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import ConfigurationError, HookDefinitionError
 from orchestrator.pipeline.hooks import Hook, checked, did_you_mean
 
 ENTRY_POINT_GROUP = "orchestrator.hooks"

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.config import HookType, SimulationConfig
-from orchestrator.events import Emit, HookFinished, HookStarted, ignore
-from orchestrator.exceptions import HookDefinitionError, HookError
-from orchestrator.masking import masked
-from orchestrator.timing import stopwatch, utc_now
+from orchestrator.config.schema import HookType
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.clocks import stopwatch, utc_now
+from orchestrator.core.errors import HookDefinitionError, HookError
+from orchestrator.core.events import Emit, HookFinished, HookStarted, ignore
+from orchestrator.core.masking import masked
 
 __all__ = ["Hook", "HookContext", "HookManager", "HookType", "checked", "did_you_mean"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from orchestrator.exceptions import YearSequenceError
+from orchestrator.core.errors import YearSequenceError
 from orchestrator.ledger.reading import Ledger
 from orchestrator.pipeline.fingerprint import Components, changes, fingerprint
 from orchestrator.pipeline.workflow import ResumePoint, SimulationPlan

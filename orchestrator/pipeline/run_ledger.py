@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.core.clocks import utc_now
+from orchestrator.core.errors import ContinuityError, YearSequenceError
+from orchestrator.database.catalog import Catalog, RelationName
 from orchestrator.database.reader import DatabaseReader
-from orchestrator.dbt_runner.catalog import Catalog, RelationName
-from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
-from orchestrator.dbt_runner.results import DbtResult
-from orchestrator.dbt_runner.runner import DbtRunner
-from orchestrator.exceptions import ContinuityError, YearSequenceError
+from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.results import DbtResult
 from orchestrator.ledger.reading import (
     FinishedStage,
     Ledger,
@@ -23,7 +24,6 @@ from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.resume import Loss, Start, find_start
 from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_tables import YearTables, count_rows, require_year_column, with_years
-from orchestrator.timing import utc_now
 
 
 @dataclass(frozen=True)

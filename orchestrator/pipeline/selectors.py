@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from orchestrator.config import SimulationConfig
-from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
-from orchestrator.dbt_runner.runner import DbtRunner
-from orchestrator.exceptions import ConfigurationError, DbtError, DbtProcessError
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import ConfigurationError, DbtError, DbtProcessError
+from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.pipeline.workflow import SimulationPlan, Stage
 
 KINDS: Mapping[str, tuple[str, str]] = {

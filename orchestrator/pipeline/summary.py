@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.dbt_runner.project import ProjectFacts
-from orchestrator.dbt_runner.runner import DbtRunner
+from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.pipeline.workflow import Summary, SummaryColumn
 
 

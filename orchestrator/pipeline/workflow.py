@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.config import SimulationConfig
+from orchestrator.config.simulation import SimulationConfig
 from orchestrator.self_healing.initialization_state import InitializationResult
 
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
+from orchestrator.core.errors import ConfigurationError, YearSequenceError
+from orchestrator.database.catalog import Catalog, Relation, RelationName
 from orchestrator.database.reader import DatabaseReader
-from orchestrator.dbt_runner.catalog import Catalog, Relation, RelationName
-from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
-from orchestrator.exceptions import ConfigurationError, YearSequenceError
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 
 _NO_NUMBER = re.compile("date|time|char|text|bool|uuid", re.IGNORECASE)
 

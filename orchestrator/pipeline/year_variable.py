@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 
-from orchestrator.config import SimulationConfig
-from orchestrator.dbt_runner.project import ProjectFacts
-from orchestrator.exceptions import ConfigurationError
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import ConfigurationError
+from orchestrator.dbt_runner.project.facts import ProjectFacts
 
 SHOWN = 5
 

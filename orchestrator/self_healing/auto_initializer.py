@@ -8,12 +8,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
-from orchestrator.dbt_runner.catalog import SECONDS_TO_WAIT_FOR_OTHERS, Catalog
-from orchestrator.dbt_runner.project import ProjectFacts
-from orchestrator.dbt_runner.runner import DbtRunner
-from orchestrator.dbt_runner.settings import Vars
-from orchestrator.events import Emit, Event, StepFinished, ignore
-from orchestrator.exceptions import (
+from orchestrator.core.clocks import Deadline, step, utc_now
+from orchestrator.core.errors import (
     ConcurrentInitializationError,
     ConfigurationError,
     DatabaseError,
@@ -24,9 +20,15 @@ from orchestrator.exceptions import (
     InitializationTimeoutError,
     OrchestratorError,
 )
+from orchestrator.core.events import Emit, Event, StepFinished, ignore
+from orchestrator.core.text import plural
+from orchestrator.database.catalog import SECONDS_TO_WAIT_FOR_OTHERS, Catalog
+from orchestrator.database.mutex import DatabaseMutex
+from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.settings import Vars
 from orchestrator.ledger.reading import is_ledger, ledger_version, upgrade_statements
 from orchestrator.ledger.writing import LedgerWriter
-from orchestrator.locking import DatabaseMutex
 from orchestrator.self_healing.database_look import open_or_name_holder, open_reader
 from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan
 from orchestrator.self_healing.initialization_state import (
@@ -39,8 +41,6 @@ from orchestrator.self_healing.initialization_state import (
 from orchestrator.self_healing.planning import plan_repair
 from orchestrator.self_healing.registry import required_tables
 from orchestrator.self_healing.table_checker import TableExistenceChecker
-from orchestrator.timing import Deadline, step, utc_now
-from orchestrator.wording import plural
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class AutoInitializer:
     every healing command. ``expendable`` are unique ids of incremental models whose rows nobody needs any more,
     because a run that is about to begin builds them all again: they may be rebuilt like any other table.
     ``before_replacing`` is called, with the file closed, before a relation that is there is built anew. ``replay``
-    allows to send what dbt sent in an earlier repair (:mod:`orchestrator.dbt_runner.replay`).
+    allows to send what dbt sent in an earlier repair (:mod:`orchestrator.dbt_runner.replay.replay`).
     """
 
     def __init__(

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from orchestrator.core.errors import DatabaseLockedError
+from orchestrator.database.catalog import DuckDBReader
 from orchestrator.database.reader import DatabaseReader
-from orchestrator.dbt_runner.catalog import DuckDBReader
-from orchestrator.dbt_runner.project import ProjectFacts
-from orchestrator.dbt_runner.runner import DbtRunner
-from orchestrator.exceptions import DatabaseLockedError
+from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.facts import ProjectFacts
 
 if TYPE_CHECKING:
-    from orchestrator.locking import DatabaseMutex
+    from orchestrator.database.mutex import DatabaseMutex
 
 
 def open_reader(

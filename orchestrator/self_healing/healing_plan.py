@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
-from orchestrator.dbt_runner.catalog import Catalog
-from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
-from orchestrator.exceptions import InitializationError
+from orchestrator.core.errors import InitializationError
+from orchestrator.database.catalog import Catalog
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.self_healing.initialization_state import Problem, RequiredTable, TableFinding, TableTier
 from orchestrator.self_healing.registry import node_of
 

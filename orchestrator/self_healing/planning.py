@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
+from orchestrator.core.errors import InitializationError
 from orchestrator.database.reader import DatabaseReader
-from orchestrator.dbt_runner.project import NodeFacts
-from orchestrator.exceptions import InitializationError
+from orchestrator.dbt_runner.project.facts import NodeFacts
 from orchestrator.self_healing.healing_plan import HealingPlan, make_plan
 from orchestrator.self_healing.initialization_state import Problem, TableFinding
 from orchestrator.self_healing.registry import node_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from orchestrator.config import SimulationConfig
-from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
-from orchestrator.exceptions import ConfigurationError
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import ConfigurationError
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
 
 FOUNDATION_TAG = "FOUNDATION"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
-from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.reading import BUILDING, BuiltTable
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 
+from orchestrator.core.errors import DatabaseError, DbtError
+from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.database.reader import DatabaseReader, OpenDatabase
-from orchestrator.dbt_runner.catalog import Catalog, Relation
-from orchestrator.dbt_runner.project import NodeFacts, ProjectFacts
-from orchestrator.exceptions import DatabaseError, DbtError
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.reading import read_built_tables
 from orchestrator.self_healing.initialization_state import (
     TIERS,

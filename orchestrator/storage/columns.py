@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from sqlalchemy import JSON, DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
-from orchestrator.events import jsonable
+from orchestrator.core.events import jsonable
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.processes import ProcessIdentity
+from orchestrator.core.processes import ProcessIdentity
 from orchestrator.storage.base import CRASHED, RUNNING
 from orchestrator.storage.models import SessionState, WorkflowRun
 

@@ -12,8 +12,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, StaticPool
 
-from orchestrator.exceptions import ConfigurationError, MissingExtraError
-from orchestrator.masking import masked
+from orchestrator.core.errors import ConfigurationError, MissingExtraError
+from orchestrator.core.masking import masked
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from orchestrator.config import SimulationConfig
-from orchestrator.exceptions import ConfigurationError, MissingExtraError
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import ConfigurationError, MissingExtraError
 from orchestrator.storage.base import StorageBackend
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
-from orchestrator.exceptions import (
+from orchestrator.core.errors import (
     StorageCorruptionError,
     StorageError,
     StorageFullError,
     StoragePermissionError,
     StorageUnavailableError,
 )
-from orchestrator.masking import masked
+from orchestrator.core.masking import masked
 from orchestrator.storage.engine import sqlite_file
 
 Known = tuple[tuple[str, ...], type[StorageError], str, str]

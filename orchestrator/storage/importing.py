@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.events import from_record
-from orchestrator.exceptions import (
+from orchestrator.core.errors import (
     RunNotFoundError,
     StorageCorruptionError,
     StorageError,
@@ -17,6 +16,7 @@ from orchestrator.exceptions import (
     StorageUnavailableError,
     StorageVersionError,
 )
+from orchestrator.core.events import from_record
 from orchestrator.storage.base import ENDED, RunRecord, StorageBackend
 from orchestrator.storage.crashes import status_of
 from orchestrator.storage.recorder import RunRecorder

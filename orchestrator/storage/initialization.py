@@ -17,9 +17,9 @@ from urllib.parse import unquote
 
 from filelock import FileLock, Timeout
 
-from orchestrator.exceptions import StorageError, StorageUnavailableError
+from orchestrator.core.clocks import utc_now
+from orchestrator.core.errors import StorageError, StorageUnavailableError
 from orchestrator.storage.head import HEAD, TABLES, VERSION_TABLE
-from orchestrator.timing import utc_now
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine

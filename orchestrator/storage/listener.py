@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.events import Event, RunFinished, RunStarted
-from orchestrator.timing import Deadline
+from orchestrator.core.clocks import Deadline
+from orchestrator.core.events import Event, RunFinished, RunStarted
 
 if TYPE_CHECKING:
     from orchestrator.storage.base import StorageBackend

@@ -13,8 +13,8 @@ from uuid import uuid4
 from sqlalchemy import Float, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
+from orchestrator.core.clocks import utc_now
 from orchestrator.storage.columns import CleanJson, CleanText, UtcDateTime
-from orchestrator.timing import utc_now
 
 ID, WORD = String(36), String(32)
 RunId = Annotated[str, mapped_column(ID, ForeignKey("workflow_runs.id", ondelete="CASCADE"), primary_key=True)]

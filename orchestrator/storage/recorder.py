@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from orchestrator.events import (
+from orchestrator.core.events import (
     HEALING_HOOK,
     DbtReady,
     DbtStarted,

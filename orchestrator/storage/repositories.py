@@ -11,7 +11,8 @@ from sqlalchemy import URL, ColumnElement, Engine, Select, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from orchestrator.exceptions import RunNotFoundError, StorageError
+from orchestrator.core.clocks import utc_now
+from orchestrator.core.errors import RunNotFoundError, StorageError
 from orchestrator.storage.base import (
     COMPLETED,
     ENDED,
@@ -32,7 +33,6 @@ from orchestrator.storage.models import (
     WorkflowRun,
     WorkflowStep,
 )
-from orchestrator.timing import utc_now
 
 T = TypeVar("T")
 CHUNK = 500  # SQLite takes a limited number of values in one statement

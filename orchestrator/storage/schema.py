@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from orchestrator.exceptions import StorageCorruptionError, StorageVersionError
+from orchestrator.core.errors import StorageCorruptionError, StorageVersionError
 from orchestrator.storage.head import HEAD, TABLES, VERSION_TABLE, VERSIONS
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestrator.locking import DatabaseMutex
+from orchestrator.database.mutex import DatabaseMutex
 from tests.integration.cli_project import Cli, Told
 from tests.integration.conftest import REPOSITORY, Workspace, dbt_processes, wait_until
 

@@ -19,8 +19,8 @@ from orchestrator import PipelineOrchestrator, create_orchestrator
 from orchestrator.cli.failures import tell
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
-from orchestrator.events import Event
-from orchestrator.exceptions import OrchestratorError
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.events import Event
 
 
 class Killer:

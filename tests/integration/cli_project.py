@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestrator.locking import DatabaseMutex
+from orchestrator.database.mutex import DatabaseMutex
 from tests.integration.conftest import PROJECTS, REPOSITORY, wait_until
 
 REQUIRED = ["lakes", "rain", "lake_shape", "stg_rain", "lake_shore", "lake_level"]

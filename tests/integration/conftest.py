@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from orchestrator import PipelineOrchestrator, create_orchestrator
-from orchestrator.events import Event
+from orchestrator.core.events import Event
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROJECTS = REPOSITORY / "tests" / "projects"
@@ -233,7 +233,7 @@ def dbt_processes(below: Path) -> list[int]:
             place = (entry / "cwd").readlink()
         except OSError:
             continue
-        if b"orchestrator.dbt_runner.worker" in command and place.is_relative_to(below):
+        if b"orchestrator.dbt_runner.process.worker" in command and place.is_relative_to(below):
             found.append(int(entry.name))
     return found
 

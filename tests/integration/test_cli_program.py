@@ -21,7 +21,7 @@ def test_help_is_light_and_names_every_command(lakes: Cli) -> None:
         assert command in told.out
     imported = {line.rpartition("|")[2].strip() for line in told.err.splitlines()}
     assert "orchestrator.cli.app" in imported
-    assert not imported & {"dbt", "duckdb", "sqlalchemy", "orchestrator.config", "orchestrator.factory"}
+    assert not imported & {"dbt", "duckdb", "sqlalchemy", "orchestrator.config.simulation", "orchestrator.factory"}
 
 
 def test_a_healthy_check_is_light(lakes: Cli) -> None:
@@ -31,7 +31,7 @@ def test_a_healthy_check_is_light(lakes: Cli) -> None:
     assert told.exit_code == 0
     imported = {line.rpartition("|")[2].strip() for line in told.err.splitlines()}
     assert "orchestrator.wiring" in imported
-    ours = ("cli.simulate", "factory", "pipeline_orchestrator", "locking", "listeners.progress", "storage")
+    ours = ("cli.simulate", "factory", "pipeline.orchestrator", "database.mutex", "cli.progress.progress", "storage")
     heavy = {"dbt", "sqlalchemy", "filelock", "multiprocessing"}
     assert not imported & {*heavy, *(f"orchestrator.{name}" for name in ours)}
 

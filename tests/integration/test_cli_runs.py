@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import create_orchestrator
-from orchestrator.events import Event, StageFinished
+from orchestrator.core.events import Event, StageFinished
 from orchestrator.storage.factory import create_storage_backend
 from tests.faults.ground import DROP_RIGHTS
 from tests.integration.cli_project import Cli, Told, healed_home, lakes

@@ -14,9 +14,7 @@ from functools import partial
 
 import pytest
 
-from orchestrator.dbt_runner.runner import DbtRunner
-from orchestrator.events import NodeFinished, NodeStarted, ProjectParsedAgain
-from orchestrator.exceptions import (
+from orchestrator.core.errors import (
     ConfigurationError,
     DatabaseLockedError,
     DbtError,
@@ -26,6 +24,8 @@ from orchestrator.exceptions import (
     NodeFailedError,
     NothingSelectedError,
 )
+from orchestrator.core.events import NodeFinished, NodeStarted, ProjectParsedAgain
+from orchestrator.dbt_runner.process.runner import DbtRunner
 from tests.integration.conftest import WarmWorkspace, Workspace, dbt_processes, wait_until
 
 SLOW = "select count(*) as n from range(100000000000) a(i), range(100000) b(j)"

@@ -17,17 +17,17 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestrator.config import SimulationConfig
-from orchestrator.dbt_runner.catalog import DuckDBReader
-from orchestrator.events import ignore
-from orchestrator.maintenance.database_check import check_file
-from orchestrator.maintenance.diagnosis import Diagnosis, Report, Status
-from orchestrator.maintenance.doctor import CHECKS, examine
-from orchestrator.maintenance.mending import mend
-from orchestrator.maintenance.registry_check import check_registry
-from orchestrator.maintenance.scan import query_interruptibly
-from orchestrator.maintenance.surroundings import LEAST_PYTHON, NEEDED
-from orchestrator.timing import stopwatch
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.clocks import stopwatch
+from orchestrator.core.events import ignore
+from orchestrator.database.catalog import DuckDBReader
+from orchestrator.maintenance.doctor.database_check import check_file
+from orchestrator.maintenance.doctor.diagnosis import Diagnosis, Report, Status
+from orchestrator.maintenance.doctor.environment_check import LEAST_PYTHON, NEEDED
+from orchestrator.maintenance.doctor.examination import CHECKS, examine
+from orchestrator.maintenance.doctor.mending import mend
+from orchestrator.maintenance.doctor.registry_check import check_registry
+from orchestrator.maintenance.doctor.scan import query_interruptibly
 from tests.integration.cli_project import HOLD_FILE
 from tests.integration.conftest import REPOSITORY, WarmWorkspace
 
@@ -35,7 +35,7 @@ FILE_HEADERS = 3 * 4096
 BLOCK = 262144
 KEEP_NOTHING = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute(sys.argv[2]); os._exit(1)"
 HOLD_MUTEX = (
-    "import sys, time; from orchestrator.locking import DatabaseMutex; "
+    "import sys, time; from orchestrator.database.mutex import DatabaseMutex; "
     "mutex = DatabaseMutex(sys.argv[1], run_id='r', command='orchestrator simulate'); mutex.acquire(); "
     "print('held', flush=True); time.sleep(60)"
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator import ConfigurationError
-from orchestrator.maintenance.doctor import examine
+from orchestrator.maintenance.doctor.examination import examine
 from tests.integration.conftest import Workspace
 from tests.integration.test_staleness import edit
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.dbt_runner.process import DbtProcess
-from orchestrator.events import DbtReady, DbtWarned
+from orchestrator.core.events import DbtReady, DbtWarned
+from orchestrator.dbt_runner.process.process import DbtProcess
 from tests.integration.conftest import Workspace, dbt_processes, parent_of, wait_until
 
 PACKAGE = "name: local_one\nversion: '1.0'\nprofile: ephemeral\nmodel-paths: [models]\n"

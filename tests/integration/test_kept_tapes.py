@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from orchestrator import Hook, HookContext, HookType
-from orchestrator.events import NodeFinished, ReplayDeclined
-from orchestrator.exceptions import InitializationError
+from orchestrator.core.errors import InitializationError
+from orchestrator.core.events import NodeFinished, ReplayDeclined
 from tests.integration.conftest import Shelf, Workspace
 from tests.integration.test_replay import ledger, only, replayed
 

@@ -22,15 +22,15 @@ from orchestrator import (
     YearSequenceError,
     create_orchestrator,
 )
-from orchestrator.events import RunFinished, StageStarted, StepStarted, YearsPurged
-from orchestrator.exceptions import (
+from orchestrator.core.errors import (
     ConfigurationError,
     DatabaseLockedError,
     HookDefinitionError,
     NodeFailedError,
     OrchestratorError,
 )
-from orchestrator.locking import DatabaseMutex
+from orchestrator.core.events import RunFinished, StageStarted, StepStarted, YearsPurged
+from orchestrator.database.mutex import DatabaseMutex
 from tests.integration.conftest import WarmWorkspace, Workspace
 from tests.integration.test_dbt_runner import SLOW
 

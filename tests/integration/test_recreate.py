@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestrator.exceptions import DatabaseError, DatabaseLockedError
+from orchestrator.core.errors import DatabaseError, DatabaseLockedError
 from orchestrator.maintenance import recreate
 from orchestrator.maintenance.recreate import set_aside
 from tests.integration.cli_project import Cli

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator import Hook, HookContext, HookType
-from orchestrator.events import ReplayDeclined, StageFinished
-from orchestrator.exceptions import OrchestratorError, StageTimeoutError, TestFailedError
+from orchestrator.core.errors import OrchestratorError, StageTimeoutError, TestFailedError
+from orchestrator.core.events import ReplayDeclined, StageFinished
 from tests.integration.conftest import Workspace
 
 BY_DBT = (False, False, False, False, False)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator import Hook, HookContext, HookError, HookType, SimulationResult, TestFailedError, YearSequenceError
-from orchestrator.events import ChangesFound, RowsLost, RunResumed, StageFinished, TablesLost, YearsPurged
-from orchestrator.exceptions import ContinuityError
+from orchestrator.core.errors import ContinuityError
+from orchestrator.core.events import ChangesFound, RowsLost, RunResumed, StageFinished, TablesLost, YearsPurged
 from tests.integration.conftest import WarmWorkspace, Workspace
 from tests.integration.test_staleness import edit
 

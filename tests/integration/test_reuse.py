@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestrator.events import ProjectParsedAgain
+from orchestrator.core.events import ProjectParsedAgain
 from tests.integration.conftest import Workspace
 
 YEARS = (1, 2, 3)

@@ -19,9 +19,9 @@ from orchestrator import (
     InitializationTimeoutError,
     TableTier,
 )
-from orchestrator.events import StepFinished
-from orchestrator.exceptions import DatabaseLockedError, DbtProjectError
-from orchestrator.locking import DatabaseMutex
+from orchestrator.core.errors import DatabaseLockedError, DbtProjectError
+from orchestrator.core.events import StepFinished
+from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.self_healing.initialization_state import InitializationResult
 from tests.integration.conftest import WarmWorkspace, Workspace, dbt_processes, wait_until
 from tests.integration.test_dbt_runner import SLOW
@@ -343,7 +343,7 @@ def test_a_table_that_breaks_its_promise_fails_the_verification(reservoir: Works
 DISK_FULL = """
 import resource
 from orchestrator import create_orchestrator
-from orchestrator.exceptions import DiskFullError
+from orchestrator.core.errors import DiskFullError
 with create_orchestrator('config/simulation.yaml') as o:
     o.runner.facts()
     resource.prlimit(o.runner.pid, resource.RLIMIT_FSIZE, (300_000, 300_000))

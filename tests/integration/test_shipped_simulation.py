@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import InitializationError
-from orchestrator.events import ProjectParsedAgain
+from orchestrator.core.events import ProjectParsedAgain
 from tests.integration.conftest import REPOSITORY, Workspace
 
 Clone = Callable[[str], Workspace]

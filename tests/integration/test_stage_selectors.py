@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator import ConfigurationError
-from orchestrator.events import StageStarted, StepStarted, YearsPurged
+from orchestrator.core.events import StageStarted, StepStarted, YearsPurged
 from tests.integration.cli_project import Cli, healed_home, lakes
 from tests.integration.conftest import Workspace
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.exceptions import DatabaseError, InitializationError
+from orchestrator.core.errors import DatabaseError, InitializationError
 from orchestrator.self_healing.initialization_state import InitializationResult, TableFinding
 from tests.integration.conftest import Workspace
 from tests.integration.test_dbt_runner import SLOW

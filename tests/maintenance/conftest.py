@@ -12,9 +12,9 @@ import duckdb
 import pytest
 
 from orchestrator.ledger.reading import upgrade_statements
-from orchestrator.maintenance.backup import Backup, create_backup
-from orchestrator.maintenance.restore import Restored, restore_backup
-from orchestrator.maintenance.workspace import DUCKDB, HISTORY, SQLITE, WorkspaceDatabase
+from orchestrator.maintenance.backup.backup import Backup, create_backup
+from orchestrator.maintenance.backup.restore import Restored, restore_backup
+from orchestrator.maintenance.backup.workspace import DUCKDB, HISTORY, SQLITE, WorkspaceDatabase
 from orchestrator.storage.factory import create_storage_backend
 from orchestrator.storage.models import WorkflowRun
 

@@ -13,9 +13,9 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {repository!r})
 from tests.maintenance.conftest import Shop
-from orchestrator.maintenance.backup import create_backup, find_backup, prune_backups
+from orchestrator.maintenance.backup.backup import create_backup, find_backup, prune_backups
 from orchestrator.maintenance.migrate import migrate_databases
-from orchestrator.maintenance.restore import restore_backup
+from orchestrator.maintenance.backup.restore import restore_backup
 shop, operations = Shop(Path({root!r})), 0
 CHANGES = {{"os.rename": 1, "os.link": 1, "os.remove": 0, "os.mkdir": 0, "os.rmdir": 0, "os.chmod": 0, "open": 0}}
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestrator.config import backups_dir
-from orchestrator.exceptions import (
+from orchestrator.config.paths import backups_dir
+from orchestrator.core.errors import (
     BackupDamagedError,
     BackupError,
     BackupNotFoundError,
@@ -25,11 +25,17 @@ from orchestrator.exceptions import (
     DatabaseError,
     DatabaseLockedError,
 )
-from orchestrator.locking import DatabaseMutex
-from orchestrator.maintenance.backup import create_backup, find_backup, list_backups, prune_backups, verify_backup
-from orchestrator.maintenance.exclusion import recover
-from orchestrator.maintenance.journal import JOURNAL
-from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase, chosen
+from orchestrator.database.mutex import DatabaseMutex
+from orchestrator.maintenance.backup.backup import (
+    create_backup,
+    find_backup,
+    list_backups,
+    prune_backups,
+    verify_backup,
+)
+from orchestrator.maintenance.backup.exclusion import recover
+from orchestrator.maintenance.backup.journal import JOURNAL
+from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase, chosen
 from orchestrator.storage.factory import create_storage_backend
 from tests.maintenance.conftest import Shop
 from tests.maintenance.kills import count_operations, die_before
@@ -41,8 +47,8 @@ from pathlib import Path
 sys.path.insert(0, {repository!r})
 from tests.maintenance.conftest import Shop
 from tests.maintenance.kills import count_operations, die_before
-from orchestrator.maintenance.backup import create_backup, find_backup
-from orchestrator.maintenance.restore import restore_backup
+from orchestrator.maintenance.backup.backup import create_backup, find_backup
+from orchestrator.maintenance.backup.restore import restore_backup
 left = {after}
 def emit(event):
     global left

@@ -11,10 +11,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestrator.config import SimulationConfig
-from orchestrator.events import ignore
-from orchestrator.exceptions import BackupError, DiskFullError
-from orchestrator.maintenance.keeping import publisher
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import BackupError, DiskFullError
+from orchestrator.core.events import ignore
+from orchestrator.maintenance.backup.keeping import publisher
 from tests.maintenance.conftest import Shop
 from tests.maintenance.kills import REPOSITORY
 
@@ -22,8 +22,8 @@ LIMITED = """
 import resource, sys
 sys.path.insert(0, {repository!r})
 from pathlib import Path
-from orchestrator.config import SimulationConfig
-from orchestrator.maintenance.keeping import publisher
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.maintenance.backup.keeping import publisher
 mapping = {{"dbt": {{"project_dir": "."}}, "publish": "out/it.duckdb"}}
 config = SimulationConfig.from_mapping(mapping, root=Path({root!r}))
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

@@ -10,12 +10,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestrator.config import backups_dir
-from orchestrator.events import Event
+from orchestrator.config.paths import backups_dir
+from orchestrator.core.events import Event
 from orchestrator.ledger.reading import LAYOUTS
-from orchestrator.maintenance.backup import list_backups, verify_backup
-from orchestrator.maintenance.exclusion import recover
-from orchestrator.maintenance.journal import JOURNAL
+from orchestrator.maintenance.backup.backup import list_backups, verify_backup
+from orchestrator.maintenance.backup.exclusion import recover
+from orchestrator.maintenance.backup.journal import JOURNAL
+from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase
 from orchestrator.maintenance.migrate import (
     CURRENT,
     FAILED,
@@ -27,7 +28,6 @@ from orchestrator.maintenance.migrate import (
     Migration,
     migrate_databases,
 )
-from orchestrator.maintenance.workspace import DUCKDB, WorkspaceDatabase
 from orchestrator.storage.head import HEAD, VERSION_TABLE
 from tests.integration.cli_project import Cli
 from tests.maintenance.conftest import Shop

@@ -13,13 +13,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestrator.config import backups_dir
-from orchestrator.events import Event, StepStarted
-from orchestrator.exceptions import BackupDamagedError, BackupError, DiskFullError
+from orchestrator.config.paths import backups_dir
+from orchestrator.core.errors import BackupDamagedError, BackupError, DiskFullError
+from orchestrator.core.events import Event, StepStarted
 from orchestrator.factory import create_orchestrator
-from orchestrator.maintenance.backup import Backup, create_backup, find_backup, list_backups, verify_backup
-from orchestrator.maintenance.journal import JOURNAL
-from orchestrator.maintenance.restore import restore_backup
+from orchestrator.maintenance.backup.backup import Backup, create_backup, find_backup, list_backups, verify_backup
+from orchestrator.maintenance.backup.journal import JOURNAL
+from orchestrator.maintenance.backup.restore import restore_backup
 from tests.maintenance.conftest import Shop
 from tests.maintenance.kills import REPOSITORY, count_operations, die_before, program
 
@@ -181,7 +181,7 @@ def test_a_backup_that_waited_for_a_killed_restore(shop: Shop) -> None:
     backup = shop.backup()
     shop.fill(rows=9)
     dying = """
-from orchestrator.events import StepStarted
+from orchestrator.core.events import StepStarted
 def wait(event):
     if isinstance(event, StepStarted) and event.step == "write metadata":
         print("here", flush=True)
@@ -216,7 +216,7 @@ import resource, sys
 sys.path.insert(0, {repository!r})
 from pathlib import Path
 from tests.maintenance.conftest import Shop
-from orchestrator.maintenance.backup import find_backup
+from orchestrator.maintenance.backup.backup import find_backup
 shop = Shop(Path({root!r}))
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:

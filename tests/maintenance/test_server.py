@@ -8,15 +8,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from orchestrator.config import backups_dir
-from orchestrator.exceptions import BackupError, DatabaseLockedError
-from orchestrator.maintenance.backup import Backup, find_backup, list_backups, verify_backup
-from orchestrator.maintenance.exclusion import recover
-from orchestrator.maintenance.journal import JOURNAL
+from orchestrator.config.paths import backups_dir
+from orchestrator.core.errors import BackupError, DatabaseLockedError
+from orchestrator.maintenance.backup.backup import Backup, find_backup, list_backups, verify_backup
+from orchestrator.maintenance.backup.exclusion import recover
+from orchestrator.maintenance.backup.journal import JOURNAL
+from orchestrator.maintenance.backup.restore import restore_backup
+from orchestrator.maintenance.backup.server import find_program
+from orchestrator.maintenance.backup.workspace import DUCKDB, HISTORY, POSTGRESQL, WorkspaceDatabase
 from orchestrator.maintenance.migrate import CURRENT, MIGRATED, migrate_databases
-from orchestrator.maintenance.restore import restore_backup
-from orchestrator.maintenance.server import find_program
-from orchestrator.maintenance.workspace import DUCKDB, HISTORY, POSTGRESQL, WorkspaceDatabase
 from orchestrator.storage.factory import create_storage_backend
 from orchestrator.storage.models import WorkflowRun
 from tests.maintenance.conftest import START, Shop

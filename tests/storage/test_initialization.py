@@ -20,8 +20,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from orchestrator.config import SimulationConfig
-from orchestrator.exceptions import (
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import (
     ConfigurationError,
     StorageCorruptionError,
     StorageError,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.exceptions import RunNotFoundError, StorageError
+from orchestrator.core.errors import RunNotFoundError, StorageError
 from orchestrator.storage import base
 from orchestrator.storage.base import RunRecord, StorageBackend
 from orchestrator.storage.models import (

@@ -13,34 +13,35 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = REPOSITORY / "orchestrator"
 
-# A module may import from lower floors and from its own room, never upwards or sideways.
-FLOORS: tuple[tuple[str, ...], ...] = (
-    ("exceptions",),
-    ("events",),
-    ("timing", "masking", "processes", "wording", "database_names"),
-    ("config_loading",),
-    ("config_errors", "lock_note"),
-    ("config_layers",),
-    ("config", "locking", "listeners"),
-    ("pipeline.hooks",),
-    ("pipeline.hook_loading",),
-    ("dbt_runner", "storage"),
-    ("pipeline.ledger",),
-    ("pipeline.ledger_writer",),
-    ("self_healing",),
-    ("pipeline", "wiring"),
-    ("pipeline_orchestrator",),
-    ("maintenance",),
-    ("factory",),
-    ("__init__",),
-    ("cli", "ui"),
-    ("__main__",),
+# A room may import those before it, never one behind it. Some have a door and no furniture yet.
+ROOMS = (
+    "core",
+    "database",
+    "config",
+    "storage",
+    "dbt_runner",
+    "ledger",
+    "self_healing",
+    "pipeline",
+    "maintenance",
+    "scenarios",
+    "reports",
+    "ui",
+    "cli",
 )
+# The modules beside the rooms, by the last room that they may import: they wire, and are what users import.
+WIRING = {"wiring": "self_healing", "factory": "maintenance", "__init__": "maintenance", "__main__": "cli"}
+# The same inside the one room that has rooms of its own.
+INNER_ROOMS = {"dbt_runner": ("analysis", "project", "adapter", "replay", "process")}
+# Who only watches knows little but events.
 WATCHERS = {
-    "listeners": {"events", "exceptions", "timing", "wording", "listeners"},
-    "storage": {"events", "exceptions", "timing", "config", "masking", "processes", "storage"},
+    "storage": ("core", "config", "storage"),
+    "cli.progress": ("core", "cli"),
+    "reports.time_spent": ("core",),
 }
-PRINTERS = ("cli", "__main__", "listeners.progress")
+PRINTERS = ("cli", "__main__")
+LONGEST = 350
+LISTS_OF_DEFINITIONS = ("core.events", "core.errors")
 CLOCKS = {
     "time": {
         "time",
@@ -70,16 +71,17 @@ def dotted_name(path: Path) -> str:
 
 
 def room(module: str) -> str:
-    """Return the room in FLOORS that a module belongs to, the most exact one."""
-    rooms = [name for floor in FLOORS for name in floor]
-    found = [name for name in rooms if module == name or module.startswith(f"{name}.")]
-    assert found, f"orchestrator.{module} stands on no floor; give it a place in FLOORS"
-    return max(found, key=len)
+    """Return the room that a module is in, its own name where it is beside the rooms."""
+    return module.split(".")[0]
 
 
-def floor(module: str) -> int:
-    """Return the number of the floor a module stands on, counted from the ground."""
-    return next(number for number, names in enumerate(FLOORS) if room(module) in names)
+def floor(module: str) -> float:
+    """Return the floor that a module is on; one that wires is just above the last room that it may import."""
+    name = room(module)
+    if name in WIRING:
+        return ROOMS.index(WIRING[name]) + (0.5 if name != "__init__" else 0.75)
+    assert name in ROOMS, f"orchestrator.{module} is in no room; give {name} a floor in ROOMS"
+    return ROOMS.index(name)
 
 
 def imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -107,19 +109,55 @@ def own(name: str) -> str | None:
     return "__init__"
 
 
-@pytest.mark.parametrize("path", modules(), ids=dotted_name)
-def test_imports_point_downwards(path: Path) -> None:
-    """No module knows anything above it or beside it; listeners and storage know little but events."""
-    module = dotted_name(path)
-    wrong = []
+def imports_of_ours(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and module of every import of another module of ours."""
     for line, name in imported(ast.parse(path.read_text())):
         target = own(name)
-        if target is None or room(target) == room(module):
-            continue
-        watcher = WATCHERS.get(room(module))
-        if floor(target) >= floor(module) or (watcher is not None and room(target) not in watcher):
-            wrong.append(f"{path}:{line} imports {name}")
-    assert wrong == []
+        if target is not None:
+            yield line, target
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted_name)
+def test_imports_point_downwards(path: Path) -> None:
+    """No room knows anything of those above it."""
+    module = dotted_name(path)
+    above = [f"{path}:{line}: {target}" for line, target in imports_of_ours(path) if floor(target) > floor(module)]
+    assert above == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted_name)
+def test_inner_rooms_have_floors_too(path: Path) -> None:
+    """A room that has rooms of its own holds nothing else, and imports in it point downwards."""
+    outer, *rest = dotted_name(path).split(".")
+    inner = INNER_ROOMS.get(outer)
+    if inner is None or not rest:
+        return
+    assert (rest[0] in inner and len(rest) > 1) or path.name == "__init__.py"
+    targets = [(line, target.split(".")) for line, target in imports_of_ours(path) if room(target) == outer]
+    assert [
+        f"{path}:{line}: {'.'.join(parts)}" for line, parts in targets if inner.index(parts[1]) > inner.index(rest[0])
+    ] == []
+
+
+def test_the_inner_rooms_are_there() -> None:
+    """The list names folders, and all of them."""
+    for outer, inner in INNER_ROOMS.items():
+        assert {path.parent.name for path in (PACKAGE / outer).glob("*/__init__.py")} == set(inner)
+        assert [path.name for path in (PACKAGE / outer).glob("*.py")] == ["__init__.py"]
+
+
+def test_watchers_know_little() -> None:
+    """Those who only watch a run import events, and nothing that could steer it."""
+    for path in modules():
+        watcher = next((name for name in WATCHERS if inside(dotted_name(path), (name,))), None)
+        if watcher is not None:
+            assert [target for _, target in imports_of_ours(path) if not inside(target, WATCHERS[watcher])] == []
+
+
+def test_no_module_is_long() -> None:
+    """A module has one reason to change, and fits into a head; lists of definitions may be longer."""
+    lines = {dotted_name(path): len(path.read_text().splitlines()) for path in modules()}
+    assert {name: count for name, count in lines.items() if count > LONGEST and name not in LISTS_OF_DEFINITIONS} == {}
 
 
 def calls(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -129,7 +167,7 @@ def calls(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, ast.unparse(node.func)
 
 
-def says(module: str, names: tuple[str, ...]) -> bool:
+def inside(module: str, names: tuple[str, ...]) -> bool:
     """Tell whether a module is one of the named rooms or inside one."""
     return any(module == name or module.startswith(f"{name}.") for name in names)
 
@@ -137,7 +175,7 @@ def says(module: str, names: tuple[str, ...]) -> bool:
 @pytest.mark.parametrize("path", modules(), ids=dotted_name)
 def test_only_the_command_line_prints_and_exits(path: Path) -> None:
     """A library neither prints, writes to the terminal, exits nor changes the working folder."""
-    if says(dotted_name(path), PRINTERS):
+    if inside(dotted_name(path), PRINTERS):
         return
     forbidden = {
         "print",
@@ -152,15 +190,15 @@ def test_only_the_command_line_prints_and_exits(path: Path) -> None:
     forbidden |= {"logging.basicConfig", "contextlib.chdir"}
     wrong = [f"{path}:{line} {name}" for line, name in calls(ast.parse(path.read_text())) if name in forbidden]
     # The worker is a program of its own, which begins before it is told for which project.
-    if dotted_name(path) == "dbt_runner.worker":
+    if dotted_name(path) == "dbt_runner.process.worker":
         wrong = [entry for entry in wrong if not entry.endswith(" os.chdir")]
     assert wrong == []
 
 
 @pytest.mark.parametrize("path", modules(), ids=dotted_name)
-def test_only_timing_reads_clocks(path: Path) -> None:
-    """Whoever needs the time asks timing.py, so that a test can hold the clock in one place."""
-    if dotted_name(path) == "timing":
+def test_only_one_module_reads_clocks(path: Path) -> None:
+    """Whoever needs the time asks core/clocks.py, so that a test can hold the clock in one place."""
+    if dotted_name(path) == "core.clocks":
         return
     tree = ast.parse(path.read_text())
     wrong = [f"{path}:{line} imports {name}" for line, name in imported(tree) if name.split(".")[0] == "time"]
@@ -175,9 +213,9 @@ def test_the_rules_can_be_broken() -> None:
     """The readers above see what they are there to see."""
     tree = ast.parse("import time\nprint(datetime.now())\n")
     assert (1, "time") in set(imported(tree))
-    assert own("orchestrator.events.Event") == "events"
+    assert own("orchestrator.core.events.Event") == "core.events"
     assert {name for _, name in calls(tree)} == {"print", "datetime.now"}
-    assert floor("exceptions") < floor("pipeline.hooks") < floor("pipeline.workflow") < floor("cli.simulate")
+    assert floor("core.errors") < floor("ledger.reading") < floor("pipeline.workflow") < floor("cli.simulate")
 
 
 def test_importing_the_package_is_light() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from orchestrator.dbt_runner.catalog import CATALOG_SQL, RelationName, catalog_of_rows, read_catalog
+from orchestrator.database.catalog import CATALOG_SQL, RelationName, catalog_of_rows, read_catalog
 
 SHAPES = """
 create table t (b integer, a varchar[], "C c" decimal(9, 2));

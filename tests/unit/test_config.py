@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from orchestrator.config import HookType, SimulationConfig
-from orchestrator.config_errors import _item_section, _section, leaf_paths
-from orchestrator.exceptions import ConfigurationError
+from orchestrator.config.errors import _item_section, _section, leaf_paths
+from orchestrator.config.schema import HookType
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import ConfigurationError
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -633,6 +634,6 @@ def test_the_whole_example_names_every_key() -> None:
 
 def test_importing_it_is_cheap() -> None:
     """Neither dbt nor duckdb, rich or SQLAlchemy come along."""
-    code = "import orchestrator.config, sys; print({'dbt', 'duckdb', 'rich', 'sqlalchemy'} & {*sys.modules})"
+    code = "import orchestrator.config.simulation, sys; print({'dbt', 'duckdb', 'rich', 'sqlalchemy'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
     assert done.stdout.strip() == "set()"

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
-from orchestrator.database_names import database_for_dbt, database_in, is_a_file, why_unusable
+from orchestrator.database.file_names import database_for_dbt, database_in, is_a_file, why_unusable
 
 USABLE = ["sim.duckdb", "sim.v2.duckdb", "sim.2026.duckdb", "sim..db", "plain", "memory.duckdb", ".hidden.duckdb"]
 USABLE += ["two words.duckdb", "a.it's.db", "ünï.duckdb", "with?mark.duckdb", "a%20b.duckdb", "f;g/x.duckdb", "1.2.db"]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import events
-from orchestrator.events import EVENT_TYPES, Event, HookFinished, as_record, from_record, ignore, jsonable
+from orchestrator.core import events
+from orchestrator.core.events import EVENT_TYPES, Event, HookFinished, as_record, from_record, ignore, jsonable
 
 AT = datetime(2025, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 SAMPLES: dict[object, object] = {

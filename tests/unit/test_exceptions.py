@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import exceptions
-from orchestrator.exceptions import (
+from orchestrator.core import errors
+from orchestrator.core.errors import (
     ConcurrentInitializationError,
     ConfigurationError,
     DatabaseLockedError,
@@ -46,7 +46,7 @@ ARGUMENTS: dict[type[OrchestratorError], dict[str, object]] = {
     InitializationTimeoutError: {"step": "load_seeds", "tables": ["a"]},
 }
 ALL = sorted(
-    (cls for cls in vars(exceptions).values() if isinstance(cls, type) and issubclass(cls, OrchestratorError)),
+    (cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, OrchestratorError)),
     key=lambda cls: cls.__name__,
 )
 
@@ -97,12 +97,12 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
     """The drawing names every error once, under its parent, with its exit code."""
     drawing = re.findall(
         r"^([ │├└─]*)(\w+Error)(?: \((?:\w+|also a \w+)\))? +(?:exit code )?(\d+)",
-        exceptions.__doc__ or "",
+        errors.__doc__ or "",
         re.MULTILINE,
     )
     parents: list[type[OrchestratorError]] = []
     for indent, name, code in drawing:
-        cls = vars(exceptions)[name]
+        cls = vars(errors)[name]
         depth = len(indent.replace("    ", "│   ")) // 4 - 1
         parents[depth:] = [cls]
         assert depth == 0 or parents[depth - 1] in cls.__mro__, name

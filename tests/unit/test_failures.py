@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestrator.dbt_runner.answers import cleaned
-from orchestrator.dbt_runner.failures import raise_for_failures
-from orchestrator.dbt_runner.results import DbtResult, NodeResult
-from orchestrator.exceptions import NodeFailedError
+from orchestrator.core.errors import NodeFailedError
+from orchestrator.dbt_runner.adapter.answers import cleaned
+from orchestrator.dbt_runner.adapter.failed_nodes import raise_for_failures
+from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 from tests.unit.test_healing_plan import node, project
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.dbt_runner.catalog import Catalog, Relation
-from orchestrator.dbt_runner.project import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
-from orchestrator.exceptions import ConfigurationError, InitializationError
+from orchestrator.core.errors import ConfigurationError, InitializationError
+from orchestrator.database.catalog import Catalog, Relation
+from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
 from orchestrator.self_healing.healing_plan import HealingPlan, make_plan
 from orchestrator.self_healing.initialization_state import Problem, RequiredTable, TableFinding, TableTier
 from orchestrator.self_healing.registry import required_tables

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import SimulationConfig
-from orchestrator.events import Event, HookFinished, HookStarted
-from orchestrator.exceptions import (
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import (
     ConfigurationError,
     HookDefinitionError,
     HookError,
     InitializationTimeoutError,
 )
+from orchestrator.core.events import Event, HookFinished, HookStarted
 from orchestrator.pipeline.hook_loading import hooks_from_config, hooks_from_entry_points
 from orchestrator.pipeline.hooks import Hook, HookContext, HookManager, HookType
 

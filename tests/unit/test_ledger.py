@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 import duckdb
 import pytest
 
-from orchestrator.dbt_runner.catalog import Catalog, read_catalog
-from orchestrator.exceptions import DatabaseError
+from orchestrator.core.errors import DatabaseError
+from orchestrator.database.catalog import Catalog, read_catalog
 from orchestrator.ledger.reading import (
     LAYOUTS,
     FinishedStage,

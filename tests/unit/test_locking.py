@@ -16,17 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.events import Event, LockAcquired, LockReleased, LockWaited
-from orchestrator.exceptions import DatabaseError, DatabaseLockedError, DatabasePermissionError
-from orchestrator.lock_note import LockHolder
-from orchestrator.locking import DatabaseMutex
-from orchestrator.timing import Deadline, pause, stopwatch
+from orchestrator.core.clocks import Deadline, pause, stopwatch
+from orchestrator.core.errors import DatabaseError, DatabaseLockedError, DatabasePermissionError
+from orchestrator.core.events import Event, LockAcquired, LockReleased, LockWaited
+from orchestrator.database.lock_note import LockHolder
+from orchestrator.database.mutex import DatabaseMutex
 
 REPOSITORY = Path(__file__).parents[2]
 
 HOLD = """
 import sys
-from orchestrator.locking import DatabaseMutex
+from orchestrator.database.mutex import DatabaseMutex
 with DatabaseMutex(sys.argv[1], run_id="other", command="orchestrator simulate").held(0):
     print("held", flush=True)
     sys.stdin.readline()
@@ -318,7 +318,7 @@ def test_processes_take_turns(database: Path, tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from orchestrator.locking import DatabaseMutex
+from orchestrator.database.mutex import DatabaseMutex
 number = Path(sys.argv[2])
 for _ in range(20):
     with DatabaseMutex(sys.argv[1], run_id="p").held(60):
@@ -366,7 +366,7 @@ def test_children_do_not_inherit_the_mutex(database: Path) -> None:
     """When the holder is killed, a child that it spawned and one that it forked do not keep the mutex."""
     code = """
 import os, subprocess, sys, time
-from orchestrator.locking import DatabaseMutex
+from orchestrator.database.mutex import DatabaseMutex
 mutex = DatabaseMutex(sys.argv[1], run_id="parent")
 mutex.acquire(0)
 spawned = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], close_fds=False)
@@ -400,8 +400,8 @@ def test_a_forked_child_can_ask_for_the_mutex_itself(database: Path) -> None:
     """The child's copy of a holding object waits like anybody else."""
     code = """
 import os, sys
-from orchestrator.exceptions import DatabaseLockedError
-from orchestrator.locking import DatabaseMutex
+from orchestrator.core.errors import DatabaseLockedError
+from orchestrator.database.mutex import DatabaseMutex
 mutex = DatabaseMutex(sys.argv[1], run_id="r")
 mutex.acquire(0)
 if os.fork() == 0:
@@ -424,7 +424,7 @@ def test_an_interrupt_ends_an_endless_wait(database: Path, hold: Hold) -> None:
     hold(database)
     code = """
 import sys
-from orchestrator.locking import DatabaseMutex
+from orchestrator.database.mutex import DatabaseMutex
 try:
     DatabaseMutex(sys.argv[1], run_id="r", emit=lambda event: print("waits", flush=True)).acquire(None)
 except KeyboardInterrupt:
@@ -453,8 +453,8 @@ def test_an_unwritable_folder_is_explained() -> None:
     """Someone without the right to write beside the database is told which folder, and what to do."""
     code = """
 import os, sys
-from orchestrator.exceptions import DatabasePermissionError
-from orchestrator.locking import DatabaseMutex
+from orchestrator.core.errors import DatabasePermissionError
+from orchestrator.database.mutex import DatabaseMutex
 mutex = DatabaseMutex(sys.argv[1], run_id="r")
 if os.geteuid() == 0:
     os.setuid(65534)

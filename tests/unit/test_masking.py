@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.masking import masked
+from orchestrator.core.masking import masked
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dbt_common.clients.jinja import get_environment
 
-from orchestrator.dbt_runner.own_objects import changes_shared
+from orchestrator.dbt_runner.analysis.own_objects import changes_shared
 
 OWN = [
     "{% set found = [] %}{% do found.append(var('x')) %}{{ found | join(',') }}",

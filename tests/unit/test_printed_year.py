@@ -7,9 +7,9 @@ from dbt_common.clients.jinja import get_environment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.dbt_runner.printed_year import PrintProof
-from orchestrator.dbt_runner.reuse import ReuseProof
-from orchestrator.dbt_runner.year_text import pieces_between
+from orchestrator.dbt_runner.analysis.printed_year import PrintProof
+from orchestrator.dbt_runner.analysis.reuse import ReuseProof
+from orchestrator.dbt_runner.replay.year_text import pieces_between
 
 YEAR = frozenset({"year"})
 MACROS = {

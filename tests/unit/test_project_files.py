@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from orchestrator.dbt_runner.project_files import file_state, files_below
+from orchestrator.dbt_runner.project.files import file_state, files_below
 
 
 def test_links_are_followed_once(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.exceptions import YearSequenceError
+from orchestrator.core.errors import YearSequenceError
 from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun
 from orchestrator.pipeline.fingerprint import fingerprint
 from orchestrator.pipeline.resume import Start, find_start

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dbt_common.clients.jinja import get_environment
 
-from orchestrator.dbt_runner.reuse import ReuseProof
+from orchestrator.dbt_runner.analysis.reuse import ReuseProof
 
 YEAR = frozenset({"year"})
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.dbt_runner.selection import ExactSelectors
+from orchestrator.dbt_runner.project.selection import ExactSelectors
 from tests.unit.test_healing_plan import node
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestrator.dbt_runner import shared_instance
-from orchestrator.dbt_runner.catalog import DuckDBReader
-from orchestrator.dbt_runner.shared_instance import attach
-from orchestrator.exceptions import DatabaseCorruptionError, DatabaseLockedError
+from orchestrator.core.errors import DatabaseCorruptionError, DatabaseLockedError
+from orchestrator.database import shared_instance
+from orchestrator.database.catalog import DuckDBReader
+from orchestrator.database.shared_instance import attach
 
 WRITE = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('create or replace table t as select 2 as a')"
 
@@ -89,7 +89,7 @@ def test_a_forked_process_has_an_instance_of_its_own(tmp_path: Path) -> None:
     code = f"""
 import os
 from pathlib import Path
-from orchestrator.dbt_runner.catalog import DuckDBReader
+from orchestrator.database.catalog import DuckDBReader
 path = Path({str(path)!r})
 with DuckDBReader(path, shared=True) as reader:
     reader.catalog()

@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator.cli.expected_table import show_expected
 from orchestrator.cli.output import Output
-from orchestrator.pipeline.preview import StagePreview, YearPreview, with_expected
 from orchestrator.pipeline.stage_history import StageHistory, StageTime
+from orchestrator.reports.preview import StagePreview, YearPreview, with_expected
 
 
 def took(year: int, stage: str, seconds: float) -> StageTime:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.dbt_runner.catalog import RelationName
-from orchestrator.dbt_runner.results import NodeResult
-from orchestrator.dbt_runner.tape import TapedNode
+from orchestrator.database.catalog import RelationName
+from orchestrator.dbt_runner.project.results import NodeResult
+from orchestrator.dbt_runner.replay.recording import TapedNode
 
 COMMENT = '/* {"app": "dbt", "dbt_version": "1.11.2026"} */'
 SQL = "select 2026 as year"

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.cli.output import Output
 from orchestrator.cli.time_table import show_time_spent
-from orchestrator.events import (
+from orchestrator.core.events import (
     DbtReady,
     DbtStarted,
     Event,
@@ -27,7 +27,7 @@ from orchestrator.events import (
     YearsPurged,
     YearStarted,
 )
-from orchestrator.listeners.time_spent import RunTime, Seconds, TimeSpent, YearTime
+from orchestrator.reports.time_spent import RunTime, Seconds, TimeSpent, YearTime
 
 BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)
 

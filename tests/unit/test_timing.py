@@ -6,8 +6,8 @@ from datetime import timezone
 
 import pytest
 
-from orchestrator.events import Event, StepFinished, StepStarted
-from orchestrator.timing import Deadline, pause, step, stopwatch, utc_now
+from orchestrator.core.clocks import Deadline, pause, step, stopwatch, utc_now
+from orchestrator.core.events import Event, StepFinished, StepStarted
 
 
 def test_the_present_is_aware_utc() -> None:

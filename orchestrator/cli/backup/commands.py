@@ -23,12 +23,12 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import plain_table
-from orchestrator.exceptions import BackupDamagedError
+from orchestrator.core.errors import BackupDamagedError
 
 if TYPE_CHECKING:
-    from orchestrator.config import SimulationConfig
-    from orchestrator.maintenance.backup import Backup
-    from orchestrator.maintenance.workspace import WorkspaceDatabase
+    from orchestrator.config.simulation import SimulationConfig
+    from orchestrator.maintenance.backup.backup import Backup
+    from orchestrator.maintenance.backup.workspace import WorkspaceDatabase
 
 NameArgument = Annotated[
     str | None,
@@ -111,8 +111,8 @@ def prune(
 
 
 def _create(options: CommonOptions, output: Output, *, reason: str) -> int:
-    from orchestrator.maintenance.backup import create_backup  # the rooms below are slow to import
-    from orchestrator.maintenance.workspace import chosen
+    from orchestrator.maintenance.backup.backup import create_backup  # the rooms below are slow to import
+    from orchestrator.maintenance.backup.workspace import chosen
 
     config = load_config(options)
     databases = chosen(workspace_databases(config), options.database)
@@ -134,7 +134,7 @@ def _create(options: CommonOptions, output: Output, *, reason: str) -> int:
 
 
 def _list(options: CommonOptions, output: Output) -> int:
-    from orchestrator.maintenance.backup import list_backups
+    from orchestrator.maintenance.backup.backup import list_backups
 
     config = load_config(options)
     backups = list_backups(config.root)
@@ -157,7 +157,7 @@ def _list(options: CommonOptions, output: Output) -> int:
 
 
 def _verify(options: CommonOptions, output: Output, *, name: str | None) -> int:
-    from orchestrator.maintenance.backup import find_backup, verify_backup
+    from orchestrator.maintenance.backup.backup import find_backup, verify_backup
 
     config = load_config(options)
     backup = find_backup(config.root, name)
@@ -176,8 +176,8 @@ def _verify(options: CommonOptions, output: Output, *, name: str | None) -> int:
 
 
 def _restore(options: CommonOptions, output: Output, *, name: str | None, yes: bool) -> int:
-    from orchestrator.maintenance.backup import find_backup
-    from orchestrator.maintenance.restore import restore_backup
+    from orchestrator.maintenance.backup.backup import find_backup
+    from orchestrator.maintenance.backup.restore import restore_backup
 
     config = load_config(options)
     backup = find_backup(config.root, name)
@@ -208,7 +208,7 @@ def _restore(options: CommonOptions, output: Output, *, name: str | None, yes: b
 
 
 def _prune(options: CommonOptions, output: Output, *, keep: int) -> int:
-    from orchestrator.maintenance.backup import prune_backups
+    from orchestrator.maintenance.backup.backup import prune_backups
 
     config = load_config(options)
     with progress_for(output) as progress:
@@ -223,7 +223,7 @@ def _prune(options: CommonOptions, output: Output, *, keep: int) -> int:
 
 def workspace_databases(config: SimulationConfig) -> tuple[WorkspaceDatabase, ...]:
     """Return the databases of a configuration; where the dbt profile names the file, the project is asked."""
-    from orchestrator.maintenance.workspace import databases_of
+    from orchestrator.maintenance.backup.workspace import databases_of
 
     if config.database_path is not None:
         return databases_of(config)

@@ -19,7 +19,7 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.output import Output
 from orchestrator.cli.runs.history import LETTERS_TO_DELETE, SHORT, find_run, open_history, parse_since
-from orchestrator.exceptions import ConfigurationError
+from orchestrator.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from orchestrator.storage.base import StorageBackend
@@ -133,8 +133,8 @@ def delete(
 def _list(
     options: CommonOptions, output: Output, *, scenario: str | None, wanted: list[str], since: str | None, limit: int
 ) -> int:
-    from orchestrator.cli.runs.records import run_record  # SQLAlchemy: a fifth of a second
     from orchestrator.cli.runs.views import show_list
+    from orchestrator.reports.runs import run_record  # SQLAlchemy: a fifth of a second
     from orchestrator.storage.base import CRASHED, RUNNING, STATUSES
 
     unknown = [status for status in wanted if status not in (*STATUSES, CRASHED)]
@@ -167,8 +167,8 @@ def _list(
 
 
 def _show(options: CommonOptions, output: Output, *, run_id: str | None) -> int:
-    from orchestrator.cli.runs.records import full_record
     from orchestrator.cli.runs.views import LOOK_AGAIN, show_run
+    from orchestrator.reports.runs import full_record
 
     with open_history(options) as (_, backend):
         run = find_run(backend, run_id)
@@ -180,8 +180,8 @@ def _show(options: CommonOptions, output: Output, *, run_id: str | None) -> int:
 
 
 def _diff(options: CommonOptions, output: Output, *, a: str, b: str) -> int:
-    from orchestrator.cli.runs.comparison import compare
     from orchestrator.cli.runs.views import show_comparison
+    from orchestrator.reports.comparison import compare
 
     with open_history(options) as (_, backend):
         one, other = find_run(backend, a), find_run(backend, b)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.command import load_config
 from orchestrator.cli.options import CommonOptions
-from orchestrator.exceptions import ConfigurationError, RunNotFoundError
-from orchestrator.timing import utc_now
+from orchestrator.core.clocks import utc_now
+from orchestrator.core.errors import ConfigurationError, RunNotFoundError
 
 if TYPE_CHECKING:
-    from orchestrator.config import SimulationConfig
+    from orchestrator.config.simulation import SimulationConfig
     from orchestrator.storage.base import StorageBackend
     from orchestrator.storage.models import WorkflowRun
 

@@ -9,16 +9,16 @@ from rich.text import Text
 
 from orchestrator.cli.command import shown_path
 from orchestrator.cli.output import Output
-from orchestrator.cli.runs.comparison import Comparison, Difference
 from orchestrator.cli.runs.history import SHORT, shown_seconds, shown_time, years_of
-from orchestrator.cli.runs.records import last_stage, reached
 from orchestrator.cli.runs.timeline import show_timeline
 from orchestrator.cli.summary import NOTHING, plain_table, show_summary
-from orchestrator.listeners.words import shown_years
+from orchestrator.cli.words import shown_years
+from orchestrator.core.clocks import utc_now
+from orchestrator.core.text import plural
 from orchestrator.pipeline.workflow import Summary, SummaryColumn
+from orchestrator.reports.comparison import Comparison, Difference
+from orchestrator.reports.runs import last_stage, reached
 from orchestrator.storage.base import CRASHED, RunRecord
-from orchestrator.timing import utc_now
-from orchestrator.wording import plural
 
 if TYPE_CHECKING:
     from orchestrator.storage.models import WorkflowRun, WorkflowStep

@@ -1,0 +1,199 @@
+"""Lay the layers of a configuration: base file, scenario file, environment, overrides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from orchestrator.config.errors import nearest, takes_text
+from orchestrator.config.loading import (
+    ENV_PREFIX,
+    ENV_SEPARATOR,
+    RESERVED_NAMES,
+    RESERVED_PREFIXES,
+    Layer,
+    Origin,
+    parse_scalar,
+    problems_error,
+    read_yaml,
+)
+from orchestrator.core.errors import ConfigurationError
+
+Overrides = Mapping[str, object] | Sequence[str]
+
+_SUFFIXES = (".yaml", ".yml")
+_SCENARIO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def load_layers(
+    path: Path,
+    root: Path,
+    model: type[BaseModel],
+    *,
+    scenario: str | None,
+    overrides: Overrides | None,
+    environ: Mapping[str, str],
+) -> Layer:
+    """Read the file at ``path`` and lay everything over it that applies.
+
+    Raises:
+        ConfigurationError: a layer cannot be read, or the scenario does not exist.
+    """
+    layer = read_yaml(path, file_label(path, root))
+    environment = environment_layer(environ, model, layer)
+    given = override_layer(overrides, model)
+    chosen, chosen_by = None, None
+    sources = (
+        (scenario, "--scenario"),
+        (given.data.get("scenario"), "--set scenario"),
+        (environment.data.get("scenario"), f"environment variable {ENV_PREFIX}SCENARIO"),
+    )
+    for candidate, source in sources:
+        if candidate is not None:
+            chosen, chosen_by = str(candidate), source
+            break
+    name = chosen if chosen is not None else layer.data.get("scenario", "baseline")
+    if isinstance(name, str):
+        layer.merge(_scenario_layer(path.parent / "scenarios", root, name, chosen_by, layer))
+    layer.merge(environment)
+    layer.merge(given)
+    if scenario is not None:
+        layer.put(["scenario"], scenario, Origin("--scenario", "override"))
+    return layer
+
+
+def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, base: Layer) -> Layer:
+    origin = base.origin_of(("scenario",))
+    by = chosen_by or (origin.label if origin else "the default")
+    existing = sorted({file.stem for suffix in _SUFFIXES for file in folder.glob(f"*{suffix}")})
+    for suffix in _SUFFIXES:
+        file = folder / f"{name}{suffix}"
+        if _SCENARIO_NAME.fullmatch(name) and file.is_file():
+            layer = read_yaml(file, file_label(file, root))
+            said = layer.data.get("scenario", name)
+            if said != name:
+                where = layer.origin_of(("scenario",))
+                raise ConfigurationError(
+                    f"{where.label if where else file}: scenario is {said!r}, but this file is the scenario {name!r}.",
+                    to_fix="remove the key: a scenario is named by its file.",
+                )
+            layer.put(["scenario"], name, layer.origins[()])
+            return layer
+    # Without an overlay the base file is the whole scenario, under whatever name it gives itself.
+    if name == base.data.get("scenario", "baseline") and (not existing or name == "baseline"):
+        return Layer()
+    guess = nearest(name, existing)
+    hint = f" Did you mean {guess!r}?" if guess else ""
+    there = f"There are: {', '.join(existing)}." if existing else "There are none."
+    raise ConfigurationError(
+        f"{by}: there is no scenario {name!r} in {file_label(folder, root)}.{hint} {there}",
+        to_fix="choose one of them." if existing else f"write the scenario into {file_label(folder, root)}/NAME.yaml.",
+    )
+
+
+def environment_layer(environ: Mapping[str, str], model: type[BaseModel], base: Layer) -> Layer:
+    """Read every ``ORCHESTRATOR_…`` variable but the reserved ones; an empty variable counts as not set."""
+    layer = Layer()
+    problems = []
+    for variable in sorted(environ):
+        text = environ[variable]
+        if not variable.startswith(ENV_PREFIX) or not text.strip() or variable in RESERVED_NAMES:
+            continue
+        if variable.startswith(RESERVED_PREFIXES):
+            continue
+        path = _written_as(variable.removeprefix(ENV_PREFIX).split(ENV_SEPARATOR), base.data)
+        label = f"environment variable {variable}"
+        try:
+            value = text if takes_text(model, path) else parse_scalar(text)
+        except ValueError as error:
+            problems.append(f"{label}: {error}")
+            continue
+        layer.put(path, value, Origin(label, "environment"))
+    if problems:
+        raise problems_error(problems)
+    return layer
+
+
+def _written_as(parts: Sequence[str], data: object) -> list[str]:
+    """Find the keys that upper-case ``parts`` stand for: as the file writes them, else in lower case."""
+    if not parts:
+        return []
+    if isinstance(data, Mapping):
+        whole = ENV_SEPARATOR.join(parts).lower()
+        for key in data:
+            if str(key).lower() == whole:
+                return [key]
+        for key, value in data.items():
+            if str(key).lower() == parts[0].lower():
+                return [key, *_written_as(parts[1:], value)]
+    return [parts[0].lower(), *_written_as(parts[1:], None)]
+
+
+def override_layer(overrides: Overrides | None, model: type[BaseModel]) -> Layer:
+    """Read overrides: ``["key.path=value", …]``, values as YAML, or a mapping, its keys dotted or nested.
+
+    Raises:
+        ConfigurationError: an override has no ``=``, no key, or a value that is no YAML.
+    """
+    layer = Layer()
+    problems = []
+    for label, key, value in _pairs(overrides):
+        path = key.strip().split(".")
+        origin = Origin(label, "override")
+        if not all(path):
+            problems.append(f"{label}: an override is written key.path=value.")
+            continue
+        if isinstance(value, _Raw):
+            try:
+                value = _read_value(value, model, path)
+            except ValueError as error:
+                problems.append(f"{label}: {error}")
+                continue
+        layer.put(path, plain(value), origin)
+    if problems:
+        raise problems_error(problems, to_fix="write for example --set simulation.end_year=2030")
+    return layer
+
+
+class _Raw(str):
+    """Text that is still to be read as YAML."""
+
+
+def _read_value(text: _Raw, model: type[BaseModel], path: Sequence[str]) -> object:
+    if takes_text(model, path):
+        return str(text) if text.strip() and text.strip() != "null" else None
+    return parse_scalar(text)
+
+
+def _pairs(overrides: Overrides | None) -> Iterable[tuple[str, str, object]]:
+    if overrides is None:
+        return
+    if isinstance(overrides, Mapping):
+        for key, value in overrides.items():
+            yield f"override {key}", key, value
+        return
+    for item in [overrides] if isinstance(overrides, str) else overrides:
+        key, equals, text = item.partition("=")
+        yield f"--set {key if equals else item}", key if equals else "", _Raw(text)
+
+
+def mapping_layer(data: Mapping[str, object]) -> Layer:
+    """Make a layer of a mapping that a program hands over."""
+    copied = plain(data)
+    assert isinstance(copied, dict)
+    return Layer(copied)
+
+
+def plain(value: object) -> object:
+    """Copy mappings to dicts and other sequences to lists, so that layers can merge them."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def file_label(path: Path, root: Path) -> str:
+    """Name a file relative to the project root, or in full where it lies elsewhere."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

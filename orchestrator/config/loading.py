@@ -1,0 +1,321 @@
+"""Read the layers of a configuration and remember where every key came from.
+
+A layer is a nested mapping with an :class:`Origin` per key: a YAML file (with the line), an environment
+variable, or an override. Later layers win; mappings merge key by key, lists and everything else replace.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import yaml
+
+from orchestrator.core.errors import ConfigurationError
+
+ENV_PREFIX = "ORCHESTRATOR_"
+ENV_SEPARATOR = "__"
+RESERVED_NAMES = frozenset({"ORCHESTRATOR_CONFIG"})
+RESERVED_PREFIXES = ("ORCHESTRATOR_PG_", "ORCHESTRATOR_TEST_")
+
+KeyPath = tuple[str | int, ...]
+OriginKind = Literal["file", "environment", "override"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a key stands, in words that a user can act on: ``config/simulation.yaml, line 3``."""
+
+    label: str
+    kind: OriginKind
+
+
+@dataclass
+class Layer:
+    """A nested mapping and the origin of its keys, by path from the top."""
+
+    data: dict[str, object] = field(default_factory=dict)
+    origins: dict[KeyPath, Origin] = field(default_factory=dict)
+
+    def origin_of(self, path: KeyPath) -> Origin | None:
+        """Return the origin of the key at ``path``, or of the nearest key above it."""
+        for length in range(len(path), -1, -1):
+            found = self.origins.get(path[:length])
+            if found is not None:
+                return found
+        return None
+
+    def put(self, path: Sequence[str], value: object, origin: Origin) -> None:
+        """Set one key, making the mappings above it."""
+        for key in reversed(path[1:]):
+            value = {key: value}
+        above = Layer({path[0]: value}, {tuple(path[:n]): origin for n in range(1, len(path) + 1)})
+        self.merge(above)
+
+    def merge(self, later: Layer) -> None:
+        """Lay ``later`` over this layer."""
+        _merge((), self, self.data, later, later.data)
+        if () not in self.origins and () in later.origins:
+            self.origins[()] = later.origins[()]
+
+
+def _merge(path: KeyPath, base: Layer, into: dict[str, object], later: Layer, data: Mapping[str, object]) -> None:
+    for key, value in data.items():
+        here = (*path, key)
+        present = into.get(key)
+        if isinstance(value, dict) and isinstance(present, dict):
+            _merge(here, base, present, later, value)
+            continue
+        for old in [known for known in base.origins if known[: len(here)] == here]:
+            del base.origins[old]
+        into[key] = _copy(value)
+        for new, origin in later.origins.items():
+            if new[: len(here)] == here:
+                base.origins[new] = origin
+
+
+def _copy(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
+
+
+class _Complaint(NamedTuple):
+    """What is wrong with a key or value of a file, and what to do."""
+
+    said: str
+    to_fix: str
+
+    def __str__(self) -> str:
+        return f"{self.said} {self.to_fix[0].upper()}{self.to_fix[1:]}"
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML with the scalars of YAML 1.2: only true and false are truth values, dates stay text."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", "~nN"),
+    ("int", r"[-+]?(0|[1-9][0-9_]*)|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    ("merge", r"<<", "<"),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}",
+        re.compile(f"(?:{_pattern})$"),
+        list(_first) + ([""] * (_tag == "null")),
+    )
+
+
+def _construct_float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    return float(str(node.value).replace(".inf", "inf").replace(".nan", "nan").lower().lstrip("+"))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
+
+# What YAML 1.1 (and so dbt's own files) reads as a truth value or an octal number, and YAML 1.2 does not.
+_AMBIGUOUS_TRUTH = re.compile(r"(?:yes|no|on|off)$", re.IGNORECASE)
+_WORDS = frozenset({"execution.replay"})  # keys whose value is one of our own words, off among them
+_AMBIGUOUS_OCTAL = re.compile(r"[-+]?0[0-9][0-9_]*$")
+
+
+def parse_scalar(text: str) -> object:
+    """Read the value of an environment variable or of ``--set``, as YAML.
+
+    >>> parse_scalar("2026"), parse_scalar("[a, b]"), parse_scalar("2025-01-01")
+    (2026, ['a', 'b'], '2025-01-01')
+
+    Raises:
+        ValueError: the text is no YAML, or an ambiguous word such as ``no``.
+    """
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        for _, _, complaint in _walk(node, ()):
+            if complaint:
+                raise ValueError(str(complaint))
+        value: object = loader.construct_document(node)
+        return value
+    except yaml.YAMLError as error:
+        raise ValueError(f"is not valid YAML: {_yaml_reason(error)}") from error
+    finally:
+        loader.dispose()
+
+
+def read_yaml(path: Path, label: str) -> Layer:
+    """Read a YAML file whose top is a mapping; ``label`` names the file in errors.
+
+    Raises:
+        ConfigurationError: the file is not there, not readable, empty, no YAML, no mapping, or says a key twice.
+    """
+    text = _read_text(path, label)
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            raise ConfigurationError(f"{label} is empty.", to_fix=f"write the configuration into {path}.")
+        if not isinstance(node, yaml.MappingNode):
+            raise ConfigurationError(
+                f"{label} holds {_NODE_WORDS.get(type(node), 'a value')}, but must hold keys and values.",
+                to_fix="begin each line with a key and a colon, such as 'scenario: baseline'.",
+            )
+        layer = Layer(origins={(): Origin(label, "file")})
+        complaints = []
+        for key_path, line, complaint in _walk(node, ()):
+            if complaint:
+                complaints.append((f"{label}, line {line}: ", complaint))
+            layer.origins.setdefault(key_path, Origin(f"{label}, line {line}", "file"))
+        if complaints:
+            raise _refusal(complaints)
+        layer.data = loader.construct_document(node)
+        return layer
+    except yaml.YAMLError as error:
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        where = label if mark is None else f"{label}, line {mark.line + 1}"
+        raise ConfigurationError(
+            f"{where}: this is not valid YAML: {_yaml_reason(error)}",
+            to_fix=_yaml_remedy(text, mark.line if mark else None),
+        ) from error
+    finally:
+        loader.dispose()
+
+
+def _refusal(complaints: Sequence[tuple[str, _Complaint]]) -> ConfigurationError:
+    if len(complaints) == 1:
+        ((where, complaint),) = complaints
+        return ConfigurationError(f"{where}{complaint.said}", to_fix=complaint.to_fix)
+    return problems_error([f"{where}{complaint}" for where, complaint in complaints])
+
+
+_NODE_WORDS = {yaml.SequenceNode: "a list", yaml.ScalarNode: "a single value"}
+
+
+def _read_text(path: Path, label: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"The configuration file {path} does not exist.",
+            to_fix="run in the folder that holds config/simulation.yaml, or name another file (on the command line "
+            "with --config PATH).",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{label} is not UTF-8 text (byte {error.start}).", to_fix="save the file as UTF-8."
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"{label} cannot be read: {error.strerror or error}.",
+            to_fix="make it readable for you, or name another file (on the command line with --config PATH).",
+        ) from error
+
+
+def _yaml_reason(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError):
+        parts = [part for part in (error.context, error.problem) if part]
+        return "; ".join(parts) + "."
+    return " ".join(str(error).split()) + "."
+
+
+def _yaml_remedy(text: str, line: int | None) -> str:
+    lines = text.splitlines()
+    if line is not None and line < len(lines) and "\t" in lines[line]:
+        return "YAML is indented with spaces: replace the tabs on that line."
+    return "correct that line, or the one before it; a value with ': ' or '#' in it needs quotes."
+
+
+def _walk(
+    node: yaml.Node,
+    path: KeyPath,
+    above: frozenset[int] = frozenset(),
+    seen: set[int] | None = None,
+) -> Iterator[tuple[KeyPath, int, _Complaint | None]]:
+    """Yield each key's path, its line (from 1) and what is wrong with it; aliased nodes once."""
+    seen = set() if seen is None else seen
+    line = node.start_mark.line + 1
+    if id(node) in above:
+        yield path, line, _Complaint(f"{dotted(path)} contains itself through a YAML alias.", "write it out.")
+        return
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    above = above | {id(node)}
+    if isinstance(node, yaml.ScalarNode):
+        yield path, line, _ambiguity(node, dotted(path))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield (*path, index), item.start_mark.line + 1, None
+            yield from _walk(item, (*path, index), above, seen)
+    elif isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            key_line = key.start_mark.line + 1
+            if key.tag == "tag:yaml.org,2002:merge":
+                yield from _walk(value, path, above, seen)
+                continue
+            here = (*path, str(key.value) if isinstance(key, yaml.ScalarNode) else "?")
+            complaint = _key_complaint(key, dotted(here), lines)
+            yield here, key_line, complaint
+            lines.setdefault(str(key.value), key_line)
+            yield from _walk(value, here, above, seen)
+
+
+def _key_complaint(key: yaml.Node, name: str, lines: Mapping[str, int]) -> _Complaint | None:
+    if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+        return _Complaint(f"the key {name} is not text.", "put it in quotes.")
+    if key.value in lines:
+        first = f"first on line {lines[key.value]}"
+        return _Complaint(f"{name} stands twice in this file, {first}.", "remove one of them.")
+    return _ambiguity(key, f"the key {name}")
+
+
+def _ambiguity(node: yaml.ScalarNode, name: str) -> _Complaint | None:
+    subject = f"{name} is" if name else "the value is"
+    if node.style is not None or node.tag != "tag:yaml.org,2002:str":
+        octal = node.style is None and _AMBIGUOUS_OCTAL.match(str(node.value))
+        if octal and node.tag == "tag:yaml.org,2002:float":
+            return _Complaint(
+                f"{subject} {node.value}, which some readers take as octal.",
+                "write it without the leading zero, or in quotes.",
+            )
+        return None
+    if _AMBIGUOUS_TRUTH.match(node.value) and name not in _WORDS:
+        truth = "true" if node.value.lower() in {"yes", "on"} else "false"
+        return _Complaint(
+            f"{subject} {node.value}, which is text to some readers and {truth} to others.",
+            f"write {truth}, or '{node.value}' in quotes.",
+        )
+    return None
+
+
+def dotted(path: KeyPath) -> str:
+    """Write a path as a user does.
+
+    >>> dotted(("stages", 0, "select"))
+    'stages[0].select'
+    """
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)
+    return text
+
+
+def problems_error(problems: Sequence[str], *, to_fix: str | None = None) -> ConfigurationError:
+    """Make one error of one or more problems, all of them told at once."""
+    if len(problems) == 1:
+        return ConfigurationError(problems[0], to_fix=to_fix)
+    lines = "\n".join(f"  - {problem}" for problem in problems)
+    return ConfigurationError(
+        f"The configuration has {len(problems)} problems:\n{lines}", to_fix="correct each of them."
+    )

@@ -1,0 +1,258 @@
+"""The sections of the configuration: what may be said in each, its units and its defaults."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from orchestrator.database.file_names import is_a_file
+
+
+class HookType(str, Enum):
+    """The moments of a run at which hooks are called."""
+
+    PRE_SIMULATION = "pre_simulation"
+    POST_SIMULATION = "post_simulation"
+    PRE_YEAR = "pre_year"
+    POST_YEAR = "post_year"
+    PRE_STAGE = "pre_stage"
+    POST_STAGE = "post_stage"
+    ON_FAILURE = "on_failure"
+
+    @property
+    def has_stage(self) -> bool:
+        """Tell whether hooks of this type are called for one stage, and so may be filtered by it."""
+        return self in {HookType.PRE_STAGE, HookType.POST_STAGE}
+
+
+def finding_at(message: str, *keys: str | int) -> PydanticCustomError:
+    """Make a finding about the key ``keys`` below the place that is being validated."""
+    return PydanticCustomError("config_key", "{message}", {"message": message, "keys": keys})
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; write a value, or remove the key.")
+    return text
+
+
+def names_a_file(path: Path) -> Path:
+    """Return a path that names a file; raise ValueError for one that is empty, or that DuckDB takes for no file."""
+    # Path("") is Path("."): an empty path would silently mean the project root.
+    if path == Path():
+        raise ValueError("is empty; name a file, or remove the key.")
+    if not is_a_file(str(path)):
+        raise ValueError(f"is {str(path)!r}, which is no file, and the orchestrator works in files; name one.")
+    return path
+
+
+def _is_identifier(text: str) -> str:
+    if not (text.isascii() and text.isidentifier()):
+        raise ValueError(f"is {text!r}, but must be a name of letters, digits and underscores.")
+    return text
+
+
+def _is_call(text: str) -> str:
+    module, colon, function = text.partition(":")
+    if not colon or not all(part.isidentifier() for part in f"{module}.{function}".split(".")):
+        raise ValueError(f"is {text!r}, but must be written package.module:function.")
+    return text
+
+
+def _is_url(text: str) -> str:
+    if "://" not in text:
+        shown = text.rpartition("@")[2] if "@" in text else text  # what is before may be a password
+        raise ValueError(f"is {shown!r}, but must be a database URL such as sqlite:///var/orchestrator.db.")
+    return text
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _kind_of_tables(value: object) -> str:
+    return "list" if isinstance(value, (list, tuple)) else "auto"
+
+
+Text = Annotated[str, Field(strict=True), AfterValidator(_not_blank)]
+Year = Annotated[int, Field(strict=True, ge=1, le=9999)]
+Flag = Annotated[bool, Field(strict=True)]
+Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Identifier = Annotated[str, Field(strict=True), AfterValidator(_is_identifier)]
+
+
+class Section(BaseModel):
+    """A frozen section that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SimulationYears(Section):
+    """The years to simulate, and how the dbt project is told of them."""
+
+    start_year: Year = Field(description="First simulated calendar year, such as 2025.")
+    end_year: Year = Field(description="Last simulated calendar year, included.")
+    year_var: Identifier = Field(
+        "simulation_year", description="Name of the dbt var that carries the year being built."
+    )
+    year_column: Identifier = Field(
+        "simulation_year",
+        description="Name of the column that holds the year in year-partitioned tables.",
+    )
+    random_seed: int = Field(
+        42,
+        strict=True,
+        ge=0,
+        le=2**63 - 1,
+        description="Whole number handed to dbt as the var random_seed; the same number gives the same rows.",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end_year < self.start_year:
+            raise finding_at(
+                f"is {self.end_year}, but must be {self.start_year} (start_year) or later.",
+                "end_year",
+            )
+        return self
+
+
+class DbtSettings(Section):
+    """The dbt project and how dbt connects."""
+
+    project_dir: Path = Field(
+        Path("dbt"), description="Folder that holds dbt_project.yml, relative to the project root."
+    )
+    profiles_dir: Path | None = Field(
+        None,
+        description="Folder that holds profiles.yml, relative to the project root; by default the dbt project's "
+        "folder if it has one, else dbt's own choice (DBT_PROFILES_DIR, then ~/.dbt).",
+    )
+    target: Text | None = Field(None, description="Output of the profile to use; by default the profile's own.")
+    profile: Text | None = Field(None, description="Profile to use; by default the one that dbt_project.yml names.")
+    threads: int | None = Field(
+        None,
+        strict=True,
+        ge=1,
+        le=1024,
+        description="Number of dbt threads (models built at the same time); by default the profile's.",
+    )
+
+
+class SelfHealingSettings(Section):
+    """When and for how long the database is repaired before a run."""
+
+    auto_initialize: Flag = Field(
+        default=True,
+        description="Whether a run repairs what is missing or broken before its first year.",
+    )
+    timeout_seconds: Seconds = Field(
+        60.0,
+        description="Longest time that the whole repair may take, waiting included, in seconds.",
+    )
+    lock_timeout_seconds: float = Field(
+        30.0,
+        strict=True,
+        ge=0,
+        allow_inf_nan=False,
+        description="Longest wait for another process that uses the database, in seconds; 0 does not wait.",
+    )
+
+
+class RequiredTableSettings(Section):
+    """A table that must be there before the first year."""
+
+    name: Text = Field(description="Name of the seed, model or source table in the dbt project.")
+    tier: Literal["seed", "foundation", "state"] = Field(
+        description="What it is: a seed, a foundation (built once), or a state (created empty)."
+    )
+    selector: Text | None = Field(
+        None, description="Name or unique id of the dbt node that builds it; by default its name."
+    )
+    min_rows: int | None = Field(
+        None,
+        strict=True,
+        ge=0,
+        description="Fewest rows it must hold; by default any number of rows.",
+    )
+
+
+class StageSettings(Section):
+    """One dbt command of every year."""
+
+    name: Text = Field(description="Name of the stage, unique, used in output and by hooks.")
+    select: Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(
+        description="dbt selector, or a list of them of which any may match."
+    )
+    command: Literal["run", "test", "build", "seed"] = Field("run", description="dbt command of this stage.")
+    first_year_only: Flag = Field(default=False, description="Whether the stage runs in the first year only.")
+    timeout_seconds: Seconds | None = Field(
+        None,
+        description="Longest time that the stage may take in one year, in seconds; by default no limit.",
+    )
+
+
+class HookSettings(Section):
+    """A function of the user's that is called at a moment of the run."""
+
+    type: HookType = Field(description="Moment at which the hook is called.")
+    call: Annotated[str, Field(strict=True), AfterValidator(_is_call)] = Field(
+        description="Function to call, written package.module:function."
+    )
+    name: Text | None = Field(None, description="Name in output and errors; by default what call says.")
+    stage: Text | None = Field(
+        None,
+        description="Stage to which a pre_stage or post_stage hook is limited; by default every stage.",
+    )
+    on_error: Literal["abort", "warn"] = Field(
+        "abort",
+        description="What an error of the hook does: stop the run, or be told while the run goes on.",
+    )
+
+
+class ExecutionSettings(Section):
+    """How stages are run."""
+
+    replay: Literal["auto", "off"] = Field(
+        "auto",
+        description="Whether a stage is replayed in later years where that is proven to give the same: auto or off.",
+    )
+
+
+class StorageSettings(Section):
+    """Where the history of runs is kept."""
+
+    enabled: Flag = Field(default=True, description="Keep a history of runs; false keeps only their JSON lines.")
+    url: Annotated[str, Field(strict=True), AfterValidator(_is_url)] = Field(
+        "sqlite:///var/orchestrator.db",
+        description="SQLAlchemy URL of the run history; a relative SQLite path is relative to the project root.",
+    )
+
+
+class BackupSettings(Section):
+    """When backups are made without being asked for; each is of one database, in var/backups."""
+
+    before_heal: Flag = Field(
+        default=False, description="Back the database up before healing replaces a table that is there."
+    )
+    after_run: Flag = Field(default=False, description="Back the database up after every completed simulation.")
+    keep: int = Field(5, strict=True, ge=1, description="How many backups stay when one is made by itself.")
+
+
+RequiredTables = Annotated[
+    Annotated[Literal["auto"], Tag("auto")] | Annotated[tuple[RequiredTableSettings, ...], Tag("list")],
+    Discriminator(_kind_of_tables),
+]

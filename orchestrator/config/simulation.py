@@ -1,0 +1,330 @@
+"""The configuration of a run: what may be said, what it means, and its defaults.
+
+Layers, later ones win: ``config/simulation.yaml``, ``config/scenarios/<name>.yaml``, environment variables
+``ORCHESTRATOR_<SECTION>__<KEY>``, overrides (``--set section.key=value``). Every relative path is relative to the
+project root, the folder that holds ``config/``, whatever the working folder is.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import quote, unquote
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from orchestrator.config.errors import configuration_error
+from orchestrator.config.layers import Overrides, load_layers, mapping_layer, override_layer
+from orchestrator.config.loading import Layer, Origin
+from orchestrator.config.paths import project_root
+from orchestrator.config.schema import (
+    BackupSettings,
+    DbtSettings,
+    ExecutionSettings,
+    HookSettings,
+    RequiredTables,
+    Section,
+    SelfHealingSettings,
+    SimulationYears,
+    StageSettings,
+    StorageSettings,
+    Text,
+    finding_at,
+    names_a_file,
+)
+from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.masking import masked
+from orchestrator.database.file_names import ANOTHER_NAME, why_unusable
+
+DEFAULT_PATH = Path("config/simulation.yaml")
+PATH_VARIABLE = "ORCHESTRATOR_CONFIG"
+
+
+class SimulationConfig(Section):
+    """Everything a run is told, checked and frozen."""
+
+    simulation: SimulationYears | None = Field(
+        None, description="Years to simulate; left out for a dbt project that is not a simulation."
+    )
+    scenario: Text = Field("baseline", description="Name of the scenario, the file config/scenarios/<name>.yaml.")
+    description: str | None = Field(None, strict=True, description="One sentence about the scenario, for people.")
+    database: Annotated[Path, AfterValidator(names_a_file)] | None = Field(
+        None,
+        description="Database file, relative to the project root; by default what the dbt profile says.",
+    )
+    dbt: DbtSettings = Field(default_factory=DbtSettings, description="The dbt project and its profile.")
+    vars: dict[str, JsonValue] = Field(default_factory=dict, description="dbt vars, handed to every dbt command.")
+    self_healing: SelfHealingSettings = Field(
+        default_factory=SelfHealingSettings, description="Repair of the database before a run."
+    )
+    required_tables: RequiredTables = Field(
+        "auto",
+        description="Tables that must be there before the first year; auto asks the dbt project.",
+    )
+    stages: tuple[StageSettings, ...] = Field(
+        (), description="dbt commands of every year, in order; needed for a simulation."
+    )
+    execution: ExecutionSettings = Field(default_factory=ExecutionSettings, description="How stages are run.")
+    hooks: tuple[HookSettings, ...] = Field((), description="Functions to call during a run, in order.")
+    storage: StorageSettings = Field(default_factory=StorageSettings, description="History of runs.")
+    backup: BackupSettings = Field(default_factory=BackupSettings, description="Backups that are made by themselves.")
+    publish: Annotated[Path, AfterValidator(names_a_file)] | None = Field(
+        None,
+        description="File that gets a copy of the database after every completed simulation, replaced in one move, "
+        "so that others can read while the next run writes; relative to the project root.",
+    )
+
+    _root: Path = PrivateAttr(default_factory=Path.cwd)
+    _layer: Layer = PrivateAttr(default_factory=Layer)
+
+    @classmethod
+    def load(
+        cls,
+        path: Path | str | None = None,
+        *,
+        scenario: str | None = None,
+        overrides: Overrides | None = None,
+        environ: Mapping[str, str] | None = None,
+        database: Path | str | None = None,
+    ) -> SimulationConfig:
+        """Read the configuration file and lay scenario, environment and overrides over it.
+
+        ``path`` is by default what ``ORCHESTRATOR_CONFIG`` names, else ``config/simulation.yaml`` under the working
+        folder; ``environ`` is by default the process's own. ``database`` wins over every layer.
+
+        Raises:
+            ConfigurationError: a layer cannot be read, or any key or value is wrong; it names all of them.
+        """
+        environ = os.environ if environ is None else environ
+        file = Path(path if path is not None else environ.get(PATH_VARIABLE) or DEFAULT_PATH).expanduser()
+        file = file.absolute()
+        root = project_root(file)
+        layer = load_layers(file, root, cls, scenario=scenario, overrides=overrides, environ=environ)
+        if database is not None:
+            layer.put(["database"], str(database), Origin("--database", "override"))
+        return cls._checked(layer, root)
+
+    @classmethod
+    def from_mapping(
+        cls, data: Mapping[str, object], *, root: Path | str, overrides: Overrides | None = None
+    ) -> SimulationConfig:
+        """Make a configuration of a mapping; neither files nor environment are read.
+
+        Raises:
+            ConfigurationError: any key or value is wrong; it names all of them.
+        """
+        layer = mapping_layer(data)
+        layer.merge(override_layer(overrides, cls))
+        return cls._checked(layer, Path(root).absolute())
+
+    def with_overrides(
+        self, overrides: Overrides | None = None, *, database: Path | str | None = None
+    ) -> SimulationConfig:
+        """Return this configuration with some keys set anew.
+
+        Raises:
+            ConfigurationError: any key or value is wrong; it names all of them.
+        """
+        layer = mapping_layer(self.model_dump(exclude_unset=True))
+        layer.origins.update(self._layer.origins)
+        layer.merge(override_layer(overrides, type(self)))
+        if database is not None:
+            layer.put(["database"], str(database), Origin("database", "override"))
+        return self._checked(layer, self._root)
+
+    @classmethod
+    def _checked(cls, layer: Layer, root: Path) -> SimulationConfig:
+        try:
+            config = cls.model_validate(layer.data)
+        except ValidationError as error:
+            raise configuration_error(error, cls, layer) from None
+        config._root = root
+        config._layer = layer
+        config._require_usable_database()
+        return config
+
+    def _require_usable_database(self) -> None:
+        reason = None if self.database_path is None else why_unusable(self.database_path)
+        if reason is not None:
+            raise ConfigurationError(
+                f"{self.origin_of('database')}: database is {str(self.database)!r}, and {reason}.",
+                to_fix=ANOTHER_NAME,
+            )
+
+    @field_validator("vars")
+    @classmethod
+    def _finite(cls, variables: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for name, value in variables.items():
+            if not name.strip():
+                raise ValueError("holds an empty name.")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise finding_at(f"is {value}, which JSON, and so dbt, cannot carry.", name)
+        return variables
+
+    @field_validator("stages")
+    @classmethod
+    def _unique_stages(cls, stages: tuple[StageSettings, ...]) -> tuple[StageSettings, ...]:
+        names = [stage.name for stage in stages]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise finding_at(f"is {name!r} again; every stage needs a name of its own.", index, "name")
+        return stages
+
+    @field_validator("required_tables")
+    @classmethod
+    def _unique_tables(cls, tables: RequiredTables) -> RequiredTables:
+        names = [] if tables == "auto" else [table.name for table in tables]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise finding_at(f"is {name!r} again; a table is listed once.", index, "name")
+        return tables
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        if self.simulation is not None:
+            if not self.stages:
+                raise finding_at(
+                    "is empty, but a simulation needs stages: a list of {name, select}, run in order every year.",
+                    "stages",
+                )
+            year_var = self.simulation.year_var
+            if year_var in self.vars:
+                raise finding_at(
+                    "is set by the orchestrator for every year (simulation.year_var); remove it.",
+                    "vars",
+                    year_var,
+                )
+        elif self.stages:
+            raise finding_at(
+                "are given, but there is no section simulation with start_year and end_year to run them in.",
+                "stages",
+            )
+        names = [stage.name for stage in self.stages]
+        for index, hook in enumerate(self.hooks):
+            if hook.stage is None:
+                continue
+            if not hook.type.has_stage:
+                raise finding_at(
+                    f"is {hook.stage!r}, but a {hook.type.value} hook belongs to no stage; only pre_stage and "
+                    "post_stage hooks do.",
+                    "hooks",
+                    index,
+                    "stage",
+                )
+            if hook.stage not in names:
+                raise finding_at(
+                    f"is {hook.stage!r}, but the stages are {', '.join(names) or 'not given'}.",
+                    "hooks",
+                    index,
+                    "stage",
+                )
+        return self
+
+    @property
+    def root(self) -> Path:
+        """The project root, absolute: what relative paths are relative to."""
+        return self._root
+
+    @property
+    def database_path(self) -> Path | None:
+        """The database file, absolute; None leaves it to the dbt profile."""
+        return None if self.database is None else self.resolve(self.database)
+
+    @property
+    def project_dir(self) -> Path:
+        """The folder of the dbt project, absolute."""
+        return self.resolve(self.dbt.project_dir)
+
+    @property
+    def profiles_dir(self) -> Path | None:
+        """The folder of profiles.yml, absolute; None leaves it to dbt."""
+        if self.dbt.profiles_dir is not None:
+            return self.resolve(self.dbt.profiles_dir)
+        beside = self.project_dir / "profiles.yml"
+        # dbt itself lets the variable win over a profiles.yml in the project.
+        return self.project_dir if beside.is_file() and not os.environ.get("DBT_PROFILES_DIR") else None
+
+    @property
+    def storage_url(self) -> str:
+        """The URL of the run history, a SQLite path made absolute."""
+        scheme, slashes, path = self.storage.url.partition(":///")
+        if not scheme.startswith("sqlite") or not slashes or path in {"", ":memory:"} or path.startswith("file:"):
+            return self.storage.url
+        path, question, query = path.partition("?")
+        return f"{scheme}:///{quote(str(self.resolve(Path(unquote(path)))))}{question}{query}"
+
+    def snapshot(self) -> dict[str, object]:
+        """Return every setting as plain values, with the project root and without the password of the run history."""
+        found: dict[str, object] = {"root": str(self.root), **self.model_dump(mode="json")}
+        storage = self.storage.model_dump(mode="json")
+        return {**found, "storage": {**storage, "url": masked(self.storage.url)}}
+
+    def resolve(self, path: Path) -> Path:
+        """Make a path absolute against the project root."""
+        return Path(os.path.normpath(self._root / path.expanduser()))
+
+    def origin_of(self, *keys: str | int) -> str:
+        """Say where a key was set, such as ``config/simulation.yaml, line 3``, for messages."""
+        origin = self._layer.origin_of(keys)
+        return "the configuration" if origin is None else origin.label
+
+    def years(self, start: int | None = None, end: int | None = None) -> tuple[int, ...]:
+        """Return the years from ``start`` to ``end``, both included and by default the configured ones.
+
+        Raises:
+            ConfigurationError: there is no simulation, or the range is empty, begins too early or is not of numbers.
+        """
+        if self.simulation is None:
+            raise ConfigurationError(
+                "This configuration has no section simulation, so there are no years to run.",
+                to_fix="add simulation: {start_year: 2025, end_year: 2029} and stages.",
+            )
+        for year in (start, end):
+            if year is not None and type(year) is not int:
+                raise ConfigurationError(
+                    f"The year {year!r} is no whole number.", to_fix="give years as numbers, such as 2025"
+                )
+        first = self.simulation.start_year if start is None else start
+        last = max(self.simulation.end_year, first) if end is None else end
+        if first < self.simulation.start_year:
+            raise ConfigurationError(
+                f"{_said(first, last)} before {self.simulation.start_year}, the first year of the "
+                f"simulation ({self.origin_of('simulation', 'start_year')}).",
+                to_fix=f"begin with {self.simulation.start_year}, or lower simulation.start_year.",
+            )
+        if last < first:
+            raise ConfigurationError(
+                f"The years {first}-{last} are no range: the last is before the first.",
+                to_fix=f"write {last}-{first}, or other years.",
+            )
+        return tuple(range(first, last + 1))
+
+    def dbt_vars(self, year: int | None = None) -> dict[str, object]:
+        """Return the vars of one dbt command: the user's, the year, ``start_year`` and ``random_seed``.
+
+        Without ``year`` the first year is named; where there is no simulation, only the user's vars are handed on.
+        The user's own ``start_year`` and ``random_seed`` win.
+        """
+        if self.simulation is None:
+            return dict(self.vars)
+        return {
+            "start_year": self.simulation.start_year,
+            "random_seed": self.simulation.random_seed,
+            **self.vars,
+            self.simulation.year_var: self.simulation.start_year if year is None else year,
+        }
+
+
+def _said(first: int, last: int) -> str:
+    return f"The year {first} is" if first == last else f"The years {first}-{last} begin"

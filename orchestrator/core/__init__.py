@@ -1,0 +1,1 @@
+"""Errors, events, clocks and other things that everything stands on; imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""dbt itself: its command, connection, events, answers and errors."""

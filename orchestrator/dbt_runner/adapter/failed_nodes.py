@@ -1,0 +1,100 @@
+"""Turn failed nodes of a dbt result into one error that a person can act on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+from pathlib import Path
+
+from orchestrator.core.errors import NodeFailedError, TestFailedError
+from orchestrator.database.errors import known_database_error
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
+
+SHOWN = 5
+_MISSING_VAR = re.compile(r"Required var '([^']+)' not found in config")
+UNQUOTED = "unterminated string literal"
+
+
+def raise_for_failures(
+    result: DbtResult,
+    project_dir: Path,
+    facts: ProjectFacts | None,
+    failures_dir: Path | None,
+    year_vars: Set[str] = frozenset(),
+) -> None:
+    """Raise what the failed nodes of ``result`` amount to; return when there are none.
+
+    ``year_vars`` are the variables that the configuration supplies with the year.
+
+    Raises:
+        DatabaseError: the message speaks of the database file itself.
+        TestFailedError: only tests failed, by finding rows.
+        NodeFailedError: a model, a seed or the query of a test failed.
+    """
+    failures = result.failures
+    if not failures:
+        return
+    path = facts.database_path if facts is not None else None
+    for node in failures:
+        known = known_database_error(node.message or "", path)
+        if known is not None:
+            known.message = f"dbt {result.command} failed at {node.resource_type} {node.name}. {known.message}"
+            raise known
+    unique_ids = [node.unique_id for node in failures]
+    if all(node.status == "fail" for node in failures):
+        raise _test_failure(failures, unique_ids, failures_dir)
+    skipped = sum(node.status == "skipped" for node in result.nodes)
+    lines = [_one(node, project_dir) for node in failures[:SHOWN]]
+    if len(failures) > SHOWN:
+        lines.append(f"… and {len(failures) - SHOWN} more failed.")
+    if skipped:
+        they = "1 node that depends on it was" if skipped == 1 else f"{skipped} nodes that depend on it were"
+        lines.append(f"{they} skipped.")
+    text, own_remedy, remedy = "\n".join(lines).partition("To fix: ")
+    if failures[0].resource_type == "seed" and UNQUOTED in (failures[0].message or "") and "'" in str(project_dir):
+        remedy = "move the project to a folder without ' in its path: dbt-duckdb cannot load seeds from there"
+    elif not own_remedy and (missing := _MISSING_VAR.search(failures[0].message or "")) is not None:
+        remedy = _supply(missing[1], project_dir / failures[0].file, facts, year_vars)
+    elif not own_remedy:
+        remedy = f"correct {project_dir / failures[0].file} and run again"
+    raise NodeFailedError(text.strip(), nodes=unique_ids, to_fix=remedy)
+
+
+def _supply(name: str, file: Path, facts: ProjectFacts | None, year_vars: Set[str]) -> str:
+    """Say how a variable that a model misses is supplied: it may be the year under another name."""
+    year = next(iter(year_vars), None)
+    if year is not None and facts is not None and not any(node.uses_year for node in facts.nodes):
+        return (
+            f"set simulation.year_var to {name} in the configuration: it supplies the year as {year}, which no model "
+            "reads"
+        )
+    return f"supply {name} under `vars:` in the configuration, or give var('{name}') a default in {file}"
+
+
+def _one(node: NodeResult, project_dir: Path) -> str:
+    kind = node.resource_type.capitalize()
+    return f"{kind} {node.name} ({project_dir / node.file}) failed: {node.message or node.status}"
+
+
+def _test_failure(
+    failures: tuple[NodeResult, ...], unique_ids: list[str], failures_dir: Path | None
+) -> TestFailedError:
+    lines = []
+    for node in failures[:SHOWN]:
+        if node.rows is None:  # a unit test: its message is dbt's table of differences
+            lines.append(f"Test {node.name} ({node.file}) failed: {node.message or 'no reason given'}")
+            continue
+        line = f"Test {node.name} found {node.rows} failing row{'' if node.rows == 1 else 's'}."
+        if failures_dir is not None and node.sql is not None:
+            failures_dir.mkdir(parents=True, exist_ok=True)
+            file = failures_dir / f"{node.name}.sql"
+            file.write_text(node.sql.strip() + "\n", encoding="utf-8")
+            line += f" The query that shows them: {file}"
+        lines.append(line)
+    if len(failures) > SHOWN:
+        lines.append(f"… and {len(failures) - SHOWN} more tests failed.")
+    remedy = "run the query against the database to see the rows"
+    if all(node.rows is None for node in failures):
+        remedy = "correct the model, or what the test expects of it"
+    return TestFailedError("\n".join(lines), nodes=unique_ids, to_fix=remedy)

@@ -1,0 +1,81 @@
+"""What is wrong with a dbt project that does not parse, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from orchestrator.core.errors import DbtProjectError
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+
+_FILE = re.compile(r"\(([^()\s]+\.(?:sql|yml|yaml|csv|py))\)")
+_NOT_FOUND = re.compile(r"(?P<what>\w+ '[^']+' \([^)]*\)) depends on a node named '(?P<name>[^']+)'")
+_WRAPPING = ("Runtime Error", "Compilation Error", "Parsing Error", "Syntax error near line", "Raw Error:")
+
+
+def project_error(message: str, project_dir: Path, profiles_dir: Path, changed: str | None = None) -> DbtProjectError:
+    """Return the error for dbt's ``message``; ``changed`` is the file that it stumbled over where it names none."""
+    if not project_dir.is_dir():
+        return DbtProjectError(
+            f"The dbt project folder {project_dir} does not exist.",
+            to_fix="set dbt.project_dir to the folder that holds dbt_project.yml",
+        )
+    if not (project_dir / "dbt_project.yml").is_file():
+        return DbtProjectError(
+            f"The folder {project_dir} holds no dbt_project.yml.",
+            to_fix="set dbt.project_dir to the folder that holds dbt_project.yml",
+        )
+    profiles = profiles_dir / "profiles.yml"
+    if not profiles.is_file():
+        return DbtProjectError(
+            f"There is no dbt profile: neither {project_dir / 'profiles.yml'} nor {profiles} exists."
+            if profiles_dir != project_dir
+            else f"There is no dbt profile: {profiles} does not exist.",
+            to_fix="write profiles.yml into the project, or set dbt.profiles_dir to the folder that holds it",
+        )
+    for file in (project_dir / "dbt_project.yml", profiles):
+        trouble = _yaml_trouble(file)
+        if trouble is not None:
+            return DbtProjectError(f"The file {file} is no valid YAML: {trouble}.", to_fix="correct it and run again")
+    told = "\n".join(line for line in message.splitlines() if not line.startswith(_WRAPPING)) or message
+    if "profile" in message.lower() and (".sql" not in message):
+        return DbtProjectError(
+            f"The profile in {profiles} does not fit: {told}",
+            to_fix=f"correct {profiles}, or choose with dbt.profile and dbt.target what it holds",
+        )
+    named = _FILE.search(message)
+    file_name = named.group(1) if named is not None else changed
+    where = project_dir / file_name if file_name is not None else project_dir
+    return DbtProjectError(
+        f"The dbt project {project_dir} does not parse: {told}"
+        + (f"\nThe file is {where}." if named is None and file_name is not None else ""),
+        to_fix=f"correct {where} and run again",
+    )
+
+
+def missing_seed(message: str, project_dir: Path, last: ProjectFacts) -> DbtProjectError | None:
+    """Return the error for a name that was a seed when the project was parsed ``last``, and whose file is gone.
+
+    None where dbt's ``message`` does not miss a name, or that was no seed.
+    """
+    found = _NOT_FOUND.search(message)
+    seed = None if found is None else next((s for s in last.seeds() if s.name == found["name"]), None)
+    if found is None or seed is None or (project_dir / seed.file).exists():
+        return None
+    return DbtProjectError(
+        f"The seed file {project_dir / seed.file} is missing: {found['what']} reads {seed.name}, which was a seed.",
+        to_fix=f"restore {project_dir / seed.file}, or take ref('{seed.name}') out of what reads it",
+    )
+
+
+def _yaml_trouble(file: Path) -> str | None:
+    try:
+        yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        place = f" in line {error.problem_mark.line + 1}" if error.problem_mark is not None else ""
+        return f"{error.problem or 'it cannot be read'}{place}"
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return str(error)
+    return None

@@ -1,0 +1,17 @@
+"""Statements that dbt sent to the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What dbt sent while it ran one stage: statements by unique id, and the nodes that sent some to compile.
+
+    ``warned`` are the nodes of which dbt warned, an empty name where it did not say of which.
+    """
+
+    statements: dict[str, list[str]]
+    compiling: set[str]
+    warned: set[str]

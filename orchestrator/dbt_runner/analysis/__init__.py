@@ -1,0 +1,1 @@
+"""What a Jinja template reads and does."""

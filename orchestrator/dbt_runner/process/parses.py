@@ -1,0 +1,166 @@
+"""The parses of one project: the first, kept between runs, and those for vars that it cannot serve.
+
+A parsed manifest is kept as msgpack bytes and every command gets a copy of its own, because dbt writes into the one
+it is given: the second run of a model that refs an ephemeral one fails otherwise. Where reuse for other vars is not
+proven safe (see :mod:`orchestrator.dbt_runner.analysis.reuse`), the project is parsed again for those vars.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import cached_property
+from pathlib import Path
+
+import msgpack
+from dbt.adapters.factory import get_adapter_by_type
+from dbt.contracts.graph.manifest import Manifest
+from dbt.parser.manifest import extended_mashumaro_encoder, extended_msgpack_decoder
+
+from orchestrator.core.clocks import stopwatch, utc_now
+from orchestrator.core.errors import DbtProjectError
+from orchestrator.core.events import Emit, ProjectParsedAgain
+from orchestrator.dbt_runner.adapter.answers import parse_error
+from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
+from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.inputs import env_vars_read, watched_folders
+from orchestrator.dbt_runner.project.kept_parse import (
+    PARTIAL_PARSE,
+    KeptParse,
+    cached_parse,
+    parse_digest,
+    store_parse,
+    watched_files,
+)
+from orchestrator.dbt_runner.project.manifest_facts import project_facts
+from orchestrator.dbt_runner.project.settings import DbtSettings, Vars
+from orchestrator.dbt_runner.project.var_values import files_in_vars
+
+
+class Parses:
+    """Parses a project as seldom as is safe; ``target`` is where dbt leaves what it parsed.
+
+    What dbt warned of in a parse that was kept is said again by ``events``.
+    """
+
+    def __init__(self, settings: DbtSettings, dbt: DbtCommand, target: Path, events: DbtEvents, emit: Emit) -> None:
+        self._settings = settings
+        self._dbt = dbt
+        self._target = target
+        self._events = events
+        self._emit = emit
+        self._packed: dict[str, bytes] = {}
+        self._facts: ProjectFacts | None = None
+
+    def load(self) -> ProjectFacts:
+        """Parse the project with the vars of the settings, or take the parse that was kept of it.
+
+        Raises:
+            DbtProjectError: no project, no profile, or it does not parse.
+        """
+        kept = cached_parse(self._settings)
+        if kept is not None and self._prepare(kept.packed):
+            facts, packed = kept.facts, kept.packed
+            for text in kept.warnings:
+                self._events.warn(text)
+        else:
+            facts, packed = self._parse_and_keep()
+        self._packed[_key(self._settings.vars)] = packed
+        self._facts = facts
+        return facts
+
+    @property
+    def facts(self) -> ProjectFacts:
+        """Return what :meth:`load` found.
+
+        Raises:
+            DbtProjectError: nothing was loaded.
+        """
+        if self._facts is None:
+            raise DbtProjectError("The dbt project was not loaded.")
+        return self._facts
+
+    @cached_property
+    def first(self) -> Manifest:
+        """The first parse, to look at; what dbt is given is a copy of its own."""
+        return _unpacked(self._packed[_key(self._settings.vars)])
+
+    @property
+    def first_digest(self) -> str:
+        """Return what tells the first parse from any other."""
+        return parse_digest(self._packed[_key(self._settings.vars)])
+
+    def manifest_for(self, variables: Vars) -> Manifest:
+        """Return a copy of the parse that serves these vars: the first where that is proven, else one of their own."""
+        key = _key(variables)
+        if key not in self._packed:
+            reason = self._reuse_blocker(variables)
+            if reason is None:
+                key = _key(self._settings.vars)
+            else:
+                elapsed = stopwatch()
+                self._packed[key] = _pack(self._parse(variables))
+                self._emit(ProjectParsedAgain(at=utc_now(), reason=reason, seconds=elapsed()))
+        return _unpacked(self._packed[key])
+
+    def first_serves(self, variables: Vars) -> bool:
+        """Tell whether the first parse provably serves these vars."""
+        return self._reuse_blocker(variables) is None
+
+    def _prepare(self, packed: bytes) -> bool:
+        """Make dbt ready for a kept parse: it reads profile and project, and takes the manifest as it is."""
+        return bool(self._dbt.call(["parse"], self._settings.vars, _unpacked(packed)).success)
+
+    def _parse_and_keep(self) -> tuple[ProjectFacts, bytes]:
+        settings = self._settings
+        shared = settings.cache_dir / PARTIAL_PARSE
+        if shared.is_file():
+            shutil.copyfile(shared, self._target / PARTIAL_PARSE)
+        before = watched_files(settings)
+        manifest = self._parse(settings.vars)
+        packed = _pack(manifest)
+        config = get_adapter_by_type(str(manifest.metadata.adapter_type)).config
+        profiles_dir = settings.effective_profiles_dir()
+        facts = project_facts(manifest, packed, config, profiles_dir, settings.year_vars, settings.cwd)
+        if (self._target / PARTIAL_PARSE).is_file():
+            (self._target / PARTIAL_PARSE).replace(shared)
+        names = env_vars_read(manifest, config, profiles_dir)
+        var_files = files_in_vars(config, settings.cwd)
+        if names is not None:
+            kept = KeptParse(facts, packed, self._events.warned)
+            store_parse(settings, kept, before, watched_folders(config), names, var_files)
+        return facts, packed
+
+    def _parse(self, variables: Vars) -> Manifest:
+        answer = self._dbt.call(["parse"], variables, None)
+        if not isinstance(answer.result, Manifest):
+            database = self._facts.database_path if self._facts is not None else None
+            raise parse_error(answer, self._settings, database, self._events.errors)
+        return answer.result
+
+    def _reuse_blocker(self, variables: Vars) -> str | None:
+        """Return why the first parse does not serve these vars, None where it provably does."""
+        first = self._settings.vars
+        changed = {name for name in {*variables, *first} if variables.get(name) != first.get(name)}
+        if not changed <= self._settings.year_vars:
+            return f"vars {', '.join(sorted(changed))} differ from those of the parse"
+        blocked = [f"{node.name}: {node.reuse_blocker}" for node in self.facts.nodes if node.reuse_blocker]
+        return self.facts.reuse_blocker or (blocked[0] if blocked else None)
+
+
+def _pack(manifest: Manifest) -> bytes:
+    return bytes(manifest.to_msgpack(extended_mashumaro_encoder))
+
+
+def _unpacked(packed: bytes) -> Manifest:
+    return Manifest.from_msgpack(packed, decoder=_decoded)
+
+
+def _decoded(packed: bytes) -> object:
+    """Decode as dbt does, dates too, and let keys be numbers, which dbt's own decoder refuses."""
+    return msgpack.unpackb(packed, ext_hook=extended_msgpack_decoder, raw=False, strict_map_key=False)
+
+
+def _key(variables: Vars) -> str:
+    return json.dumps(variables, sort_keys=True, default=str)

@@ -1,0 +1,341 @@
+"""The client of one warm dbt process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from orchestrator.core.clocks import Deadline, utc_now
+from orchestrator.core.errors import DbtProcessError, OrchestratorError
+from orchestrator.core.events import CommandStarted, DbtStarted, Emit, Event, ignore
+from orchestrator.database.catalog import Catalog, RelationName
+from orchestrator.dbt_runner.adapter.failed_nodes import raise_for_failures
+from orchestrator.dbt_runner.project.database_choice import require_same_database, same_database
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.kept_parse import cached_facts
+from orchestrator.dbt_runner.project.results import DbtResult
+from orchestrator.dbt_runner.project.settings import (
+    CreateEmpty,
+    DbtSettings,
+    Execute,
+    Invoke,
+    Load,
+    Query,
+    ReadCatalog,
+    Release,
+    Request,
+    Select,
+    Vars,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.dbt_runner.process.process import DbtProcess
+
+OPENING = (Invoke, Query, Execute, ReadCatalog, CreateEmpty)
+Selection = str | Sequence[str]
+T = TypeVar("T")
+
+
+class DbtRunner:
+    """Run dbt commands and SQL for one project, in a process that imports and parses once.
+
+    The process starts with :meth:`start` or the first request. From then on it is in use, and keeps the database
+    open between requests, until :meth:`release` closes it: a process that dies in use fails the next request, one
+    that dies unused is replaced. All ``timeout`` are seconds; one that passes stops the process for
+    certain, and the next request starts a new one. Requests of several threads wait for each other.
+
+    ``failures_dir`` is where the queries of failed dbt tests are written.
+    """
+
+    def __init__(self, settings: DbtSettings, *, emit: Emit = ignore, failures_dir: Path | None = None) -> None:
+        self.settings = settings
+        self._emit = emit
+        self.failures_dir = failures_dir
+        self._process: DbtProcess | None = None
+        self._facts: ProjectFacts | None = None
+        self._kept = False
+        self._pending_load = False
+        self._database_open = False
+        self._in_use = False
+        self._command = ""
+        self._one_at_a_time = threading.RLock()
+
+    def __enter__(self) -> DbtRunner:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the dbt process, which begins to import and parse; return at once."""
+        from orchestrator.dbt_runner.process.process import DbtProcess, environment  # a look at a database starts none
+
+        with self._one_at_a_time:
+            if self._process is None or not self._process.alive():
+                self._process = DbtProcess.take(self._pass_on)
+                self._emit(DbtStarted(at=utc_now(), pid=self._process.pid))
+                self._process.send(Load(self.settings, environment(self.settings)))
+                self._pending_load = True
+                self._database_open = False
+            self._in_use = True
+
+    def facts(self, *, timeout: float | None = None) -> ProjectFacts:
+        """Return the facts of the parsed project, waiting for the parse.
+
+        Raises:
+            DbtProjectError: the project does not parse, or its profile is missing.
+            ConfigurationError: the profile uses another database than the configuration names.
+        """
+        facts = self.parsed(timeout=timeout)
+        require_same_database(self.settings, facts)
+        return facts
+
+    def parsed(self, *, timeout: float | None = None) -> ProjectFacts:
+        """Return the facts of the parsed project, whichever database its profile uses; else as :meth:`facts`."""
+        with self._one_at_a_time:
+            self._ready(Deadline.after(timeout))
+            assert self._facts is not None
+            return self._facts
+
+    def refresh(self) -> None:
+        """Forget the parse when files of the project have changed since; not while the database is open.
+
+        Where no facts can be kept beside the project, a change cannot be seen, and the parse stays.
+        """
+        with self._one_at_a_time:
+            if self._kept and not self._database_open and cached_facts(self.settings) is None:
+                self._facts, self._kept = None, False
+                self.close()
+
+    def known_facts(self) -> ProjectFacts | None:
+        """Return the facts without waiting for dbt: of this process, or kept from an unchanged project.
+
+        None also where the profile uses another database than the configuration names: :meth:`facts` says so.
+        """
+        self.refresh()
+        facts = self._facts or cached_facts(self.settings)
+        return facts if facts is not None and same_database(self.settings, facts) else None
+
+    def seed(
+        self,
+        select: Selection = (),
+        vars: Vars | None = None,
+        timeout: float | None = None,
+        *,
+        full_refresh: bool = False,
+    ) -> DbtResult:
+        """Run ``dbt seed``; see :meth:`invoke`."""
+        return self.invoke("seed", select, vars, timeout, full_refresh=full_refresh)
+
+    def run(
+        self,
+        select: Selection = (),
+        vars: Vars | None = None,
+        timeout: float | None = None,
+        *,
+        full_refresh: bool = False,
+    ) -> DbtResult:
+        """Run ``dbt run``; see :meth:`invoke`."""
+        return self.invoke("run", select, vars, timeout, full_refresh=full_refresh)
+
+    def test(self, select: Selection = (), vars: Vars | None = None, timeout: float | None = None) -> DbtResult:
+        """Run ``dbt test``; see :meth:`invoke`."""
+        return self.invoke("test", select, vars, timeout)
+
+    def build(self, select: Selection = (), vars: Vars | None = None, timeout: float | None = None) -> DbtResult:
+        """Run ``dbt build``; see :meth:`invoke`."""
+        return self.invoke("build", select, vars, timeout)
+
+    def invoke(
+        self,
+        command: str,
+        select: Selection = (),
+        vars: Vars | None = None,
+        timeout: float | None = None,
+        *,
+        full_refresh: bool = False,
+        replay: bool = False,
+        next_vars: Vars | None = None,
+    ) -> DbtResult:
+        """Run one dbt command over a selection in dbt's syntax; ``vars`` None means those of the parse.
+
+        ``replay`` allows to send again what dbt sent for the same selection in another year, where that is proven to
+        be the same (:mod:`orchestrator.dbt_runner.replay.replay`); with the ``next_vars`` it is likely asked for next.
+
+        Raises:
+            NodeFailedError: a model or seed failed; the text names node, file and the database's message.
+            TestFailedError: a test found rows.
+            NothingSelectedError: the selector matched nothing.
+            DbtTimeoutError: ``timeout`` passed; the process is gone then.
+            DatabaseError: the file is locked, damaged, full or not permitted.
+        """
+        request = Invoke(
+            command,
+            _words(select),
+            vars=self._vars(vars),
+            full_refresh=full_refresh,
+            replay=replay and not full_refresh,
+            next_vars=next_vars,
+        )
+        return self._invoke(request, timeout)
+
+    def run_nodes(
+        self,
+        command: str,
+        nodes: Sequence[NodeFacts],
+        *,
+        vars: Vars | None = None,
+        timeout: float | None = None,
+        full_refresh: bool = False,
+        replay: bool = False,
+    ) -> DbtResult:
+        """Run one dbt command over exactly these nodes; ``replay`` and what is raised are as for :meth:`invoke`."""
+        request = Invoke(
+            command,
+            nodes=tuple(node.unique_id for node in nodes),
+            vars=self._vars(vars),
+            full_refresh=full_refresh,
+            replay=replay and not full_refresh,
+        )
+        return self._invoke(request, timeout)
+
+    def select(self, command: str, select: Selection, vars: Vars | None = None) -> tuple[str, ...]:
+        """Return the unique ids of the nodes that a command would touch, running nothing."""
+        request = Select(command, _words(select), self._vars(vars))
+        return self._ask(request, f"dbt ls for {command}", None, tuple)
+
+    def query(self, sql: str, timeout: float | None = None) -> list[tuple[object, ...]]:
+        """Return all rows of a query; values keep their types (dates, decimals)."""
+        return self._ask(Query(sql), "A query", timeout, list)
+
+    def execute(self, sql: str | Sequence[str], timeout: float | None = None) -> list[int]:
+        """Run one or more statements in one transaction; return the rows each affected, -1 where unknown."""
+        statements = (sql,) if isinstance(sql, str) else tuple(sql)
+        return self._ask(Execute(statements), "A statement", timeout, list)
+
+    def catalog(self, timeout: float | None = None) -> Catalog:
+        """Take a snapshot of all relations in the project's schemas."""
+        return self._ask(ReadCatalog(), "Reading the catalog", timeout, Catalog)
+
+    def relations(self) -> tuple[RelationName, ...]:
+        """Return the names of all relations in the project's schemas, dbt's temporary ones left out."""
+        return tuple(self.catalog().relations)
+
+    def columns(self, table: str) -> tuple[tuple[str, str], ...]:
+        """Return (name, type) of the columns of the table that a node of that name builds, in order.
+
+        Raises:
+            LookupError: no node of that name, or its relation does not exist.
+        """
+        node = self.facts().buildable(table)
+        relation = self.catalog().get(node.relation) if node is not None else None
+        if relation is None:
+            raise LookupError(f"There is no table {table} in the database.")
+        return relation.columns
+
+    def create_empty(self, node: NodeFacts, timeout: float | None = None) -> None:
+        """Create a model's table without rows, typed from its contract."""
+        self._ask(CreateEmpty(node.unique_id), f"Creating {node.name}", timeout, type(None))
+
+    def release(self) -> None:
+        """Close the database for certain; the process stays and opens it again when needed."""
+        with self._one_at_a_time:
+            if self._database_open and self._process is not None and self._process.alive():
+                self._ask(Release(), "Closing the database", None, type(None))
+            self._database_open = False
+            self._in_use = False
+
+    @property
+    def database_open(self) -> bool:
+        """Tell whether the dbt process may hold the database open."""
+        return self._database_open
+
+    @property
+    def pid(self) -> int | None:
+        """Return the pid of the dbt process, None while there is none."""
+        return self._process.pid if self._process is not None and self._process.alive() else None
+
+    def stop(self) -> None:
+        """Stop whatever runs and end the process; callable from any thread."""
+        process, self._process = self._process, None
+        self._forget()
+        if process is not None:
+            process.stop()
+
+    def close(self) -> None:
+        """End the process; the database is closed and its lock free afterwards."""
+        process, self._process = self._process, None
+        self._forget()
+        if process is not None:
+            process.close()
+
+    def _invoke(self, request: Invoke, timeout: float | None) -> DbtResult:
+        self._command = request.command
+        result = self._ask(request, f"dbt {request.command}", timeout, DbtResult)
+        settings = self.settings
+        raise_for_failures(result, settings.project_dir, self._facts, self.failures_dir, settings.year_vars)
+        return result
+
+    def _ask(self, request: Request, what: str, timeout: float | None, kind: type[T]) -> T:
+        with self._one_at_a_time:
+            deadline = Deadline.after(timeout)
+            self._ready(deadline)
+            if isinstance(request, OPENING) and self._facts is not None:
+                require_same_database(self.settings, self._facts)
+            value = self._exchange(request, what, deadline)
+            if not isinstance(value, kind):
+                raise DbtProcessError(f"{what} was answered by a {type(value).__name__}.")
+            return value
+
+    def _exchange(self, request: Request | None, what: str, deadline: Deadline) -> object:
+        process = self._process
+        if process is None:
+            raise DbtProcessError("The dbt process was stopped.")
+        try:
+            if request is not None:
+                self._database_open = self._database_open or isinstance(request, OPENING)
+                process.send(request)
+            return process.answer(what, deadline)
+        finally:
+            if not process.alive():
+                process.close()
+                self._process = None
+                self._forget()
+
+    def _ready(self, deadline: Deadline) -> None:
+        process = self._process
+        if process is not None and not process.alive() and self._in_use:
+            error = process.death()
+            self.close()
+            raise error
+        self.start()
+        if not self._pending_load:
+            return
+        try:
+            facts = self._exchange(None, "Starting dbt and parsing the project", deadline)
+        except OrchestratorError:
+            self.close()  # that answer does not come twice
+            raise
+        assert isinstance(facts, ProjectFacts)
+        self._pending_load = False
+        self._facts = facts
+        self._kept = cached_facts(self.settings) is not None
+
+    def _vars(self, variables: Vars | None) -> Vars:
+        return self.settings.vars if variables is None else variables
+
+    def _forget(self) -> None:
+        self._pending_load = False
+        self._database_open = False
+        self._in_use = False
+
+    def _pass_on(self, event: Event) -> None:
+        if isinstance(event, CommandStarted):
+            event = CommandStarted(at=event.at, command=self._command, nodes=event.nodes)
+        self._emit(event)
+
+
+def _words(select: Selection) -> tuple[str, ...]:
+    return tuple(select.split()) if isinstance(select, str) else tuple(select)

@@ -1,0 +1,236 @@
+"""One dbt project inside the dbt process: parsed once, invoked many times."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from dbt.adapters.factory import get_adapter_by_type
+from dbt.contracts.results import RunExecutionResult
+from dbt_common.clients.jinja import get_environment
+from dbt_common.events.base_types import EventMsg
+
+from orchestrator.core.clocks import stopwatch, utc_now
+from orchestrator.core.errors import DbtProjectError, NothingSelectedError
+from orchestrator.core.events import DbtReady, Emit
+from orchestrator.dbt_runner.adapter.answers import command_error, compiled_sql, node_result
+from orchestrator.dbt_runner.adapter.database import ProjectDatabase
+from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
+from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
+from orchestrator.dbt_runner.process.parses import Parses
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.kept_parse import tapes_path
+from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
+from orchestrator.dbt_runner.project.selection import ExactSelectors
+from orchestrator.dbt_runner.project.settings import CreateEmpty, DbtSettings, Invoke, Select, Vars
+from orchestrator.dbt_runner.replay.kept_recordings import TapeShelf
+from orchestrator.dbt_runner.replay.proof import ReplayProof
+from orchestrator.dbt_runner.replay.replay import Aside, Replayer
+
+TYPES_OF = {
+    "run": ("model",),
+    "seed": ("seed",),
+    "test": ("test", "unit_test"),
+    "build": ("model", "seed", "snapshot", "test", "unit_test"),
+}
+
+
+class DbtSession:
+    """The dbt side of the process border; every method runs in the main thread of the dbt process.
+
+    ``aside`` runs a function beside the main thread, which alone gets signals.
+    """
+
+    def __init__(self, settings: DbtSettings, emit: Emit, aside: Aside) -> None:
+        self._settings = settings = _with_writable_cache(settings)
+        self._emit = emit
+        self._on_event = DbtEvents(emit)
+        _remove_leftovers(settings.cache_dir)
+        self._target = settings.cache_dir / f"target-{os.getpid()}"
+        self._target.mkdir(exist_ok=True)
+        self._dbt = DbtCommand(settings, self._target, self._on_event)
+        self._parses = Parses(settings, self._dbt, self._target, self._on_event, emit)
+        self._database: ProjectDatabase | None = None
+        self._aside = aside
+        self._replayer: Replayer | None = None
+
+    def load(self) -> ProjectFacts:
+        """Parse the project, or take what was kept of it; see :meth:`Parses.load`."""
+        elapsed = stopwatch()
+        facts = self._parses.load()
+        self._database = ProjectDatabase(facts)
+        self._emit(DbtReady(at=utc_now(), seconds=elapsed(), nodes=len(facts.nodes), adapter=facts.adapter))
+        return facts
+
+    def invoke(self, request: Invoke) -> DbtResult:
+        """Run one dbt command and return what its own results say.
+
+        Raises:
+            NothingSelectedError: no node, or not every node that was named, was selected.
+            DbtError: dbt failed before it had results.
+        """
+        elapsed = stopwatch()
+        self.database.open()
+        if request.replay and self._parses.first_serves(request.vars):
+            nodes, replayed = self._replayed(request)
+        else:
+            nodes, replayed = tuple(result for result, _ in self._run(request)), False
+        return DbtResult(request.command, nodes, elapsed(), replayed)
+
+    def _replayed(self, request: Invoke) -> tuple[tuple[NodeResult, ...], bool]:
+        """Run a stage from its tape as far as that goes, else by dbt, and then put it on tape."""
+        replayer = self._replayer = self._replayer or self._new_replayer()
+        repeated = replayer.repeat(request)
+        if repeated is None:
+            before = replayer.look()
+            with self._on_event.recorded() as sent:
+                results = self._run(request)
+            replayer.keep(request, before, sent, results)
+            return tuple(result for result, _ in results), False
+        if not repeated.left:
+            return repeated.nodes, not repeated.by_dbt
+        return (*repeated.nodes, *self._run_nodes(request, repeated.left)), False
+
+    def _run_nodes(self, request: Invoke, unique_ids: tuple[str, ...]) -> tuple[NodeResult, ...]:
+        return tuple(result for result, _ in self._run(replace(request, select=(), nodes=unique_ids)))
+
+    def _run(self, request: Invoke) -> list[tuple[NodeResult, str]]:
+        """Run one dbt command; return the outcome and the compiled SQL of each node, as they were done."""
+        args = [request.command, *self._selection(request)]
+        if request.full_refresh:
+            args.append("--full-refresh")
+        if request.nodes and request.command == "build":
+            args += ["--indirect-selection", "empty"]  # those nodes, and none of their tests
+        answer = self._dbt.call(args, request.vars, self._parses.manifest_for(request.vars))
+        if not isinstance(answer.result, RunExecutionResult):
+            raise command_error(answer, f"dbt {request.command}", self._settings, self._path)
+        results = [(node_result(one), compiled_sql(one)) for one in answer.result.results]
+        if not any(node.failed for node, _ in results):
+            self._compare(request, {node.unique_id for node, _ in results})
+        return results
+
+    def _compile(self, nodes: Sequence[NodeFacts], variables: Vars) -> dict[str, str] | None:
+        """Return the compiled SQL of these nodes by unique id, None when dbt cannot compile them."""
+        selection = ["--select", *map(self._selectors.of, nodes), "--indirect-selection", "empty"]
+        manifest = self._parses.manifest_for(variables)
+        answer = self._dbt.call(["compile", *selection], variables, manifest, on_event=self._warn)
+        if not isinstance(answer.result, RunExecutionResult) or not answer.success:
+            return None
+        return {one.node.unique_id: compiled_sql(one) for one in answer.result.results}
+
+    def _warn(self, message: EventMsg) -> None:
+        """Pass on what a command that nobody asked for warns of."""
+        if str(message.info.level) == "warn":
+            self._on_event(message)
+
+    def _new_replayer(self) -> Replayer:
+        return Replayer(
+            self.facts,
+            self.database,
+            self._replay_proof,
+            self._settings.year_vars,
+            self._compile,
+            self._run_nodes,
+            self._aside,
+            TapeShelf(self.facts, tapes_path(self._settings), self._parses.first_digest),
+            int(get_adapter_by_type(self.facts.adapter).config.threads),
+            self._emit,
+        )
+
+    def _replay_proof(self) -> ReplayProof:
+        config = get_adapter_by_type(self.facts.adapter).config
+        return ReplayProof(self._parses.first, config, get_environment(None, capture_macros=True))
+
+    def select(self, request: Select) -> tuple[str, ...]:
+        """Return the unique ids that a command with this selection would touch, in dbt's order."""
+        args = ["ls", "--output", "json", "--output-keys", "unique_id", "--quiet"]
+        for resource_type in TYPES_OF[request.command]:
+            args += ["--resource-type", resource_type]
+        if request.select:
+            args += ["--select", *request.select]
+        answer = self._dbt.call(args, request.vars, self._parses.manifest_for(request.vars))
+        if not isinstance(answer.result, list):
+            raise command_error(answer, "dbt ls", self._settings, self._path)
+        return tuple(json.loads(line)["unique_id"] for line in answer.result)
+
+    def create_empty(self, request: CreateEmpty) -> None:
+        """Create a model's table without rows; see :meth:`ProjectDatabase.create_empty`."""
+        self.database.create_empty(self._parses.first.nodes[request.unique_id])
+
+    @cached_property
+    def _selectors(self) -> ExactSelectors:
+        manifest = self._parses.first
+        return ExactSelectors(one.fqn for part in (manifest.nodes, manifest.unit_tests) for one in part.values())
+
+    def close(self) -> None:
+        """Release the database and remove this session's own folder."""
+        if self._database is not None:
+            self._database.release()
+        if self._replayer is not None:
+            self._replayer.save()
+        shutil.rmtree(self._target, ignore_errors=True)
+
+    @property
+    def database(self) -> ProjectDatabase:
+        """Return the project's database."""
+        if self._database is None:
+            raise DbtProjectError("The dbt project was not loaded.")
+        return self._database
+
+    @property
+    def facts(self) -> ProjectFacts:
+        """Return what :meth:`load` found."""
+        return self._parses.facts
+
+    @property
+    def _path(self) -> Path | None:
+        return self.facts.database_path
+
+    def _selection(self, request: Invoke) -> list[str]:
+        if not request.nodes:
+            return ["--select", *request.select] if request.select else []
+        return ["--select", *(self._selectors.of(self._known(unique_id)) for unique_id in request.nodes)]
+
+    def _known(self, unique_id: str) -> NodeFacts:
+        node = self.facts.node(unique_id)
+        if node is None:
+            raise NothingSelectedError(f"The dbt project has no node {unique_id}.")
+        return node
+
+    def _compare(self, request: Invoke, ran: set[str]) -> None:
+        missing = [self._known(unique_id).name for unique_id in request.nodes if unique_id not in ran]
+        if missing:
+            raise NothingSelectedError(
+                f"dbt {request.command} did not run {', '.join(missing)}, though it was asked to."
+            )
+        if not ran:
+            chosen = " ".join(request.select) or "everything"
+            raise NothingSelectedError(
+                f"dbt {request.command} --select {chosen} matched no node of {self._settings.project_dir}.",
+                to_fix="correct the selector in the configuration (`orchestrator plan` lists what each one matches)",
+            )
+
+
+def _with_writable_cache(settings: DbtSettings) -> DbtSettings:
+    """Make the cache folder; where that is not allowed, one below the system's temporary folder serves."""
+    try:
+        settings.cache_dir.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return replace(settings, cache_dir=Path(tempfile.mkdtemp(prefix="orchestrator-")))
+    if os.access(settings.cache_dir, os.W_OK):
+        return settings
+    return replace(settings, cache_dir=Path(tempfile.mkdtemp(prefix="orchestrator-")))
+
+
+def _remove_leftovers(cache_dir: Path) -> None:
+    """Remove the folders of dbt processes that were killed."""
+    for folder in cache_dir.glob("target-*"):
+        pid = folder.name.rpartition("-")[2]
+        if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
+            shutil.rmtree(folder, ignore_errors=True)

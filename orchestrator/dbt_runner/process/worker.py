@@ -1,0 +1,161 @@
+"""The dbt process: ``python -m orchestrator.dbt_runner.process.worker FD``.
+
+It takes requests over a socket, one at a time, and streams events and one answer each back. SIGINT stops what
+is running (dbt cancels its queries), rolls back, closes the database and ends the process. It also ends by
+itself when the socket closes, so a killed parent leaves no orphan.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, TypeVar
+
+from orchestrator.core.clocks import Deadline
+from orchestrator.core.errors import DbtError, OrchestratorError
+from orchestrator.database.errors import known_os_error
+from orchestrator.dbt_runner.project.settings import (
+    Answer,
+    CreateEmpty,
+    Execute,
+    Invoke,
+    Load,
+    Message,
+    Query,
+    ReadCatalog,
+    Release,
+    Request,
+    Select,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.dbt_runner.process.session import DbtSession
+
+T = TypeVar("T")
+SECONDS_TO_END_AFTER_PARENT = 1.0
+SECONDS_BETWEEN_INTERRUPTS = 0.05
+
+
+class Worker:
+    """The loop of the dbt process."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self._session: DbtSession | None = None
+        self._sql = ThreadPoolExecutor(1, "sql")
+
+    def serve(self) -> None:
+        """Answer requests until the socket closes or SIGINT arrives."""
+        threading.Thread(target=self._receive, name="requests", daemon=True).start()
+        try:
+            with suppress(Exception):  # the first request raises it again, where it can be answered
+                import orchestrator.dbt_runner.process.session  # noqa: F401 - imports dbt: seconds
+            while True:
+                self._answer(self._requests.get())
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        finally:
+            if self._session is not None:
+                self._session.close()
+
+    def _receive(self) -> None:
+        try:
+            while True:
+                self._requests.put(self._connection.recv())
+        except (EOFError, OSError):
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(SECONDS_TO_END_AFTER_PARENT)
+            os._exit(1)
+
+    def _answer(self, request: Request) -> None:
+        try:
+            answer = Answer(value=self._perform(request))
+        except OrchestratorError as error:
+            answer = Answer(error=error)
+        except OSError as error:
+            answer = Answer(error=known_os_error(error) or DbtError(f"{type(error).__name__}: {error}"))
+        except Exception as error:  # noqa: BLE001 - the process edge: whatever dbt raises must reach the parent
+            answer = Answer(error=DbtError(f"{type(error).__name__}: {error}"))
+        self._send(answer)
+
+    def _perform(self, request: Request) -> object:
+        if isinstance(request, Load):
+            from orchestrator.dbt_runner.process.session import DbtSession
+
+            os.chdir(request.settings.cwd)
+            os.environ.clear()
+            os.environ.update(request.environment)
+            self._session = DbtSession(request.settings, self._send, self._aside)
+            facts = self._session.load()
+            gc.freeze()
+            gc.enable()
+            return facts
+        session = self._session
+        if session is None:
+            raise DbtError("The dbt process was asked for something before it loaded a project.")
+        if isinstance(request, Invoke):
+            return session.invoke(request)
+        if isinstance(request, Select):
+            return session.select(request)
+        if isinstance(request, Query):
+            return self._interruptible(session, lambda: session.database.query(request.sql))
+        if isinstance(request, Execute):
+            return self._interruptible(session, lambda: session.database.execute(request.statements))
+        if isinstance(request, ReadCatalog):
+            return self._interruptible(session, session.database.catalog)
+        if isinstance(request, CreateEmpty):
+            return self._interruptible(session, lambda: session.create_empty(request))
+        assert isinstance(request, Release)
+        session.database.release()
+        return None
+
+    def _aside(self, work: Callable[[], T], meanwhile: Callable[[], None]) -> T:
+        assert self._session is not None
+        return self._interruptible(self._session, work, meanwhile)
+
+    def _interruptible(
+        self, session: DbtSession, work: Callable[[], T], meanwhile: Callable[[], None] = lambda: None
+    ) -> T:
+        """Run SQL beside the main thread, which alone gets signals: a driver's call would hold them back."""
+        future = self._sql.submit(work)
+        try:
+            meanwhile()
+            return future.result()
+        except KeyboardInterrupt:
+            patience = Deadline.after(SECONDS_TO_END_AFTER_PARENT)
+            while not future.done() and not patience.expired():  # it may be between two statements
+                session.database.cancel()
+                wait([future], SECONDS_BETWEEN_INTERRUPTS)
+            raise
+        except BaseException:
+            wait([future])
+            raise
+
+    def _send(self, message: Message) -> None:
+        with self._sending:
+            try:
+                self._connection.send(message)
+            except OSError:
+                return  # the parent is gone; the receiving thread ends this process
+
+
+def main() -> None:
+    """Serve the socket whose descriptor is the first argument."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.disable()  # imports and the parse make what stays: collecting meanwhile costs a tenth of their time
+    Worker(Connection(int(sys.argv[1]))).serve()
+    os._exit(0)  # the database is closed; to take Python's heap apart takes a tenth of a second
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""Facts about one dbt project, taken out of its manifest.
+
+They are plain values: they cross the process border, and a JSON copy of them lets ``check`` run without
+importing dbt at all (see :mod:`orchestrator.dbt_runner.project.kept_parse`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from orchestrator.database.catalog import RelationName
+
+RELATIONAL = ("table", "view", "incremental", "seed", "snapshot")
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """A documented column; ``data_type`` is as written in the project, None when it is not."""
+
+    name: str
+    data_type: str | None
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """One enabled seed, model, snapshot or test.
+
+    ``columns`` are a model's documented ones, or a seed's header with its declared types; ``contract`` tells
+    whether dbt enforces them. ``file`` is relative to the project. ``has_rows`` is None except for seeds. ``appends``
+    tells whether it is incremental without a unique key, so that building it twice doubles its rows.
+    ``code`` are (what, checksum) of its own text and of the macros it reaches, such as ``("model a", ...)`` or
+    ``("macro b", ...)``; ``inputs`` are the variables it reads, the year left out, as (name, JSON of the value).
+    ``uses_year`` tells whether its own code, or a macro that it reaches, reads the year variable; ``prints_year`` that
+    this provably does nothing but print it.
+    ``reuse_blocker`` says why a parse made for one year cannot serve another, None when it provably can.
+    """
+
+    unique_id: str
+    name: str
+    resource_type: str
+    fqn: tuple[str, ...]
+    file: str
+    database: str
+    schema: str
+    identifier: str
+    materialized: str
+    tags: tuple[str, ...]
+    checksum: str
+    columns: tuple[ColumnFacts, ...]
+    contract: bool
+    depends_on: tuple[str, ...]
+    min_rows: int | None
+    summary: bool
+    labels: tuple[tuple[str, str, str], ...]
+    has_rows: bool | None
+    appends: bool
+    code: tuple[tuple[str, str], ...]
+    inputs: tuple[tuple[str, str], ...]
+    uses_year: bool
+    prints_year: bool
+    reuse_blocker: str | None
+
+    @cached_property
+    def relation(self) -> RelationName:
+        """Return the name of the relation that this node builds."""
+        return RelationName.of(self.database, self.schema, self.identifier)
+
+    @property
+    def kind(self) -> str | None:
+        """Return what it builds in the catalog: ``table``, ``view``, or None when that is not known."""
+        if self.materialized == "view":
+            return "view"
+        return "table" if self.materialized in RELATIONAL else None
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """A table that the project reads and does not build; ``prior_year_of`` is from its ``meta``."""
+
+    unique_id: str
+    name: str
+    source_name: str
+    file: str
+    database: str
+    schema: str
+    identifier: str
+    prior_year_of: str | None
+
+    @property
+    def relation(self) -> RelationName:
+        """Return the name of the relation that this source reads."""
+        return RelationName.of(self.database, self.schema, self.identifier)
+
+
+@dataclass(frozen=True)
+class ProjectFacts:
+    """What is known of a parsed project.
+
+    ``database_path`` is the absolute file that the profile really uses, None where the adapter has no file.
+    ``reuse_blocker`` holds for the whole project (YAML or the profile read the year variable).
+    ``versions`` are (package, version) pairs of what decides the result, ``unasked`` (what, checksum or value) of what
+    dbt runs by itself, such as ``("hook p-on-run-start-0", ...)`` or macros that no node calls. ``ledger_database`` is
+    the name in SQL of the database in which the ledger lies, empty for the connection's own. ``shape`` is a hash of
+    what decides dbt's statements beside the nodes' own code (:mod:`orchestrator.dbt_runner.project.shape`).
+    """
+
+    project_name: str
+    project_dir: Path
+    adapter: str
+    target: str
+    profile: str
+    database_path: Path | None
+    nodes: tuple[NodeFacts, ...]
+    sources: tuple[SourceFacts, ...]
+    reuse_blocker: str | None
+    versions: tuple[tuple[str, str], ...]
+    unasked: tuple[tuple[str, str], ...]
+    ledger_database: str
+    shape: str
+
+    def node(self, unique_id: str) -> NodeFacts | None:
+        """Return the node of that unique id, None when there is none."""
+        return self._by_id.get(unique_id)
+
+    def buildable(self, name: str) -> NodeFacts | None:
+        """Return the seed, model or snapshot with that unique id, name or alias, None when there is none.
+
+        Case is ignored; the name may have its package or schema before it.
+        """
+        for wanted in (name.lower(), name.lower().rpartition(".")[2]):
+            for known in (self._by_name, self._by_alias):
+                if wanted in known:
+                    return known[wanted]
+        return None
+
+    def seeds(self) -> tuple[NodeFacts, ...]:
+        """Return the enabled seeds, by name."""
+        return tuple(sorted((n for n in self.nodes if n.resource_type == "seed"), key=lambda seed: seed.name))
+
+    def models(self) -> tuple[NodeFacts, ...]:
+        """Return the enabled models, parents before children."""
+        return self._models
+
+    def ancestors(self, unique_ids: Iterable[str]) -> set[str]:
+        """Return the unique ids of everything upstream of ``unique_ids``, without these themselves."""
+        found: set[str] = set()
+        pending = list(unique_ids)
+        while pending:
+            node = self._by_id.get(pending.pop())
+            for parent in node.depends_on if node is not None else ():
+                if parent not in found:
+                    found.add(parent)
+                    pending.append(parent)
+        return found
+
+    def descendants(self, unique_ids: Iterable[str]) -> set[str]:
+        """Return the unique ids of everything downstream of ``unique_ids``, without these themselves."""
+        children: dict[str, list[str]] = {}
+        for node in self.nodes:
+            for parent in node.depends_on:
+                children.setdefault(parent, []).append(node.unique_id)
+        found: set[str] = set()
+        pending = list(unique_ids)
+        while pending:
+            for child in children.get(pending.pop(), ()):
+                if child not in found:
+                    found.add(child)
+                    pending.append(child)
+        return found
+
+    def code_of(self, node: NodeFacts) -> dict[str, str]:
+        """Return what a node's rows are made by: its own code and that of the ephemeral models it reads."""
+        found = self._codes.get(node.unique_id)
+        if found is None:
+            found = {name: checksum for part in self._with_ephemerals(node) for name, checksum in part.code}
+            self._codes[node.unique_id] = found
+        return found
+
+    def inputs_of(self, node: NodeFacts) -> dict[str, str]:
+        """Return the variables that a node and the ephemeral models it reads use, and their values as JSON."""
+        found = self._inputs.get(node.unique_id)
+        if found is None:
+            found = {name: value for part in self._with_ephemerals(node) for name, value in part.inputs}
+            self._inputs[node.unique_id] = found
+        return found
+
+    def reads_year(self, node: NodeFacts) -> bool:
+        """Tell whether a node, or an ephemeral model that it reads, reads the year variable."""
+        return any(part.uses_year for part in self._with_ephemerals(node))
+
+    def prints_year(self, node: NodeFacts) -> bool:
+        """Tell whether all that a node, or an ephemeral model that it reads, does with the year is to print it."""
+        return all(part.prints_year or not part.uses_year for part in self._with_ephemerals(node))
+
+    def _with_ephemerals(self, node: NodeFacts) -> list[NodeFacts]:
+        nodes = self._by_id
+        found = [node]
+        for part in found:
+            parents = [nodes[parent] for parent in part.depends_on if parent in nodes]
+            found += [p for p in parents if p.materialized == "ephemeral" and p not in found]
+        return found
+
+    @cached_property
+    def _codes(self) -> dict[str, dict[str, str]]:
+        return {}  # filled as they are asked for: a healthy look asks for all of them, again and again
+
+    @cached_property
+    def _inputs(self) -> dict[str, dict[str, str]]:
+        return {}  # as above
+
+    @cached_property
+    def _models(self) -> tuple[NodeFacts, ...]:
+        return tuple(node for node in self.nodes if node.resource_type == "model")
+
+    @cached_property
+    def _by_id(self) -> dict[str, NodeFacts]:
+        return {node.unique_id: node for node in self.nodes}
+
+    @cached_property
+    def _by_name(self) -> dict[str, NodeFacts]:
+        """What builds something, by unique id and name in lower case; of several, the first."""
+        buildable = [node for node in reversed(self.nodes) if node.resource_type != "test"]
+        return {key.lower(): node for node in buildable for key in (node.unique_id, node.name)}
+
+    @cached_property
+    def _by_alias(self) -> dict[str, NodeFacts]:
+        return {node.identifier.lower(): node for node in reversed(self.nodes) if node.resource_type != "test"}

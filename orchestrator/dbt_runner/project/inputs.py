@@ -1,0 +1,78 @@
+"""Which files and environment variables decide what a parse of the project gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.dbt_runner.project.files import files_below
+from orchestrator.dbt_runner.project.var_values import COMPUTED_ENV_VAR, ENV_VAR
+
+if TYPE_CHECKING:
+    from dbt.config import RuntimeConfig
+    from dbt.contracts.graph.manifest import Manifest
+
+TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+INTERNAL_PACKAGES = ("dbt", "dbt_postgres", "dbt_duckdb")
+
+
+def yaml_files(config: RuntimeConfig, project_dir: Path, profiles_dir: Path) -> dict[str, str]:
+    """Return the text of every YAML file of the project, its packages and its profile, by path."""
+    folders = {*config.model_paths, *config.seed_paths, *config.snapshot_paths, *config.macro_paths}
+    folders |= {*config.test_paths, *config.analysis_paths, config.packages_install_path}
+    files = [project_dir / "dbt_project.yml", profiles_dir / "profiles.yml"]
+    for folder in sorted(folders):
+        found = [Path(path) for path in files_below(project_dir / folder)]
+        files += sorted(path for path in found if path.suffix in (".yml", ".yaml"))
+    return {str(path): path.read_text(encoding="utf-8") for path in files if path.is_file()}
+
+
+def env_vars_read(manifest: Manifest, config: RuntimeConfig, profiles_dir: Path) -> tuple[str, ...] | None:
+    """Return the names of the environment variables that project and profile read; None where one is computed.
+
+    dbt itself knows those alone that it met while it parsed, not those that are read while a node runs.
+    """
+    names = set(manifest.env_vars)
+    internal = {*INTERNAL_PACKAGES, f"dbt_{config.credentials.type}"}
+    code = [getattr(node, "raw_code", "") or "" for node in manifest.nodes.values()]
+    code += [macro.macro_sql for macro in manifest.macros.values() if macro.package_name not in internal]
+    files = yaml_files(config, Path(config.project_root).resolve(), profiles_dir)
+    found = names_of_env_vars([*code, *(part for text in files.values() for part in TEMPLATE.findall(text))])
+    return None if found is None else tuple(sorted({*names, *found}))
+
+
+def names_of_env_vars(texts: Iterable[str]) -> set[str] | None:
+    """Return the names that templates give to ``env_var``; None where one is put together, or the function handed on.
+
+    >>> names_of_env_vars(["{{ env_var('HOME') ~ env_var('USER', 'nobody') }}"]) == {"HOME", "USER"}
+    True
+    >>> names_of_env_vars(["{{ env_var('RATE_' ~ target.name) }}"]), names_of_env_vars(["{% set get = env_var %}"])
+    (None, None)
+    """
+    names: set[str] = set()
+    for text in texts:
+        if COMPUTED_ENV_VAR.search(text):
+            return None
+        names.update(ENV_VAR.findall(text))
+    return names
+
+
+def watched_folders(config: RuntimeConfig) -> tuple[str, ...]:
+    """Return the project's folders, relative to it, whose files decide what a parse gives."""
+    return tuple(
+        sorted(
+            {
+                *config.model_paths,
+                *config.seed_paths,
+                *config.snapshot_paths,
+                *config.macro_paths,
+                *config.test_paths,
+                *config.analysis_paths,
+                *config.function_paths,
+                *config.docs_paths,
+                config.packages_install_path,
+            }
+        )
+    )

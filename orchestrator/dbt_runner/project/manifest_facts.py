@@ -1,0 +1,214 @@
+"""Read :class:`ProjectFacts` out of dbt's manifest; runs inside the dbt process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.core.errors import ConfigurationError, DbtProjectError
+from orchestrator.database.file_names import ANOTHER_NAME, IN_MEMORY, is_a_file, why_unusable
+from orchestrator.dbt_runner.analysis.printed_year import PrintProof
+from orchestrator.dbt_runner.analysis.reuse import ReuseProof
+from orchestrator.dbt_runner.analysis.template_code import Code
+from orchestrator.dbt_runner.project.facts import ProjectFacts, SourceFacts
+from orchestrator.dbt_runner.project.inputs import INTERNAL_PACKAGES, yaml_files
+from orchestrator.dbt_runner.project.node_facts import node_facts
+from orchestrator.dbt_runner.project.shape import project_shape
+from orchestrator.dbt_runner.project.var_values import VarValues, digest
+
+if TYPE_CHECKING:
+    from dbt.config import RuntimeConfig
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.contracts.graph.nodes import ManifestNode
+
+SILENT_MACROS = ("materialization_", "generate_", "get_", "default__get_", "duckdb__", "postgres__")
+PACKAGES = ("dbt-core", "dbt-adapters")
+_TYPES = ("seed", "model", "snapshot", "test")
+
+
+def project_facts(
+    manifest: Manifest, packed: bytes, config: RuntimeConfig, profiles_dir: Path, year_vars: frozenset[str], cwd: Path
+) -> ProjectFacts:
+    """Collect the facts of a freshly parsed project; ``packed`` is its manifest as dbt packs it.
+
+    Raises:
+        DbtProjectError: a seed file cannot be read.
+        ConfigurationError: a ``meta`` that the orchestrator reads has a wrong value.
+    """
+    project_dir = Path(config.project_root).resolve()
+    proof, printing = _proofs(manifest, year_vars)
+    adapter = str(config.credentials.type)
+    macros = _own_macros(manifest, adapter)
+    values = VarValues(config, year_vars, cwd, manifest.env_vars)
+    nodes = tuple(
+        node_facts(manifest.nodes[unique_id], project_dir, proof, printing, values, macros)
+        for unique_id in _in_order(manifest)
+        if str(manifest.nodes[unique_id].resource_type) in _TYPES
+    )
+    sources = tuple(
+        SourceFacts(
+            unique_id=source.unique_id,
+            name=source.name,
+            source_name=source.source_name,
+            file=source.original_file_path,
+            database=source.database or "",
+            schema=source.schema,
+            identifier=source.identifier,
+            prior_year_of=_text(source.meta.get("prior_year_of"), source.unique_id),
+        )
+        for source in sorted(manifest.sources.values(), key=lambda source: source.unique_id)
+        if source.config.enabled
+    )
+    return ProjectFacts(
+        project_name=str(config.project_name),
+        project_dir=project_dir,
+        adapter=adapter,
+        target=config.target_name,
+        profile=config.profile_name,
+        database_path=_database_path(config, adapter, cwd),
+        nodes=nodes,
+        sources=sources,
+        reuse_blocker=proof.blocker_in_naming()
+        or _blocker_in_disabled(manifest, proof)
+        or proof.blocker_in_yaml(yaml_files(config, project_dir, profiles_dir)),
+        versions=tuple(_versions((*PACKAGES, f"dbt-{adapter}", adapter))),
+        unasked=_unasked(manifest, proof, values, macros),
+        ledger_database=str(config.credentials.database) if adapter == "duckdb" else "",
+        shape=project_shape(packed, config, profiles_dir),
+    )
+
+
+def _own_macros(manifest: Manifest, adapter: str) -> dict[str, str]:
+    """Return the text of each macro of the project and its packages; those of dbt itself go by their version."""
+    internal = {*INTERNAL_PACKAGES, f"dbt_{adapter}"}
+    texts: dict[str, list[str]] = {}
+    for _, macro in sorted(manifest.macros.items()):
+        if macro.package_name not in internal:
+            texts.setdefault(macro.name, []).append(macro.macro_sql)
+    return {name: "\0".join(found) for name, found in texts.items()}
+
+
+def _unasked(
+    manifest: Manifest, proof: ReuseProof, values: VarValues, macros: dict[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """Return (what, checksum or value) of what dbt runs by itself: its silent macros, on-run-start and on-run-end."""
+    found = [(f"macro {name}", digest(text)) for name, text in macros.items() if name.startswith(SILENT_MACROS)]
+    for node in manifest.nodes.values():
+        if str(node.resource_type) == "operation" and node.package_name not in INTERNAL_PACKAGES:
+            found += _code_and_inputs(node, node.raw_code, proof.of(node.raw_code), values, macros)
+    return tuple(sorted(set(found)))
+
+
+def _code_and_inputs(
+    node: ManifestNode, text: str, code: Code, values: VarValues, macros: dict[str, str]
+) -> list[tuple[str, str]]:
+    parts = [(f"hook {node.name}", digest(text))]
+    parts += [(f"macro {name}", digest(macros[name])) for name in sorted(code.macros) if name in macros]
+    texts = [text, *(macros[name] for name in code.macros if name in macros)]
+    return parts + [(f"var {name}", value) for name, value in values.of(node.package_name, code.vars, texts)]
+
+
+def _proofs(manifest: Manifest, year_vars: frozenset[str]) -> tuple[ReuseProof, PrintProof]:
+    from dbt_common.clients.jinja import get_environment  # dbt is imported by the dbt process alone
+
+    environment = get_environment(None, capture_macros=True)
+    texts: dict[str, list[str]] = {}
+    for macro in manifest.macros.values():
+        texts.setdefault(macro.name, []).append(macro.macro_sql)
+    proof = ReuseProof(environment, [(name, text) for name in texts for text in texts[name]], year_vars)
+    return proof, PrintProof(environment, texts, lambda name: proof.macro(name).uses_year, year_vars)
+
+
+def _blocker_in_disabled(manifest: Manifest, proof: ReuseProof) -> str | None:
+    """Return which disabled node may be enabled in another year, None when none can."""
+    for unique_id in sorted(manifest.disabled):
+        for node in manifest.disabled[unique_id]:
+            code = getattr(node, "raw_code", "")  # sources and exposures have none
+            blocker = proof.of(code).blocker if code and str(node.resource_type) in _TYPES else None
+            if blocker is not None:
+                return f"{unique_id} is disabled, and {blocker}"
+    return None
+
+
+def _in_order(manifest: Manifest) -> list[str]:
+    """Return node ids, parents before children, by name where the graph leaves it open.
+
+    Raises:
+        DbtProjectError: nodes read each other in a circle, which dbt itself notices only when it runs them.
+    """
+    order: dict[str, None] = {}
+    above: dict[str, None] = {}
+
+    def visit(unique_id: str) -> None:
+        stack = [(unique_id, False)]
+        while stack:
+            current, parents_done = stack.pop()
+            if current in order or current not in manifest.nodes:
+                continue
+            if parents_done:
+                order[current] = None
+                del above[current]
+                continue
+            if current in above:
+                raise _circle([*above][[*above].index(current) :], manifest)
+            above[current] = None
+            stack.append((current, True))
+            parents = manifest.nodes[current].depends_on_nodes
+            stack.extend((parent, False) for parent in sorted(parents, reverse=True) if parent not in order)
+
+    for unique_id in sorted(manifest.nodes):
+        visit(unique_id)
+    return list(order)
+
+
+def _circle(unique_ids: list[str], manifest: Manifest) -> DbtProjectError:
+    nodes = [manifest.nodes[unique_id] for unique_id in unique_ids]
+    path = " → ".join(node.name for node in [nodes[0], *reversed(nodes[1:]), nodes[0]])
+    return DbtProjectError(
+        f"The dbt project has models that read each other in a circle: {path} ({nodes[0].original_file_path}).",
+        to_fix="take one ref() out of the circle; what a year reads of the year before is a source with "
+        "meta.prior_year_of",
+    )
+
+
+def _database_path(config: RuntimeConfig, adapter: str, cwd: Path) -> Path | None:
+    if adapter != "duckdb":
+        return None
+    path = str(config.credentials.path)
+    where = f"Profile {config.profile_name!r} with target {config.target_name!r}"
+    if path.startswith(IN_MEMORY):
+        raise ConfigurationError(
+            f"{where} keeps its database in memory only: nothing that is built there outlives the dbt process.",
+            to_fix="give the profile's target a path, such as `path: project.duckdb`",
+        )
+    if not is_a_file(path):
+        return None
+    file = (cwd / path).resolve()
+    reason = why_unusable(file, named=path)
+    if reason is not None:
+        raise ConfigurationError(
+            f"{where} has its database in {path}, and {reason}.",
+            to_fix=f"write `path: {file}`, the file itself, in profiles.yml"
+            if why_unusable(file) is None
+            else ANOTHER_NAME,
+        )
+    return file
+
+
+def _versions(packages: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for package in packages:
+        try:
+            yield package, version(package)
+        except PackageNotFoundError:
+            continue
+
+
+def _text(value: object, unique_id: str) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise ConfigurationError(
+        f"{unique_id}: meta.prior_year_of is {value!r}; the name of a model is allowed.",
+        to_fix="correct it in the YAML file of the dbt project that describes this source",
+    )

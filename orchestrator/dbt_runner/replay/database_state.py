@@ -1,0 +1,47 @@
+"""What a stage finds in the database: what it holds, and where dbt would send more than usual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from orchestrator.database.catalog import Catalog, RelationName
+from orchestrator.dbt_runner.adapter.database import ProjectDatabase
+from orchestrator.dbt_runner.replay.recording import Tape
+
+# Tables with an index, those with leftovers of dbt, and an empty name where there is any foreign key.
+UNUSUAL_SQL = """
+select database_name, schema_name, table_name from duckdb_indexes()
+union all
+select database_name, schema_name, regexp_replace(table_name, '__dbt_(tmp|backup).*', '')
+from duckdb_tables() where not temporary and table_name similar to '.*__dbt_(tmp|backup).*'
+union all
+select database_name, schema_name, regexp_replace(view_name, '__dbt_(tmp|backup).*', '')
+from duckdb_views() where not temporary and view_name similar to '.*__dbt_(tmp|backup).*'
+union all
+select distinct '', '', '' from duckdb_constraints() where constraint_type = 'FOREIGN KEY'
+"""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The relations of the database, and the names of those for which dbt sends more than usual."""
+
+    catalog: Catalog
+    unusual: frozenset[RelationName]
+
+    @classmethod
+    def of(cls, database: ProjectDatabase) -> Surroundings:
+        """Look at a database."""
+        rows = database.query(UNUSUAL_SQL)
+        unusual = frozenset(RelationName.of(str(place), str(schema), str(name)) for place, schema, name in rows)
+        return cls(database.catalog(), unusual)
+
+    def unusual_for(self, relations: Iterable[RelationName]) -> bool:
+        """Tell whether dbt would look after indexes, foreign keys or leftovers of one of these."""
+        return RelationName("", "", "") in self.unusual or not self.unusual.isdisjoint(relations)
+
+    def fit(self, tape: Tape) -> bool:
+        """Tell whether the relations of a tape are as they were before it was recorded."""
+        same = all(self.catalog.get(name) == relation for name, relation in tape.before)
+        return same and not self.unusual_for(name for name, _ in tape.before)

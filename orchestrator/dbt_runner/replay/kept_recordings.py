@@ -1,0 +1,161 @@
+"""The tapes of a project, kept between runs: a stage that was recorded once need not be recorded again.
+
+A tape counts as long as dbt would send the same statements around whatever SQL the nodes have: its signature covers the
+project's shape, the versions of dbt and DuckDB and the code of its nodes. The SQL itself is compiled anew wherever it
+was not recorded in this very parse.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from orchestrator.database.catalog import Relation, RelationName
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.kept_parse import replace_file
+from orchestrator.dbt_runner.project.results import NodeResult
+from orchestrator.dbt_runner.replay.recording import Tape, TapedNode
+
+FORMAT = 1
+MOST_OF_A_KEY = 6
+DIGEST_BYTES = 32
+Key = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""Command, selection in dbt's syntax, exact unique ids."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """A tape, what it is for, and the parse in which it was recorded."""
+
+    key: Key
+    signature: str
+    parse: str
+    tape: Tape
+
+
+class TapeShelf:
+    """All tapes for one database of a project: those in ``path``, of which some may be void, and new ones.
+
+    ``parse`` names the parse that is in use now.
+    """
+
+    def __init__(self, facts: ProjectFacts, path: Path, parse: str) -> None:
+        self._facts = facts
+        self._path = path
+        self._parse = parse
+        self._kept = _read(path)
+        self._changed = False
+        self._valid: dict[int, bool] = {}
+
+    def find(self, key: Key, fits: Callable[[Tape], bool]) -> Tape | None:
+        """Return the newest tape for a stage that is valid and fits the database."""
+        return next((one.tape for one in self._kept if one.key == key and self._is_valid(one) and fits(one.tape)), None)
+
+    def fitting(self, fits: Callable[[Tape], bool]) -> list[Tape]:
+        """Return the newest tape of each stage that is valid and fits the database."""
+        found: dict[Key, Tape] = {}
+        for one in self._kept:
+            if one.key not in found and self._is_valid(one) and fits(one.tape):
+                found[one.key] = one.tape
+        return list(found.values())
+
+    def of_this_parse(self, tape: Tape) -> bool:
+        """Tell whether SQL on a tape that no year reaches is what dbt would compile now."""
+        return any(one.tape is tape and one.parse == self._parse for one in self._kept)
+
+    def of_parse(self) -> list[Tape]:
+        """Return all tapes that were recorded in this parse."""
+        return [one.tape for one in self._kept if one.parse == self._parse]
+
+    def put(self, key: Key, tape: Tape) -> None:
+        """Add a tape in place of those that it makes needless, and of the oldest where there are many."""
+        signature = self._signature(tape)
+        new = Kept(key, signature, self._parse, tape)
+        same = [one for one in self._kept if one.key == key]
+        others = [one for one in same if one.signature != signature or one.tape.before != tape.before]
+        kept = {id(one) for one in others[: MOST_OF_A_KEY - 1]}
+        self._kept = [new, *(one for one in self._kept if one.key != key or id(one) in kept)]
+        self._changed = True
+
+    def save(self, complete: Callable[[Tape], Tape]) -> None:
+        """Write what is new, tapes of this parse completed; if other processes wrote meanwhile, the last one stays."""
+        kept = [
+            dataclasses.replace(one, tape=complete(one.tape)) if one.parse == self._parse else one for one in self._kept
+        ]
+        if not self._changed and kept == self._kept:
+            return
+        self._kept = kept
+        document = json.dumps([FORMAT, [dataclasses.asdict(one) for one in self._kept]])
+        packed = zlib.compress(document.encode(), 1)
+        replace_file(self._path, hashlib.sha256(packed).digest() + packed)
+        self._changed = False
+
+    def _is_valid(self, one: Kept) -> bool:
+        if id(one) not in self._valid:
+            self._valid[id(one)] = self._signature(one.tape) == one.signature
+        return self._valid[id(one)]
+
+    def _signature(self, tape: Tape) -> str:
+        facts = self._facts
+        code: list[object] = []
+        for taped in tape.nodes:
+            node = facts.node(taped.result.unique_id)
+            code.append([taped.result.unique_id, sorted(facts.code_of(node).items()) if node is not None else None])
+        return hashlib.sha256(json.dumps([facts.shape, facts.versions, code]).encode()).hexdigest()
+
+
+def _read(path: Path) -> list[Kept]:
+    """Return what a file holds, nothing where there is none or it is not as it was written."""
+    try:
+        content = path.read_bytes()
+        digest, packed = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+        if hashlib.sha256(packed).digest() != digest:
+            return []
+        made, kept = json.loads(zlib.decompress(packed))
+        return [_kept(**one) for one in kept] if made == FORMAT else []
+    except (OSError, ValueError, TypeError, KeyError, AssertionError, zlib.error):
+        return []
+
+
+def _kept(key: list[object], signature: str, parse: str, tape: dict[str, Any]) -> Kept:
+    command, select, nodes = key
+    assert isinstance(select, list) and isinstance(nodes, list)
+    before = tuple(_relation(*one) for one in tape["before"])
+    taped = tuple(_node(**one) for one in tape["nodes"])
+    played = Tape(taped, before, str(tape["year"]), tuple(tape["by_dbt"]))
+    return Kept((str(command), tuple(select), tuple(nodes)), signature, parse, played)
+
+
+def _relation(name: object, relation: object) -> tuple[RelationName, Relation | None]:
+    assert isinstance(name, dict)
+    if relation is None:
+        return RelationName(**name), None
+    assert isinstance(relation, dict)
+    return RelationName(**name), Relation(relation["kind"], _pairs(relation["columns"]))
+
+
+def _node(
+    result: dict[str, object],
+    relation: dict[str, str] | None,
+    compiled: str,
+    statements: list[str],
+    columns: list[list[str]],
+    pieces: list[str],
+) -> TapedNode:
+    return TapedNode(
+        NodeResult(**result),  # type: ignore[arg-type]  # what asdict() wrote, checked by FORMAT
+        None if relation is None else RelationName(**relation),
+        compiled,
+        tuple(statements),
+        _pairs(columns),
+        tuple(pieces),
+    )
+
+
+def _pairs(listed: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, text) for name, text in listed)

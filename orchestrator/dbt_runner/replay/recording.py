@@ -1,0 +1,112 @@
+"""What dbt sent to the database for the nodes of one stage in one year, and what of it is sent in another.
+
+Between two years only the compiled SQL of a node and the suffix of dbt's temporary tables differ (that is what
+:mod:`orchestrator.dbt_runner.replay.proof` proves and :meth:`TapedNode.statements_for` checks once more).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from orchestrator.database.catalog import Relation, RelationName
+from orchestrator.dbt_runner.project.results import NodeResult
+
+SENT = frozenset({"begin", "commit", "create", "insert", "delete", "merge", "drop", "alter"})
+BUILDING = frozenset({"create", "insert"})
+LOOK_UPS = frozenset({"select", "describe"})
+_COMMENT = re.compile(r"^\s*/\*.*?\*/\s*", re.DOTALL)
+_RENAMING = re.compile(r"\s*alter\s+(table|view)\s+\S+\s+rename\s+to\s", re.IGNORECASE)
+_SUFFIX = re.compile(r"(?<=__dbt_tmp)\d{20}\b")
+
+
+@dataclass(frozen=True)
+class TapedNode:
+    """One node that dbt ran cleanly; ``statements`` are those of its materialization, in order.
+
+    ``relation`` is what a model builds, None for a test. ``columns`` are those of its query, (name, type) in order,
+    where the relation did not exist before; nothing otherwise. ``pieces`` are those of its SQL between which the year
+    stands, nothing where that is not known.
+    """
+
+    result: NodeResult
+    relation: RelationName | None
+    compiled: str
+    statements: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...] = ()
+    pieces: tuple[str, ...] = ()
+
+    def doubt(self, words: Iterable[str]) -> str | None:
+        """Return why these statements cannot be sent again, None when they can; ``words`` name the year."""
+        if self.relation is None:
+            asking = [text for text in self.statements if self.compiled in text]
+            return None if len(asking) == 1 and self._wrapped(asking[0]) else "its query is not asked once by itself"
+        built = 0
+        for text in self.statements:
+            verb = _verb(text)
+            if verb not in SENT | LOOK_UPS:
+                return f"it sends {verb.upper() or 'nothing'}"
+            if verb in LOOK_UPS:
+                continue
+            if self.compiled in text:
+                if verb not in BUILDING or not self._wrapped(text):
+                    return "its compiled SQL stands where it is not built from"
+                built += 1
+            if verb == "alter" and not _RENAMING.match(_COMMENT.sub("", text)):
+                return "it changes the columns of its table"
+            rest = _SUFFIX.sub("", "".join(_COMMENT.sub("", text).split(self.compiled)))
+            if any(re.search(rf"\b{re.escape(word)}\b", rest) for word in words):
+                return "the year stands outside of its compiled SQL"
+        return None if built == 1 else f"its compiled SQL is in {built} of its statements"
+
+    def statements_for(self, compiled: str, suffix: str) -> tuple[str, ...]:
+        """Return what to send for another year: 20 digits of ``suffix`` name the temporary tables."""
+        kept = [text.split(self.compiled) for text in self.statements if self._is_sent(text)]
+        return tuple(compiled.join(_SUFFIX.sub(suffix, part) for part in parts) for parts in kept)
+
+    def with_sql(self, compiled: str) -> TapedNode:
+        """Return what would have been recorded with other SQL."""
+        statements = tuple(compiled.join(text.split(self.compiled)) for text in self.statements)
+        return replace(self, compiled=compiled, statements=statements, pieces=())
+
+    def _wrapped(self, text: str) -> bool:
+        """Tell whether the compiled SQL stands in a statement once, and in parentheses of its own."""
+        before, _, after = text.partition(self.compiled)
+        return self.compiled not in after and before.rstrip().endswith("(") and after.lstrip().startswith(")")
+
+    def _is_sent(self, text: str) -> bool:
+        return self.compiled in text if self.relation is None else _verb(text) in SENT
+
+
+@dataclass(frozen=True)
+class Tape:
+    """All nodes of one stage, parents first, and what the database held before: the relations that they build.
+
+    ``year`` is the year in which it was recorded, as it is printed. ``by_dbt`` are the unique ids of nodes of the stage
+    that are not on the tape, for dbt has to run them, and before it.
+    """
+
+    nodes: tuple[TapedNode, ...]
+    before: tuple[tuple[RelationName, Relation | None], ...]
+    year: str
+    by_dbt: tuple[str, ...] = ()
+
+    def relation_before(self, one: TapedNode) -> Relation | None:
+        """Return the relation of one of its nodes before the stage, None for a test and where there was none."""
+        return self._before.get(one.relation) if one.relation is not None else None
+
+    @cached_property
+    def _before(self) -> dict[RelationName, Relation | None]:
+        return dict(self.before)
+
+    def with_sql(self, compiled: Mapping[str, str], year: str) -> Tape:
+        """Return what would have been recorded in another year, or another parse; SQL is by unique id."""
+        nodes = tuple(one.with_sql(compiled[one.result.unique_id]) for one in self.nodes)
+        return replace(self, nodes=nodes, year=year)
+
+
+def _verb(statement: str) -> str:
+    words = _COMMENT.sub("", statement).split(None, 1)
+    return words[0].lower().rstrip(";") if words else ""

@@ -1,1 +1,0 @@
-"""Watchers of events: they may not steer."""

@@ -1,0 +1,1 @@
+"""Backups of every database of a workspace, and the way back."""

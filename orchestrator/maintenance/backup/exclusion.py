@@ -1,0 +1,133 @@
+"""Be alone with the databases of a workspace and with its backups, after ending what a killed process began."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from orchestrator.config.paths import backups_dir
+from orchestrator.core.errors import BackupError, DatabaseLockedError
+from orchestrator.core.events import Emit, ignore
+from orchestrator.core.text import plural
+from orchestrator.database.mutex import DatabaseMutex
+from orchestrator.maintenance.backup.files import beside, remove_folder
+from orchestrator.maintenance.backup.folders import KEEPING, UNFINISHED, abandoned
+from orchestrator.maintenance.backup.journal import JOURNAL, Journal
+from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase
+
+LEFTOVERS = (JOURNAL, beside(Path(JOURNAL)).name, f"{UNFINISHED}*", f"{KEEPING}*")
+
+
+@contextmanager
+def alone(
+    root: Path,
+    databases: Sequence[WorkspaceDatabase],
+    *,
+    timeout: float,
+    history_url: str | None = None,
+    emit: Emit = ignore,
+) -> Iterator[None]:
+    """Hold the lock of the backups and the mutex of every DuckDB file; end first what a killed process began.
+
+    Raises:
+        DatabaseLockedError: somebody else has one of them.
+        BackupError: what a killed process began cannot be ended.
+    """
+    place = backups_dir(root)
+    files = [database.path for database in databases if database.kind == DUCKDB and database.path is not None]
+    with locked(place, timeout), held([*files, *_begun(place)], timeout, emit):
+        settle(place, history_url)
+        yield
+
+
+@contextmanager
+def locked(place: Path, timeout: float) -> Iterator[None]:
+    """Be the only one who makes, restores or removes backups; what a killed process left half made is removed."""
+    lock = FileLock(place / ".lock", timeout=timeout)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        waited = f"has been at the backups in {place} for {plural(timeout, 'second')}" if timeout else f"is at {place}"
+        raise DatabaseLockedError(
+            f"Another process {waited}.", to_fix=f"wait for it, or find it with `fuser {place / '.lock'}`"
+        ) from error
+    except OSError as error:
+        raise BackupError(
+            f"Backups are kept in {place}, and that cannot be written to: {error.strerror}.",
+            to_fix=f"make {place} a folder that you may write to, on a disk with some room",
+        ) from error
+    try:
+        for leftover in abandoned(place):
+            remove_folder(leftover)
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def held(files: Iterable[Path], timeout: float, emit: Emit) -> Iterator[None]:
+    """Hold the mutex of every file, always in the same order; a file that has two names is held once."""
+    with ExitStack() as stack:
+        for file in sorted({file.resolve() for file in files}):
+            stack.enter_context(DatabaseMutex(file, run_id=f"backup-{uuid4()}", emit=emit).held(timeout))
+        yield
+
+
+def recover(root: Path, history_url: str | None = None) -> bool:
+    """Finish or clean up what a crash left of a backup or a restore; tell whether a restore was finished.
+
+    Costs a look into one folder. Does nothing while another process is at it.
+
+    Raises:
+        BackupError: the restore cannot be finished.
+    """
+    place = backups_dir(root)
+    if not any(True for pattern in LEFTOVERS for _ in place.glob(pattern)):
+        return False
+    try:
+        with locked(place, 0), held(_begun(place), 0, ignore):
+            return settle(place, history_url)
+    except DatabaseLockedError:
+        return False
+
+
+def recover_held(root: Path, history_url: str | None, database: Path) -> None:
+    """Do the same for somebody who holds the mutex of ``database``, and has waited for it perhaps.
+
+    Costs a look for one file.
+
+    Raises:
+        DatabaseLockedError: another process keeps this one from doing so.
+        BackupError: the restore cannot be finished.
+    """
+    place, here = backups_dir(root), database.resolve()
+    if not (place / JOURNAL).exists() or here not in _begun(place):
+        return
+    with locked(place, 0):
+        others = [file for file in _begun(place) if file != here]
+        with held(others, 0, ignore):
+            settle(place, history_url)
+
+
+def settle(place: Path, history_url: str | None) -> bool:
+    """End what a killed process began; the caller holds what it takes. Tell whether a restore was finished."""
+    journal = place / JOURNAL
+    finished = journal.exists() and Journal.read(journal).settle(journal, history_url)
+    beside(journal).unlink(missing_ok=True)
+    for leftover in place.glob(f"{KEEPING}*"):
+        remove_folder(leftover)
+    return finished
+
+
+def _begun(place: Path) -> list[Path]:
+    """Return the DuckDB files that a restore in progress, or cut off, is about."""
+    try:
+        journal = Journal.read(place / JOURNAL)
+    except FileNotFoundError:
+        return []
+    return [Path(swap.target).resolve() for swap in journal.swaps if swap.kind == DUCKDB]

@@ -1,0 +1,136 @@
+"""Copy, hash and replace files so that a crash leaves the old one or the new one."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from io import RawIOBase
+from pathlib import Path
+
+from orchestrator.core.errors import BackupError, DiskFullError, OrchestratorError
+
+CHUNK_BYTES = 1024 * 1024
+FLUSH_BYTES = 64 * CHUNK_BYTES
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """A file's length and its SHA-256 in hexadecimal digits."""
+
+    bytes: int
+    sha256: str
+
+
+def copy_file(source: Path, target: Path) -> FileDigest:
+    """Copy a file and its mode in pieces, flush it to the disk, and return what was read and written.
+
+    Whoever could not read the file cannot read the copy. A second thread hashes a piece while this one writes it; a
+    third one sends to the disk what was written, for the system would begin with that only at the end.
+    """
+    digest, length, flushed = hashlib.sha256(), 0, 0
+    buffers = [memoryview(bytearray(CHUNK_BYTES)) for _ in range(2)]
+    hashing: Future[None] | None = None
+    flushing: Future[None] | None = None
+    with ExitStack() as stack:
+        reading = stack.enter_context(source.open("rb", buffering=0))
+        writing = stack.enter_context(target.open("wb"))
+        hasher, flusher = (stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2))
+        shutil.copymode(source, target)
+        while count := reading.readinto(buffers[0]):
+            piece = buffers[0][:count]
+            if hashing is not None:
+                hashing.result()  # the other buffer is free then
+            hashing = hasher.submit(digest.update, piece)
+            writing.write(piece)
+            length += count
+            buffers.reverse()
+            if length - flushed >= FLUSH_BYTES and (flushing is None or flushing.done()):
+                flushing, flushed = flusher.submit(os.fsync, writing.fileno()), length
+        if hashing is not None:
+            hashing.result()
+        writing.flush()
+        os.fsync(writing.fileno())
+        if flushing is not None:
+            flushing.result()
+    return FileDigest(length, digest.hexdigest())
+
+
+def digest_of(file: Path) -> FileDigest:
+    """Read a file in pieces and return its digest."""
+    with file.open("rb", buffering=0) as reading:
+        return digest_of_stream(reading)
+
+
+def digest_of_stream(reading: RawIOBase, stopped: Callable[[], bool] = lambda: False) -> FileDigest:
+    """Read an open file in pieces, to its end or until it is ``stopped``, and return the digest of what was read."""
+    digest, length = hashlib.sha256(), 0
+    buffer = memoryview(bytearray(CHUNK_BYTES))
+    while not stopped() and (count := reading.readinto(buffer)):
+        digest.update(buffer[:count])
+        length += count
+    return FileDigest(length, digest.hexdigest())
+
+
+def beside(file: Path) -> Path:
+    """Return where a file is written before it takes its place."""
+    return file.with_name(f".{file.name}.new")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file beside its place, flush it and move it there."""
+    new = beside(file)
+    try:
+        with new.open("w", encoding="utf-8") as writing:
+            writing.write(text)
+            writing.flush()
+            os.fsync(writing.fileno())
+        new.replace(file)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    flush_folder(file.parent)
+
+
+def flush_file(file: Path) -> None:
+    """Make sure that what another program wrote is on the disk."""
+    with file.open("rb") as reading:
+        os.fsync(reading.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Make sure that new names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def told(what: str, place: Path) -> Iterator[None]:
+    """Tell an error of the system about writing to ``place`` as one of ours, with a way out.
+
+    Raises:
+        DiskFullError: there is no room.
+        BackupError: something else is in the way.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, OrchestratorError):
+            raise
+        reason = f"{what}: {error.strerror or error}" + (f" ({error.filename})." if error.filename else ".")
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise DiskFullError(reason, to_fix=f"free some space on the disk of {place}, and try again") from error
+        raise BackupError(reason, to_fix="give yourself the right to read and write there, and try again") from error
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, as far as that is possible: what stays is removed by the next command."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,61 @@
+"""How the folders of backups are called, while they are made and when they are whole."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from orchestrator.core.processes import started
+from orchestrator.maintenance.backup.files import flush_folder
+
+UNFINISHED = ".making-"
+KEEPING = ".keeping-"
+_NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
+
+
+def is_named_by_us(folder: Path) -> bool:
+    """Tell whether a folder has the name of a backup.
+
+    >>> [is_named_by_us(Path(name)) for name in ("20261126T020424Z", "20261126T020424Z-2", "2026-mine")]
+    [True, True, False]
+    """
+    return _NAME.fullmatch(folder.name) is not None
+
+
+def unfinished(place: Path) -> Path:
+    """Return the name of a folder in which this process makes a backup."""
+    return place / f"{UNFINISHED}{os.getpid()}"
+
+
+def keeping(place: Path) -> Path:
+    """Return the name of a folder in which this process collects what a restore replaces."""
+    return place / f"{KEEPING}{os.getpid()}"
+
+
+def abandoned(place: Path) -> Iterator[Path]:
+    """Yield what processes that are gone left half made: runs make theirs without the lock."""
+    for folder in place.glob(f"{UNFINISHED}*"):
+        pid = folder.name.removeprefix(UNFINISHED).partition("-")[0]
+        if not (pid.isdigit() and int(pid) != os.getpid() and started(int(pid)) is not None):
+            yield folder
+
+
+def publish_folder(making: Path, created_at: datetime) -> Path:
+    """Give a folder that is whole the name of a backup, and return it."""
+    place, stem = making.parent, f"{created_at:%Y%m%dT%H%M%SZ}"
+    number, folder = 1, place / stem
+    while True:
+        if not folder.exists():
+            try:
+                making.rename(folder)
+                break
+            except OSError:
+                if not folder.exists():
+                    raise
+        number += 1
+        folder = place / f"{stem}-{number}"
+    flush_folder(place)
+    return folder

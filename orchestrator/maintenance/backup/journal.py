@@ -1,0 +1,183 @@
+"""What a restore or a migration is doing, written down so that a crash leaves nothing between before and after."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.config.paths import RESTORE_JOURNAL
+from orchestrator.core.errors import BackupError, OrchestratorError
+from orchestrator.maintenance.backup.files import flush_folder, remove_folder, told, write_text
+from orchestrator.maintenance.backup.folders import publish_folder
+from orchestrator.maintenance.backup.metadata import read_metadata, write_metadata
+from orchestrator.maintenance.backup.server import restore_server
+from orchestrator.maintenance.backup.workspace import POSTGRESQL
+
+logger = logging.getLogger(__name__)
+JOURNAL = RESTORE_JOURNAL
+STAGED = ".restoring"
+LAYING, SERVER, SWAPPING = "laying", "server", "swapping"
+LOGS = (".wal", "-wal", "-shm", "-journal")
+
+
+def logs_of(path: Path) -> tuple[Path, ...]:
+    """Return the files that may lie beside a database and belong to it."""
+    return tuple(Path(f"{path}{suffix}") for suffix in LOGS)
+
+
+@dataclass(frozen=True)
+class Swap:
+    """A database's ``target`` and its ``parts``: (file laid beside, its place), the database itself first."""
+
+    target: str
+    kind: str
+    parts: tuple[tuple[str, str], ...]
+
+    def swap(self) -> None:
+        """Put the files in their places, the database itself last; doing it again changes nothing."""
+        waiting = [(Path(new), Path(place)) for new, place in self.parts if Path(new).exists()]
+        if not waiting:
+            return
+        places = {place for _, place in self.parts}
+        for log in logs_of(Path(self.target)):
+            if str(log) not in places:
+                log.unlink(missing_ok=True)
+        for new, place in reversed(waiting):
+            new.replace(place)
+        flush_folder(Path(self.target).parent)
+
+    def clear(self) -> None:
+        """Remove what was laid beside, and the logs of a database that was written there."""
+        for new, _ in self.parts:
+            for file in (Path(new), *logs_of(Path(new))):
+                file.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Journal:
+    """What is being done.
+
+    In the phase ``laying`` nothing that counts has happened; in ``swapping`` everything is decided, and only files are
+    to be moved; between the two, in ``server``, the history of a PostgreSQL server is put back by one transaction
+    from ``server``, which is (dump, major version). ``kept`` is the folder of what is replaced.
+    """
+
+    phase: str
+    swaps: tuple[Swap, ...]
+    server: tuple[str, int] | None = None
+    kept: str | None = None
+
+    def write(self, file: Path) -> None:
+        """Write it at once or not at all."""
+        swaps = [{"target": swap.target, "kind": swap.kind, "parts": swap.parts} for swap in self.swaps]
+        found = {"phase": self.phase, "swaps": swaps, "server": self.server, "kept": self.kept}
+        write_text(file, json.dumps(found, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, file: Path) -> Journal:
+        """Read it.
+
+        Raises:
+            BackupError: it is not what :meth:`write` writes.
+        """
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+            swaps = tuple(
+                Swap(str(one["target"]), str(one["kind"]), tuple((str(new), str(place)) for new, place in one["parts"]))
+                for one in found["swaps"]
+            )
+            server = None if found["server"] is None else (str(found["server"][0]), int(found["server"][1]))
+            kept = None if found["kept"] is None else str(found["kept"])
+            return cls(str(found["phase"]), swaps, server, kept)
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise BackupError(
+                f"A restore was cut off, and its journal {file} cannot be read: {error!r}.",
+                to_fix="remove that file and restore again: `orchestrator backup restore`",
+            ) from error
+
+    def carry_out(self, file: Path, history_url: str | None) -> Path | None:
+        """Do what was prepared; return the backup of what was replaced. From the turn of the phase on it counts.
+
+        Raises:
+            BackupError: the server refuses its part; then everything else is as it was.
+        """
+        if self.server is not None and self.phase != SWAPPING:
+            replace(self, phase=SERVER).write(file)
+            try:
+                restore_server(Path(self.server[0]), self.server[1], history_url)
+            except BaseException:
+                self.give_up(file)
+                raise
+        replace(self, phase=SWAPPING).write(file)
+        kept = None
+        with told("A restore is decided and cannot be finished yet; the next command of any kind goes on", file.parent):
+            for swap in self.swaps:
+                swap.swap()
+            if self.kept is not None and Path(self.kept).is_dir():
+                kept = publish_folder(Path(self.kept), read_metadata(Path(self.kept)).created_at)
+            _forget(file)
+        return kept
+
+    def take_back(self, file: Path) -> None:
+        """Remove everything that was prepared."""
+        for swap in self.swaps:
+            swap.clear()
+        if self.kept is not None:
+            remove_folder(Path(self.kept))
+        _forget(file)
+
+    def give_up(self, file: Path) -> Path | None:
+        """Take everything back but the dump of the server's history: nobody knows for certain what the server did."""
+        dump = None
+        if self.kept is not None and Path(self.kept).is_dir():
+            folder = Path(self.kept)
+            metadata = read_metadata(folder)
+            dumps = tuple(record for record in metadata.databases if record.kind == POSTGRESQL)
+            if dumps:
+                for record in metadata.databases:
+                    for one in () if record in dumps else record.files:
+                        (folder / one.name).unlink()
+                write_metadata(folder, metadata.model_copy(update={"databases": dumps}))
+                dump = publish_folder(folder, metadata.created_at)
+        self.take_back(file)
+        return dump
+
+    def settle(self, file: Path, history_url: str | None) -> bool:
+        """End what a killed process began, and log a warning of it; tell whether it counts.
+
+        Raises:
+            BackupError: the server refuses now; said once, for all is then as it was but for, perhaps, its history.
+        """
+        if self.phase == LAYING:
+            self.take_back(file)
+            logger.warning("a restore or migration that was cut off is taken back: the databases are as before it")
+            return False
+        try:
+            kept = self.carry_out(file, history_url)
+        except OrchestratorError as error:
+            if file.exists():
+                raise
+            raise BackupError(
+                "A restore was cut off while a server put the run history back, and that cannot be repeated now: "
+                f"{error.message} All files are as they were before the restore; the server's history is either "
+                "that of before or that of the backup. What it held before, if anything, is kept as a backup.",
+                to_fix="run the command again, it does as asked; `orchestrator backup list` names what can be restored",
+            ) from error
+        before = "" if kept is None else f"; what was there before is backup {kept.name}"
+        logger.warning("a restore or migration that was cut off is finished now%s", before)
+        return True
+
+
+def take_back(file: Path) -> None:
+    """Take back what the journal says, unless it is decided."""
+    if file.exists():
+        journal = Journal.read(file)
+        if journal.phase == LAYING:
+            journal.take_back(file)
+
+
+def _forget(journal: Path) -> None:
+    journal.unlink(missing_ok=True)
+    flush_folder(journal.parent)

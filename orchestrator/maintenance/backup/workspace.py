@@ -1,0 +1,82 @@
+"""The databases of a workspace: the simulated ones of every scenario, and the history of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import yaml
+
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import ConfigurationError
+
+DUCKDB, SQLITE, POSTGRESQL = "duckdb", "sqlite", "postgresql"
+HISTORY = "run history"
+
+
+@dataclass(frozen=True)
+class WorkspaceDatabase:
+    """A database by its ``name``; ``kind`` is duckdb, sqlite or postgresql, ``path`` None for one on a server."""
+
+    name: str
+    kind: str
+    path: Path | None
+    url: str | None = None
+
+
+def databases_of(config: SimulationConfig, profile_database: Path | None = None) -> tuple[WorkspaceDatabase, ...]:
+    """Return the databases that a configuration and its scenarios name, whether they exist or not.
+
+    ``profile_database`` is the file that the dbt profile names, where the configuration names none.
+    """
+    files = [config.database_path or profile_database, *_of_scenarios(config)]
+    found = [
+        WorkspaceDatabase(shown_name(path, config.root), DUCKDB, path) for path in dict.fromkeys(filter(None, files))
+    ]
+    if config.storage.enabled:
+        found.append(history_of(config))
+    return tuple(found)
+
+
+def chosen(databases: Iterable[WorkspaceDatabase], wanted: Path | None) -> tuple[WorkspaceDatabase, ...]:
+    """Return all databases, or the one whose file is ``wanted``; a file that no configuration names is taken as DuckDB.
+
+    Raises:
+        ConfigurationError: ``wanted`` does not exist and nothing names it.
+    """
+    if wanted is None:
+        return tuple(databases)
+    path = wanted.expanduser().absolute()
+    found = tuple(database for database in databases if database.path == path)
+    if not found and not path.exists():
+        raise ConfigurationError(f"There is no database {path}.", to_fix="name one that exists with --database")
+    return found or (WorkspaceDatabase(path.name, DUCKDB, path),)
+
+
+def history_of(config: SimulationConfig) -> WorkspaceDatabase:
+    """Return the run history that a configuration names, whether it exists or not."""
+    scheme, slashes, path = config.storage_url.partition(":///")
+    if scheme.partition("+")[0] == "sqlite":
+        file = Path(unquote(path.partition("?")[0])) if slashes and path not in ("", ":memory:") else None
+        return WorkspaceDatabase(HISTORY, SQLITE, file, config.storage_url)
+    return WorkspaceDatabase(HISTORY, POSTGRESQL, None, config.storage_url)
+
+
+def _of_scenarios(config: SimulationConfig) -> list[Path]:
+    found = []
+    for file in sorted((config.root / "config" / "scenarios").glob("*.y*ml")):
+        try:
+            content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):
+            continue  # a scenario that cannot be read has no database of its own, and `simulate` says what is wrong
+        database = content.get("database") if isinstance(content, dict) else None
+        if isinstance(database, str) and database.strip():
+            found.append(config.resolve(Path(database)))
+    return found
+
+
+def shown_name(path: Path, root: Path) -> str:
+    """Name a file of a project: relative to its root where it is below it."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

@@ -1,0 +1,1 @@
+"""Examination of everything that a run depends on."""

@@ -1,0 +1,82 @@
+"""Look at the run history without writing a byte of it: which version it has, and can it be read."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.masking import masked
+from orchestrator.maintenance.backup.saving import missing
+from orchestrator.maintenance.backup.workspace import POSTGRESQL, WorkspaceDatabase, history_of
+from orchestrator.maintenance.doctor.diagnosis import Diagnosis, from_error, note, size, well
+from orchestrator.storage.head import HEAD, TABLES, VERSION_TABLE
+
+
+def check_history(config: SimulationConfig) -> list[Diagnosis]:
+    """Tell whether the run history can be read, all of it where it is a file, and is of a version known here."""
+    if not config.storage.enabled:
+        return [well("history", "none is kept")]
+    history = history_of(config)
+    where = masked(config.storage_url) if history.path is None else str(history.path)
+    try:
+        version = None if missing(history) else history_version(history, whole=True)
+    except OrchestratorError as error:
+        return [from_error("history", error, "correct storage.url")]
+    if version is None:
+        return [well("history", "none yet; the first run makes it")]
+    if version != HEAD:
+        said = f"has schema {version}; the next command that uses it makes a backup of it and brings it to {HEAD}"
+        return [note("history", said, subject=where)]
+    held = "" if history.path is None else f", {size(history.path.stat().st_size)}"
+    return [well("history", f"{where}{held}")]
+
+
+def history_version(history: WorkspaceDatabase, *, whole: bool = False) -> str | None:
+    """Return the version of a run history's schema, None where it has none yet; nothing is written.
+
+    With ``whole`` every page of a SQLite file is read.
+
+    Raises:
+        StorageError: it cannot be read, is not a run history, or a newer version of this program wrote it.
+        ConfigurationError: its URL is none.
+    """
+    assert history.url is not None
+    if history.kind == POSTGRESQL:
+        from orchestrator.storage.engine import opened, read_url  # SQLAlchemy: a fifth of a second
+        from orchestrator.storage.failures import told
+        from orchestrator.storage.schema import version_of
+
+        url = read_url(history.url)
+        with told(url), opened(url) as engine, engine.connect() as server:
+            return version_of(server)
+    assert history.path is not None
+    try:
+        version, tables = _read(history.path, whole=whole)
+    except sqlite3.Error as error:
+        from orchestrator.storage.engine import read_url  # as above
+        from orchestrator.storage.failures import storage_error
+
+        raise storage_error(read_url(history.url), str(error)) from error
+    if version == HEAD and tables.issuperset(TABLES[HEAD]):
+        return HEAD
+    from orchestrator.storage.schema import known_version  # as above
+
+    return known_version(version, tables)
+
+
+def _read(file: Path, *, whole: bool) -> tuple[str | None, set[str]]:
+    """Return the version that a SQLite file says it has, and the names of its tables."""
+    # Where there is no log, SQLite is kept from making one: it would stay behind.
+    still = "" if Path(f"{file}-wal").exists() else "&immutable=1"
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{still}", uri=True)) as connection:
+        names = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
+        tables = {str(name) for (name,) in names}
+        if whole and connection.execute("pragma quick_check").fetchall() != [("ok",)]:
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        found = None
+        if VERSION_TABLE in tables:
+            found = connection.execute(f"select version_num from {VERSION_TABLE}").fetchone()
+    return None if found is None else str(found[0]), tables

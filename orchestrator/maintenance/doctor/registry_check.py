@@ -1,0 +1,127 @@
+"""What the configuration asks for against what the dbt project has: required tables, tags and selectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import ConfigurationError, OrchestratorError
+from orchestrator.core.text import plural
+from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.maintenance.doctor.diagnosis import Diagnosis, from_error, note, problem, well
+from orchestrator.pipeline.selectors import has_flags, no_match
+from orchestrator.pipeline.year_variable import require_year_read
+from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
+from orchestrator.self_healing.registry import FOUNDATION_TAG, configured_tables, node_of, required_tables
+
+
+def check_registry(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> list[Diagnosis]:
+    """Look for required tables that no node builds, forgotten ones, and selectors that match nothing."""
+    found: list[Diagnosis] = []
+    derived: tuple[RequiredTable, ...] = ()
+    try:
+        derived = required_tables(facts)
+    except ConfigurationError as error:
+        found.append(from_error("registry", error))
+    configured = configured_tables(config)
+    if configured is not None:
+        found += _listed(config, configured, runner, facts)
+        found += _forgotten(config, configured, derived, facts)
+    found += _stages(config, runner)
+    try:
+        require_year_read(config, facts)
+    except ConfigurationError as error:
+        found.append(from_error("registry", error))
+    if found:
+        return found
+    tables = len(derived if configured is None else configured)
+    stages = f", {plural(len(config.stages), 'stage')} with nodes" if config.stages else ""
+    return [
+        well(
+            "registry",
+            f"{plural(tables, 'required table')} with a node to build {'each' if tables != 1 else 'it'}{stages}",
+        )
+    ]
+
+
+def _listed(
+    config: SimulationConfig, configured: Sequence[RequiredTable], runner: DbtRunner, facts: ProjectFacts
+) -> list[Diagnosis]:
+    found = []
+    for number, table in enumerate(configured):
+        subject = f"required table {table.name}"
+        where = config.origin_of("required_tables", number)
+        try:
+            node_of(table, facts)
+        except ConfigurationError as error:
+            found.append(from_error("registry", error, subject=subject))
+            continue
+        if table.selector == table.name:
+            continue
+        trouble = _matches_nothing(runner, "build", (table.selector,), config)
+        if trouble is not None:
+            remedy = f"correct its selector ({where}), or take it out: {table.name} is found by its name"
+            found.append(problem("registry", f"selector {trouble}", remedy, subject=subject))
+    return found
+
+
+def _forgotten(
+    config: SimulationConfig,
+    configured: Sequence[RequiredTable],
+    derived: Sequence[RequiredTable],
+    facts: ProjectFacts,
+) -> list[Diagnosis]:
+    """Return the tables that the project itself says a run needs and the written list leaves out."""
+    listed = set()
+    for table in configured:
+        node = facts.buildable(table.selector) or facts.buildable(table.name)
+        if node is not None:
+            listed.add(node.unique_id)
+    found = []
+    for table in derived:
+        node = node_of(table, facts)
+        if node.unique_id in listed:
+            continue
+        if table.tier is TableTier.STATE:
+            why = "is read by the year after it (meta.prior_year_of of a source)"
+        elif FOUNDATION_TAG in node.tags:
+            why = f"is tagged {FOUNDATION_TAG}"
+        else:
+            continue
+        said = f"{why} and is not in required_tables, so nothing checks or heals it"
+        remedy = (
+            f"add {{name: {table.name}, tier: {table.tier.value}}} to required_tables "
+            f"({config.origin_of('required_tables')}), or write `required_tables: auto`"
+        )
+        found.append(problem("registry", said, remedy, subject=f"model {table.name}"))
+    return found
+
+
+def _stages(config: SimulationConfig, runner: DbtRunner) -> list[Diagnosis]:
+    found = []
+    for number, stage in enumerate(config.stages):
+        subject = f"stage {stage.name}"
+        where = config.origin_of("stages", number, "select")
+        trouble = _matches_nothing(runner, stage.command, stage.select, config)
+        if trouble is not None:
+            remedy = f"correct its `select` ({where}); `orchestrator plan` lists what each stage matches"
+            found.append(problem("registry", trouble, remedy, subject=subject))
+            continue
+        for selector in stage.select if len(stage.select) > 1 else ():
+            trouble = _matches_nothing(runner, stage.command, (selector,), config)
+            if trouble is not None:
+                found.append(note("registry", f"{trouble}; its other selectors do", subject=subject))
+    return found
+
+
+def _matches_nothing(runner: DbtRunner, command: str, select: tuple[str, ...], config: SimulationConfig) -> str | None:
+    """Say that dbt finds no node for a selection, or refuses it; None when it finds one."""
+    try:
+        if runner.select(command, select, dict(config.dbt_vars())):
+            return None
+    except OrchestratorError as error:
+        if has_flags(select):
+            return None  # as in :mod:`orchestrator.pipeline.selectors`
+        return f"{' '.join(select)} is refused by dbt: {' '.join(error.message.split())}"
+    return no_match(command, select)

@@ -1,0 +1,147 @@
+"""March through the years of a run: every stage of every year, its hooks, its ledger rows and its checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.config.schema import HookType
+from orchestrator.core.clocks import stopwatch, utc_now
+from orchestrator.core.errors import DbtTimeoutError, StageTimeoutError
+from orchestrator.core.events import Emit, StageCheckpointed, StageFinished, StageStarted, YearFinished, YearStarted
+from orchestrator.core.text import plural
+from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.results import DbtResult
+from orchestrator.pipeline.current_run import CurrentRun
+from orchestrator.pipeline.resume import Start
+from orchestrator.pipeline.run_ledger import RunLedger
+from orchestrator.pipeline.table_digests import Checkpoints
+from orchestrator.pipeline.workflow import Stage, StageResult, YearResult
+
+YEARS_BETWEEN_OPENINGS = 5
+"""An open DuckDB file holds more memory year by year; closing it gives that back, and costs 20 ms."""
+
+
+class March:
+    """The years of one run from ``start`` on; ``ledger`` is told of each stage when it is done."""
+
+    def __init__(
+        self,
+        run: CurrentRun,
+        *,
+        runner: DbtRunner,
+        ledger: RunLedger,
+        start: Start,
+        checkpoints: Checkpoints,
+        emit: Emit,
+    ) -> None:
+        self._run = run
+        self._config = run.config
+        self._hooks = run.hooks
+        self._runner = runner
+        self._ledger = ledger
+        self._start = start
+        self._checkpoints = checkpoints
+        self._emit = emit
+
+    def years(self) -> Iterator[YearResult]:
+        """Run year after year; each result comes when its year is done."""
+        for number, year in enumerate(year for year in self._run.plan.years if year >= self._start.year):
+            if number and number % YEARS_BETWEEN_OPENINGS == 0:
+                self._runner.release()
+            yield self._year(year)
+
+    def repeat_left_hooks(self) -> None:
+        """Call again the hooks after the last finished stage that a kill, or a failure of theirs, cut off."""
+        left = self._ledger.left_hooks(self._start)
+        if left is None:
+            return
+        self._run.fire(HookType.POST_STAGE, year=left.year, stage=left.stage)
+        if left.stage == self._run.plan.stages_of(left.year)[-1].name:
+            self._run.fire(HookType.POST_YEAR, year=left.year)
+        self._ledger.hooks_done(self._runner, left.year, left.stage)
+
+    def _year(self, year: int) -> YearResult:
+        elapsed = stopwatch()
+        self._emit(YearStarted(at=utc_now(), year=year))
+        self._run.fire(HookType.PRE_YEAR, year=year)
+        if year > self._start.year:
+            self._ledger.require_whole(self._runner, year - 1)
+        kept = self._start.kept_stages if year == self._start.year else ()
+        stages = [stage for stage in self._run.plan.stages_of(year) if stage.name not in kept]
+        results = tuple(self._stage(year, stage) for stage in stages)
+        self._run.fire(HookType.POST_YEAR, year=year)
+        self._ledger.year_ended(self._runner, year)
+        if stages and self._hooks_after(stages[-1], last=True):
+            self._ledger.hooks_done(self._runner, year, stages[-1].name)
+        result = YearResult(year, elapsed(), results)
+        self._emit(YearFinished(at=utc_now(), year=year, seconds=result.seconds))
+        return result
+
+    def _may_replay(self, stage: Stage) -> bool:
+        return self._config.execution.replay == "auto" and stage.command != "seed"
+
+    def _hooks_after(self, stage: Stage, *, last: bool) -> bool:
+        after = [hook for hook in self._hooks.list_hooks(HookType.POST_STAGE) if hook.stage in (None, stage.name)]
+        return bool(after or (last and self._hooks.list_hooks(HookType.POST_YEAR)))
+
+    def _stage(self, year: int, stage: Stage) -> StageResult:
+        self._run.fire(HookType.PRE_STAGE, year=year, stage=stage.name)
+        started_at, elapsed = utc_now(), stopwatch()
+        self._emit(StageStarted(at=started_at, year=year, stage=stage.name, command=stage.command))
+        nodes, dbt_seconds, replayed, failure = 0, 0.0, False, None
+        try:
+            try:
+                variables = self._config.dbt_vars(year)
+                later = [other for other in self._run.plan.years if other > year]
+                outcome = self._runner.invoke(
+                    stage.command,
+                    stage.select,
+                    variables,
+                    stage.timeout_seconds,
+                    replay=self._may_replay(stage),
+                    next_vars=self._config.dbt_vars(later[0]) if later else None,
+                )
+            finally:
+                dbt_seconds = elapsed()
+            nodes, replayed = len(outcome.nodes), outcome.replayed
+            last = stage is self._run.plan.stages_of(year)[-1]
+            hooked = self._hooks_after(stage, last=last)
+            self._ledger.stage_finished(self._runner, year, stage.name, outcome, elapsed(), hooks_done=not hooked)
+        except DbtTimeoutError as error:
+            failure = error.message
+            raise StageTimeoutError(
+                f"Stage {stage.name} of {year} did not end within {plural(error.timeout, 'second')} and was stopped.",
+                to_fix=f"raise timeout_seconds of stage {stage.name}, and run again",
+            ) from error
+        except BaseException as error:
+            failure = str(error) or type(error).__name__
+            if isinstance(error, Exception):
+                error.add_note(f"in stage {stage.name} of {year}")
+            raise
+        finally:
+            self._emit(
+                StageFinished(
+                    at=utc_now(),
+                    year=year,
+                    stage=stage.name,
+                    started_at=started_at,
+                    seconds=elapsed(),
+                    dbt_seconds=dbt_seconds,
+                    nodes=nodes,
+                    replayed=replayed,
+                    success=failure is None,
+                    error=failure,
+                )
+            )
+        result = StageResult(stage.name, elapsed(), nodes, replayed)
+        self._checkpoint(year, stage, outcome)
+        self._run.fire(HookType.POST_STAGE, year=year, stage=stage.name)
+        if hooked and not last:
+            self._ledger.hooks_done(self._runner, year, stage.name)
+        return result
+
+    def _checkpoint(self, year: int, stage: Stage, outcome: DbtResult) -> None:
+        elapsed = stopwatch()
+        tables = self._checkpoints.of(self._runner, year, outcome)
+        if tables:
+            self._emit(StageCheckpointed(at=utc_now(), year=year, stage=stage.name, tables=tables, seconds=elapsed()))
