@@ -59,5 +59,5 @@ def _vary(folder: Path) -> None:
 
 
 def _forget_recordings(folder: Path) -> None:
-    for path in (folder / "var" / "dbt").glob("*.tapes"):
+    for path in (folder / "var" / "dbt").glob("*.recordings"):
         path.unlink()

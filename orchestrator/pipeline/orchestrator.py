@@ -43,13 +43,13 @@ from orchestrator.pipeline.run_ledger import RunLedger
 from orchestrator.pipeline.selectors import require_matches
 from orchestrator.pipeline.stage_history import StageHistory, StageTime
 from orchestrator.pipeline.summary import read_summary
-from orchestrator.pipeline.table_digests import Checkpoints
+from orchestrator.pipeline.table_digests import TableDigests
 from orchestrator.pipeline.workflow import (
     SimulationPlan,
     SimulationResult,
     outputs_of,
 )
-from orchestrator.pipeline.year_loop import March
+from orchestrator.pipeline.year_loop import YearLoop
 from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.self_healing.auto_initializer import AutoInitializer
 from orchestrator.self_healing.database_look import open_reader
@@ -236,11 +236,11 @@ class PipelineOrchestrator:
         finally:
             self.initializer.expendable = frozenset()
         ledger, start = self._find_start(run, facts, fresh=fresh)
-        checkpoints = Checkpoints(facts, self._year_column())
-        march = March(run, runner=self.runner, ledger=ledger, start=start, checkpoints=checkpoints, emit=self._emit)
-        march.repeat_left_hooks()
+        digests = TableDigests(facts, self._year_column())
+        loop = YearLoop(run, runner=self.runner, ledger=ledger, start=start, digests=digests, emit=self._emit)
+        loop.repeat_left_hooks()
         self._begin(ledger, start)
-        years = tuple(march.years())
+        years = tuple(loop.years())
         run.fire(HookType.POST_SIMULATION)
         ledger.completed(self.runner)
         return SimulationResult(

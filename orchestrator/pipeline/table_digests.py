@@ -15,7 +15,7 @@ ROW = '"a row of it"'  # a name that no column has: it would hide the row
 DIGEST = f"coalesce(sum(hash({ROW})), 0)::varchar"
 
 
-class Checkpoints:
+class TableDigests:
     """Counts and digests the tables of one run; in tables with ``year_column``, the rows of the year alone.
 
     The digest is the sum of DuckDB's hashes of all rows: equal for equal rows in any order.

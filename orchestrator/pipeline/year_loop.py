@@ -1,4 +1,4 @@
-"""March through the years of a run: every stage of every year, its hooks, its ledger rows and its checkpoints."""
+"""Loop over the years of a run: every stage of every year, its hooks, its ledger rows and its digests."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from orchestrator.dbt_runner.project.results import DbtResult
 from orchestrator.pipeline.current_run import CurrentRun
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
-from orchestrator.pipeline.table_digests import Checkpoints
+from orchestrator.pipeline.table_digests import TableDigests
 from orchestrator.pipeline.workflow import Stage, StageResult, YearResult
 
 YEARS_BETWEEN_OPENINGS = 5
 """An open DuckDB file holds more memory year by year; closing it gives that back, and costs 20 ms."""
 
 
-class March:
+class YearLoop:
     """The years of one run from ``start`` on; ``ledger`` is told of each stage when it is done."""
 
     def __init__(
@@ -31,7 +31,7 @@ class March:
         runner: DbtRunner,
         ledger: RunLedger,
         start: Start,
-        checkpoints: Checkpoints,
+        digests: TableDigests,
         emit: Emit,
     ) -> None:
         self._run = run
@@ -40,7 +40,7 @@ class March:
         self._runner = runner
         self._ledger = ledger
         self._start = start
-        self._checkpoints = checkpoints
+        self._digests = digests
         self._emit = emit
 
     def years(self) -> Iterator[YearResult]:
@@ -142,6 +142,6 @@ class March:
 
     def _checkpoint(self, year: int, stage: Stage, outcome: DbtResult) -> None:
         elapsed = stopwatch()
-        tables = self._checkpoints.of(self._runner, year, outcome)
+        tables = self._digests.of(self._runner, year, outcome)
         if tables:
             self._emit(StageCheckpointed(at=utc_now(), year=year, stage=stage.name, tables=tables, seconds=elapsed()))

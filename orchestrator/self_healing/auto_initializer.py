@@ -54,7 +54,7 @@ class AutoInitializer:
     every healing command. ``expendable`` are unique ids of incremental models whose rows nobody needs any more,
     because a run that is about to begin builds them all again: they may be rebuilt like any other table.
     ``before_replacing`` is called, with the file closed, before a relation that is there is built anew. ``replay``
-    allows to send what dbt sent in an earlier repair (:mod:`orchestrator.dbt_runner.replay.replay`).
+    allows to send what dbt sent in an earlier repair (:mod:`orchestrator.dbt_runner.replay.replayer`).
     """
 
     def __init__(

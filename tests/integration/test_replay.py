@@ -274,8 +274,8 @@ def only_these(workspace: Workspace, models: dict[str, str], stages: list[str]) 
         (LABELS, ["{name: s, select: [a, b]}"], ["it may change what other templates read"]),
         ({"m": LOTS}, ["{name: s, select: m}"], ["it draws lots"]),
     ],
-    ids=["two tapes", "doubled column", "a year with fewer", "columns dropped", "fewer, replaced", "a test's number",
-         "hidden adapter", "own ref", "a variable's list", "lots"],
+    ids=["two recordings", "doubled column", "a year with fewer", "columns dropped", "fewer, replaced",
+         "a test's number", "hidden adapter", "own ref", "a variable's list", "lots"],
 )  # fmt: skip
 def test_what_a_hostile_tester_found(
     fresh: Fresh, by_dbt: Callable[..., Workspace], models: dict[str, str], stages: list[str], why: list[str]

@@ -9,7 +9,7 @@ from dbt_common.events.base_types import EventMsg
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.events import CommandStarted, DbtWarned, Emit, NodeFinished, NodeStarted
-from orchestrator.dbt_runner.adapter.statements import Sent
+from orchestrator.dbt_runner.adapter.statements import SentStatements
 
 SAID_BY_AN_ERROR = frozenset({"NothingToDo", "NoNodesForSelectionCriteria"})
 
@@ -25,13 +25,13 @@ class DbtEvents:
         self._warned: dict[str, None] = {}
         self.errors: list[str] = []
         self._sql_seconds: dict[str, float] = {}
-        self._sent: Sent | None = None
+        self._sent: SentStatements | None = None
         self._executing: set[str] = set()
 
     @contextmanager
-    def recorded(self) -> Iterator[Sent]:
+    def recorded(self) -> Iterator[SentStatements]:
         """Keep the statements that dbt sends meanwhile."""
-        self._sent = sent = Sent({}, set(), set())
+        self._sent = sent = SentStatements({}, set(), set())
         self._executing.clear()
         try:
             yield sent

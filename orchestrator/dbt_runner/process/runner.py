@@ -162,7 +162,7 @@ class DbtRunner:
         """Run one dbt command over a selection in dbt's syntax; ``vars`` None means those of the parse.
 
         ``replay`` allows to send again what dbt sent for the same selection in another year, where that is proven to
-        be the same (:mod:`orchestrator.dbt_runner.replay.replay`); with the ``next_vars`` it is likely asked for next.
+        be the same (:mod:`orchestrator.dbt_runner.replay.replayer`); ``next_vars`` are likely asked for next.
 
         Raises:
             NodeFailedError: a model or seed failed; the text names node, file and the database's message.

@@ -25,13 +25,13 @@ from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
 from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
 from orchestrator.dbt_runner.process.parses import Parses
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.dbt_runner.project.kept_parse import tapes_path
+from orchestrator.dbt_runner.project.kept_parse import recordings_path
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 from orchestrator.dbt_runner.project.selection import ExactSelectors
 from orchestrator.dbt_runner.project.settings import CreateEmpty, DbtSettings, Invoke, Select, Vars
-from orchestrator.dbt_runner.replay.kept_recordings import TapeShelf
+from orchestrator.dbt_runner.replay.kept_recordings import KeptRecordings
 from orchestrator.dbt_runner.replay.proof import ReplayProof
-from orchestrator.dbt_runner.replay.replay import Aside, Replayer
+from orchestrator.dbt_runner.replay.replayer import Aside, Replayer
 
 TYPES_OF = {
     "run": ("model",),
@@ -84,18 +84,18 @@ class DbtSession:
         return DbtResult(request.command, nodes, elapsed(), replayed)
 
     def _replayed(self, request: Invoke) -> tuple[tuple[NodeResult, ...], bool]:
-        """Run a stage from its tape as far as that goes, else by dbt, and then put it on tape."""
+        """Run a stage from its recording as far as that goes, else by dbt, and then put it on recording."""
         replayer = self._replayer = self._replayer or self._new_replayer()
-        repeated = replayer.repeat(request)
-        if repeated is None:
+        replayed = replayer.replay(request)
+        if replayed is None:
             before = replayer.look()
             with self._on_event.recorded() as sent:
                 results = self._run(request)
             replayer.keep(request, before, sent, results)
             return tuple(result for result, _ in results), False
-        if not repeated.left:
-            return repeated.nodes, not repeated.by_dbt
-        return (*repeated.nodes, *self._run_nodes(request, repeated.left)), False
+        if not replayed.left:
+            return replayed.nodes, not replayed.by_dbt
+        return (*replayed.nodes, *self._run_nodes(request, replayed.left)), False
 
     def _run_nodes(self, request: Invoke, unique_ids: tuple[str, ...]) -> tuple[NodeResult, ...]:
         return tuple(result for result, _ in self._run(replace(request, select=(), nodes=unique_ids)))
@@ -138,7 +138,7 @@ class DbtSession:
             self._compile,
             self._run_nodes,
             self._aside,
-            TapeShelf(self.facts, tapes_path(self._settings), self._parses.first_digest),
+            KeptRecordings(self.facts, recordings_path(self._settings), self._parses.first_digest),
             int(get_adapter_by_type(self.facts.adapter).config.threads),
             self._emit,
         )

@@ -25,7 +25,7 @@ from orchestrator.dbt_runner.project.settings import DbtSettings
 FORMAT = 14
 _VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres")
 PARTIAL_PARSE = "partial_parse.msgpack"
-FACTS, MANIFEST, TAPES = "json", "msgpack", "tapes"
+FACTS, MANIFEST, RECORDINGS = "json", "msgpack", "recordings"
 _YAML = (".yml", ".yaml")
 
 
@@ -155,9 +155,9 @@ def parse_digest(packed: bytes) -> str:
     return hashlib.sha256(packed).hexdigest()
 
 
-def tapes_path(settings: DbtSettings) -> Path:
+def recordings_path(settings: DbtSettings) -> Path:
     """Return the file of the recordings that are kept between runs, for whatever vars and threads."""
-    return _path(dataclasses.replace(settings, vars={}, threads=None), TAPES)
+    return _path(dataclasses.replace(settings, vars={}, threads=None), RECORDINGS)
 
 
 def _path(settings: DbtSettings, kind: str = FACTS) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.database.catalog import Catalog, RelationName
 from orchestrator.dbt_runner.adapter.database import ProjectDatabase
-from orchestrator.dbt_runner.replay.recording import Tape
+from orchestrator.dbt_runner.replay.recording import Recording
 
 # Tables with an index, those with leftovers of dbt, and an empty name where there is any foreign key.
 UNUSUAL_SQL = """
@@ -24,14 +24,14 @@ select distinct '', '', '' from duckdb_constraints() where constraint_type = 'FO
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class DatabaseState:
     """The relations of the database, and the names of those for which dbt sends more than usual."""
 
     catalog: Catalog
     unusual: frozenset[RelationName]
 
     @classmethod
-    def of(cls, database: ProjectDatabase) -> Surroundings:
+    def of(cls, database: ProjectDatabase) -> DatabaseState:
         """Look at a database."""
         rows = database.query(UNUSUAL_SQL)
         unusual = frozenset(RelationName.of(str(place), str(schema), str(name)) for place, schema, name in rows)
@@ -41,7 +41,7 @@ class Surroundings:
         """Tell whether dbt would look after indexes, foreign keys or leftovers of one of these."""
         return RelationName("", "", "") in self.unusual or not self.unusual.isdisjoint(relations)
 
-    def fit(self, tape: Tape) -> bool:
-        """Tell whether the relations of a tape are as they were before it was recorded."""
-        same = all(self.catalog.get(name) == relation for name, relation in tape.before)
-        return same and not self.unusual_for(name for name, _ in tape.before)
+    def fit(self, recording: Recording) -> bool:
+        """Tell whether the relations of a recording are as they were before it was recorded."""
+        same = all(self.catalog.get(name) == relation for name, relation in recording.before)
+        return same and not self.unusual_for(name for name, _ in recording.before)

@@ -1,8 +1,8 @@
-"""The tapes of a project, kept between runs: a stage that was recorded once need not be recorded again.
+"""The recordings of a project, kept between runs: a stage that was recorded once need not be recorded again.
 
-A tape counts as long as dbt would send the same statements around whatever SQL the nodes have: its signature covers the
-project's shape, the versions of dbt and DuckDB and the code of its nodes. The SQL itself is compiled anew wherever it
-was not recorded in this very parse.
+A recording is valid as long as dbt would send the same statements around whatever SQL the nodes have: its signature
+covers the project's shape, the versions of dbt and DuckDB and the code of its nodes. The SQL itself is compiled anew
+wherever it was not recorded in this very parse.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from orchestrator.database.catalog import Relation, RelationName
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.kept_parse import replace_file
 from orchestrator.dbt_runner.project.results import NodeResult
-from orchestrator.dbt_runner.replay.recording import Tape, TapedNode
+from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording
 
 FORMAT = 1
 MOST_OF_A_KEY = 6
@@ -29,17 +29,17 @@ Key = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Kept:
-    """A tape, what it is for, and the parse in which it was recorded."""
+class KeptRecording:
+    """A recording, what it is for, and the parse in which it was recorded."""
 
     key: Key
     signature: str
     parse: str
-    tape: Tape
+    recording: Recording
 
 
-class TapeShelf:
-    """All tapes for one database of a project: those in ``path``, of which some may be void, and new ones.
+class KeptRecordings:
+    """All recordings for one database of a project: those in ``path``, of which some may be void, and new ones.
 
     ``parse`` names the parse that is in use now.
     """
@@ -52,40 +52,44 @@ class TapeShelf:
         self._changed = False
         self._valid: dict[int, bool] = {}
 
-    def find(self, key: Key, fits: Callable[[Tape], bool]) -> Tape | None:
-        """Return the newest tape for a stage that is valid and fits the database."""
-        return next((one.tape for one in self._kept if one.key == key and self._is_valid(one) and fits(one.tape)), None)
+    def find(self, key: Key, fits: Callable[[Recording], bool]) -> Recording | None:
+        """Return the newest recording for a stage that is valid and fits the database."""
+        return next(
+            (one.recording for one in self._kept if one.key == key and self._is_valid(one) and fits(one.recording)),
+            None,
+        )
 
-    def fitting(self, fits: Callable[[Tape], bool]) -> list[Tape]:
-        """Return the newest tape of each stage that is valid and fits the database."""
-        found: dict[Key, Tape] = {}
+    def fitting(self, fits: Callable[[Recording], bool]) -> list[Recording]:
+        """Return the newest recording of each stage that is valid and fits the database."""
+        found: dict[Key, Recording] = {}
         for one in self._kept:
-            if one.key not in found and self._is_valid(one) and fits(one.tape):
-                found[one.key] = one.tape
+            if one.key not in found and self._is_valid(one) and fits(one.recording):
+                found[one.key] = one.recording
         return list(found.values())
 
-    def of_this_parse(self, tape: Tape) -> bool:
-        """Tell whether SQL on a tape that no year reaches is what dbt would compile now."""
-        return any(one.tape is tape and one.parse == self._parse for one in self._kept)
+    def of_this_parse(self, recording: Recording) -> bool:
+        """Tell whether SQL on a recording that no year reaches is what dbt would compile now."""
+        return any(one.recording is recording and one.parse == self._parse for one in self._kept)
 
-    def of_parse(self) -> list[Tape]:
-        """Return all tapes that were recorded in this parse."""
-        return [one.tape for one in self._kept if one.parse == self._parse]
+    def of_parse(self) -> list[Recording]:
+        """Return all recordings that were recorded in this parse."""
+        return [one.recording for one in self._kept if one.parse == self._parse]
 
-    def put(self, key: Key, tape: Tape) -> None:
-        """Add a tape in place of those that it makes needless, and of the oldest where there are many."""
-        signature = self._signature(tape)
-        new = Kept(key, signature, self._parse, tape)
+    def put(self, key: Key, recording: Recording) -> None:
+        """Add a recording in place of those that it makes needless, and of the oldest where there are many."""
+        signature = self._signature(recording)
+        new = KeptRecording(key, signature, self._parse, recording)
         same = [one for one in self._kept if one.key == key]
-        others = [one for one in same if one.signature != signature or one.tape.before != tape.before]
+        others = [one for one in same if one.signature != signature or one.recording.before != recording.before]
         kept = {id(one) for one in others[: MOST_OF_A_KEY - 1]}
         self._kept = [new, *(one for one in self._kept if one.key != key or id(one) in kept)]
         self._changed = True
 
-    def save(self, complete: Callable[[Tape], Tape]) -> None:
-        """Write what is new, tapes of this parse completed; if other processes wrote meanwhile, the last one stays."""
+    def save(self, complete: Callable[[Recording], Recording]) -> None:
+        """Write what is new, recordings of this parse completed; of several processes that write, the last one wins."""
         kept = [
-            dataclasses.replace(one, tape=complete(one.tape)) if one.parse == self._parse else one for one in self._kept
+            dataclasses.replace(one, recording=complete(one.recording)) if one.parse == self._parse else one
+            for one in self._kept
         ]
         if not self._changed and kept == self._kept:
             return
@@ -95,21 +99,21 @@ class TapeShelf:
         replace_file(self._path, hashlib.sha256(packed).digest() + packed)
         self._changed = False
 
-    def _is_valid(self, one: Kept) -> bool:
+    def _is_valid(self, one: KeptRecording) -> bool:
         if id(one) not in self._valid:
-            self._valid[id(one)] = self._signature(one.tape) == one.signature
+            self._valid[id(one)] = self._signature(one.recording) == one.signature
         return self._valid[id(one)]
 
-    def _signature(self, tape: Tape) -> str:
+    def _signature(self, recording: Recording) -> str:
         facts = self._facts
         code: list[object] = []
-        for taped in tape.nodes:
-            node = facts.node(taped.result.unique_id)
-            code.append([taped.result.unique_id, sorted(facts.code_of(node).items()) if node is not None else None])
+        for recorded in recording.nodes:
+            node = facts.node(recorded.result.unique_id)
+            code.append([recorded.result.unique_id, sorted(facts.code_of(node).items()) if node is not None else None])
         return hashlib.sha256(json.dumps([facts.shape, facts.versions, code]).encode()).hexdigest()
 
 
-def _read(path: Path) -> list[Kept]:
+def _read(path: Path) -> list[KeptRecording]:
     """Return what a file holds, nothing where there is none or it is not as it was written."""
     try:
         content = path.read_bytes()
@@ -122,13 +126,13 @@ def _read(path: Path) -> list[Kept]:
         return []
 
 
-def _kept(key: list[object], signature: str, parse: str, tape: dict[str, Any]) -> Kept:
+def _kept(key: list[object], signature: str, parse: str, recording: dict[str, Any]) -> KeptRecording:
     command, select, nodes = key
     assert isinstance(select, list) and isinstance(nodes, list)
-    before = tuple(_relation(*one) for one in tape["before"])
-    taped = tuple(_node(**one) for one in tape["nodes"])
-    played = Tape(taped, before, str(tape["year"]), tuple(tape["by_dbt"]))
-    return Kept((str(command), tuple(select), tuple(nodes)), signature, parse, played)
+    before = tuple(_relation(*one) for one in recording["before"])
+    recorded = tuple(_node(**one) for one in recording["nodes"])
+    played = Recording(recorded, before, str(recording["year"]), tuple(recording["by_dbt"]))
+    return KeptRecording((str(command), tuple(select), tuple(nodes)), signature, parse, played)
 
 
 def _relation(name: object, relation: object) -> tuple[RelationName, Relation | None]:
@@ -146,8 +150,8 @@ def _node(
     statements: list[str],
     columns: list[list[str]],
     pieces: list[str],
-) -> TapedNode:
-    return TapedNode(
+) -> RecordedNode:
+    return RecordedNode(
         NodeResult(**result),  # type: ignore[arg-type]  # what asdict() wrote, checked by FORMAT
         None if relation is None else RelationName(**relation),
         compiled,

@@ -1,7 +1,7 @@
 """What dbt sent to the database for the nodes of one stage in one year, and what of it is sent in another.
 
 Between two years only the compiled SQL of a node and the suffix of dbt's temporary tables differ (that is what
-:mod:`orchestrator.dbt_runner.replay.proof` proves and :meth:`TapedNode.statements_for` checks once more).
+:mod:`orchestrator.dbt_runner.replay.proof` proves and :meth:`RecordedNode.statements_for` checks once more).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SUFFIX = re.compile(r"(?<=__dbt_tmp)\d{20}\b")
 
 
 @dataclass(frozen=True)
-class TapedNode:
+class RecordedNode:
     """One node that dbt ran cleanly; ``statements`` are those of its materialization, in order.
 
     ``relation`` is what a model builds, None for a test. ``columns`` are those of its query, (name, type) in order,
@@ -66,7 +66,7 @@ class TapedNode:
         kept = [text.split(self.compiled) for text in self.statements if self._is_sent(text)]
         return tuple(compiled.join(_SUFFIX.sub(suffix, part) for part in parts) for parts in kept)
 
-    def with_sql(self, compiled: str) -> TapedNode:
+    def with_sql(self, compiled: str) -> RecordedNode:
         """Return what would have been recorded with other SQL."""
         statements = tuple(compiled.join(text.split(self.compiled)) for text in self.statements)
         return replace(self, compiled=compiled, statements=statements, pieces=())
@@ -81,19 +81,19 @@ class TapedNode:
 
 
 @dataclass(frozen=True)
-class Tape:
+class Recording:
     """All nodes of one stage, parents first, and what the database held before: the relations that they build.
 
     ``year`` is the year in which it was recorded, as it is printed. ``by_dbt`` are the unique ids of nodes of the stage
-    that are not on the tape, for dbt has to run them, and before it.
+    that are not on the recording, for dbt has to run them, and before it.
     """
 
-    nodes: tuple[TapedNode, ...]
+    nodes: tuple[RecordedNode, ...]
     before: tuple[tuple[RelationName, Relation | None], ...]
     year: str
     by_dbt: tuple[str, ...] = ()
 
-    def relation_before(self, one: TapedNode) -> Relation | None:
+    def relation_before(self, one: RecordedNode) -> Relation | None:
         """Return the relation of one of its nodes before the stage, None for a test and where there was none."""
         return self._before.get(one.relation) if one.relation is not None else None
 
@@ -101,7 +101,7 @@ class Tape:
     def _before(self) -> dict[RelationName, Relation | None]:
         return dict(self.before)
 
-    def with_sql(self, compiled: Mapping[str, str], year: str) -> Tape:
+    def with_sql(self, compiled: Mapping[str, str], year: str) -> Recording:
         """Return what would have been recorded in another year, or another parse; SQL is by unique id."""
         nodes = tuple(one.with_sql(compiled[one.result.unique_id]) for one in self.nodes)
         return replace(self, nodes=nodes, year=year)

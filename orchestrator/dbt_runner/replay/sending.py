@@ -1,4 +1,4 @@
-"""Send the statements of a tape with the SQL of another year: parents first, several nodes at a time."""
+"""Send the statements of a recording with the SQL of another year: parents first, several nodes at a time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from orchestrator.database.catalog import Catalog
 from orchestrator.dbt_runner.adapter.database import Cursor
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.results import NodeResult
-from orchestrator.dbt_runner.replay.recording import Tape, TapedNode
+from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording
 
 
 @dataclass(frozen=True)
-class Repeated:
+class ReplayResult:
     """The outcome of a replay: what ran, the unique ids that are left to dbt, and why.
 
     ``by_dbt`` tells that dbt ran some of them already.
@@ -32,26 +32,26 @@ class Repeated:
 
 
 def send(
-    tape: Tape,
+    recording: Recording,
     compiled: Mapping[str, str],
     catalog: Catalog,
     waits_for: Mapping[str, frozenset[str]],
     cursors: Sequence[Cursor],
     emit: Emit,
-) -> Repeated:
-    """Send all nodes of a tape, as many at a time as there are cursors; once one does not fit, no other is begun.
+) -> ReplayResult:
+    """Send all nodes of a recording, as many at a time as there are cursors; once one does not fit, no other is begun.
 
     ``compiled`` is the SQL of the year by unique id, ``catalog`` what the database held before, ``waits_for`` the nodes
-    of the tape that each one needs.
+    of the recording that each one needs.
 
     Raises:
         DbtError: a node failed after its rows were committed.
     """
-    emit(CommandStarted(at=utc_now(), command="", nodes=len(tape.nodes)))
+    emit(CommandStarted(at=utc_now(), command="", nodes=len(recording.nodes)))
     free = list(cursors)
-    waiting = list(tape.nodes)
+    waiting = list(recording.nodes)
     done: dict[str, NodeResult] = {}
-    running: dict[Future[NodeResult | str], tuple[TapedNode, Cursor]] = {}
+    running: dict[Future[NodeResult | str], tuple[RecordedNode, Cursor]] = {}
     reason: str | None = None
     with ThreadPoolExecutor(len(cursors), "replay") as pool:
         while True:
@@ -70,17 +70,17 @@ def send(
                     reason = reason or result
                 else:
                     done[one.result.unique_id] = result
-    ids = [one.result.unique_id for one in tape.nodes]
-    return Repeated(tuple(done[i] for i in ids if i in done), tuple(i for i in ids if i not in done), reason)
+    ids = [one.result.unique_id for one in recording.nodes]
+    return ReplayResult(tuple(done[i] for i in ids if i in done), tuple(i for i in ids if i not in done), reason)
 
 
-def waits_for(tape: Tape, facts: ProjectFacts, *, tests_first: bool) -> dict[str, frozenset[str]]:
-    """Return by unique id which nodes of a tape must be done before: its parents, be it through nodes beside the tape.
+def waits_for(recording: Recording, facts: ProjectFacts, *, tests_first: bool) -> dict[str, frozenset[str]]:
+    """Return by unique id which nodes of a recording must be done before: its parents, also through other nodes.
 
     ``tests_first`` makes each node wait for all before it, as ``dbt build`` lets a model wait for the tests of its
     parents.
     """
-    ids = [one.result.unique_id for one in tape.nodes]
+    ids = [one.result.unique_id for one in recording.nodes]
     if tests_first:
         return {unique_id: frozenset(ids[:place]) for place, unique_id in enumerate(ids)}
     within = frozenset(ids)
@@ -103,12 +103,12 @@ def _nearest(unique_id: str, within: frozenset[str], facts: ProjectFacts) -> fro
 
 
 def _next(
-    waiting: Iterable[TapedNode], waits_for: Mapping[str, frozenset[str]], done: Mapping[str, object]
-) -> TapedNode | None:
+    waiting: Iterable[RecordedNode], waits_for: Mapping[str, frozenset[str]], done: Mapping[str, object]
+) -> RecordedNode | None:
     return next((one for one in waiting if waits_for[one.result.unique_id] <= done.keys()), None)
 
 
-def _send_node(cursor: Cursor, one: TapedNode, compiled: str, catalog: Catalog, emit: Emit) -> NodeResult | str:
+def _send_node(cursor: Cursor, one: RecordedNode, compiled: str, catalog: Catalog, emit: Emit) -> NodeResult | str:
     """Send a node's statements; the reason when dbt must run it: nothing of it is in the database then."""
     result, elapsed, started = one.result, stopwatch(), utc_now()
     committed = False
@@ -149,7 +149,7 @@ def _started(result: NodeResult, at: datetime) -> NodeStarted:
     return NodeStarted(at=at, unique_id=result.unique_id, name=result.name, resource_type=result.resource_type)
 
 
-def _same_columns(cursor: Cursor, one: TapedNode, compiled: str, catalog: Catalog) -> bool:
+def _same_columns(cursor: Cursor, one: RecordedNode, compiled: str, catalog: Catalog) -> bool:
     """Tell whether the query of this year gives the columns and types that the relation has, or is to get."""
     assert one.relation is not None
     there = catalog.get(one.relation)

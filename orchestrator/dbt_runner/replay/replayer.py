@@ -16,26 +16,26 @@ from orchestrator.core.errors import DbtError
 from orchestrator.core.events import Emit, ReplayDeclined
 from orchestrator.database.catalog import Catalog
 from orchestrator.dbt_runner.adapter.database import ProjectDatabase
-from orchestrator.dbt_runner.adapter.statements import Sent
+from orchestrator.dbt_runner.adapter.statements import SentStatements
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.results import NodeResult
 from orchestrator.dbt_runner.project.settings import Invoke
 from orchestrator.dbt_runner.replay.compiled_sql import Compile, CompiledSql
-from orchestrator.dbt_runner.replay.database_state import Surroundings
-from orchestrator.dbt_runner.replay.kept_recordings import Key, TapeShelf
+from orchestrator.dbt_runner.replay.database_state import DatabaseState
+from orchestrator.dbt_runner.replay.kept_recordings import KeptRecordings, Key
 from orchestrator.dbt_runner.replay.proof import ReplayProof
-from orchestrator.dbt_runner.replay.recording import Tape, TapedNode
-from orchestrator.dbt_runner.replay.sending import Repeated, columns_of, send, waits_for
+from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording
+from orchestrator.dbt_runner.replay.sending import ReplayResult, columns_of, send, waits_for
 
 CLEAN = ("success", "pass")
 OUTER_SELECTORS = ("state:", "result:", "source_status:", "selector:")
 """What these select depends on other files than those that a recording is compared with."""
 RunNodes = Callable[[Invoke, tuple[str, ...]], tuple[NodeResult, ...]]
-Aside = Callable[[Callable[[], Repeated], Callable[[], None]], Repeated]
+Aside = Callable[[Callable[[], ReplayResult], Callable[[], None]], ReplayResult]
 
 
 class Replayer:
-    """Tapes and replays the stages of one dbt process.
+    """Records and replays the stages of one dbt process.
 
     ``compile_nodes`` gives the compiled SQL of nodes for some vars, None when dbt cannot; ``run_nodes`` lets dbt run
     some nodes of a request. ``aside`` runs its first argument beside the main thread, which alone gets signals, and the
@@ -51,7 +51,7 @@ class Replayer:
         compile_nodes: Compile,
         run_nodes: RunNodes,
         aside: Aside,
-        shelf: TapeShelf,
+        kept: KeptRecordings,
         threads: int,
         emit: Emit,
     ) -> None:
@@ -62,67 +62,69 @@ class Replayer:
         self._year_vars = year_vars
         self._run_nodes = run_nodes
         self._aside = aside
-        self._shelf = shelf
+        self._kept = kept
         self._threads = threads
         self._emit = emit
-        self._compiled = CompiledSql(facts, shelf, year_vars, compile_nodes, self.look)
+        self._compiled = CompiledSql(facts, kept, year_vars, compile_nodes, self.look)
         self._declined: set[str] = set()
 
-    def look(self) -> Surroundings:
-        """Return what the database holds, before a stage is taped or replayed."""
-        return Surroundings.of(self._database)
+    def look(self) -> DatabaseState:
+        """Return what the database holds, before a stage is recorded or replayed."""
+        return DatabaseState.of(self._database)
 
     def keep(
-        self, request: Invoke, before: Surroundings, sent: Sent, results: Iterable[tuple[NodeResult, str]]
+        self, request: Invoke, before: DatabaseState, sent: SentStatements, results: Iterable[tuple[NodeResult, str]]
     ) -> None:
-        """Put on tape what dbt sent for a stage that it ran; ``results`` are (outcome, compiled SQL), parents first."""
-        tape = self._tape(request, before, sent, results)
-        if isinstance(tape, Tape):
-            self._shelf.put(_key(request), tape)
+        """Record what dbt sent for a stage that it ran; ``results`` are (outcome, compiled SQL), parents first."""
+        recording = self._recording(request, before, sent, results)
+        if isinstance(recording, Recording):
+            self._kept.put(_key(request), recording)
         else:
-            self._decline(tape)
+            self._decline(recording)
 
-    def _tape(
-        self, request: Invoke, before: Surroundings, sent: Sent, results: Iterable[tuple[NodeResult, str]]
-    ) -> Tape | str:
-        """Return the tape of a stage, or the reason why there is none."""
+    def _recording(
+        self, request: Invoke, before: DatabaseState, sent: SentStatements, results: Iterable[tuple[NodeResult, str]]
+    ) -> Recording | str:
+        """Return the recording of a stage, or the reason why there is none."""
         outer = [text for text in request.select if _goes_beyond_the_project(text)]
         if outer:
             return f"what {outer[0]} selects does not depend on the project alone"
         if self._proof is None:
             self._proof = self._find_proof()
         words = self._words(request)
-        taped: list[TapedNode] = []
+        recorded: list[RecordedNode] = []
         reasons: dict[str, str] = {}
         for result, compiled in results:
             if result.status not in CLEAN:
                 return f"{result.name} was not clean"
-            one = self._taped(result, compiled, sent, words)
-            if isinstance(one, TapedNode):
-                taped.append(one)
+            one = self._recorded(result, compiled, sent, words)
+            if isinstance(one, RecordedNode):
+                recorded.append(one)
             else:
                 reasons[result.unique_id] = one
-        by_dbt = self._with_parents(reasons, [one.result.unique_id for one in taped])
-        taped = [one for one in taped if one.result.unique_id not in by_dbt]
-        if reasons and (not request.nodes or not taped or any(map(self._proof.changes_shared, reasons))):
+        by_dbt = self._with_parents(reasons, [one.result.unique_id for one in recorded])
+        recorded = [one for one in recorded if one.result.unique_id not in by_dbt]
+        if reasons and (not request.nodes or not recorded or any(map(self._proof.changes_shared, reasons))):
             return next(iter(reasons.values()))
-        relations = [one.relation for one in taped if one.relation is not None]
+        relations = [one.relation for one in recorded if one.relation is not None]
         if before.unusual_for(relations):
             return "tables of the stage have indexes, foreign keys, or leftovers of dbt"
         try:
-            nodes = self._with_columns(taped, before.catalog)
-            changed = self._other_columns(taped, before.catalog)
+            nodes = self._with_columns(recorded, before.catalog)
+            changed = self._other_columns(recorded, before.catalog)
         except DbtError as error:  # what a query reads may be gone, or other than it was, once the stage is over
             return f"the columns of its queries cannot be told afterwards: {error}"
         if changed is not None:
             return f"the query of {changed} gave other columns or types than its table had"
         found = tuple((name, before.catalog.get(name)) for name in relations)
-        return Tape(nodes, found, self._compiled.year(request.vars), by_dbt)
+        return Recording(nodes, found, self._compiled.year(request.vars), by_dbt)
 
     def _words(self, request: Invoke) -> list[str]:
         return [str(request.vars.get(name)) for name in self._year_vars]
 
-    def _taped(self, result: NodeResult, compiled: str, sent: Sent, words: Sequence[str]) -> TapedNode | str:
+    def _recorded(
+        self, result: NodeResult, compiled: str, sent: SentStatements, words: Sequence[str]
+    ) -> RecordedNode | str:
         """Return what to keep of a node, or the reason why it cannot be replayed."""
         assert self._proof is not None
         node = self._facts.node(result.unique_id)
@@ -136,7 +138,7 @@ class Replayer:
         if result.unique_id in sent.warned or "" in sent.warned:
             return f"{result.name}: dbt warns when it runs it"
         relation = node.relation if node.resource_type == "model" else None
-        one = TapedNode(result, relation, compiled, tuple(sent.statements.get(result.unique_id, ())))
+        one = RecordedNode(result, relation, compiled, tuple(sent.statements.get(result.unique_id, ())))
         doubt = one.doubt(words)
         return one if doubt is None else f"{result.name}: {doubt}"
 
@@ -146,73 +148,73 @@ class Replayer:
         above = self._facts.ancestors(needed)
         return (*needed, *(other for other in others if other in above))
 
-    def repeat(self, request: Invoke) -> Repeated | None:
-        """Run a stage from its tape; None when there is none, or the database looks otherwise than it did.
+    def replay(self, request: Invoke) -> ReplayResult | None:
+        """Run a stage from its recording; None when there is none, or the database looks otherwise than it did.
 
         The SQL of ``request.next_vars`` is compiled meanwhile.
         """
         now = self.look()
-        tape = self._shelf.find(_key(request), now.fit)
-        if tape is None:
+        recording = self._kept.find(_key(request), now.fit)
+        if recording is None:
             return None
-        compiled = self._compiled.of(tape, request.vars, now)
+        compiled = self._compiled.of(recording, request.vars, now)
         if compiled is None:
             self._decline("dbt cannot compile it beforehand")
             return None
         try:
-            self._database.create_schemas(self._new(tape, now))
+            self._database.create_schemas(self._new(recording, now))
         except DbtError as error:
             self._decline(f"a schema cannot be made: {error}")
             return None
-        first = self._run_nodes(request, tape.by_dbt) if tape.by_dbt else ()
+        first = self._run_nodes(request, recording.by_dbt) if recording.by_dbt else ()
         if any(result.status not in CLEAN for result in first):
-            return self._stopped(tape, first)
-        order = waits_for(tape, self._facts, tests_first=request.command == "build")
+            return self._stopped(recording, first)
+        order = waits_for(recording, self._facts, tests_first=request.command == "build")
 
-        def work() -> Repeated:
+        def work() -> ReplayResult:
             with self._database.cursors_apart(self._threads) as cursors:
-                return send(tape, compiled, now.catalog, order, cursors, self._emit)
+                return send(recording, compiled, now.catalog, order, cursors, self._emit)
 
-        repeated = self._aside(work, lambda: self._compiled.ahead(request.next_vars, now))
-        if repeated.reason is not None:
-            self._decline(repeated.reason)
-        if not repeated.left and not self._shelf.of_this_parse(tape):
-            self._put_with_sql(request, tape.with_sql(compiled, self._compiled.year(request.vars)))
-        return replace(repeated, nodes=(*first, *repeated.nodes), by_dbt=bool(first))
+        replayed = self._aside(work, lambda: self._compiled.ahead(request.next_vars, now))
+        if replayed.reason is not None:
+            self._decline(replayed.reason)
+        if not replayed.left and not self._kept.of_this_parse(recording):
+            self._put_with_sql(request, recording.with_sql(compiled, self._compiled.year(request.vars)))
+        return replace(replayed, nodes=(*first, *replayed.nodes), by_dbt=bool(first))
 
-    def _new(self, tape: Tape, now: Surroundings) -> list[NodeFacts]:
-        """Return the nodes of a tape whose relations are not there."""
-        new = [one for one in tape.nodes if one.relation is not None and now.catalog.get(one.relation) is None]
+    def _new(self, recording: Recording, now: DatabaseState) -> list[NodeFacts]:
+        """Return the nodes of a recording whose relations are not there."""
+        new = [one for one in recording.nodes if one.relation is not None and now.catalog.get(one.relation) is None]
         found = [self._facts.node(one.result.unique_id) for one in new]
         return [node for node in found if node is not None]
 
-    def _put_with_sql(self, request: Invoke, tape: Tape) -> None:
-        """Keep a tape with the SQL of this parse, where that too stands once and for itself in each statement."""
+    def _put_with_sql(self, request: Invoke, recording: Recording) -> None:
+        """Keep a recording with the SQL of this parse, where that too stands once and for itself in each statement."""
         words = self._words(request)
-        if not any(one.doubt(words) for one in tape.nodes):
-            self._shelf.put(_key(request), tape)
+        if not any(one.doubt(words) for one in recording.nodes):
+            self._kept.put(_key(request), recording)
 
-    def _stopped(self, tape: Tape, first: Sequence[NodeResult]) -> Repeated:
+    def _stopped(self, recording: Recording, first: Sequence[NodeResult]) -> ReplayResult:
         """Leave to dbt what does not need the nodes that failed, and skip the rest, as dbt does."""
         below = self._facts.descendants(result.unique_id for result in first if result.status not in CLEAN)
-        nodes = [one.result for one in tape.nodes]
+        nodes = [one.result for one in recording.nodes]
         skipped = [replace(node, status="skipped", seconds=0.0) for node in nodes if node.unique_id in below]
         left = tuple(node.unique_id for node in nodes if node.unique_id not in below)
-        return Repeated((*first, *skipped), left, by_dbt=True)
+        return ReplayResult((*first, *skipped), left, by_dbt=True)
 
     def save(self) -> None:
-        """Keep the tapes for later runs."""
-        self._shelf.save(self._compiled.with_pieces)
+        """Keep the recordings for later runs."""
+        self._kept.save(self._compiled.with_pieces)
 
     def _decline(self, reason: str) -> None:
         if reason not in self._declined:
             self._declined.add(reason)
             self._emit(ReplayDeclined(at=utc_now(), reason=reason))
 
-    def _other_columns(self, taped: Sequence[TapedNode], before: Catalog) -> str | None:
+    def _other_columns(self, recorded: Sequence[RecordedNode], before: Catalog) -> str | None:
         """Return which incremental model gave other columns than its table had: dbt's statements go by these."""
         with self._database.cursor() as cursor:
-            for one in taped:
+            for one in recorded:
                 there = before.get(one.relation) if one.relation is not None else None
                 node = self._facts.node(one.result.unique_id)
                 if there is None or node is None or node.materialized != "incremental":
@@ -221,14 +223,14 @@ class Replayer:
                     return one.result.name
         return None
 
-    def _with_columns(self, taped: Sequence[TapedNode], before: Catalog) -> tuple[TapedNode, ...]:
+    def _with_columns(self, recorded: Sequence[RecordedNode], before: Catalog) -> tuple[RecordedNode, ...]:
         """Add the columns of the queries whose relations were not there before: nothing else tells them."""
         with self._database.cursor() as cursor:
             return tuple(
                 replace(one, columns=columns_of(cursor, one.compiled))
                 if one.relation is not None and before.get(one.relation) is None
                 else one
-                for one in taped
+                for one in recorded
             )
 
 

@@ -1,4 +1,4 @@
-"""What of a taped node is sent again, and what raises a doubt."""
+"""What of a recorded node is sent again, and what raises a doubt."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 
 from orchestrator.database.catalog import RelationName
 from orchestrator.dbt_runner.project.results import NodeResult
-from orchestrator.dbt_runner.replay.recording import TapedNode
+from orchestrator.dbt_runner.replay.recording import RecordedNode
 
 COMMENT = '/* {"app": "dbt", "dbt_version": "1.11.2026"} */'
 SQL = "select 2026 as year"
 RESULT = NodeResult("model.p.m", "m", "model", "success", 0.1, None, "OK", "models/m.sql")
-MODEL = TapedNode(
+MODEL = RecordedNode(
     RESULT,
     RelationName.of("db", "main", "m"),
     SQL,

@@ -66,7 +66,7 @@ def recorded(recording: Path, shelf: Shelf) -> Workspace:
 
 
 def test_a_new_database_is_replayed_from_the_first_year(recorded: Workspace) -> None:
-    """Every year comes from the tapes of the run before, and the rows are those of dbt."""
+    """Every year comes from the recordings of the run before, and the rows are those of dbt."""
     found = rows(recorded)
     assert replayed(recorded) == {"plain": ALL, "checks": ALL}
     assert found == rows_without(recorded)
@@ -184,7 +184,7 @@ def test_a_year_that_is_only_printed_needs_no_compiling(fresh: Callable[[str], W
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
 def test_damaged_tapes_are_not_played(recorded: Workspace, damage: str) -> None:
     """A file that is not as it was written counts as none."""
-    (path,) = (recorded.root / "var" / "dbt").glob("*.tapes")
+    (path,) = (recorded.root / "var" / "dbt").glob("*.recordings")
     content = bytearray(path.read_bytes())
     content[100] ^= 1
     path.write_bytes({"cut": bytes(content[:-9]), "flipped": bytes(content), "empty": b""}[damage])
@@ -218,14 +218,14 @@ def test_a_repair_is_replayed(fresh: Callable[[str], Workspace], tmp_path: Path)
         orchestrator.initializer.ensure_initialized()
     assert not [event for event in workspace.events if isinstance(event, ReplayDeclined)]
     before = workspace.digests()
-    (tapes,) = (workspace.root / "var" / "dbt").glob("*.tapes")
-    kept = tapes.stat()
+    (recordings,) = (workspace.root / "var" / "dbt").glob("*.recordings")
+    kept = recordings.stat()
     workspace.database.unlink()
     with workspace.orchestrator() as orchestrator:
         result = orchestrator.initializer.ensure_initialized()
     assert set(before) <= set(result.tables_created)
     assert workspace.digests() == before
-    assert tapes.stat().st_mtime_ns == kept.st_mtime_ns
+    assert recordings.stat().st_mtime_ns == kept.st_mtime_ns
 
 
 def lay(workspace: Workspace, files: dict[str, str]) -> None:
