@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import types
 import typing
@@ -23,12 +22,7 @@ from orchestrator.config.loading import (
     problems_error,
 )
 from orchestrator.core.errors import ConfigurationError
-
-
-def nearest(word: str, known: Sequence[str]) -> str | None:
-    """Return the known word that ``word`` was most likely meant to be, if any comes near."""
-    found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return found[0] if found else None
+from orchestrator.core.text import nearest
 
 
 def configuration_error(error: ValidationError, model: type[BaseModel], layer: Layer) -> ConfigurationError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from orchestrator.config.errors import nearest, takes_text
+from orchestrator.config.errors import takes_text
 from orchestrator.config.loading import (
     ENV_PREFIX,
     ENV_SEPARATOR,
@@ -21,6 +21,7 @@ from orchestrator.config.loading import (
     read_yaml,
 )
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.text import did_you_mean
 
 Overrides = Mapping[str, object] | Sequence[str]
 
@@ -85,11 +86,9 @@ def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, 
     # Without an overlay the base file is the whole scenario, under whatever name it gives itself.
     if name == base.data.get("scenario", "baseline") and (not existing or name == "baseline"):
         return Layer()
-    guess = nearest(name, existing)
-    hint = f" Did you mean {guess!r}?" if guess else ""
     there = f"There are: {', '.join(existing)}." if existing else "There are none."
     raise ConfigurationError(
-        f"{by}: there is no scenario {name!r} in {file_label(folder, root)}.{hint} {there}",
+        f"{by}: there is no scenario {name!r} in {file_label(folder, root)}.{did_you_mean(name, existing)} {there}",
         to_fix="choose one of them." if existing else f"write the scenario into {file_label(folder, root)}/NAME.yaml.",
     )
 

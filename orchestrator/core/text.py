@@ -1,6 +1,9 @@
-"""How counts are said in messages."""
+"""Counts and names in messages."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 def plural(count: float, word: str) -> str:
@@ -11,3 +14,25 @@ def plural(count: float, word: str) -> str:
     """
     number = f"{count:,}" if isinstance(count, int) else f"{count:g}"
     return f"{number} {word}{'' if count == 1 else 's'}"
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the known word that ``word`` was most likely meant to be, None where none comes near.
+
+    ``cutoff`` is the least similarity, from 0 to 1, as :func:`difflib.get_close_matches` measures it.
+
+    >>> nearest("stagess", ["stages", "hooks"]), nearest("x", ["stages", "hooks"])
+    ('stages', None)
+    """
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
+    return found[0] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a sentence that names the nearest of the known words, empty where none is near.
+
+    >>> did_you_mean("stagess", ["stages", "hooks"])
+    " Did you mean 'stages'?"
+    """
+    found = nearest(word, known)
+    return f" Did you mean {found!r}?" if found else ""

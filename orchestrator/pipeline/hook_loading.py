@@ -15,7 +15,8 @@ from types import ModuleType
 from orchestrator.config.schema import HookSettings
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError, HookDefinitionError
-from orchestrator.pipeline.hooks import Hook, checked, did_you_mean
+from orchestrator.core.text import did_you_mean
+from orchestrator.pipeline.hooks import Hook, checked
 
 ENTRY_POINT_GROUP = "orchestrator.hooks"
 

@@ -7,7 +7,6 @@ is first called, years into a run.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.errors import HookDefinitionError, HookError
 from orchestrator.core.events import Emit, HookFinished, HookStarted, ignore
 from orchestrator.core.masking import masked
+from orchestrator.core.text import did_you_mean
 
-__all__ = ["Hook", "HookContext", "HookManager", "HookType", "checked", "did_you_mean"]
+__all__ = ["Hook", "HookContext", "HookManager", "HookType", "checked"]
 
 POLICIES = ("abort", "warn")
 
@@ -214,9 +214,3 @@ def _check_callback(who: str, callback: object) -> None:
             f"{who} must take one argument, the HookContext, but its parameters are {signature}: {error}.",
             to_fix="write def hook(context: HookContext) -> None.",
         ) from None
-
-
-def did_you_mean(word: str, known: list[str]) -> str:
-    """Return a sentence that names the nearest of the known words, empty where none is near."""
-    found = difflib.get_close_matches(word, known, n=1)
-    return f" Did you mean {found[0]!r}?" if found else ""

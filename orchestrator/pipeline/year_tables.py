@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from orchestrator.core.errors import ConfigurationError, YearSequenceError
+from orchestrator.core.text import nearest
 from orchestrator.database.catalog import Catalog, Relation, RelationName
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
@@ -110,8 +110,8 @@ def require_year_column(nodes: Iterable[NodeFacts], catalog: Catalog, year_colum
             what = f"its column {year_column} is {found}, and a year is a whole number"
             remedy = f"make {year_column} an integer in {node.file}"
         else:
-            near = difflib.get_close_matches(year_column, names, 1)
-            what = f"it has no column {year_column}" + (f" (the nearest is {near[0]})" if near else "")
+            near = nearest(year_column, names)
+            what = f"it has no column {year_column}" + (f" (the nearest is {near})" if near else "")
             remedy = (
                 f"set simulation.year_column to the column that holds the year, add {year_column} to {node.file}, or "
                 "give the model a unique_key"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.text import nearest
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 
 SHOWN = 5
@@ -33,11 +32,11 @@ def require_year_read(config: SimulationConfig, facts: ProjectFacts) -> None:
         return
     year_var = config.simulation.year_var
     read = sorted({name for node in facts.nodes for name, _ in node.inputs if not name.endswith(" of the environment")})
-    near = difflib.get_close_matches(year_var, read, 1, cutoff=0.5) or [name for name in read if "year" in name][:1]
+    near = nearest(year_var, read, cutoff=0.5) or next((name for name in read if "year" in name), None)
     told = f" Read are: {', '.join(read[:SHOWN])}{', …' if len(read) > SHOWN else ''}." if read else ""
     said = nobody_reads(config)
     raise ConfigurationError(
         f"{said[0].upper()}{said[1:]}: every year would be built alike.{told} Nothing was run and nothing was removed.",
         to_fix=f"set simulation.year_var ({config.origin_of('simulation', 'year_var')}) to "
-        f"{near[0] if near else 'the variable that the models read'}, or read the year with var('{year_var}')",
+        f"{near or 'the variable that the models read'}, or read the year with var('{year_var}')",
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.text import nearest
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
 
@@ -50,8 +50,8 @@ def node_of(table: RequiredTable, facts: ProjectFacts) -> NodeFacts:
     node = facts.buildable(table.selector) or facts.buildable(table.name)
     if node is None:
         names = [n.name for n in facts.nodes if n.resource_type != "test"]
-        near = difflib.get_close_matches(table.name, names, 1)
-        hint = f" The nearest name is {near[0]}." if near else ""
+        near = nearest(table.name, names)
+        hint = f" The nearest name is {near}." if near else ""
         kind = "seed file" if table.tier is TableTier.SEED else "model"
         by = "" if table.selector == table.name else f", and none called {table.selector!r}, its selector,"
         raise ConfigurationError(
@@ -82,8 +82,8 @@ def _state_models(facts: ProjectFacts) -> list[NodeFacts]:
         where = f"Source {source.source_name}.{source.name} ({source.file})"
         model = facts.buildable(source.prior_year_of)
         if model is None or model.resource_type != "model":
-            near = difflib.get_close_matches(source.prior_year_of, [m.name for m in facts.models()], 1)
-            hint = f", such as {near[0]}" if near else ""
+            near = nearest(source.prior_year_of, [m.name for m in facts.models()])
+            hint = f", such as {near}" if near else ""
             raise ConfigurationError(
                 f"{where}: meta.prior_year_of names {source.prior_year_of!r}, and no model of that name exists.",
                 to_fix=f"name the model that writes the table{hint}",

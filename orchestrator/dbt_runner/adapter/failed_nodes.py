@@ -7,6 +7,7 @@ from collections.abc import Set
 from pathlib import Path
 
 from orchestrator.core.errors import NodeFailedError, TestFailedError
+from orchestrator.core.text import plural
 from orchestrator.database.errors import known_database_error
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
@@ -85,7 +86,7 @@ def _test_failure(
         if node.rows is None:  # a unit test: its message is dbt's table of differences
             lines.append(f"Test {node.name} ({node.file}) failed: {node.message or 'no reason given'}")
             continue
-        line = f"Test {node.name} found {node.rows} failing row{'' if node.rows == 1 else 's'}."
+        line = f"Test {node.name} found {plural(node.rows, 'failing row')}."
         if failures_dir is not None and node.sql is not None:
             failures_dir.mkdir(parents=True, exist_ok=True)
             file = failures_dir / f"{node.name}.sql"
