@@ -15,6 +15,7 @@ from pathlib import Path
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import DatabaseLockedError
 from orchestrator.core.events import jsonable
+from orchestrator.core.files import replace_file
 
 logger = logging.getLogger(__name__)
 
@@ -50,14 +51,11 @@ class LockNote:
     def write(self, pid: int, command: str, run_id: str) -> None:
         """Note who holds the lock from now on; a note that cannot be written is logged."""
         note = LockHolder(pid, socket.gethostname(), command, run_id, utc_now())
-        beside = self.path.with_name(f"{self.path.name}.{pid}")
         try:
-            beside.write_text(json.dumps(jsonable(asdict(note))), encoding="utf-8")
-            beside.replace(self.path)
+            replace_file(self.path, json.dumps(jsonable(asdict(note))).encode())
         except OSError as error:
             # The lock holds without its note: others then wait for a holder whose name they do not know.
             logger.warning("The note %s could not be written: %s", self.path, error)
-            beside.unlink(missing_ok=True)
 
     def read(self) -> LockHolder:
         """Return what is noted; all fields are None where there is no note, or none that can be read."""

@@ -20,11 +20,12 @@ from orchestrator.config.paths import backups_dir
 from orchestrator.core.clocks import step
 from orchestrator.core.errors import BackupError, DatabaseError, DatabaseLockedError, OrchestratorError
 from orchestrator.core.events import Emit, ignore
+from orchestrator.core.files import flush_folder
 from orchestrator.database.errors import known_database_error
 from orchestrator.ledger.reading import LAYOUTS, SCHEMA, ledger_version, upgrade_statements
 from orchestrator.maintenance.backup.backup import copy_all
 from orchestrator.maintenance.backup.exclusion import alone
-from orchestrator.maintenance.backup.files import flush_file, flush_folder
+from orchestrator.maintenance.backup.files import flush_file
 from orchestrator.maintenance.backup.journal import JOURNAL, LAYING, STAGED, Journal, Swap, take_back
 from orchestrator.maintenance.backup.saving import missing
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase

@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import ConfigurationError, DatabaseError, DatabaseLockedError, DatabasePermissionError
 from orchestrator.core.events import DatabaseSetAside, Emit, ignore
+from orchestrator.core.files import flush_folder
 from orchestrator.database.catalog import catalog_of_rows
 from orchestrator.database.errors import folder_error, known_database_error
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
@@ -102,7 +103,7 @@ def set_aside(database: Path) -> Path | None:
             file.rename(aside)
         for log in logs:
             log.unlink(missing_ok=True)
-        _flush_folder(file.parent)
+        flush_folder(file.parent)
     except PermissionError as error:
         raise DatabasePermissionError(
             f"The database {file} cannot be moved aside: {error.strerror} ({error.filename}).",
@@ -165,11 +166,3 @@ def _holder_of(file: Path) -> DatabaseError:
         f"The database {file} is open in another program.",
         to_fix=f"close it there (`fuser {file}` names the process), and run again",
     )
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

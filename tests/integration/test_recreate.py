@@ -65,7 +65,7 @@ def test_a_log_without_its_database_is_kept_too(database: Path) -> None:
     assert list(database.parent.glob("some.duckdb.wal")) == []
 
 
-@pytest.mark.parametrize("step", ["_give_second_name", "rename", "_flush_folder"])
+@pytest.mark.parametrize("step", ["_give_second_name", "rename", "flush_folder"])
 def test_a_crash_in_between_loses_nothing(database: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Wherever it is cut off, both rows are in one database under one of the names."""
 

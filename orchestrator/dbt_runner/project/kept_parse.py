@@ -11,13 +11,13 @@ import dataclasses
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from orchestrator.core.files import replace_file
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
 from orchestrator.dbt_runner.project.files import file_state, files_below
 from orchestrator.dbt_runner.project.settings import DbtSettings
@@ -140,14 +140,6 @@ def _read(path: Path, modified: int, inode: int) -> tuple[dict[str, Any], Projec
     if document["format"] != FORMAT:
         raise ValueError(document["format"])
     return document, _facts_of(document.pop("facts"))
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file beside its place and rename it into it: whoever reads it finds the old one or the new."""
-    descriptor, temporary = tempfile.mkstemp(prefix="facts-", dir=path.parent)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    Path(temporary).replace(path)
 
 
 def parse_digest(packed: bytes) -> str:

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from orchestrator.core.files import replace_file
 from orchestrator.database.catalog import Relation, RelationName
 from orchestrator.dbt_runner.project.facts import ProjectFacts
-from orchestrator.dbt_runner.project.kept_parse import replace_file
 from orchestrator.dbt_runner.project.results import NodeResult
 from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording
 

@@ -14,6 +14,7 @@ from io import RawIOBase
 from pathlib import Path
 
 from orchestrator.core.errors import BackupError, DiskFullError, OrchestratorError
+from orchestrator.core.files import replace_file
 
 CHUNK_BYTES = 1024 * 1024
 FLUSH_BYTES = 64 * CHUNK_BYTES
@@ -83,33 +84,14 @@ def beside(file: Path) -> Path:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a file beside its place, flush it and move it there."""
-    new = beside(file)
-    try:
-        with new.open("w", encoding="utf-8") as writing:
-            writing.write(text)
-            writing.flush()
-            os.fsync(writing.fileno())
-        new.replace(file)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
-    flush_folder(file.parent)
+    """Replace a file by one with this text, on the disk when it returns."""
+    replace_file(file, text.encode(), beside=beside(file), durable=True)
 
 
 def flush_file(file: Path) -> None:
     """Make sure that what another program wrote is on the disk."""
     with file.open("rb") as reading:
         os.fsync(reading.fileno())
-
-
-def flush_folder(folder: Path) -> None:
-    """Make sure that new names in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

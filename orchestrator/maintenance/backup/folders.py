@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from orchestrator.core.files import flush_folder
 from orchestrator.core.processes import started
-from orchestrator.maintenance.backup.files import flush_folder
 
 UNFINISHED = ".making-"
 KEEPING = ".keeping-"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from orchestrator.config.paths import RESTORE_JOURNAL
 from orchestrator.core.errors import BackupError, OrchestratorError
-from orchestrator.maintenance.backup.files import flush_folder, remove_folder, told, write_text
+from orchestrator.core.files import flush_folder
+from orchestrator.maintenance.backup.files import remove_folder, told, write_text
 from orchestrator.maintenance.backup.folders import publish_folder
 from orchestrator.maintenance.backup.metadata import read_metadata, write_metadata
 from orchestrator.maintenance.backup.server import restore_server

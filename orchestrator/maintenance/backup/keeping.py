@@ -11,9 +11,10 @@ from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.clocks import step
 from orchestrator.core.errors import BackupError, DatabaseLockedError
 from orchestrator.core.events import Emit
+from orchestrator.core.files import flush_folder
 from orchestrator.maintenance.backup.backup import copy_all, remove_old
 from orchestrator.maintenance.backup.exclusion import locked
-from orchestrator.maintenance.backup.files import beside, flush_folder, told
+from orchestrator.maintenance.backup.files import beside, told
 from orchestrator.maintenance.backup.saving import copy_unchanged
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase, shown_name
 

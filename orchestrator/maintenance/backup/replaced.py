@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Self
 
 from orchestrator.core.errors import BackupError, DatabaseError, DatabaseLockedError
-from orchestrator.maintenance.backup.files import FileDigest, copy_file, digest_of_stream, flush_folder
+from orchestrator.core.files import flush_folder
+from orchestrator.maintenance.backup.files import FileDigest, copy_file, digest_of_stream
 from orchestrator.maintenance.backup.journal import logs_of
 from orchestrator.maintenance.backup.metadata import (
     BackupMetadata,

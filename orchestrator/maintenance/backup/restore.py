@@ -19,9 +19,10 @@ from orchestrator.config.paths import backups_dir
 from orchestrator.core.clocks import step
 from orchestrator.core.errors import BackupError, DatabaseLockedError
 from orchestrator.core.events import Emit, ignore
+from orchestrator.core.files import flush_folder
 from orchestrator.maintenance.backup.backup import Backup, existing, verify_backup, verify_files
 from orchestrator.maintenance.backup.exclusion import alone
-from orchestrator.maintenance.backup.files import copy_file, flush_folder, told
+from orchestrator.maintenance.backup.files import copy_file, told
 from orchestrator.maintenance.backup.folders import keeping
 from orchestrator.maintenance.backup.journal import JOURNAL, LAYING, STAGED, Journal, Swap, take_back
 from orchestrator.maintenance.backup.metadata import DatabaseRecord, read_metadata

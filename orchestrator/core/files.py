@@ -1,0 +1,40 @@
+"""Files that are replaced as a whole: whoever reads one finds the old content or the new."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+
+def replace_file(path: Path, content: bytes, *, beside: Path | None = None, durable: bool = False) -> None:
+    """Write a file beside its place and rename it into it.
+
+    ``beside`` is where it is written first, in the same folder; by default a name that no other thread uses, so that
+    several may write at once and the last one wins. ``durable`` returns only when content and name are on the disk.
+
+    Raises:
+        OSError: it cannot be written; the old file is as it was, and nothing is left beside it.
+    """
+    new = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}") if beside is None else beside
+    try:
+        with new.open("wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    if durable:
+        flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make sure that new names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
