@@ -11,6 +11,7 @@ from orchestrator.core.clocks import Deadline, pause
 from orchestrator.core.errors import DatabaseLockedError
 from orchestrator.database.errors import database_error, refuse_other_database
 from orchestrator.database.shared_instance import AttachedFile, attach
+from orchestrator.database.sql import quoted_name
 
 SECONDS_TO_WAIT_FOR_OTHERS = 3.0
 TEMPORARY_SUFFIXES = ("__dbt_tmp", "__dbt_backup")
@@ -39,8 +40,7 @@ class RelationName:
         >>> RelationName.of(None, "main", "t").quoted()
         '"main"."t"'
         """
-        parts = [part for part in (self.database, self.schema, self.name) if part]
-        return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+        return quoted_name(self.database, self.schema, self.name)
 
 
 @lru_cache(maxsize=10_000)  # every look at a database names the same relations
