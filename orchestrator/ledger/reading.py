@@ -14,7 +14,8 @@ from datetime import datetime, timezone
 from functools import lru_cache
 
 from orchestrator.core.errors import DatabaseError
-from orchestrator.database.catalog import Catalog, RelationName
+from orchestrator.database.catalog import Catalog
+from orchestrator.database.names import RelationName
 from orchestrator.database.reader import QueryReader
 from orchestrator.database.sql import literal
 

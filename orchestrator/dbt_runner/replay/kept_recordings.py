@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from orchestrator.database.catalog import Relation, RelationName
+from orchestrator.database.catalog import Relation
+from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.kept_parse import replace_file
 from orchestrator.dbt_runner.project.results import NodeResult
