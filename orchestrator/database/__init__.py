@@ -1,1 +1,1 @@
-"""What a database is to us: names, relations, the mutex, and how each kind is looked at."""
+"""What a database is to us: names, catalog, SQL text, the mutex, and a module for each kind that we read ourselves."""

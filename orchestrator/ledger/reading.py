@@ -14,8 +14,10 @@ from datetime import datetime, timezone
 from functools import lru_cache
 
 from orchestrator.core.errors import DatabaseError
-from orchestrator.database.catalog import Catalog, RelationName
+from orchestrator.database.catalog import Catalog
+from orchestrator.database.names import RelationName
 from orchestrator.database.reader import QueryReader
+from orchestrator.database.sql import literal
 
 SCHEMA = "orchestrator"
 BUILDING, BUILT = "building", "built"
@@ -217,11 +219,6 @@ def _damage_told() -> Iterator[None]:
 def place_of(database: str) -> str:
     """Return the ledger's schema as SQL names it; ``database`` is the database's name in SQL, may be empty."""
     return RelationName.of(None, database, SCHEMA).quoted() if database else SCHEMA
-
-
-def literal(value: str) -> str:
-    """Return a text as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 @lru_cache(maxsize=10_000)  # a look at a healthy database reads the same again and again; nobody changes what it gets

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 
+from orchestrator.database.sql import literal, quoted_name
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.ledger.reading import BUILDING, BUILT, FinishedStage, LedgerRun, literal, place_of
+from orchestrator.ledger.reading import BUILDING, BUILT, FinishedStage, LedgerRun, place_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class LedgerWriter:
     def run_completed(self, run_id: str, at: datetime) -> tuple[str, ...]:
         """State that a run is complete."""
         table = self._table("runs")
-        return (f"update {table} set status = 'completed', finished_at = {_sql(at)} where run_id = {literal(run_id)}",)
+        return (
+            f"update {table} set status = 'completed', finished_at = {literal(at)} where run_id = {literal(run_id)}",
+        )
 
     def stage_finished(self, run: LedgerRun, stage: FinishedStage, at: datetime) -> tuple[str, ...]:
         """State that a stage of a year is in the database."""
@@ -55,7 +58,7 @@ class LedgerWriter:
         return (
             f"delete from {self._table('carried_rows')} where year = {year} and node = {literal(node.unique_id)}",
             f"insert into {self._table('carried_rows')} select {year}, {literal(node.unique_id)}, count(*) "
-            f'from {node.relation.quoted()} where "{year_column}" = {year}',
+            f"from {node.relation.quoted()} where {quoted_name(year_column)} = {year}",
         )
 
     def forget(self, year: int, kept_stages: Sequence[str] = ()) -> tuple[str, ...]:
@@ -87,12 +90,6 @@ class LedgerWriter:
 
 
 def _sql(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        return f"timestamp '{value.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S.%f}'"
-    if isinstance(value, (int, float)):
-        return repr(value)
-    return literal(value if isinstance(value, str) else json.dumps(value))
+    """Return a value of a ledger's row as an SQL literal; what SQL has no type for goes as JSON."""
+    plain = value is None or isinstance(value, (str, bool, int, float, datetime))
+    return literal(value if plain else json.dumps(value))  # type: ignore[arg-type]  # one of these

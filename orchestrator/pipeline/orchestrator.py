@@ -31,7 +31,7 @@ from orchestrator.core.events import (
 from orchestrator.core.masking import masked
 from orchestrator.core.processes import ProcessIdentity
 from orchestrator.core.versions import installed_versions
-from orchestrator.database.catalog import SECONDS_TO_WAIT_FOR_OTHERS
+from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts

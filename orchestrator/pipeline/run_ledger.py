@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import ContinuityError, YearSequenceError
-from orchestrator.database.catalog import Catalog, RelationName
+from orchestrator.database.catalog import Catalog
+from orchestrator.database.names import RelationName
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from orchestrator.core.errors import ConfigurationError, YearSequenceError
 from orchestrator.core.text import nearest
-from orchestrator.database.catalog import Catalog, Relation, RelationName
+from orchestrator.database.catalog import Catalog, Relation
+from orchestrator.database.names import RelationName
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 

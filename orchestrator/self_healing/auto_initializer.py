@@ -22,7 +22,8 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.events import Emit, Event, StepFinished, ignore
 from orchestrator.core.text import plural
-from orchestrator.database.catalog import SECONDS_TO_WAIT_FOR_OTHERS, Catalog
+from orchestrator.database.catalog import Catalog
+from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import DatabaseLockedError
-from orchestrator.database.catalog import DuckDBReader
+from orchestrator.database.duckdb_file import DuckDBReader
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts

@@ -20,7 +20,7 @@ import pytest
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.clocks import stopwatch
 from orchestrator.core.events import ignore
-from orchestrator.database.catalog import DuckDBReader
+from orchestrator.database.duckdb_file import DuckDBReader
 from orchestrator.maintenance.doctor.database_check import check_file
 from orchestrator.maintenance.doctor.diagnosis import Diagnosis, Report, Status
 from orchestrator.maintenance.doctor.environment_check import LEAST_PYTHON, NEEDED

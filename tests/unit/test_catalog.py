@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import duckdb
 
-from orchestrator.database.catalog import CATALOG_SQL, RelationName, catalog_of_rows, read_catalog
+from orchestrator.database.catalog import catalog_of_rows
+from orchestrator.database.duckdb_file import CATALOG_SQL, read_catalog
+from orchestrator.database.names import RelationName
 
 SHAPES = """
 create table t (b integer, a varchar[], "C c" decimal(9, 2));

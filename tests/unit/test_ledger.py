@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from orchestrator.core.errors import DatabaseError
-from orchestrator.database.catalog import Catalog, read_catalog
+from orchestrator.database.catalog import Catalog
+from orchestrator.database.duckdb_file import read_catalog
 from orchestrator.ledger.reading import (
     LAYOUTS,
     FinishedStage,

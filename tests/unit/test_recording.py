@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.database.catalog import RelationName
+from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.results import NodeResult
 from orchestrator.dbt_runner.replay.recording import RecordedNode
 

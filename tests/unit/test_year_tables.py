@@ -5,7 +5,9 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from orchestrator.database.catalog import Catalog, RelationName, read_catalog
+from orchestrator.database.catalog import Catalog
+from orchestrator.database.duckdb_file import read_catalog
+from orchestrator.database.names import RelationName
 from orchestrator.pipeline.year_tables import YearTables, count_rows
 
 NAMES = tuple(RelationName.of("memory", "main", name) for name in ("empty", "one", 'odd " name', "two"))

@@ -12,14 +12,10 @@ from dbt.contracts.graph.nodes import ManifestNode
 
 from orchestrator.core.clocks import Deadline, pause
 from orchestrator.core.errors import DatabaseLockedError, DbtError, OrchestratorError
-from orchestrator.database.catalog import (
-    SECONDS_TO_WAIT_FOR_OTHERS,
-    Catalog,
-    RelationName,
-    catalog_of_rows,
-    read_catalog,
-)
+from orchestrator.database.catalog import Catalog, catalog_of_rows
+from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS, read_catalog
 from orchestrator.database.errors import database_error, known_database_error, refuse_other_database
+from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 from orchestrator.core.clocks import Deadline, utc_now
 from orchestrator.core.errors import DbtProcessError, OrchestratorError
 from orchestrator.core.events import CommandStarted, DbtStarted, Emit, Event, ignore
-from orchestrator.database.catalog import Catalog, RelationName
+from orchestrator.database.catalog import Catalog
+from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.adapter.failed_nodes import raise_for_failures
 from orchestrator.dbt_runner.project.database_choice import require_same_database, same_database
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts

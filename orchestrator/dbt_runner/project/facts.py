@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from orchestrator.database.catalog import RelationName
+from orchestrator.database.names import RelationName
 
 RELATIONAL = ("table", "view", "incremental", "seed", "snapshot")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestrator.database.catalog import Catalog, RelationName
+from orchestrator.database.catalog import Catalog
+from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.adapter.database import ProjectDatabase
 from orchestrator.dbt_runner.replay.recording import Recording
 

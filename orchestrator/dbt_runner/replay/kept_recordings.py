@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.files import replace_file
-from orchestrator.database.catalog import Relation, RelationName
+from orchestrator.database.catalog import Relation
+from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.results import NodeResult
 from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording

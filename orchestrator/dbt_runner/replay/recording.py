@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from orchestrator.database.catalog import Relation, RelationName
+from orchestrator.database.catalog import Relation
+from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.results import NodeResult
 
 SENT = frozenset({"begin", "commit", "create", "insert", "delete", "merge", "drop", "alter"})

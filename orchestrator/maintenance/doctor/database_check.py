@@ -12,7 +12,7 @@ from pathlib import Path
 from orchestrator.core.clocks import stopwatch
 from orchestrator.core.errors import DatabaseError, DatabaseLockedError, InitializationError, OrchestratorError
 from orchestrator.core.text import plural
-from orchestrator.database.catalog import RelationName
+from orchestrator.database.names import RelationName
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.ledger.reading import is_ledger, ledger_version, read_built_tables, read_ledger

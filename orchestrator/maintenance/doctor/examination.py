@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.core.clocks import stopwatch
 from orchestrator.core.errors import ConfigurationError, DatabaseError, DatabaseLockedError, OrchestratorError
 from orchestrator.core.text import plural
-from orchestrator.database.catalog import DuckDBReader
+from orchestrator.database.duckdb_file import DuckDBReader
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.maintenance.doctor.database_check import (

@@ -10,7 +10,8 @@ from pathlib import Path
 from orchestrator.config.paths import backups_dir
 from orchestrator.core.errors import DatabaseLockedError, OrchestratorError
 from orchestrator.core.events import Emit
-from orchestrator.database.catalog import DuckDBReader, RelationName
+from orchestrator.database.duckdb_file import DuckDBReader
+from orchestrator.database.names import RelationName
 from orchestrator.maintenance.backup.backup import copy_all
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase, shown_name
 from orchestrator.maintenance.doctor.database_check import FoundRelation, relations_of, undecided, without_rows

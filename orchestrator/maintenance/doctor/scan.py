@@ -12,7 +12,8 @@ from pathlib import Path
 
 from orchestrator.core.clocks import pause
 from orchestrator.core.errors import DatabaseCorruptionError, DatabaseError
-from orchestrator.database.catalog import CATALOG_SQL, DuckDBReader, RelationName
+from orchestrator.database.duckdb_file import CATALOG_SQL, DuckDBReader
+from orchestrator.database.names import RelationName
 
 POLL_SECONDS = 0.05
 HEADER_BYTES = 116

@@ -11,9 +11,9 @@ import duckdb
 import pytest
 
 from orchestrator.core.errors import DatabaseCorruptionError, DatabaseLockedError
-from orchestrator.database import shared_instance
-from orchestrator.database.catalog import DuckDBReader
-from orchestrator.database.shared_instance import attach
+from orchestrator.database import duckdb_instance
+from orchestrator.database.duckdb_file import DuckDBReader
+from orchestrator.database.duckdb_instance import attach
 
 WRITE = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('create or replace table t as select 2 as a')"
 
@@ -77,7 +77,7 @@ def test_a_look_that_was_cut_off_does_not_hold_the_file_for_ever(tmp_path: Path)
     left = attach(path)
     assert left is not None
     left.cursor.execute("use memory")
-    shared_instance._attached.discard("left")
+    duckdb_instance._attached.discard("left")
     with DuckDBReader(path, shared=True) as reader:
         assert reader.query("select a from t") == [(1,)]
     assert written_elsewhere(path)
@@ -89,7 +89,7 @@ def test_a_forked_process_has_an_instance_of_its_own(tmp_path: Path) -> None:
     code = f"""
 import os
 from pathlib import Path
-from orchestrator.database.catalog import DuckDBReader
+from orchestrator.database.duckdb_file import DuckDBReader
 path = Path({str(path)!r})
 with DuckDBReader(path, shared=True) as reader:
     reader.catalog()

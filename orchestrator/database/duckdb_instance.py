@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.database.file_names import database_in
+from orchestrator.database.sql import literal, quoted_name
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,7 +33,7 @@ class AttachedFile:
         """Detach the file, which frees its lock."""
         with _guard:
             self.cursor.execute("use memory")
-            self.cursor.execute(f"detach {_quoted(self._name)}")
+            self.cursor.execute(f"detach {quoted_name(self._name)}")
             self.cursor.close()
             _attached.discard(self._name)
 
@@ -47,9 +48,9 @@ def attach(path: Path) -> AttachedFile | None:
             return None
         cursor = _instance().cursor()
         try:
-            cursor.execute(f"detach database if exists {_quoted(name)}")  # of a look that Ctrl-C cut off
-            cursor.execute(f"attach '{str(path).replace(chr(39), 2 * chr(39))}' as {_quoted(name)} (read_only)")
-            cursor.execute(f"use {_quoted(name)}")
+            cursor.execute(f"detach database if exists {quoted_name(name)}")  # of a look that Ctrl-C cut off
+            cursor.execute(f"attach {literal(path)} as {quoted_name(name)} (read_only)")
+            cursor.execute(f"use {quoted_name(name)}")
         except duckdb.Error:
             cursor.close()
             return None
@@ -65,7 +66,3 @@ def _instance() -> duckdb.DuckDBPyConnection:
         _attached.clear()
         _instances.append((os.getpid(), duckdb.connect(":memory:")))
     return _instances[-1][1]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
