@@ -127,7 +127,7 @@ class _Copies:
     def _database(self) -> Path | None:
         if self._config.database_path is not None:
             return self._config.database_path
-        facts = self._runner.known_facts() or self._runner.facts()
+        facts = self._runner.current_facts()
         return facts.database_path
 
 

@@ -113,7 +113,7 @@ class PipelineOrchestrator:
             DatabaseLockedError: a run is going on.
         """
         run = self._new_run(SimulationPlan.of(self.config, start_year, end_year))
-        return self._find_start(run, self.runner.known_facts() or self.runner.facts(), fresh=fresh)[1]
+        return self._find_start(run, self.runner.current_facts(), fresh=fresh)[1]
 
     def stage_history(self) -> StageHistory:
         """Return what the stages that are finished in the database took; nothing is written.
@@ -122,7 +122,7 @@ class PipelineOrchestrator:
             DatabaseLockedError: a run is going on.
         """
         assert self.config.simulation is not None
-        facts = self.runner.known_facts() or self.runner.facts()
+        facts = self.runner.current_facts()
         with open_reader(self.runner, facts, patience=SECONDS_TO_WAIT_FOR_OTHERS) as reader:
             ledger = read_ledger(reader, facts.ledger_database)
         times = tuple(StageTime(stage.year, stage.stage, stage.seconds) for stage in ledger.stages)
@@ -226,7 +226,7 @@ class PipelineOrchestrator:
         mutex.run_id = run.run_id
         mutex.acquire(self.config.self_healing.lock_timeout_seconds)
         run.mutex = mutex
-        facts = self.runner.known_facts() or self.runner.facts()
+        facts = self.runner.current_facts()  # kept ones serve until dbt, which is starting meanwhile, has parsed
         require_year_read(self.config, facts)
         ledger, start = self._find_start(run, facts, fresh=fresh)
         require_matches(self.config, self.runner, facts, run.plan, start.year)

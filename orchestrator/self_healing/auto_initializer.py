@@ -87,7 +87,7 @@ class AutoInitializer:
 
     def checker(self, facts: ProjectFacts | None = None) -> TableExistenceChecker:
         """Return the checker for this database; without ``facts`` those of an unchanged project, or a parse."""
-        known = facts or self._runner.known_facts() or self._runner.facts()
+        known = facts or self._runner.current_facts()
         if self._last_checker is None or self._last_checker.facts is not known:
             required = required_tables(known, self._configured)
             look = partial(open_or_name_holder, self._runner, known, self._mutex)
@@ -96,7 +96,7 @@ class AutoInitializer:
 
     def plan(self) -> HealingPlan:
         """Return what :meth:`ensure_initialized` would do now; nothing is written."""
-        facts = self._runner.known_facts() or self._runner.facts()
+        facts = self._runner.current_facts()
         with open_reader(self._runner, facts) as reader:
             checker = self.checker(facts)
             return plan_repair(checker, checker.findings_in(reader), reader, self.expendable)

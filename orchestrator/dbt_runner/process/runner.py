@@ -118,6 +118,13 @@ class DbtRunner:
         facts = self._facts or cached_facts(self.settings)
         return facts if facts is not None and same_database(self.settings, facts) else None
 
+    def current_facts(self) -> ProjectFacts:
+        """Return the facts of the project as it is now, in milliseconds where nothing changed since they were kept.
+
+        Only what has changed, or was never parsed, starts dbt and waits for its parse. Raises what :meth:`facts` does.
+        """
+        return self.known_facts() or self.facts()
+
     def seed(
         self,
         select: Selection = (),
