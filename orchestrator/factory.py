@@ -7,10 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.config.paths import backups_dir, restore_begun
-from orchestrator.config.schema import HookType
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
-from orchestrator.core.events import HEALING_HOOK, Emit, Event
+from orchestrator.core.events import Emit, Event
 from orchestrator.core.fan_out import fan_out
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.pipeline.hook_loading import hooks_from_config, hooks_from_entry_points
@@ -66,7 +65,6 @@ def create_orchestrator(
     runner = dbt_runner(settled, emit)
     mutex = one_mutex(settled, runner, emit, partial(_settle_restore, settled))
     copies = _Copies(settled, runner, emit)
-    heal = auto_initialize and settled.self_healing.auto_initialize
     initializer = AutoInitializer(
         runner,
         mutex,
@@ -78,22 +76,20 @@ def create_orchestrator(
         replay=settled.execution.replay == "auto",
         emit=emit,
     )
-    manager = HookManager(emit)
-    if heal:
-        manager.register_hook(Hook(HookType.PRE_SIMULATION, lambda context: _heal(initializer), name=HEALING_HOOK))
-    for hook in (*hooks_from_entry_points(), *hooks_from_config(settled), *hooks):
-        manager.register_hook(hook)
-    return PipelineOrchestrator(
+    orchestrator = PipelineOrchestrator(
         settled,
         runner=runner,
         mutex=mutex,
-        hooks=manager,
+        hooks=HookManager(emit),
         initializer=initializer,
-        auto_initialize=heal,
+        auto_initialize=auto_initialize and settled.self_healing.auto_initialize,
         runs_dir=runs_dir,
         keepers=copies.after_run(),
         emit=emit,
     )
+    for hook in (*hooks_from_entry_points(), *hooks_from_config(settled), *hooks):
+        orchestrator.hooks.register_hook(hook)
+    return orchestrator
 
 
 class _Copies:
@@ -129,10 +125,6 @@ class _Copies:
             return self._config.database_path
         facts = self._runner.current_facts()
         return facts.database_path
-
-
-def _heal(initializer: AutoInitializer) -> None:
-    initializer.ensure_initialized()
 
 
 def _settle(

@@ -241,6 +241,26 @@ def test_a_failing_hook_stops_the_run_and_is_named(warm: WarmWorkspace) -> None:
     assert [e.status for e in warm.events if isinstance(e, RunFinished)] == ["failed"]
 
 
+def test_what_a_run_is_handed_ends_with_it(warm: WarmWorkspace) -> None:
+    """While a run goes on its mutex names it; what heals outside of it is noted and counted as something else."""
+    noted: list[tuple[str | None, str]] = []
+
+    def look(context: HookContext) -> None:
+        holder = warm.warm.mutex.holder()
+        noted.append((None if holder is None else holder.run_id, context.run_id))
+
+    warm.warm.hooks.register_hook(Hook(HookType.PRE_YEAR, look, name="look"))
+    try:
+        first, second = run(warm, 2000, 2000), run(warm, 2000, 2000)
+    finally:
+        warm.warm.hooks.unregister_hook("look")
+    assert noted == [(first.run_id, first.run_id), (second.run_id, second.run_id)]
+    assert first.initialization is not second.initialization
+    with warm.warm.mutex.held(0) as mutex:
+        holder = mutex.holder()
+        assert holder is not None and holder.run_id not in (first.run_id, second.run_id)
+
+
 def test_a_hook_for_no_stage_is_refused(warm: WarmWorkspace) -> None:
     """A hook that would never be called is an error before anything runs."""
     warm.warm.hooks.register_hook(Hook(HookType.POST_STAGE, print, name="lost", stage="flow"))
