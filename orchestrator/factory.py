@@ -11,6 +11,7 @@ from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.events import Emit, Event
 from orchestrator.core.fan_out import fan_out
+from orchestrator.core.run_scope import RunScope
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.pipeline.hook_loading import hooks_from_config, hooks_from_entry_points
 from orchestrator.pipeline.hooks import Hook, HookManager
@@ -61,7 +62,8 @@ def create_orchestrator(
         recover(settled.root, settled.storage_url)
     runs_dir = settled.root / "var" / "runs"
     history = [RunHistoryListener(settled.storage_url, runs_dir)] if settled.storage.enabled else []
-    emit = fan_out([JsonLinesListener(runs_dir), *history, *watchers])
+    scope = RunScope(fan_out([JsonLinesListener(runs_dir), *history, *watchers]))
+    emit = scope.emit
     runner = dbt_runner(settled, emit)
     mutex = one_mutex(settled, runner, emit, partial(_settle_restore, settled))
     copies = _Copies(settled, runner, emit)
@@ -85,7 +87,7 @@ def create_orchestrator(
         auto_initialize=auto_initialize and settled.self_healing.auto_initialize,
         runs_dir=runs_dir,
         keepers=copies.after_run(),
-        emit=emit,
+        scope=scope,
     )
     for hook in (*hooks_from_entry_points(), *hooks_from_config(settled), *hooks):
         orchestrator.hooks.register_hook(hook)

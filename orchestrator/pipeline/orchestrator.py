@@ -9,7 +9,8 @@ from pathlib import Path
 from orchestrator.config.schema import HookType
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import HookDefinitionError, OrchestratorError
-from orchestrator.core.events import HEALING_HOOK, Emit
+from orchestrator.core.events import HEALING_HOOK
+from orchestrator.core.run_scope import RunScope
 from orchestrator.database.catalog import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
@@ -45,7 +46,7 @@ class PipelineOrchestrator:
         auto_initialize: bool,
         runs_dir: Path,
         keepers: Sequence[Callable[[], None]] = (),
-        emit: Emit,
+        scope: RunScope,
     ) -> None:
         self.config = config
         self.runner = runner
@@ -55,9 +56,8 @@ class PipelineOrchestrator:
         self._auto_initialize = auto_initialize
         self._runs_dir = runs_dir
         self._keepers = keepers
-        self._emit = emit
+        self._scope = scope
         self._one_run_at_a_time = threading.Lock()
-        self._running_thread: int | None = None
         self._simulation: Simulation | None = None
         if auto_initialize:
             hooks.register_hook(Hook(HookType.PRE_SIMULATION, self._heal, name=HEALING_HOOK))
@@ -125,17 +125,13 @@ class PipelineOrchestrator:
         """
         plan = SimulationPlan.of(self.config, start_year, end_year)
         self._require_stages_of_hooks(plan)
-        if self._running_thread == threading.get_ident():
+        if self._scope.in_run:
             raise OrchestratorError(
                 "A run of this orchestrator was started inside another one, by a hook perhaps.",
                 to_fix="start it when the other run is done, or make another orchestrator with another database",
             )
         with self._one_run_at_a_time:
-            self._running_thread = threading.get_ident()
-            try:
-                return self._run(plan, fresh=fresh)
-            finally:
-                self._running_thread = None
+            return self._run(plan, fresh=fresh)
 
     def _require_stages_of_hooks(self, plan: SimulationPlan) -> None:
         names = [stage.name for stage in plan.stages]
@@ -147,18 +143,19 @@ class PipelineOrchestrator:
                 )
 
     def _new_run(self, plan: SimulationPlan) -> CurrentRun:
-        return CurrentRun(self.config, plan, self.hooks, self.runner, runs_dir=self._runs_dir, emit=self._emit)
+        return CurrentRun(self.config, plan, self.hooks, self.runner, runs_dir=self._runs_dir, emit=self._scope.emit)
 
     def _run(self, plan: SimulationPlan, *, fresh: bool) -> SimulationResult:
         run = self._new_run(plan)
-        run.tell_start(fresh=fresh)
-        try:
-            result = self._work(run, fresh=fresh)
-        except BaseException as error:
-            run.tell_failure(error)
-            raise
-        run.tell_result(result)
-        return result
+        with self._scope.run(run.run_id):
+            run.tell_start(fresh=fresh)
+            try:
+                result = self._work(run, fresh=fresh)
+            except BaseException as error:
+                run.tell_failure(error)
+                raise
+            run.tell_result(result)
+            return result
 
     def _work(self, run: CurrentRun, *, fresh: bool) -> SimulationResult:
         self._simulation = simulation = Simulation(
@@ -166,7 +163,7 @@ class PipelineOrchestrator:
             runner=self.runner,
             initializer=self.initializer,
             auto_initialize=self._auto_initialize,
-            emit=self._emit,
+            emit=self._scope.emit,
         )
         try:
             self.runner.refresh()
