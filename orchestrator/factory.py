@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.config.paths import backups_dir, restore_begun
-from orchestrator.config.schema import HookType
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
-from orchestrator.core.events import HEALING_HOOK, Emit, Event
+from orchestrator.core.events import Emit, Event
 from orchestrator.core.fan_out import fan_out
+from orchestrator.core.run_scope import RunScope
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.pipeline.hook_loading import hooks_from_config, hooks_from_entry_points
 from orchestrator.pipeline.hooks import Hook, HookManager
@@ -62,11 +62,11 @@ def create_orchestrator(
         recover(settled.root, settled.storage_url)
     runs_dir = settled.root / "var" / "runs"
     history = [RunHistoryListener(settled.storage_url, runs_dir)] if settled.storage.enabled else []
-    emit = fan_out([JsonLinesListener(runs_dir), *history, *watchers])
+    scope = RunScope(fan_out([JsonLinesListener(runs_dir), *history, *watchers]))
+    emit = scope.emit
     runner = dbt_runner(settled, emit)
     mutex = one_mutex(settled, runner, emit, partial(_settle_restore, settled))
     copies = _Copies(settled, runner, emit)
-    heal = auto_initialize and settled.self_healing.auto_initialize
     initializer = AutoInitializer(
         runner,
         mutex,
@@ -78,22 +78,20 @@ def create_orchestrator(
         replay=settled.execution.replay == "auto",
         emit=emit,
     )
-    manager = HookManager(emit)
-    if heal:
-        manager.register_hook(Hook(HookType.PRE_SIMULATION, lambda context: _heal(initializer), name=HEALING_HOOK))
-    for hook in (*hooks_from_entry_points(), *hooks_from_config(settled), *hooks):
-        manager.register_hook(hook)
-    return PipelineOrchestrator(
+    orchestrator = PipelineOrchestrator(
         settled,
         runner=runner,
         mutex=mutex,
-        hooks=manager,
+        hooks=HookManager(emit),
         initializer=initializer,
-        auto_initialize=heal,
+        auto_initialize=auto_initialize and settled.self_healing.auto_initialize,
         runs_dir=runs_dir,
         keepers=copies.after_run(),
-        emit=emit,
+        scope=scope,
     )
+    for hook in (*hooks_from_entry_points(), *hooks_from_config(settled), *hooks):
+        orchestrator.hooks.register_hook(hook)
+    return orchestrator
 
 
 class _Copies:
@@ -127,12 +125,8 @@ class _Copies:
     def _database(self) -> Path | None:
         if self._config.database_path is not None:
             return self._config.database_path
-        facts = self._runner.known_facts() or self._runner.facts()
+        facts = self._runner.current_facts()
         return facts.database_path
-
-
-def _heal(initializer: AutoInitializer) -> None:
-    initializer.ensure_initialized()
 
 
 def _settle(

@@ -78,7 +78,7 @@ def _mutex(
     from orchestrator.database.mutex import DatabaseMutex  # brings filelock along, and a healthy look needs none
 
     run_id = str(uuid4())
-    facts = None if config.database_path is not None else runner.known_facts() or runner.facts()
+    facts = None if config.database_path is not None else runner.current_facts()
     file = config.database_path if facts is None else facts.database_path
     if file is not None:
         settled = None if settle is None else partial(settle, file)

@@ -1,7 +1,8 @@
 """Everything that happens, as plain frozen values.
 
 Events pickle, turn into JSON with :func:`as_record`, and are handed to any ``emit: Callable[[Event], None]``.
-``at`` is aware UTC; ``seconds`` are float seconds.
+``at`` is aware UTC; ``seconds`` are float seconds. ``run_id`` names the run that an event belongs to, so that one
+listener may watch several.
 """
 
 from __future__ import annotations
@@ -22,9 +23,14 @@ HEALING_HOOK = "self_healing"  # the name of the hook that heals, which nobody s
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Base of all events."""
+    """Base of all events.
+
+    ``run_id`` is None outside of a run, as in a plain check. Whoever emits leaves it out:
+    :class:`orchestrator.core.run_scope.RunScope` fills it in.
+    """
 
     at: datetime
+    run_id: str | None = None
 
 
 Emit = Callable[[Event], None]
@@ -42,7 +48,7 @@ class RunStarted(Event):
     Passwords in ``config`` and ``command`` are masked; ``versions`` are by package.
     """
 
-    run_id: str
+    run_id: str = field()  # without a default, unlike its base
     scenario: str
     database: str
     years: tuple[int, ...]
@@ -63,7 +69,7 @@ class RunFinished(Event):
     ``outputs`` are the results of a completed run by name, ``traceback`` is that of ``error``.
     """
 
-    run_id: str
+    run_id: str = field()  # without a default, unlike its base
     status: str
     seconds: float
     error: str | None = None
@@ -359,7 +365,7 @@ def as_record(event: Event) -> dict[str, object]:
 
     >>> from datetime import timezone
     >>> as_record(YearStarted(at=datetime(2025, 1, 1, tzinfo=timezone.utc), year=2025))
-    {'event': 'YearStarted', 'at': '2025-01-01T00:00:00+00:00', 'year': 2025}
+    {'event': 'YearStarted', 'at': '2025-01-01T00:00:00+00:00', 'run_id': None, 'year': 2025}
     """
     fields = {f.name: jsonable(getattr(event, f.name)) for f in dataclasses.fields(event)}
     return {"event": type(event).__name__, **fields}

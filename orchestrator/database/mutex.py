@@ -37,7 +37,8 @@ class DatabaseMutex:
     """The mutex of one database, re-entrant for this object in one thread; anybody else is kept out.
 
     ``lock_path`` replaces ``<database>.lock`` where the database is no file, such as one on a server. ``settle`` is
-    called whenever the mutex was taken, before anybody does anything: it ends what a killed holder began.
+    called whenever the mutex was taken, before anybody does anything: it ends what a killed holder began. ``run_id``
+    is noted where a hold has none of its own.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class DatabaseMutex:
         self.database = str(database) if lock_path else str(Path(database).resolve())
         self.lock_path = lock_path.resolve() if lock_path else Path(f"{self.database}.lock")
         self.note = LockNote(self.lock_path)
-        self.run_id = run_id
+        self._run_id = run_id
         self._command = masked(shlex.join(sys.argv)) if command is None else command
         self._emit = emit
         self._start_anew()
@@ -72,10 +73,13 @@ class DatabaseMutex:
         """Tell whether this object holds the mutex for this thread; a forked child of the holder does not."""
         return self._depth > 0 and self._pid == os.getpid() and self._thread == threading.get_ident()
 
-    def acquire(self, timeout: float | None = None, *, deadline: Deadline | None = None) -> None:
+    def acquire(
+        self, timeout: float | None = None, *, deadline: Deadline | None = None, run_id: str | None = None
+    ) -> None:
         """Take the mutex, waiting at most ``timeout`` seconds and until ``deadline``, whichever ends first.
 
-        ``timeout`` None waits for ever, 0 tries once. Missing folders above the lock are made.
+        ``timeout`` None waits for ever, 0 tries once. The holder's note names the run ``run_id``. Missing folders above
+        the lock are made.
 
         Raises:
             DatabaseLockedError: somebody else still holds the mutex; it names who. Raised at once where this very
@@ -91,7 +95,7 @@ class DatabaseMutex:
         self._make_folder()
         told: LockHolder | None = None
         last_try = False
-        while not self._try():
+        while not self._try(run_id or self._run_id):
             holder = self.note.read()
             if limit.expired() and (last_try or holder.believable):
                 raise locked_error(self.database, self.lock_path, holder, waited())
@@ -179,7 +183,7 @@ class DatabaseMutex:
         probe.release()
         return False
 
-    def _try(self) -> bool:
+    def _try(self, run_id: str) -> bool:
         with self._guard:
             if self._depth and self._thread != threading.get_ident():
                 return False
@@ -192,7 +196,7 @@ class DatabaseMutex:
                     raise self._unusable(error) from error
                 try:
                     self._held_for = stopwatch()
-                    self.note.write(self._pid, self._command, self.run_id)
+                    self.note.write(self._pid, self._command, run_id)
                 except BaseException:
                     self._lock.release()
                     raise

@@ -59,7 +59,7 @@ def database_file(orchestrator: PipelineOrchestrator) -> Path:
 
 
 def _file_of_profile(orchestrator: PipelineOrchestrator) -> Path:
-    facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
+    facts = orchestrator.runner.current_facts()
     if facts.database_path is None:
         raise ConfigurationError(
             f"Profile {facts.profile!r} with target {facts.target!r} names no database file, so there is none to "
@@ -71,7 +71,7 @@ def _file_of_profile(orchestrator: PipelineOrchestrator) -> Path:
 
 def empty_plan(orchestrator: PipelineOrchestrator) -> HealingPlan:
     """Return what would be built where no database is; nothing is written."""
-    facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
+    facts = orchestrator.runner.current_facts()
     required = orchestrator.initializer.checker(facts).required
     findings = [TableFinding(table, Problem.MISSING, "does not exist") for table in required]
     return make_plan(findings, required, facts, catalog_of_rows([]), lambda node: False)

@@ -2,28 +2,70 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from pathlib import Path
+from traceback import format_exception
 from uuid import uuid4
 
 from orchestrator.config.schema import HookType
 from orchestrator.config.simulation import SimulationConfig
-from orchestrator.core.clocks import stopwatch
+from orchestrator.core.clocks import stopwatch, utc_now
+from orchestrator.core.events import Emit, RunFinished, RunStarted
+from orchestrator.core.masking import masked
+from orchestrator.core.processes import ProcessIdentity
+from orchestrator.core.versions import installed_versions
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.pipeline.hooks import HookContext, HookManager
-from orchestrator.pipeline.workflow import SimulationPlan
+from orchestrator.pipeline.workflow import SimulationPlan, SimulationResult, outputs_of
 
 
 class CurrentRun:
-    """One execution: its id, its plan, its clock, its hooks, and the mutex once it is held."""
+    """One execution: its id, its plan, its clock and its hooks; it holds the database, and tells its start and end."""
 
-    def __init__(self, config: SimulationConfig, plan: SimulationPlan, hooks: HookManager, runner: DbtRunner) -> None:
+    def __init__(
+        self,
+        config: SimulationConfig,
+        plan: SimulationPlan,
+        hooks: HookManager,
+        runner: DbtRunner,
+        *,
+        runs_dir: Path,
+        emit: Emit,
+    ) -> None:
         self.run_id = str(uuid4())
         self.config = config
         self.plan = plan
         self.hooks = hooks
         self.elapsed = stopwatch()
-        self.mutex: DatabaseMutex | None = None
+        self.failures_dir = runs_dir / self.run_id / "failed_tests"
         self._runner = runner
+        self._emit = emit
+        self._mutex: DatabaseMutex | None = None
+
+    @property
+    def year_column(self) -> str:
+        """Return the column that holds the year in tables of years."""
+        assert self.config.simulation is not None
+        return self.config.simulation.year_column
+
+    def hold(self, mutex: DatabaseMutex) -> None:
+        """Take the mutex of the database until :meth:`let_go`.
+
+        Raises:
+            DatabaseLockedError: somebody else holds it for longer than ``lock_timeout_seconds``.
+        """
+        mutex.acquire(self.config.self_healing.lock_timeout_seconds, run_id=self.run_id)
+        self._mutex = mutex
+
+    def let_go(self) -> None:
+        """Close the database and free its mutex, in this order."""
+        try:
+            self._runner.release()
+        finally:
+            if self._mutex is not None:
+                self._mutex.release()
 
     def fire(
         self,
@@ -47,6 +89,53 @@ class CurrentRun:
             error=error,
         )
         self.hooks.execute_hooks(hook_type, context)
+
+    def tell_start(self, *, fresh: bool) -> None:
+        """Tell that the run begins, what of, and in which process."""
+        process = ProcessIdentity.of_this()
+        self._emit(
+            RunStarted(
+                at=utc_now(),
+                run_id=self.run_id,
+                scenario=self.config.scenario,
+                database=str(self.config.database_path or "as the dbt profile says"),
+                years=self.plan.years,
+                stages=tuple(stage.name for stage in self.plan.stages),
+                fresh=fresh,
+                command=masked(shlex.join(sys.argv)),
+                host=process.host,
+                pid=process.pid,
+                process_started=process.started,
+                config=self.config.snapshot(),
+                versions=installed_versions(),
+            )
+        )
+
+    def tell_failure(self, error: BaseException) -> None:
+        """Tell that the run ended by an error or an interruption."""
+        words = "Interrupted." if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
+        self._emit(
+            RunFinished(
+                at=utc_now(),
+                run_id=self.run_id,
+                status="failed" if isinstance(error, Exception) else "interrupted",
+                seconds=self.elapsed(),
+                error=masked(words),
+                traceback=masked("".join(format_exception(error))),
+            )
+        )
+
+    def tell_result(self, result: SimulationResult) -> None:
+        """Tell that the run is complete, and what it has to show."""
+        self._emit(
+            RunFinished(
+                at=utc_now(),
+                run_id=self.run_id,
+                status="completed",
+                seconds=self.elapsed(),
+                outputs=outputs_of(result),
+            )
+        )
 
     def _execute(self, sql: str) -> None:
         self._runner.execute(sql)

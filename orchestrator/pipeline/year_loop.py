@@ -100,6 +100,7 @@ class YearLoop:
                     stage.timeout_seconds,
                     replay=self._may_replay(stage),
                     next_vars=self._config.dbt_vars(later[0]) if later else None,
+                    failures_dir=self._run.failures_dir,
                 )
             finally:
                 dbt_seconds = elapsed()

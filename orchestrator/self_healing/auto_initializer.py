@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -52,10 +52,9 @@ class AutoInitializer:
     ``configured`` None derives the list from the dbt project. ``mutex`` gives the database's mutex once its path
     is known; it is re-entrant, so a run that holds it may heal. ``timeout_seconds`` bounds everything from the
     wait for the mutex to the last check; ``lock_timeout_seconds`` the wait alone. ``variables`` are the vars of
-    every healing command. ``expendable`` are unique ids of incremental models whose rows nobody needs any more,
-    because a run that is about to begin builds them all again: they may be rebuilt like any other table.
-    ``before_replacing`` is called, with the file closed, before a relation that is there is built anew. ``replay``
-    allows to send what dbt sent in an earlier repair (:mod:`orchestrator.dbt_runner.replay.replayer`).
+    every healing command. ``before_replacing`` is called, with the file closed, before a relation that is there is
+    built anew. ``replay`` allows to send what dbt sent in an earlier repair
+    (:mod:`orchestrator.dbt_runner.replay.replayer`). ``last_result`` is what the last healing did, also when it failed.
     """
 
     def __init__(
@@ -82,13 +81,12 @@ class AutoInitializer:
         self._emit_further = emit
         self._steps: list[InitializationStep] = []
         self._last_checker: TableExistenceChecker | None = None
-        self.expendable: frozenset[str] = frozenset()
         self.state = InitializationState.NOT_STARTED
         self.last_result: InitializationResult | None = None
 
     def checker(self, facts: ProjectFacts | None = None) -> TableExistenceChecker:
         """Return the checker for this database; without ``facts`` those of an unchanged project, or a parse."""
-        known = facts or self._runner.known_facts() or self._runner.facts()
+        known = facts or self._runner.current_facts()
         if self._last_checker is None or self._last_checker.facts is not known:
             required = required_tables(known, self._configured)
             look = partial(open_or_name_holder, self._runner, known, self._mutex)
@@ -97,13 +95,16 @@ class AutoInitializer:
 
     def plan(self) -> HealingPlan:
         """Return what :meth:`ensure_initialized` would do now; nothing is written."""
-        facts = self._runner.known_facts() or self._runner.facts()
+        facts = self._runner.current_facts()
         with open_reader(self._runner, facts) as reader:
             checker = self.checker(facts)
-            return plan_repair(checker, checker.findings_in(reader), reader, self.expendable)
+            return plan_repair(checker, checker.findings_in(reader), reader)
 
-    def ensure_initialized(self) -> InitializationResult:
+    def ensure_initialized(self, *, expendable: Set[str] = frozenset()) -> InitializationResult:
         """Bring every required table into being; return within milliseconds when nothing is wrong.
+
+        ``expendable`` are unique ids of incremental models whose rows nobody needs any more, because a run that is
+        about to begin builds them all again: they may be rebuilt like any other table.
 
         Raises:
             InitializationError: a step failed; it carries step, tables, cause and remedy.
@@ -121,7 +122,7 @@ class AutoInitializer:
         try:
             quick = self._quick_look()
             if quick is None or quick:
-                found, created = self._under_mutex(deadline)
+                found, created = self._under_mutex(deadline, expendable)
             self.state = InitializationState.COMPLETED
             return self._finish(started_at, found, created, None)
         except BaseException as error:
@@ -143,7 +144,9 @@ class AutoInitializer:
         except DatabaseLockedError:
             return None
 
-    def _under_mutex(self, deadline: Deadline) -> tuple[tuple[TableFinding, ...], tuple[str, ...]]:
+    def _under_mutex(
+        self, deadline: Deadline, expendable: Set[str]
+    ) -> tuple[tuple[TableFinding, ...], tuple[str, ...]]:
         mutex = self._mutex()
         within_a_run = mutex.held_here
         try:
@@ -159,13 +162,13 @@ class AutoInitializer:
                 to_fix=error.to_fix,
             ) from error
         try:
-            return self._heal(deadline)
+            return self._heal(deadline, expendable)
         finally:
             if not within_a_run:
                 self._runner.release()
             mutex.release()
 
-    def _heal(self, deadline: Deadline) -> tuple[tuple[TableFinding, ...], tuple[str, ...]]:
+    def _heal(self, deadline: Deadline, expendable: Set[str]) -> tuple[tuple[TableFinding, ...], tuple[str, ...]]:
         with self._translated("check_tables", (), deadline):
             facts = self._runner.facts(timeout=deadline.remaining())
             patience = min(SECONDS_TO_WAIT_FOR_OTHERS, deadline.remaining() or SECONDS_TO_WAIT_FOR_OTHERS)
@@ -177,7 +180,7 @@ class AutoInitializer:
                 before = reader.catalog()
                 findings = checker.findings_in(reader)
                 record.detail = _told(findings, checker)
-                plan = plan_repair(checker, findings, reader, self.expendable)
+                plan = plan_repair(checker, findings, reader, expendable)
         if not findings:
             return (), ()
         self._keep_what_is_replaced(plan, before)

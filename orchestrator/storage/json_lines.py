@@ -10,21 +10,25 @@ from orchestrator.core.events import Event, RunFinished, RunStarted, as_record
 
 
 class JsonLinesListener:
-    """Writes ``<runs_dir>/<run id>/events.jsonl`` from RunStarted to RunFinished, a line an event, unbuffered."""
+    """Writes ``<runs_dir>/<run id>/events.jsonl`` from RunStarted to RunFinished, a line an event, unbuffered.
+
+    Several runs may go on at once, each in a thread of its own.
+    """
 
     def __init__(self, runs_dir: Path) -> None:
         self._runs_dir = runs_dir
-        self._file: TextIO | None = None
+        self._files: dict[str, TextIO] = {}
 
     def __call__(self, event: Event) -> None:
         """Write one event; those outside a run are not written."""
         if isinstance(event, RunStarted):
             folder = self._runs_dir / event.run_id
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = (folder / "events.jsonl").open("a", encoding="utf-8", buffering=1)
-        if self._file is None:
+            self._files[event.run_id] = (folder / "events.jsonl").open("a", encoding="utf-8", buffering=1)
+        file = None if event.run_id is None else self._files.get(event.run_id)
+        if file is None:
             return
-        self._file.write(json.dumps(as_record(event), default=str) + "\n")
+        file.write(json.dumps(as_record(event), default=str) + "\n")
         if isinstance(event, RunFinished):
-            self._file.close()
-            self._file = None
+            file.close()
+            del self._files[event.run_id]

@@ -28,6 +28,7 @@ SECONDS_BETWEEN_TRIES = 2.0
 class RunHistoryListener:
     """Writes every run to the store at ``url``; ``runs_dir`` holds their JSON lines, which are what is left else.
 
+    Several runs may go on at once, each in a thread of its own.
     What could not be written is tried again, and at the end of a run once more. If that fails, or takes longer than
     ``SECONDS_TO_FINISH``, it is said once, as a warning of the log.
     """
@@ -35,19 +36,20 @@ class RunHistoryListener:
     def __init__(self, url: str, runs_dir: Path) -> None:
         self._url = url
         self._runs_dir = runs_dir
-        self._writer: _Writer | None = None
+        self._writers: dict[str, _Writer] = {}
 
     def __call__(self, event: Event) -> None:
         """Hand an event to the thread that writes."""
         if isinstance(event, RunStarted):
-            self._writer = _Writer(self._url)
-            self._writer.start()
-        if self._writer is None:
+            self._writers[event.run_id] = _Writer(self._url)
+            self._writers[event.run_id].start()
+        writer = None if event.run_id is None else self._writers.get(event.run_id)
+        if writer is None:
             return
-        self._writer.events.put(event)
+        writer.events.put(event)
         if isinstance(event, RunFinished):
-            self._finish(self._writer, self._runs_dir / event.run_id)
-            self._writer = None
+            del self._writers[event.run_id]
+            self._finish(writer, self._runs_dir / event.run_id)
 
     def _finish(self, writer: _Writer, folder: Path) -> None:
         writer.join(SECONDS_TO_FINISH)

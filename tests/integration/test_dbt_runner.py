@@ -324,10 +324,13 @@ def test_facts_of_an_unchanged_project_need_no_dbt(reservoir: Workspace) -> None
         facts = orchestrator.runner.facts()
     with reservoir.orchestrator() as orchestrator:
         assert orchestrator.runner.known_facts() == facts
+        assert orchestrator.runner.current_facts() == facts
         assert orchestrator.runner.pid is None
-        seed = reservoir.root / "dbt" / "seeds" / "rain.csv"
-        seed.write_text(seed.read_text() + "4,2.0\n")
+        model = reservoir.root / "dbt" / "models" / "foundation" / "lake_shape.sql"
+        model.write_text(model.read_text() + " where true")
         assert orchestrator.runner.known_facts() is None
+        assert orchestrator.runner.current_facts() != facts
+        assert orchestrator.runner.pid is not None
 
 
 def _opens_elsewhere(workspace: Workspace) -> bool:

@@ -29,7 +29,21 @@ from orchestrator.core.errors import (
     NodeFailedError,
     OrchestratorError,
 )
-from orchestrator.core.events import RunFinished, StageStarted, StepStarted, YearsPurged
+from orchestrator.core.events import (
+    DbtReady,
+    Event,
+    HookFinished,
+    LockAcquired,
+    LockReleased,
+    NodeFinished,
+    RunFinished,
+    RunStarted,
+    StageStarted,
+    StepFinished,
+    StepStarted,
+    YearsPurged,
+    from_record,
+)
 from orchestrator.database.mutex import DatabaseMutex
 from tests.integration.conftest import WarmWorkspace, Workspace
 from tests.integration.test_dbt_runner import SLOW
@@ -75,18 +89,23 @@ def test_a_long_run_closes_the_file_now_and_then(fresh: Fresh) -> None:
 
 
 def test_two_orchestrators_run_side_by_side_in_threads(fresh: Fresh, tmp_path: Path) -> None:
-    """Two databases in one process, each in a worker thread, do not wait for each other."""
+    """Two databases in one process do not wait for each other; one listener tells every event of the two runs apart."""
     workspace = fresh("reservoir")
     databases = [tmp_path / "a.duckdb", tmp_path / "b.duckdb"]
     both_inside = threading.Barrier(2, timeout=60)
     results: list[SimulationResult] = []
+    threads_of: dict[str | None, set[int]] = {}
+
+    def watch(event: Event) -> None:
+        threads_of.setdefault(event.run_id, set()).add(threading.get_ident())
+        workspace.events.append(event)
 
     def meet(context: HookContext) -> None:
         both_inside.wait()
 
     def simulate(database: Path) -> None:
         hook = Hook(HookType.PRE_YEAR, meet, name="meet")
-        with workspace.orchestrator(database=database, hooks=[hook]) as orchestrator:
+        with create_orchestrator(workspace.config, database=database, hooks=[hook], listeners=[watch]) as orchestrator:
             results.append(orchestrator.execute_multi_year_simulation(2000, 2001))
 
     threads = [threading.Thread(target=simulate, args=(database,)) for database in databases]
@@ -98,6 +117,39 @@ def test_two_orchestrators_run_side_by_side_in_threads(fresh: Fresh, tmp_path: P
     for database in databases:
         with duckdb.connect(str(database), read_only=True) as connection:
             assert connection.execute("select count(*) from lake_level").fetchall() == [(4,)]
+    assert set(threads_of) == {result.run_id for result in results}
+    assert sorted(map(len, threads_of.values())) == [1, 1]
+    kinds = {RunStarted, DbtReady, LockAcquired, LockReleased, HookFinished, StepFinished, NodeFinished, RunFinished}
+    for result in results:
+        own = [event for event in workspace.events if event.run_id == result.run_id]
+        assert {type(event) for event in own} >= kinds
+        assert {e.lock_path for e in own if isinstance(e, LockAcquired)} == {f"{result.database}.lock"}
+        lines = (workspace.root / "var" / "runs" / result.run_id / "events.jsonl").read_text().splitlines()
+        assert [from_record(json.loads(line)) for line in lines] == own
+
+
+def test_what_is_outside_of_a_run_names_none(warm: WarmWorkspace) -> None:
+    """Before and after a run, and in another thread while it goes on, an orchestrator's events belong to no run."""
+
+    def heal() -> None:
+        warm.warm.initializer.ensure_initialized()
+
+    def heal_elsewhere(context: HookContext) -> None:
+        thread = threading.Thread(target=heal)
+        thread.start()
+        thread.join()
+
+    heal()
+    warm.warm.hooks.register_hook(Hook(HookType.PRE_SIMULATION, heal_elsewhere, name="elsewhere"))
+    try:
+        result = run(warm, 2000, 2000)
+    finally:
+        warm.warm.hooks.unregister_hook("elsewhere")
+    heal()
+    steps = [event for event in warm.events if isinstance(event, StepFinished)]
+    assert [event.run_id for event in steps] == [None, result.run_id, None, None]
+    others = [event for event in warm.events if not isinstance(event, (StepStarted, StepFinished))]
+    assert {event.run_id for event in others} == {result.run_id}
 
 
 def test_one_orchestrator_in_two_threads_runs_one_after_the_other(warm: WarmWorkspace) -> None:
@@ -239,6 +291,26 @@ def test_a_failing_hook_stops_the_run_and_is_named(warm: WarmWorkspace) -> None:
     assert failures == [caught.value]
     assert DatabaseMutex(warm.database, run_id="probe").holder() is None
     assert [e.status for e in warm.events if isinstance(e, RunFinished)] == ["failed"]
+
+
+def test_what_a_run_is_handed_ends_with_it(warm: WarmWorkspace) -> None:
+    """While a run goes on its mutex names it; what heals outside of it is noted and counted as something else."""
+    noted: list[tuple[str | None, str]] = []
+
+    def look(context: HookContext) -> None:
+        holder = warm.warm.mutex.holder()
+        noted.append((None if holder is None else holder.run_id, context.run_id))
+
+    warm.warm.hooks.register_hook(Hook(HookType.PRE_YEAR, look, name="look"))
+    try:
+        first, second = run(warm, 2000, 2000), run(warm, 2000, 2000)
+    finally:
+        warm.warm.hooks.unregister_hook("look")
+    assert noted == [(first.run_id, first.run_id), (second.run_id, second.run_id)]
+    assert first.initialization is not second.initialization
+    with warm.warm.mutex.held(0) as mutex:
+        holder = mutex.holder()
+        assert holder is not None and holder.run_id not in (first.run_id, second.run_id)
 
 
 def test_a_hook_for_no_stage_is_refused(warm: WarmWorkspace) -> None:

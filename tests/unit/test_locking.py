@@ -108,6 +108,17 @@ def test_a_free_mutex_is_taken_and_leaves_only_its_lock_file(database: Path) -> 
     assert mutex.holder() is None
 
 
+def test_a_hold_may_name_its_run(database: Path) -> None:
+    """The note names the run that holds the mutex; a later hold without one is noted as the mutex was made."""
+    mutex = DatabaseMutex(database, run_id="none")
+    for run_id in ("the run", None):
+        mutex.acquire(0, run_id=run_id)
+        holder = mutex.holder()
+        mutex.release()
+        assert holder is not None
+        assert holder.run_id == (run_id or "none")
+
+
 def test_looking_for_a_holder_writes_nothing(database: Path) -> None:
     """``holder()`` of a database that nobody ever used makes neither folder nor file."""
     assert DatabaseMutex(database, run_id="r").holder() is None

@@ -43,7 +43,7 @@ class Story:
     def tell(self, at: float, kind: type[Event], **values: object) -> None:
         """Tell one event that happened ``at`` seconds after the run began."""
         self.now = max(self.now, at + 2.0)
-        self.listener(kind(at=BEGIN + timedelta(seconds=at), **values))
+        self.listener(kind(at=BEGIN + timedelta(seconds=at), **values))  # type: ignore[arg-type]
 
     def hook(self, start: float, end: float, name: str = "mine") -> None:
         """Tell of a hook from its start to its end."""

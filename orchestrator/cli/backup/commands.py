@@ -228,7 +228,7 @@ def workspace_databases(config: SimulationConfig) -> tuple[WorkspaceDatabase, ..
     if config.database_path is not None:
         return databases_of(config)
     with orchestrator_for(config, []) as orchestrator:
-        facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
+        facts = orchestrator.runner.current_facts()
         return databases_of(config, facts.database_path)
 
 

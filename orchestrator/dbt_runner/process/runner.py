@@ -46,14 +46,11 @@ class DbtRunner:
     open between requests, until :meth:`release` closes it: a process that dies in use fails the next request, one
     that dies unused is replaced. All ``timeout`` are seconds; one that passes stops the process for
     certain, and the next request starts a new one. Requests of several threads wait for each other.
-
-    ``failures_dir`` is where the queries of failed dbt tests are written.
     """
 
-    def __init__(self, settings: DbtSettings, *, emit: Emit = ignore, failures_dir: Path | None = None) -> None:
+    def __init__(self, settings: DbtSettings, *, emit: Emit = ignore) -> None:
         self.settings = settings
         self._emit = emit
-        self.failures_dir = failures_dir
         self._process: DbtProcess | None = None
         self._facts: ProjectFacts | None = None
         self._kept = False
@@ -119,6 +116,13 @@ class DbtRunner:
         facts = self._facts or cached_facts(self.settings)
         return facts if facts is not None and same_database(self.settings, facts) else None
 
+    def current_facts(self) -> ProjectFacts:
+        """Return the facts of the project as it is now, in milliseconds where nothing changed since they were kept.
+
+        Only what has changed, or was never parsed, starts dbt and waits for its parse. Raises what :meth:`facts` does.
+        """
+        return self.known_facts() or self.facts()
+
     def seed(
         self,
         select: Selection = (),
@@ -159,11 +163,13 @@ class DbtRunner:
         full_refresh: bool = False,
         replay: bool = False,
         next_vars: Vars | None = None,
+        failures_dir: Path | None = None,
     ) -> DbtResult:
         """Run one dbt command over a selection in dbt's syntax; ``vars`` None means those of the parse.
 
         ``replay`` allows to send again what dbt sent for the same selection in another year, where that is proven to
-        be the same (:mod:`orchestrator.dbt_runner.replay.replayer`); ``next_vars`` are likely asked for next.
+        be the same (:mod:`orchestrator.dbt_runner.replay.replayer`); ``next_vars`` are likely asked for next. The
+        queries of failed tests are written to ``failures_dir``.
 
         Raises:
             NodeFailedError: a model or seed failed; the text names node, file and the database's message.
@@ -180,7 +186,7 @@ class DbtRunner:
             replay=replay and not full_refresh,
             next_vars=next_vars,
         )
-        return self._invoke(request, timeout)
+        return self._invoke(request, timeout, failures_dir)
 
     def run_nodes(
         self,
@@ -272,11 +278,11 @@ class DbtRunner:
         if process is not None:
             process.close()
 
-    def _invoke(self, request: Invoke, timeout: float | None) -> DbtResult:
+    def _invoke(self, request: Invoke, timeout: float | None, failures_dir: Path | None = None) -> DbtResult:
         self._command = request.command
         result = self._ask(request, f"dbt {request.command}", timeout, DbtResult)
         settings = self.settings
-        raise_for_failures(result, settings.project_dir, self._facts, self.failures_dir, settings.year_vars)
+        raise_for_failures(result, settings.project_dir, self._facts, failures_dir, settings.year_vars)
         return result
 
     def _ask(self, request: Request, what: str, timeout: float | None, kind: type[T]) -> T:

@@ -67,7 +67,7 @@ def _note(orchestrator: PipelineOrchestrator) -> Mended:
 
 
 def _relations(orchestrator: PipelineOrchestrator, emit: Emit) -> Mended:
-    facts = orchestrator.runner.known_facts() or orchestrator.runner.facts()
+    facts = orchestrator.runner.current_facts()
     path = facts.database_path
     if path is None or not path.is_file():
         return Mended((), ())

@@ -1,0 +1,47 @@
+"""Where a run begins: asked of its database, and told as events."""
+
+from __future__ import annotations
+
+from orchestrator.core.clocks import utc_now
+from orchestrator.core.events import ChangesFound, Emit, RowsLost, RunResumed, StartFound, TablesLost
+from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS
+from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.pipeline.current_run import CurrentRun
+from orchestrator.pipeline.resume import Start
+from orchestrator.pipeline.run_ledger import RunLedger
+from orchestrator.self_healing.database_look import open_reader
+from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
+from orchestrator.self_healing.registry import node_of
+
+
+def run_ledger(run: CurrentRun, facts: ProjectFacts, required: tuple[RequiredTable, ...]) -> RunLedger:
+    """Make the ledger of a run over a parsed project with these required tables."""
+    carried = tuple(node_of(table, facts) for table in required if table.tier is TableTier.STATE)
+    lasting = frozenset(node_of(table, facts).unique_id for table in required if table.tier is not TableTier.STATE)
+    return RunLedger(run.run_id, run.config.scenario, run.plan, facts, carried, lasting, run.year_column)
+
+
+def find_run_start(ledger: RunLedger, runner: DbtRunner, facts: ProjectFacts, *, fresh: bool) -> Start:
+    """Return where the run of a ledger begins now, and why; nothing is written.
+
+    Raises:
+        YearSequenceError: the range cannot follow what is in the database.
+        DatabaseLockedError: another process has it open.
+    """
+    with open_reader(runner, facts, patience=SECONDS_TO_WAIT_FOR_OTHERS) as reader:
+        return ledger.find_start(reader, fresh=fresh)
+
+
+def tell_run_start(emit: Emit, ledger: RunLedger, start: Start) -> None:
+    """Tell where a run begins, and what of earlier runs led to it."""
+    emit(StartFound(at=utc_now(), year=start.year, stage=start.stage, fingerprint=ledger.fingerprint))
+    for loss in start.losses:
+        emit(RowsLost(at=utc_now(), year=loss.year, table=loss.table, expected=loss.expected, found=loss.found))
+    if start.changed:
+        emit(ChangesFound(at=utc_now(), changes=start.changed, from_year=start.year))
+    if start.gone:
+        emit(TablesLost(at=utc_now(), tables=start.gone))
+    if start.resumed:
+        previous = ledger.previous_run_id
+        emit(RunResumed(at=utc_now(), year=start.year, stage=start.stage, previous_run_id=previous))

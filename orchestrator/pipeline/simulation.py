@@ -1,0 +1,127 @@
+"""What one run does: heal, find where to begin, remove what is built again, loop over the years."""
+
+from __future__ import annotations
+
+from orchestrator.config.schema import HookType
+from orchestrator.core.clocks import stopwatch, utc_now
+from orchestrator.core.errors import InitializationError
+from orchestrator.core.events import Emit, YearsPurged
+from orchestrator.database.mutex import DatabaseMutex
+from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.pipeline.current_run import CurrentRun
+from orchestrator.pipeline.resume import Start
+from orchestrator.pipeline.run_ledger import RunLedger
+from orchestrator.pipeline.run_start import find_run_start, run_ledger, tell_run_start
+from orchestrator.pipeline.selectors import require_matches
+from orchestrator.pipeline.summary import read_summary
+from orchestrator.pipeline.table_digests import TableDigests
+from orchestrator.pipeline.workflow import SimulationResult
+from orchestrator.pipeline.year_loop import YearLoop
+from orchestrator.pipeline.year_variable import require_year_read
+from orchestrator.self_healing.auto_initializer import AutoInitializer
+from orchestrator.self_healing.initialization_state import InitializationResult
+
+
+class Simulation:
+    """The work of one run, from the look at its database to the summary of its years."""
+
+    def __init__(
+        self,
+        run: CurrentRun,
+        *,
+        runner: DbtRunner,
+        initializer: AutoInitializer,
+        auto_initialize: bool,
+        emit: Emit,
+    ) -> None:
+        self._run = run
+        self._runner = runner
+        self._initializer = initializer
+        self._auto_initialize = auto_initialize
+        self._emit = emit
+        self._expendable: frozenset[str] = frozenset()
+        self._initialization: InitializationResult | None = None
+
+    def heal(self) -> None:
+        """Make the required tables ready; what the run builds again anyway may be rebuilt on the way."""
+        self._initialization = self._initializer.ensure_initialized(expendable=self._expendable)
+
+    def execute(self, mutex: DatabaseMutex, *, fresh: bool) -> SimulationResult:
+        """Take the mutex and run every stage of every year; dbt has been started, and may still be parsing.
+
+        Raises:
+            OrchestratorError: whatever stops the run.
+        """
+        run, runner = self._run, self._runner
+        run.hold(mutex)
+        facts = runner.current_facts()  # kept ones serve until dbt, which is starting meanwhile, has parsed
+        require_year_read(run.config, facts)
+        ledger, start = self._find_start(facts, fresh=fresh)
+        require_matches(run.config, runner, facts, run.plan, start.year)
+        self._expendable = ledger.expendable(start)
+        facts = self._prepare()
+        ledger, start = self._find_start(facts, fresh=fresh)
+        digests = TableDigests(facts, run.year_column)
+        loop = YearLoop(run, runner=runner, ledger=ledger, start=start, digests=digests, emit=self._emit)
+        loop.repeat_left_hooks()
+        self._begin(ledger, start)
+        years = tuple(loop.years())
+        run.fire(HookType.POST_SIMULATION)
+        ledger.completed(runner)
+        return SimulationResult(
+            run_id=run.run_id,
+            status="completed",
+            scenario=run.config.scenario,
+            fingerprint=ledger.fingerprint,
+            database=str(facts.database_path) if facts.database_path is not None else None,
+            seconds=run.elapsed(),
+            years=years,
+            initialization=self._initialization,
+            resumed_from=start.point,
+            summary=read_summary(runner, facts, run.year_column, run.plan.years),
+        )
+
+    def _find_start(self, facts: ProjectFacts, *, fresh: bool) -> tuple[RunLedger, Start]:
+        ledger = run_ledger(self._run, facts, self._initializer.checker(facts).required)
+        return ledger, find_run_start(ledger, self._runner, facts, fresh=fresh)
+
+    def _prepare(self) -> ProjectFacts:
+        """Call the hooks before the first year, healing among them; return the facts of the project as it is now."""
+        self._run.fire(HookType.PRE_SIMULATION)
+        looked_at = self._runner.known_facts()
+        facts = self._runner.facts()
+        if not self._auto_initialize:
+            self._require_ready(facts)
+        elif looked_at is None or facts.nodes != looked_at.nodes:
+            self.heal()  # the hook may have gone by a parse that is older than the project
+        return facts
+
+    def _require_ready(self, facts: ProjectFacts) -> None:
+        findings = self._initializer.checker(facts).findings()
+        if findings:
+            shown = "; ".join(f"{f.table.name} {f.detail}" for f in findings[:5])
+            raise InitializationError(
+                f"{len(findings)} required tables are not ready, and self-healing is off: {shown}"
+                + (" …" if len(findings) > 5 else "."),
+                step="check_tables",
+                tables=[finding.table.name for finding in findings],
+                to_fix="run `orchestrator init`, or leave out --no-auto-initialize",
+            )
+
+    def _begin(self, ledger: RunLedger, start: Start) -> None:
+        elapsed = stopwatch()
+        tell_run_start(self._emit, ledger, start)
+        purge = ledger.begin(self._runner, start)
+        if purge.rows:
+            self._emit(
+                YearsPurged(
+                    at=utc_now(),
+                    from_year=start.purge_from,
+                    rows=purge.rows,
+                    tables=tuple(table.name for table in purge.tables),
+                    seconds=elapsed(),
+                    years=start.removed,
+                    forgone=start.forgone,
+                )
+            )
