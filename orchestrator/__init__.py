@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         YearSequenceError,
     )
     from orchestrator.dbt_runner.process.runner import DbtRunner
+    from orchestrator.dbt_runner.process.zygote import Zygote
     from orchestrator.factory import create_orchestrator
     from orchestrator.pipeline.hooks import Hook, HookContext, HookManager
     from orchestrator.pipeline.orchestrator import PipelineOrchestrator
@@ -72,6 +73,7 @@ _MODULE_OF = {
     "TableTier": "self_healing.initialization_state",
     "TestFailedError": "core.errors",
     "YearSequenceError": "core.errors",
+    "Zygote": "dbt_runner.process.zygote",
     "create_orchestrator": "factory",
 }
 
@@ -105,6 +107,7 @@ __all__ = [
     "TableTier",
     "TestFailedError",
     "YearSequenceError",
+    "Zygote",
     "create_orchestrator",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.config.paths import backups_dir, restore_begun
 from orchestrator.config.simulation import SimulationConfig
@@ -22,6 +23,9 @@ from orchestrator.storage.json_lines import JsonLinesListener
 from orchestrator.storage.listener import RunHistoryListener
 from orchestrator.wiring import dbt_runner, one_mutex
 
+if TYPE_CHECKING:
+    from orchestrator.dbt_runner.process.zygote import Zygote
+
 Listener = Callable[[Event], None]
 
 
@@ -33,6 +37,7 @@ def create_orchestrator(
     listeners: Iterable[Listener] = (),
     database: Path | str | None = None,
     overrides: Mapping[str, object] | Sequence[str] | None = None,
+    zygote: Zygote | Path | None = None,
 ) -> PipelineOrchestrator:
     """Make an orchestrator for a configuration.
 
@@ -40,8 +45,9 @@ def create_orchestrator(
     working folder. ``database`` replaces the configured file, ``overrides`` single keys, such as
     ``{"simulation.end_year": 2030}``. ``hooks`` run after those of the configuration and of installed packages;
     ``listeners`` are called with every event. Healing is registered as the first PRE_SIMULATION hook when
-    ``auto_initialize`` holds here and in the configuration. Nothing is started yet: the dbt process starts with the
-    first call that needs it.
+    ``auto_initialize`` holds here and in the configuration. ``zygote``, or its address, forks the dbt process, so
+    that it is ready at once; by default that which ``ORCHESTRATOR_ZYGOTE`` names, and none where it is not set.
+    Nothing is started yet: the dbt process starts with the first call that needs it.
 
     Raises:
         ConfigurationError: the configuration is wrong, or names a hook that cannot be imported.
@@ -64,7 +70,7 @@ def create_orchestrator(
     history = [RunHistoryListener(settled.storage_url, runs_dir)] if settled.storage.enabled else []
     scope = RunScope(fan_out([JsonLinesListener(runs_dir), *history, *watchers]))
     emit = scope.emit
-    runner = dbt_runner(settled, emit)
+    runner = dbt_runner(settled, emit, zygote if zygote is None or isinstance(zygote, Path) else zygote.address)
     mutex = one_mutex(settled, runner, emit, partial(_settle_restore, settled))
     copies = _Copies(settled, runner, emit)
     initializer = AutoInitializer(

@@ -39,9 +39,9 @@ def dbt_settings(config: SimulationConfig) -> DbtSettings:
     )
 
 
-def dbt_runner(config: SimulationConfig, emit: Emit = ignore) -> DbtRunner:
+def dbt_runner(config: SimulationConfig, emit: Emit = ignore, zygote: Path | None = None) -> DbtRunner:
     """Make the client of the dbt process of a configuration; nothing is started yet."""
-    return DbtRunner(dbt_settings(config), emit=emit)
+    return DbtRunner(dbt_settings(config), emit=emit, zygote=zygote)
 
 
 def table_checker(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> TableExistenceChecker:

@@ -18,7 +18,7 @@ from orchestrator.core.errors import ConfigurationError
 
 ENV_PREFIX = "ORCHESTRATOR_"
 ENV_SEPARATOR = "__"
-RESERVED_NAMES = frozenset({"ORCHESTRATOR_CONFIG"})
+RESERVED_NAMES = frozenset({"ORCHESTRATOR_CONFIG", "ORCHESTRATOR_ZYGOTE"})
 RESERVED_PREFIXES = ("ORCHESTRATOR_PG_", "ORCHESTRATOR_TEST_")
 
 KeyPath = tuple[str | int, ...]

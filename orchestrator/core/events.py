@@ -79,9 +79,14 @@ class RunFinished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DbtStarted(Event):
-    """Signals that the dbt process was started; it imports dbt and parses, and :class:`DbtReady` follows."""
+    """Signals that the dbt process was started; it imports dbt and parses, and :class:`DbtReady` follows.
+
+    ``forked`` by a zygote, it has imported dbt before; ``not_forked`` says why the one that is named did not do it.
+    """
 
     pid: int
+    forked: bool = False
+    not_forked: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ import duckdb
 import pytest
 
 from orchestrator.database.mutex import DatabaseMutex
+from orchestrator.dbt_runner.process.zygote import VARIABLE
 from tests.integration.conftest import PROJECTS, REPOSITORY, wait_until
 
 REQUIRED = ["lakes", "rain", "lake_shape", "stg_rain", "lake_shore", "lake_level"]
@@ -60,7 +61,8 @@ class Cli:
         """Start a command and return at once."""
         ours = ("ORCHESTRATOR_", "PYTEST_CURRENT_TEST")  # dbt hangs on odd events where it believes to be tested
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        environment |= {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "80", **(env or {})}
+        environment |= {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "80", VARIABLE: os.environ.get(VARIABLE, "")}
+        environment |= env or {}
         return subprocess.Popen(
             [sys.executable, *python, "-m", "orchestrator", *args],
             cwd=self.root,

@@ -222,6 +222,10 @@ def no_orphans(shelf: Shelf) -> Iterator[None]:
     wait_until(lambda: not dbt_processes(shelf.base), "every dbt process of this test is gone", 4.0)
 
 
+# New interpreters, and forks of a zygote, which have its command line (the zygote itself works in /).
+DBT_PROGRAMS = (b"orchestrator.dbt_runner.process.worker", b"orchestrator.dbt_runner.process.zygote_server")
+
+
 def dbt_processes(below: Path) -> list[int]:
     """Return the pids of the dbt processes that work in a folder below ``below`` and are not zombies."""
     found = []
@@ -233,7 +237,7 @@ def dbt_processes(below: Path) -> list[int]:
             place = (entry / "cwd").readlink()
         except OSError:
             continue
-        if b"orchestrator.dbt_runner.process.worker" in command and place.is_relative_to(below):
+        if any(program in command for program in DBT_PROGRAMS) and place.is_relative_to(below):
             found.append(int(entry.name))
     return found
 

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.core.events import DbtReady, DbtWarned
 from orchestrator.dbt_runner.process.process import DbtProcess
+from orchestrator.dbt_runner.process.zygote import VARIABLE
 from tests.integration.conftest import Workspace, dbt_processes, parent_of, wait_until
 
 PACKAGE = "name: local_one\nversion: '1.0'\nprofile: ephemeral\nmodel-paths: [models]\n"
@@ -122,6 +123,7 @@ def test_a_process_that_was_started_ahead_is_used_as_any_other(
     (project.root / "dbt" / "models" / "named.yml").write_text(
         "models: [{name: squares, config: {alias: \"{{ env_var('ALIAS', 'none') }}\"}}]\n"
     )
+    monkeypatch.delenv(VARIABLE, raising=False)  # a fork would be the child of another process
     DbtProcess.start_ahead()
 
     def ours() -> list[int]:

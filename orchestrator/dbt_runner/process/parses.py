@@ -84,7 +84,7 @@ class Parses:
     @cached_property
     def first(self) -> Manifest:
         """The first parse, to look at; what dbt is given is a copy of its own."""
-        return _unpacked(self._packed[_key(self._settings.vars)])
+        return unpacked(self._packed[_key(self._settings.vars)])
 
     @property
     def first_digest(self) -> str:
@@ -100,9 +100,9 @@ class Parses:
                 key = _key(self._settings.vars)
             else:
                 elapsed = stopwatch()
-                self._packed[key] = _pack(self._parse(variables))
+                self._packed[key] = pack(self._parse(variables))
                 self._emit(ProjectParsedAgain(at=utc_now(), reason=reason, seconds=elapsed()))
-        return _unpacked(self._packed[key])
+        return unpacked(self._packed[key])
 
     def first_serves(self, variables: Vars) -> bool:
         """Tell whether the first parse provably serves these vars."""
@@ -110,7 +110,7 @@ class Parses:
 
     def _prepare(self, packed: bytes) -> bool:
         """Make dbt ready for a kept parse: it reads profile and project, and takes the manifest as it is."""
-        return bool(self._dbt.call(["parse"], self._settings.vars, _unpacked(packed)).success)
+        return bool(self._dbt.call(["parse"], self._settings.vars, unpacked(packed)).success)
 
     def _parse_and_keep(self) -> tuple[ProjectFacts, bytes]:
         settings = self._settings
@@ -119,7 +119,7 @@ class Parses:
             shutil.copyfile(shared, self._target / PARTIAL_PARSE)
         before = watched_files(settings)
         manifest = self._parse(settings.vars)
-        packed = _pack(manifest)
+        packed = pack(manifest)
         config = get_adapter_by_type(str(manifest.metadata.adapter_type)).config
         profiles_dir = settings.effective_profiles_dir()
         facts = project_facts(manifest, packed, config, profiles_dir, settings.year_vars, settings.cwd)
@@ -149,11 +149,13 @@ class Parses:
         return self.facts.reuse_blocker or (blocked[0] if blocked else None)
 
 
-def _pack(manifest: Manifest) -> bytes:
+def pack(manifest: Manifest) -> bytes:
+    """Pack a manifest as dbt does for its partial parse."""
     return bytes(manifest.to_msgpack(extended_mashumaro_encoder))
 
 
-def _unpacked(packed: bytes) -> Manifest:
+def unpacked(packed: bytes) -> Manifest:
+    """Return a new manifest of what :func:`pack` gave."""
     return Manifest.from_msgpack(packed, decoder=_decoded)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import weakref
 from multiprocessing.connection import Connection
@@ -17,7 +14,9 @@ from orchestrator.core.clocks import Deadline
 from orchestrator.core.errors import DbtProcessError, DbtTimeoutError
 from orchestrator.core.events import Emit, Event, ignore
 from orchestrator.core.text import plural
-from orchestrator.dbt_runner.project.settings import Answer, DbtSettings, Request
+from orchestrator.dbt_runner.process.forked import Started, ending
+from orchestrator.dbt_runner.process.zygote import start_worker
+from orchestrator.dbt_runner.project.settings import Answer, Request
 
 SOFT_STOP_SECONDS = 1.2
 POLL_SECONDS = 0.25
@@ -29,21 +28,13 @@ class DbtProcess:
     It stands in a session of its own, so that Ctrl-C in a terminal reaches the parent alone, which then decides.
     """
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(self, emit: Emit, zygote: Path | None = None) -> None:
         self._emit = emit
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "orchestrator.dbt_runner.process.worker", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=subprocess.STDOUT,
-                env=environment(None),
-                start_new_session=True,
-            )
-        self._connection = Connection(ours.detach())
+        started = start_worker(self._output, zygote)
+        self._popen = started.process
+        self._connection = started.connection
+        self.forked, self.not_forked = started.forked, started.not_forked
         self._at_exit = weakref.finalize(self, _end, self._popen, self._connection, self._output)
 
     @classmethod
@@ -53,12 +44,12 @@ class DbtProcess:
         _ahead = cls(ignore)
 
     @classmethod
-    def take(cls, emit: Emit) -> DbtProcess:
-        """Return the process that was started ahead, or a new one."""
+    def take(cls, emit: Emit, zygote: Path | None = None) -> DbtProcess:
+        """Return the process that was started ahead, or a new one; ``zygote`` is the address of what forks it."""
         global _ahead
         process, _ahead = _ahead, None
         if process is None or not process.alive():
-            return cls(emit)
+            return cls(emit, zygote)
         process._emit = emit
         return process
 
@@ -140,8 +131,7 @@ class DbtProcess:
         _wait(self._popen)
         self._output.seek(0)
         tail = self._output.read().decode(errors="replace").strip().splitlines()[-5:]
-        code = self._popen.returncode
-        reason = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+        reason = ending(self._popen.returncode, forked=self.forked)
         said = f" Its last words: {' | '.join(tail)}" if tail else ""
         return DbtProcessError(
             f"The dbt process (pid {self._popen.pid}) ended unexpectedly with {reason}.{said}",
@@ -149,13 +139,13 @@ class DbtProcess:
         )
 
 
-def _end(popen: subprocess.Popen[bytes], connection: Connection, output: IO[bytes]) -> None:
+def _end(popen: Started, connection: Connection, output: IO[bytes]) -> None:
     connection.close()
     _wait(popen)
     output.close()
 
 
-def _wait(popen: subprocess.Popen[bytes]) -> None:
+def _wait(popen: Started) -> None:
     """Wait for a process that was told to end, and kill it when that takes too long or Ctrl-C comes again."""
     patience = Deadline.after(SOFT_STOP_SECONDS)
     while True:
@@ -170,13 +160,3 @@ def _wait(popen: subprocess.Popen[bytes]) -> None:
 
 
 _ahead: DbtProcess | None = None
-
-
-def environment(settings: DbtSettings | None) -> dict[str, str]:
-    """Return the environment in which dbt works for a project; None before anybody knows for which."""
-    package_root = str(Path(__file__).resolve().parents[3])
-    paths = [package_root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "DO_NOT_TRACK": "1", "NO_COLOR": "1"}
-    if settings is not None and settings.database is not None:
-        env["ORCHESTRATOR_DATABASE"] = str(settings.database)
-    return env

@@ -46,11 +46,14 @@ class DbtRunner:
     open between requests, until :meth:`release` closes it: a process that dies in use fails the next request, one
     that dies unused is replaced. All ``timeout`` are seconds; one that passes stops the process for
     certain, and the next request starts a new one. Requests of several threads wait for each other.
+
+    ``zygote`` is the address of the zygote that forks the process, None for what ``ORCHESTRATOR_ZYGOTE`` says.
     """
 
-    def __init__(self, settings: DbtSettings, *, emit: Emit = ignore) -> None:
+    def __init__(self, settings: DbtSettings, *, emit: Emit = ignore, zygote: Path | None = None) -> None:
         self.settings = settings
         self._emit = emit
+        self._zygote = zygote
         self._process: DbtProcess | None = None
         self._facts: ProjectFacts | None = None
         self._kept = False
@@ -68,12 +71,16 @@ class DbtRunner:
 
     def start(self) -> None:
         """Start the dbt process, which begins to import and parse; return at once."""
-        from orchestrator.dbt_runner.process.process import DbtProcess, environment  # a look at a database starts none
+        from orchestrator.dbt_runner.process.environment import environment
+        from orchestrator.dbt_runner.process.process import DbtProcess  # a look at a database starts none
 
         with self._one_at_a_time:
             if self._process is None or not self._process.alive():
-                self._process = DbtProcess.take(self._pass_on)
-                self._emit(DbtStarted(at=utc_now(), pid=self._process.pid))
+                self._process = DbtProcess.take(self._pass_on, self._zygote)
+                started = self._process
+                self._emit(
+                    DbtStarted(at=utc_now(), pid=started.pid, forked=started.forked, not_forked=started.not_forked)
+                )
                 self._process.send(Load(self.settings, environment(self.settings)))
                 self._pending_load = True
                 self._database_open = False

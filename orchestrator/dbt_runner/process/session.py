@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dbt.adapters.factory import get_adapter_by_type
+from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.results import RunExecutionResult
 from dbt_common.clients.jinja import get_environment
 from dbt_common.events.base_types import EventMsg
@@ -187,6 +188,11 @@ class DbtSession:
     def facts(self) -> ProjectFacts:
         """Return what :meth:`load` found."""
         return self._parses.facts
+
+    @property
+    def parsed(self) -> Manifest:
+        """Return the first parse, to look at."""
+        return self._parses.first
 
     @property
     def _path(self) -> Path | None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from orchestrator.core.clocks import Deadline
 from orchestrator.core.errors import DbtError, OrchestratorError
@@ -59,6 +59,9 @@ class Worker:
         threading.Thread(target=self._receive, name="requests", daemon=True).start()
         try:
             with suppress(Exception):  # the first request raises it again, where it can be answered
+                from orchestrator.dbt_runner.process.locks import use_thread_locks
+
+                use_thread_locks()
                 import orchestrator.dbt_runner.process.session  # noqa: F401 - imports dbt: seconds
             while True:
                 self._answer(self._requests.get())
@@ -151,9 +154,14 @@ class Worker:
 
 def main() -> None:
     """Serve the socket whose descriptor is the first argument."""
+    serve(int(sys.argv[1]))
+
+
+def serve(descriptor: int) -> NoReturn:
+    """Serve a socket until its other end closes, and end this process."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.disable()  # imports and the parse make what stays: collecting meanwhile costs a tenth of their time
-    Worker(Connection(int(sys.argv[1]))).serve()
+    Worker(Connection(descriptor)).serve()
     os._exit(0)  # the database is closed; to take Python's heap apart takes a tenth of a second
 
 

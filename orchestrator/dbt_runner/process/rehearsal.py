@@ -1,0 +1,226 @@
+"""Rehearse dbt in a child, to learn what it works out once for a process, whatever the project."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NoReturn
+
+PROJECT = {
+    "dbt_project.yml": "{name: rehearsal, version: 1.0.0, profile: rehearsal}",
+    "profiles.yml": "rehearsal: {target: dev, outputs: {dev: {type: duckdb, path: 'FOLDER/rehearsal.duckdb'}}}",
+    "seeds/numbers.csv": "a,b\n1,x\n2,y\n",
+    "models/view_of.sql": "select a, b from {{ ref('numbers') }} where a <> {{ var('none', 0) }}",
+    "models/inside.sql": "{{ config(materialized='ephemeral') }} select * from {{ ref('view_of') }}",
+    "models/table_of.sql": "{{ config(materialized='table', tags=['x']) }} select * from {{ ref('inside') }}",
+    "models/grown.sql": "{{ config(materialized='incremental', unique_key='a') }} select * from {{ ref('view_of') }} "
+    "{% if is_incremental() %} where a > 1 {% endif %}",
+    "models/models.yml": """
+models:
+  - name: table_of
+    description: What it is
+    config: {contract: {enforced: true}}
+    columns:
+      - {name: a, data_type: int, data_tests: [not_null, unique]}
+      - {name: b, data_type: varchar, data_tests: [{accepted_values: {arguments: {values: [x, y]}}}]}
+sources:
+  - {name: outside, schema: main, tables: [{name: numbers}]}
+seeds:
+  - {name: numbers, config: {column_types: {a: int}}}
+""",
+    "tests/none.sql": "select 1 as one from {{ ref('table_of') }} where a > 9",
+    "macros/own.sql": "{% macro own(x) %}{{ x }}{% endmacro %}",
+}
+TIMES = 2  # an incremental model is another one the second time
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A text that was cut into its blocks of Jinja: which kinds, and whether with what lies between them."""
+
+    text: str
+    kinds: frozenset[str] | None
+    raw: bool
+
+
+@dataclass(frozen=True)
+class Serializer:
+    """A method that was compiled for a class: how the builder of mashumaro was made, and which of its methods ran."""
+
+    method: str
+    args: tuple[object, ...]
+    options: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What dbt worked out, each a pure function of what stands here.
+
+    ``schemas`` are classes whose JSON schema was made. ``macros`` and ``templates`` are texts that were parsed,
+    ``compiled`` those that were made into code. ``sources`` are files of Python code that were read, for dbt asks who
+    calls it. ``manifest`` is what was parsed, packed by dbt.
+    """
+
+    modules: tuple[str, ...]
+    schemas: tuple[type, ...]
+    serializers: tuple[Serializer, ...]
+    macros: tuple[str, ...]
+    templates: tuple[str, ...]
+    compiled: tuple[str, ...]
+    blocks: tuple[Blocks, ...]
+    sources: tuple[str, ...]
+    manifest: bytes
+
+
+def rehearse(project: Mapping[str, str]) -> Rehearsed | None:
+    """Let a child parse and build a project, files by name; return what it worked out, None when that failed.
+
+    What failed is written to standard error.
+    """
+    ours, theirs = Pipe(duplex=False)
+    child = os.fork()
+    if child == 0:
+        _rehearse_and_end(project, theirs)
+    theirs.close()
+    with ours:
+        try:
+            rehearsed = ours.recv()
+        except EOFError:
+            rehearsed = None
+    os.waitpid(child, 0)
+    assert rehearsed is None or isinstance(rehearsed, Rehearsed)
+    return rehearsed
+
+
+def _rehearse_and_end(project: Mapping[str, str], told: Connection) -> NoReturn:
+    folder = Path(tempfile.mkdtemp(prefix="orchestrator-rehearsal-"))
+    try:
+        for name in [name for name in os.environ if name.startswith("DBT_")]:
+            del os.environ[name]
+        for name, text in project.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text.replace("FOLDER", str(folder)))
+        told.send(_play(folder))
+    except BaseException:  # noqa: BLE001 - the process edge: the zygote does without
+        traceback.print_exc()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _play(folder: Path) -> Rehearsed:
+    from dbt.clients import jinja_static
+    from dbt_common.clients import jinja
+    from dbt_common.tests import enable_test_caching
+
+    from orchestrator.dbt_runner.process.parses import pack
+    from orchestrator.dbt_runner.process.session import DbtSession
+    from orchestrator.dbt_runner.project.settings import DbtSettings, Invoke
+
+    before = set(sys.modules)
+    schemas, serializers = _watched_schemas(), _watched_serializers()
+    blocks, compiled = _watched_blocks(), _watched_code()
+    enable_test_caching()  # dbt keeps the texts that it parses then
+    settings = DbtSettings(project_dir=folder, profiles_dir=folder, cwd=folder, cache_dir=folder / "cache")
+    session = DbtSession(settings, lambda event: None, lambda work, meanwhile: work())
+    session.load()
+    for _ in range(TIMES):
+        session.invoke(Invoke("build"))
+    return Rehearsed(
+        modules=tuple(name for name in sys.modules if name not in before and sys.modules[name].__spec__ is not None),
+        schemas=tuple(schemas),
+        serializers=tuple(serializers),
+        macros=tuple(jinja_static._TESTING_MACRO_CACHE),
+        templates=tuple(jinja._TESTING_PARSE_CACHE),
+        compiled=tuple(compiled),
+        blocks=tuple(blocks),
+        sources=tuple(linecache.cache),
+        manifest=pack(session.parsed),
+    )
+
+
+def _watched_schemas() -> dict[type, None]:
+    """Keep, from now on, the classes whose JSON schema is made."""
+    from dbt_common import dataclass_schema
+
+    seen: dict[type, None] = {}
+    build: Callable[[type], object] = dataclass_schema.build_json_schema
+
+    def watched(cls: type) -> object:
+        if _can_be_told(cls):
+            seen[cls] = None
+        return build(cls)
+
+    dataclass_schema.build_json_schema = watched
+    return seen
+
+
+def _watched_serializers() -> list[Serializer]:
+    """Keep, from now on, which serializers are compiled because they are called for the first time."""
+    from mashumaro.core.meta.code.builder import CodeBuilder
+
+    seen: list[Serializer] = []
+    begin = CodeBuilder.__init__
+
+    def watched(builder: object, *args: object, **options: object) -> None:
+        begin(builder, *args, **options)
+        first = str(options.get("first_method", ""))
+        if options.get("allow_postponed_evaluation") is False and first:
+            method = "add_pack_method" if first.startswith("__mashumaro_to_") else "add_unpack_method"
+            serializer = Serializer(method, args, options)
+            if _can_be_told(serializer):
+                seen.append(serializer)
+
+    CodeBuilder.__init__ = watched
+    return seen
+
+
+def _watched_blocks() -> dict[Blocks, None]:
+    """Keep, from now on, the texts that are cut into blocks."""
+    from dbt_common.clients import jinja
+
+    seen: dict[Blocks, None] = {}
+    made_hash: Callable[[str, set[str] | None, bool], int] = jinja._get_blocks_hash
+
+    def watched(text: str, kinds: set[str] | None, raw: bool) -> int:  # noqa: FBT001 - as dbt calls it
+        seen[Blocks(text, None if kinds is None else frozenset(kinds), raw)] = None
+        return made_hash(text, kinds, raw)
+
+    jinja._get_blocks_hash = watched
+    return seen
+
+
+def _watched_code() -> dict[str, None]:
+    """Keep, from now on, the texts of templates that are made into code."""
+    from dbt_common.clients.jinja import MacroFuzzEnvironment
+
+    seen: dict[str, None] = {}
+    make = MacroFuzzEnvironment.compile
+
+    def watched(environment: object, source: object, *args: object, **options: object) -> object:
+        if isinstance(source, str) and not args and not options:
+            seen[source] = None
+        return make(environment, source, *args, **options)
+
+    MacroFuzzEnvironment.compile = watched
+    return seen
+
+
+def _can_be_told(value: object) -> bool:
+    """Tell whether another process can be told of it: classes have to have a name in a module."""
+    try:
+        pickle.dumps(value)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
