@@ -22,6 +22,7 @@ from orchestrator.core.errors import BackupError, DatabaseError, DatabaseLockedE
 from orchestrator.core.events import Emit, ignore
 from orchestrator.core.files import flush_folder
 from orchestrator.database.errors import known_database_error
+from orchestrator.database.sql import literal, quoted_name
 from orchestrator.ledger.reading import LAYOUTS, SCHEMA, ledger_version, upgrade_statements
 from orchestrator.maintenance.backup.backup import copy_all
 from orchestrator.maintenance.backup.exclusion import alone
@@ -191,8 +192,8 @@ def _rewrite(path: Path, new: Path) -> None:
 
     try:
         with closing(duckdb.connect()) as connection:
-            connection.execute(f"attach '{_text(path)}' as {OLD} (read_only)")
-            connection.execute(f"attach '{_text(new)}' as {NEW} (storage_version 'latest')")
+            connection.execute(f"attach {literal(path)} as {OLD} (read_only)")
+            connection.execute(f"attach {literal(new)} as {NEW} (storage_version 'latest')")
             connection.execute(f"copy from database {OLD} to {NEW}")
             connection.execute(f"detach {OLD}")
             connection.execute(f"use {NEW}")
@@ -217,8 +218,8 @@ def _compare(path: Path, new: Path) -> None:
 
     try:
         with closing(duckdb.connect()) as connection:
-            connection.execute(f"attach '{_text(path)}' as {OLD} (read_only)")
-            connection.execute(f"attach '{_text(new)}' as {NEW} (read_only)")
+            connection.execute(f"attach {literal(path)} as {OLD} (read_only)")
+            connection.execute(f"attach {literal(new)} as {NEW} (read_only)")
             wrong = [*_differing_shapes(connection), *_differing_tables(connection)]
             if ledger_version(_Reader(connection), OLD) and ledger_version(_Reader(connection), NEW) != len(LAYOUTS):
                 wrong.append("its ledger has not the newest layout")
@@ -238,15 +239,15 @@ def _differing_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
     for schema, table in connection.execute(TABLES_SQL.format(name=OLD)).fetchall():
         if (schema, table) == (SCHEMA, "ledger_version"):
             continue
-        relation = '"' + schema.replace('"', '""') + '"."' + table.replace('"', '""') + '"'
         columns = connection.execute(
             "select column_name from duckdb_columns() where database_name = ? and schema_name = ? and table_name = ? "
             "order by column_index",
             [OLD, schema, table],
         ).fetchall()
-        names = ", ".join('"' + name.replace('"', '""') + '"' for (name,) in columns)
-        question = f"select count(*), coalesce(sum(hash({names})), 0) from {{}}.{relation}"
-        old, new = (connection.execute(question.format(name)).fetchall()[0] for name in (OLD, NEW))
+        names = ", ".join(quoted_name(name) for (name,) in columns)
+        question = f"select count(*), coalesce(sum(hash({names})), 0) from "
+        relations = (quoted_name(database, schema, table) for database in (OLD, NEW))
+        old, new = (connection.execute(question + relation).fetchall()[0] for relation in relations)
         if old != new:
             wrong.append(f"table {schema}.{table} has {new[0]} rows unlike {old[0]}, or other values")
     return wrong
@@ -257,7 +258,7 @@ def _newest_storage() -> str:
     import duckdb
 
     with tempfile.TemporaryDirectory() as folder, closing(duckdb.connect()) as connection:
-        connection.execute(f"attach '{_text(Path(folder) / 'fresh.duckdb')}' as {NEW} (storage_version 'latest')")
+        connection.execute(f"attach {literal(Path(folder) / 'fresh.duckdb')} as {NEW} (storage_version 'latest')")
         connection.execute(f"use {NEW}")
         return _storage(connection)
 
@@ -271,10 +272,6 @@ def _storage(connection: duckdb.DuckDBPyConnection) -> str:
 
 def _known(path: Path, error: Exception) -> DatabaseError:
     return known_database_error(str(error), path) or DatabaseError(f"The database {path} cannot be migrated: {error}")
-
-
-def _text(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 class _Reader:

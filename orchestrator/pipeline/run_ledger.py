@@ -9,6 +9,7 @@ from orchestrator.core.errors import ContinuityError, YearSequenceError
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName
 from orchestrator.database.reader import DatabaseReader
+from orchestrator.database.sql import quoted_name
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult
@@ -241,7 +242,7 @@ class RunLedger:
         self._rows_at_end = {node.unique_id: rows for node, rows in zip(self._holding, counts, strict=True)}
 
     def _count(self, runner: DbtRunner, nodes: tuple[NodeFacts, ...], year: int) -> list[int]:
-        return count_rows([node.relation for node in nodes], runner, f'where "{self._year_column}" = {year}')
+        return count_rows([node.relation for node in nodes], runner, f"where {quoted_name(self._year_column)} = {year}")
 
     def _counts(self, reader: DatabaseReader, catalog: Catalog, ledger: Ledger) -> dict[tuple[int, str], int]:
         counts: dict[tuple[int, str], int] = {}
@@ -249,7 +250,8 @@ class RunLedger:
             node = self._facts.node(unique_id)
             if node is None or not with_years([node.relation], catalog, self._year_column):
                 continue
-            rows = reader.query(f'select "{self._year_column}", count(*) from {node.relation.quoted()} group by 1')
+            column = quoted_name(self._year_column)
+            rows = reader.query(f"select {column}, count(*) from {node.relation.quoted()} group by 1")
             counts |= {(int(str(year)), unique_id): int(str(count)) for year, count in rows if year is not None}
         return counts
 

@@ -11,6 +11,7 @@ from orchestrator.core.text import nearest
 from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.database.names import RelationName
 from orchestrator.database.reader import DatabaseReader
+from orchestrator.database.sql import quoted_name
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 
 _NO_NUMBER = re.compile("date|time|char|text|bool|uuid", re.IGNORECASE)
@@ -31,7 +32,7 @@ class YearTables:
 
     def holding(self, condition: str, reader: DatabaseReader) -> tuple[RelationName, ...]:
         """Return those with a row whose year fits ``condition``, such as ``= 2025``."""
-        where = f'where "{self.year_column}" {condition}'
+        where = f"where {quoted_name(self.year_column)} {condition}"
         parts = [
             f"select {number} from (select 1 from {table.quoted()} {where} limit 1) as held"
             for number, table in enumerate(self.tables)
@@ -51,7 +52,7 @@ class YearTables:
         The tables in ``kept`` keep their rows of ``kept_year`` and earlier.
         """
         return tuple(
-            f'delete from {table.quoted()} where "{self.year_column}" '
+            f"delete from {table.quoted()} where {quoted_name(self.year_column)} "
             + (f"> {kept_year}" if table in kept else f">= {from_year}")
             for table in self.tables
         )
@@ -67,7 +68,7 @@ class YearTables:
         held = [
             int(str(rows[0][0]))
             for table in self.tables
-            if (rows := reader.query(f'select max("{self.year_column}") from {table.quoted()}'))
+            if (rows := reader.query(f"select max({quoted_name(self.year_column)}) from {table.quoted()}"))
             and rows[0][0] is not None
         ]
         there = f"the last simulated year is {max(held)}" if held else "no year has been simulated"

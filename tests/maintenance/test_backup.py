@@ -369,6 +369,24 @@ def test_a_file_with_holes_is_copied_without_them(shop: Shop) -> None:
     assert shop.digests() == before
 
 
+def test_names_that_hold_quotes(tmp_path: Path) -> None:
+    """Folders and tables are copied, counted and compacted whatever their names hold."""
+    shop = Shop(tmp_path / "it's mine")
+    shop.root.mkdir()
+    shop.fill()
+    with closing(duckdb.connect(str(shop.lakes))) as connection:
+        connection.execute('create table "odd ""name" as select 1 as i')
+        connection.execute("create table big as select i, md5(i::varchar) as text from range(400000) r(i)")
+        connection.execute("checkpoint")
+        connection.execute("drop table big")
+        connection.execute("checkpoint")
+    with closing(sqlite3.connect(shop.history)) as history:
+        history.execute('create table "odd ""name" (i integer)')
+    lakes, runs = verify_backup(shop.backup()).databases
+    assert lakes.compacted
+    assert (lakes.tables['main.odd "name'], runs.tables['odd "name']) == (1, 0)
+
+
 def test_backups_are_found_by_the_beginning_of_their_name(shop: Shop) -> None:
     """The newest where none is given."""
     with pytest.raises(BackupNotFoundError, match="no backup"):

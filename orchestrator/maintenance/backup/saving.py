@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import BackupError, DatabaseError, DatabaseLockedError, DiskFullError
 from orchestrator.database.errors import known_database_error
+from orchestrator.database.sql import literal, quoted_name
 from orchestrator.ledger.reading import ledger_version, read_ledger
 from orchestrator.maintenance.backup.files import FileDigest, copy_file, digest_of, flush_file
 from orchestrator.maintenance.backup.journal import logs_of
@@ -149,8 +150,8 @@ class _Reader:
 def _row_counts(reader: _Reader) -> dict[str, int]:
     counts = {}
     for catalog, schema, table in reader.query(TABLES_SQL):
-        quoted = ".".join('"' + str(part).replace('"', '""') + '"' for part in (catalog, schema, table))
-        counts[f"{schema}.{table}"] = int(str(reader.query(f"select count(*) from {quoted}")[0][0]))
+        relation = quoted_name(str(catalog), str(schema), str(table))
+        counts[f"{schema}.{table}"] = int(str(reader.query(f"select count(*) from {relation}")[0][0]))
     return counts
 
 
@@ -163,13 +164,12 @@ def _compact(connection: duckdb.DuckDBPyConnection, target: Path, tables: dict[s
     """Write a copy without holes; False, and no file, where DuckDB cannot, or it holds something else."""
     import duckdb
 
-    name = "compact copy"
-    place = str(target).replace("'", "''")
-    source = connection.execute("select current_database()").fetchall()[0][0]
+    name = quoted_name("compact copy")
+    source = quoted_name(connection.execute("select current_database()").fetchall()[0][0])
     try:
-        connection.execute(f"attach '{place}' as \"{name}\"")
-        connection.execute(f'copy from database "{source}" to "{name}"')
-        connection.execute(f'detach "{name}"')
+        connection.execute(f"attach {literal(target)} as {name}")
+        connection.execute(f"copy from database {source} to {name}")
+        connection.execute(f"detach {name}")
         with closing(duckdb.connect(str(target), read_only=True)) as copy:
             same = _row_counts(_Reader(copy)) == tables
             views = "select count(*) from duckdb_views() where not internal"
@@ -207,7 +207,8 @@ def _save_sqlite(database: WorkspaceDatabase, path: Path, target: Path, root: Pa
         if copy.execute("pragma quick_check").fetchall() != [("ok",)]:
             raise sqlite3.DatabaseError("database disk image is malformed")
         names = [name for (name,) in copy.execute("select name from sqlite_master where type = 'table' order by 1")]
-        tables = {name: int(copy.execute(f'select count(*) from "{name}"').fetchone()[0]) for name in names}
+        counted = ((name, copy.execute(f"select count(*) from {quoted_name(name)}").fetchone()) for name in names)
+        tables = {name: int(count) for name, (count,) in counted}
         version = (
             copy.execute(f"select version_num from {VERSION_TABLE}").fetchone() if VERSION_TABLE in names else None
         )

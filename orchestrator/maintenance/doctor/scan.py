@@ -14,6 +14,7 @@ from orchestrator.core.clocks import pause
 from orchestrator.core.errors import DatabaseCorruptionError, DatabaseError
 from orchestrator.database.duckdb_file import CATALOG_SQL, DuckDBReader
 from orchestrator.database.names import RelationName
+from orchestrator.database.sql import quoted_name
 
 POLL_SECONDS = 0.05
 HEADER_BYTES = 116
@@ -64,7 +65,7 @@ def _tables(reader: DuckDBReader) -> dict[RelationName, list[str]]:
 
 
 def _read(reader: DuckDBReader, name: RelationName, columns: list[str]) -> int:
-    everything = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
+    everything = ", ".join(map(quoted_name, columns))
     sql = f"select count(*), bit_xor(hash({everything})) from {name.quoted()}"
     ((rows, _),) = query_interruptibly(reader, sql)
     assert isinstance(rows, int)
