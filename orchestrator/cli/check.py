@@ -7,18 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
 
-from orchestrator.cli.command import Command, command, ended, load_config, progress_for, shown_path
+from orchestrator.cli.command import ended, load_config, progress_for, shown_path
 from orchestrator.cli.leaving import nothing_is_left
-from orchestrator.cli.options import (
-    CommonOptions,
-    ConfigOption,
-    DatabaseOption,
-    JsonOption,
-    QuietOption,
-    ScenarioOption,
-    SetOption,
-    VerboseOption,
-)
+from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.core.fan_out import fan_out
 
@@ -34,24 +25,11 @@ if TYPE_CHECKING:
 FOUND = 3
 
 
-def check(
-    *,
-    config: ConfigOption = None,
-    scenario: ScenarioOption = None,
-    set_: SetOption = None,
-    database: DatabaseOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
+def check(options: CommonOptions, output: Output) -> int:
     """Check every required table and say what is wrong; nothing is written.
 
     Ends with 0 when every table is ready and with 3 when one is not.
     """
-    return command(CommonOptions(config, scenario, set_, database, json, verbose, quiet), _check)
-
-
-def _check(options: CommonOptions, output: Output) -> int:
     from orchestrator.self_healing.initialization_state import heal_advice  # its package is slow to import
 
     config = load_config(options)

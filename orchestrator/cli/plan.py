@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.command import load_config, orchestrator_for, progress_for, shown_path
 from orchestrator.cli.expected_table import show_expected
-from orchestrator.cli.options import (
-    CommonOptions,
-    ConfigOption,
-    DatabaseOption,
-    JsonOption,
-    QuietOption,
-    RangeArgument,
-    ScenarioOption,
-    SetOption,
-    VerboseOption,
-)
+from orchestrator.cli.options import CommonOptions, RangeArgument
 from orchestrator.cli.output import Output
 from orchestrator.cli.words import not_again, shown_years
 from orchestrator.cli.year_range import parse_range
@@ -36,20 +25,9 @@ if TYPE_CHECKING:
     from orchestrator.self_healing.healing_plan import HealingPlan
 
 
-def plan(
-    range_: RangeArgument = None,
-    *,
-    config: ConfigOption = None,
-    scenario: ScenarioOption = None,
-    set_: SetOption = None,
-    database: DatabaseOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
+def plan(options: CommonOptions, output: Output, range_: RangeArgument = None) -> int:
     """Show what would be healed and run: dbt commands and nodes, year by year."""
-    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
-    return command(options, partial(show_plan, years=range_, needs_years=range_ is not None))
+    return show_plan(options, output, years=range_, needs_years=range_ is not None)
 
 
 def show_plan(

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.command import Command, command
-from orchestrator.cli.options import (
-    NO_VALUE,
-    CommonOptions,
-    ConfigOption,
-    JsonOption,
-    QuietOption,
-    SetOption,
-    VerboseOption,
-)
+from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.runs.history import LETTERS_TO_DELETE, SHORT, find_run, open_history, parse_since
 from orchestrator.core.errors import ConfigurationError
@@ -32,6 +22,8 @@ RunArgument = Annotated[
 
 
 def list_(
+    options: CommonOptions,
+    output: Output,
     *,
     scenario: Annotated[
         str | None, typer.Option("--scenario", metavar="NAME", help="Only runs of this scenario.", show_default=False)
@@ -54,89 +46,13 @@ def list_(
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="At most so many runs.")
     ] = 20,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
-    """List runs, newest first."""
-    options = CommonOptions(config, None, set_, None, json, verbose, quiet)
-    return command(options, partial(_list, scenario=scenario, wanted=status or [], since=since, limit=limit))
-
-
-def show(
-    run_id: RunArgument = None,
-    *,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
-    """Show a run: its steps as bars on a line of time, parameters, versions, results, error."""
-    options = CommonOptions(config, None, set_, None, json, verbose, quiet)
-    return command(options, partial(_show, run_id=run_id))
-
-
-def diff(
-    a: Annotated[str, typer.Argument(metavar="A", help="Id of a run, or its beginning.", show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help="Id of another run.", show_default=False)],
-    *,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
-    """Show parameters, versions, results, rows and times of two runs side by side, where they differ."""
-    options = CommonOptions(config, None, set_, None, json, verbose, quiet)
-    return command(options, partial(_diff, a=a, b=b))
-
-
-def import_(
-    run_ids: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ID]...", help="Ids of runs, folders of var/runs; by default all.", show_default=False),
-    ] = None,
-    *,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
-    """Bring runs into the history from their events in var/runs; those that are there already are left alone."""
-    options = CommonOptions(config, None, set_, None, json, verbose, quiet)
-    return command(options, partial(_import, run_ids=run_ids or []))
-
-
-def delete(
-    run_ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids of runs, or their beginnings.", show_default=False)
-    ],
-    *,
-    force: Annotated[
-        bool, typer.Option("--force", metavar=NO_VALUE, help="Also runs that are running, as far as is known here.")
-    ] = False,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
-    """Remove runs from the history, with their steps and checkpoints; databases and var/runs are left alone."""
-    options = CommonOptions(config, None, set_, None, json, verbose, quiet)
-    return command(options, partial(_delete, run_ids=run_ids, force=force))
-
-
-def _list(
-    options: CommonOptions, output: Output, *, scenario: str | None, wanted: list[str], since: str | None, limit: int
 ) -> int:
+    """List runs, newest first."""
     from orchestrator.cli.runs.views import show_list
     from orchestrator.reports.runs import run_record  # SQLAlchemy: a fifth of a second
     from orchestrator.storage.base import CRASHED, RUNNING, STATUSES
 
+    wanted = status or []
     unknown = [status for status in wanted if status not in (*STATUSES, CRASHED)]
     if unknown:
         raise ConfigurationError(
@@ -166,7 +82,8 @@ def _list(
     return 0
 
 
-def _show(options: CommonOptions, output: Output, *, run_id: str | None) -> int:
+def show(options: CommonOptions, output: Output, run_id: RunArgument = None) -> int:
+    """Show a run: its steps as bars on a line of time, parameters, versions, results, error."""
     from orchestrator.cli.runs.views import LOOK_AGAIN, show_run
     from orchestrator.reports.runs import full_record
 
@@ -179,7 +96,13 @@ def _show(options: CommonOptions, output: Output, *, run_id: str | None) -> int:
     return 0
 
 
-def _diff(options: CommonOptions, output: Output, *, a: str, b: str) -> int:
+def diff(
+    options: CommonOptions,
+    output: Output,
+    a: Annotated[str, typer.Argument(metavar="A", help="Id of a run, or its beginning.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="Id of another run.", show_default=False)],
+) -> int:
+    """Show parameters, versions, results, rows and times of two runs side by side, where they differ."""
     from orchestrator.cli.runs.views import show_comparison
     from orchestrator.reports.comparison import compare
 
@@ -191,11 +114,19 @@ def _diff(options: CommonOptions, output: Output, *, a: str, b: str) -> int:
     return 0
 
 
-def _import(options: CommonOptions, output: Output, *, run_ids: list[str]) -> int:
+def import_(
+    options: CommonOptions,
+    output: Output,
+    run_ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Ids of runs, folders of var/runs; by default all.", show_default=False),
+    ] = None,
+) -> int:
+    """Bring runs into the history from their events in var/runs; those that are there already are left alone."""
     from orchestrator.storage.importing import UNREADABLE, import_runs
 
     with open_history(options) as (config, backend):
-        found = import_runs(backend, config.root / "var" / "runs", run_ids)
+        found = import_runs(backend, config.root / "var" / "runs", run_ids or [])
     output.write_json({"runs": found})
     for one in found:
         output.say(f"{one.run_id}  {one.outcome}" + (f": {one.detail}" if one.detail else ""))
@@ -204,7 +135,18 @@ def _import(options: CommonOptions, output: Output, *, run_ids: list[str]) -> in
     return 1 if any(one.outcome == UNREADABLE for one in found) else 0
 
 
-def _delete(options: CommonOptions, output: Output, *, run_ids: list[str], force: bool) -> int:
+def delete(
+    options: CommonOptions,
+    output: Output,
+    run_ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Ids of runs, or their beginnings.", show_default=False)
+    ],
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", metavar=NO_VALUE, help="Also runs that are running, as far as is known here.")
+    ] = False,
+) -> int:
+    """Remove runs from the history, with their steps and checkpoints; databases and var/runs are left alone."""
     from orchestrator.storage.base import RUNNING
 
     with open_history(options) as (_, backend):
