@@ -37,8 +37,10 @@ def doctor(
     Reads the whole database and, without --fix, writes nothing to it. Ends with 0 when all is well and with 3 when
     something is not.
     """
-    from orchestrator.maintenance.doctor.examination import CHECKS, examine  # slow to import
+    from orchestrator.maintenance.doctor.diagnosis import Report  # slow to import, as what follows
+    from orchestrator.maintenance.doctor.examination import CHECKS, examine
     from orchestrator.maintenance.doctor.mending import Mended, mend
+    from orchestrator.reports.doctor import doctor_record
 
     config = load_config(options)
     page = _Page(output, max(map(len, CHECKS)))
@@ -51,14 +53,8 @@ def doctor(
             output.say(Text(f"Not fixed: {_short(one)}", "yellow"))
         report = examine(orchestrator, tell=lambda found: page.show(_in_place(found, options)), busy=progress.busy)
         page.show_remedy()
-    output.write_json(
-        {
-            "healthy": report.healthy,
-            "fixed": mended.done,
-            "not_fixed": mended.left,
-            "checks": [_in_place(found, options) for found in report.diagnoses],
-        }
-    )
+    shown = Report(tuple(_in_place(found, options) for found in report.diagnoses))
+    output.write_json(doctor_record(shown, mended))
     output.say(_verdict(report))
     return 0 if report.healthy else FOUND
 

@@ -11,7 +11,7 @@ from orchestrator.cli.asking import ask
 from orchestrator.cli.command import leave_at_once, load_config, orchestrator_for, progress_for, shown_path
 from orchestrator.cli.options import NO_VALUE, CommonOptions, TimeoutOption
 from orchestrator.cli.output import Output
-from orchestrator.cli.plan import healing_record, show_healing
+from orchestrator.cli.plan import show_healing
 from orchestrator.reports.results import initialization_record
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def init(
 
 def _dry_run(options: CommonOptions, output: Output, *, recreate: bool) -> int:
     from orchestrator.maintenance.recreate import database_file, empty_plan  # slow to import
+    from orchestrator.reports.plan import healing_record
 
     config = load_config(options)
     with progress_for(output) as progress, orchestrator_for(config, [progress]) as orchestrator:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
-from orchestrator.cli.runs.history import LETTERS_TO_DELETE, SHORT, find_run, open_history, parse_since
+from orchestrator.cli.runs.history import open_history, parse_since
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.reports.run_history import SHORT, compare_runs, find_run, list_runs, read_run, with_status
+from orchestrator.reports.runs import comparison_record, full_record, list_record
+from orchestrator.storage.base import CRASHED, RUNNING, STATUSES
 
-if TYPE_CHECKING:
-    from orchestrator.storage.base import StorageBackend
-    from orchestrator.storage.models import WorkflowRun
+LETTERS_TO_DELETE = 4
 
 RunArgument = Annotated[
     str | None,
@@ -48,9 +49,7 @@ def list_(
     ] = 20,
 ) -> int:
     """List runs, newest first."""
-    from orchestrator.cli.runs.views import show_list
-    from orchestrator.reports.runs import run_record  # SQLAlchemy: a fifth of a second
-    from orchestrator.storage.base import CRASHED, RUNNING, STATUSES
+    from orchestrator.cli.runs.views import show_list  # the rooms below are slow to import
 
     wanted = status or []
     unknown = [status for status in wanted if status not in (*STATUSES, CRASHED)]
@@ -60,24 +59,15 @@ def list_(
         )
     moment = parse_since(since)
     with open_history(options) as (_, backend):
-        stored = {RUNNING if status == CRASHED else status for status in wanted}
-        found = backend.runs.list_runs(
-            scenario=scenario,
-            statuses=stored,
-            since=moment,
-            limit=None if stored & {RUNNING} else limit + 1,  # how many of those are alive is not known yet
-        )
-        runs = [(run, status) for run, status in _with_status(backend, found) if not wanted or status in wanted]
-        last = backend.steps.last_stages([run.id for run, _ in runs[:limit]])
-        shown = [(run, status, last.get(run.id)) for run, status in runs[:limit]]
-    output.write_json({"runs": [run_record(run, status, step) for run, status, step in shown]})
-    if not shown:
+        found = list_runs(backend, scenario=scenario, statuses=wanted, since=moment, limit=limit)
+    output.write_json(list_record(found))
+    if not found.runs:
         filtered = bool(wanted or scenario or since)
         none = options.same_workspace("No run yet: `orchestrator simulate` makes one.")
         output.say("No such run." if filtered else none)
         return 0
-    show_list(output, shown)
-    if len(runs) > limit:
+    show_list(output, found.runs)
+    if found.more:
         output.say(f"\nThe newest {limit}; --limit shows more.")
     return 0
 
@@ -85,14 +75,11 @@ def list_(
 def show(options: CommonOptions, output: Output, run_id: RunArgument = None) -> int:
     """Show a run: its steps as bars on a line of time, parameters, versions, results, error."""
     from orchestrator.cli.runs.views import LOOK_AGAIN, show_run
-    from orchestrator.reports.runs import full_record
 
     with open_history(options) as (_, backend):
-        run = find_run(backend, run_id)
-        record = backend.record(run)
-        status = _with_status(backend, [run])[0][1]
-    output.write_json(full_record(record, status))
-    show_run(output, record, status, advice=options.same_workspace(LOOK_AGAIN))
+        found = read_run(backend, run_id)
+    output.write_json(full_record(found))
+    show_run(output, found, advice=options.same_workspace(LOOK_AGAIN))
     return 0
 
 
@@ -104,13 +91,11 @@ def diff(
 ) -> int:
     """Show parameters, versions, results, rows and times of two runs side by side, where they differ."""
     from orchestrator.cli.runs.views import show_comparison
-    from orchestrator.reports.comparison import compare
 
     with open_history(options) as (_, backend):
-        one, other = find_run(backend, a), find_run(backend, b)
-        found = compare(backend.record(one), backend.record(other))
-    output.write_json({"a": one.id, "b": other.id, "same_result": found.same_result, "differences": found})
-    show_comparison(output, one, other, found)
+        found = compare_runs(backend, a, b)
+    output.write_json(comparison_record(found))
+    show_comparison(output, found)
     return 0
 
 
@@ -147,12 +132,10 @@ def delete(
     ] = False,
 ) -> int:
     """Remove runs from the history, with their steps and checkpoints; databases and var/runs are left alone."""
-    from orchestrator.storage.base import RUNNING
-
     with open_history(options) as (_, backend):
         found = [find_run(backend, run_id, letters=LETTERS_TO_DELETE) for run_id in run_ids]
         runs = {run.id: run for run in found}
-        for run, status in _with_status(backend, list(runs.values())):
+        for run, status in with_status(backend, list(runs.values())):
             if status == RUNNING and not force:
                 raise ConfigurationError(
                     f"Run {run.id} is still running.",
@@ -163,12 +146,3 @@ def delete(
     for run_id in deleted:
         output.say(f"Deleted {run_id[:SHORT]} from the history; its events stay in var/runs/{run_id}.")
     return 0
-
-
-def _with_status(backend: StorageBackend, runs: list[WorkflowRun]) -> list[tuple[WorkflowRun, str]]:
-    """Return runs with their status as it is now."""
-    from orchestrator.storage.base import RUNNING
-    from orchestrator.storage.crashes import status_of
-
-    sessions = backend.sessions.of_runs(run.id for run in runs if run.status == RUNNING)
-    return [(run, status_of(run, sessions.get(run.id))) for run in runs]
