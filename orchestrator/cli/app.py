@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import INTERRUPTED
+from orchestrator.cli.command import Command, typer_function
 from orchestrator.cli.options import NO_VALUE
 from orchestrator.cli.output import Output
 
@@ -48,16 +49,16 @@ def application(names: Iterable[str] = (*COMMANDS, *GROUPS)) -> typer.Typer:
             about, functions = GROUPS[name]
             part = typer.Typer(help=about, no_args_is_help=True)
             for word, function in functions.items():
-                part.command(word)(_function(f"{name}.commands", function))
+                part.command(word)(_function(f"{name} {word}", f"{name}.commands", function))
             app.add_typer(part, name=name)
         else:
-            app.command()(_function(name, name))
+            app.command(name)(_function(name, name, name))
     return app
 
 
-def _function(module: str, name: str) -> Callable[..., object]:
-    function: Callable[..., object] = getattr(importlib.import_module(f"orchestrator.cli.{module}"), name)
-    return function
+def _function(command: str, module: str, name: str) -> Callable[..., Command]:
+    body: Callable[..., int] = getattr(importlib.import_module(f"orchestrator.cli.{module}"), name)
+    return typer_function(body, command)
 
 
 def _show_version(wanted: Flag) -> None:

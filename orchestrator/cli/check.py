@@ -2,134 +2,67 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.command import Command, command, ended, load_config, progress_for, shown_path
+from orchestrator.cli.command import ended, load_config, progress_for, shown_path
 from orchestrator.cli.leaving import nothing_is_left
-from orchestrator.cli.options import (
-    CommonOptions,
-    ConfigOption,
-    DatabaseOption,
-    JsonOption,
-    QuietOption,
-    ScenarioOption,
-    SetOption,
-    VerboseOption,
-)
+from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.core.fan_out import fan_out
 
 if TYPE_CHECKING:
     from orchestrator.config.simulation import SimulationConfig
-    from orchestrator.core.errors import InitializationError
-    from orchestrator.database.reader import DatabaseReader
-    from orchestrator.dbt_runner.process.runner import DbtRunner
-    from orchestrator.dbt_runner.project.facts import ProjectFacts
-    from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding
-    from orchestrator.self_healing.table_checker import TableExistenceChecker
+    from orchestrator.reports.check import CheckReport
 
 FOUND = 3
 
 
-def check(
-    *,
-    config: ConfigOption = None,
-    scenario: ScenarioOption = None,
-    set_: SetOption = None,
-    database: DatabaseOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
+def check(options: CommonOptions, output: Output) -> int:
     """Check every required table and say what is wrong; nothing is written.
 
     Ends with 0 when every table is ready and with 3 when one is not.
     """
-    return command(CommonOptions(config, scenario, set_, database, json, verbose, quiet), _check)
-
-
-def _check(options: CommonOptions, output: Output) -> int:
-    from orchestrator.self_healing.initialization_state import heal_advice  # its package is slow to import
+    from orchestrator.reports.check import check_record  # the rooms below are slow to import
+    from orchestrator.self_healing.initialization_state import heal_advice
 
     config = load_config(options)
-    look = _look(config, output)
-    findings = {finding.table: finding for finding in look.findings}
-    output.write_json(
-        {
-            "healthy": not findings,
-            "required": len(look.required),
-            "tables": [_row(table, findings.get(table)) for table in look.required],
-        }
-    )
-    _show(output, look.required, findings)
-    where = shown_path(look.database)
-    if look.refused is not None:
-        output.say(look.refused.message)
+    report = _look(config, output)
+    output.write_json(check_record(report))
+    _show(output, report)
+    if report.refusal is not None:
+        output.say(report.refusal.message)
     advice = heal_advice(simulates=config.simulation is not None)
-    if look.refused is not None and look.refused.to_fix is not None:
-        advice = look.refused.to_fix
-    output.say(_verdict(len(look.required), len(findings), where, options.same_workspace(advice)))
+    if report.refusal is not None and report.refusal.to_fix is not None:
+        advice = report.refusal.to_fix
+    output.say(_verdict(report, options.same_workspace(advice)))
     if not config.hooks:
         nothing_is_left()
-    return FOUND if findings else 0
+    return 0 if report.healthy else FOUND
 
 
-class _Look(NamedTuple):
-    required: tuple[RequiredTable, ...]
-    findings: tuple[TableFinding, ...]
-    refused: InitializationError | None
-    database: Path | None
-
-
-def _look(config: SimulationConfig, output: Output) -> _Look:
+def _look(config: SimulationConfig, output: Output) -> CheckReport:
     """Look at the database; dbt is started, and shown, only where the project has changed since its last parse."""
-    from orchestrator.wiring import dbt_runner, table_checker  # slow to import
+    from orchestrator.reports.check import check_tables  # as above
+    from orchestrator.wiring import dbt_runner
 
     if config.hooks:
         from orchestrator.pipeline.hook_loading import hooks_from_config  # as above
 
         hooks_from_config(config)
-
-    def look(runner: DbtRunner, facts: ProjectFacts) -> _Look:
-        checker = table_checker(config, runner, facts)
-        with checker.open() as reader:
-            findings = checker.findings_in(reader)
-            refused = _refusal(checker, findings, reader) if findings else None
-        return _Look(checker.required, findings, refused, facts.database_path)
-
     quick = dbt_runner(config)
     known = quick.known_facts()
     if known is not None:
-        return look(quick, known)
+        return check_tables(config, quick, known)
     with progress_for(output) as progress, ended(dbt_runner(config, fan_out([progress]))) as runner:
-        return look(runner, runner.facts())
+        return check_tables(config, runner, runner.facts())
 
 
-def _refusal(
-    checker: TableExistenceChecker, findings: tuple[TableFinding, ...], reader: DatabaseReader
-) -> InitializationError | None:
-    from orchestrator.self_healing.planning import refusal  # a healthy look plans nothing
-
-    return refusal(checker, findings, reader)
-
-
-def _row(table: RequiredTable, finding: TableFinding | None) -> dict[str, str | None]:
-    return {
-        "name": table.name,
-        "tier": table.tier.value,
-        "problem": finding.problem.value if finding is not None else None,
-        "detail": finding.detail if finding is not None else None,
-    }
-
-
-def _show(output: Output, required: tuple[RequiredTable, ...], findings: dict[RequiredTable, TableFinding]) -> None:
-    width = max((len(table.name) for table in required), default=0)
-    tier_width = max((len(table.tier.value) for table in required), default=0)
-    for table in required:
-        finding = findings.get(table)
+def _show(output: Output, report: CheckReport) -> None:
+    width = max((len(table.name) for table in report.required), default=0)
+    tier_width = max((len(table.tier.value) for table in report.required), default=0)
+    for table, finding in report.by_table:
         line = Text.assemble(("✓", "green") if finding is None else ("✗", "red"), " ")
         line.append(f"{table.tier.value:<{tier_width}}  ", "dim")
         line.append(table.name if finding is None else f"{table.name:<{width}}  ")
@@ -138,7 +71,8 @@ def _show(output: Output, required: tuple[RequiredTable, ...], findings: dict[Re
         output.say(line)
 
 
-def _verdict(required: int, wrong: int, where: str, advice: str) -> Text:
+def _verdict(report: CheckReport, advice: str) -> Text:
+    required, wrong, where = len(report.required), len(report.findings), shown_path(report.database)
     if not required:
         return Text("The project requires no tables.")
     if not wrong:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.failures import tell
 from orchestrator.cli.leaving import nothing_is_left
@@ -21,13 +23,25 @@ if TYPE_CHECKING:
     from orchestrator.dbt_runner.process.runner import DbtRunner
     from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 
-Body = Callable[[CommonOptions, Output], int]
+Body = Callable[..., int]  # of CommonOptions, Output, and the options and arguments of its own
 Command = Callable[[], int]
 
 
-def command(options: CommonOptions, body: Body) -> Command:
-    """Return what a command line asks for, ready to run: Typer has then done its part, and catches nothing."""
-    return lambda: _run(options, body)
+def typer_function(body: Body, name: str) -> Callable[..., Command]:
+    """Return a function for Typer: the parameters of a command's body, and the common options that it takes.
+
+    It returns what the command line asks for, ready to run: Typer has then done its part, and catches nothing.
+    """
+    _, _, *own = inspect.signature(body, eval_str=True).parameters.values()
+    common = CommonOptions.parameters(name)
+
+    def parsed(**values: Any) -> Command:
+        options = CommonOptions(**{parameter.name: values.pop(parameter.name) for parameter in common})
+        return lambda: _run(options, partial(body, **values))
+
+    parsed.__doc__ = body.__doc__
+    parsed.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]  # what Typer reads
+    return parsed
 
 
 def _run(options: CommonOptions, body: Body) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,18 +10,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for
-from orchestrator.cli.options import (
-    NO_VALUE,
-    CommonOptions,
-    ConfigOption,
-    DatabaseOption,
-    JsonOption,
-    QuietOption,
-    ScenarioOption,
-    SetOption,
-    VerboseOption,
-)
+from orchestrator.cli.command import load_config, orchestrator_for, progress_for
+from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 
 if TYPE_CHECKING:
@@ -33,6 +22,8 @@ MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "problem": ("✗", "re
 
 
 def doctor(
+    options: CommonOptions,
+    output: Output,
     *,
     fix: Annotated[
         bool,
@@ -40,26 +31,16 @@ def doctor(
             "--fix", metavar=NO_VALUE, help="Remove first what processes that are gone left, and say what was removed."
         ),
     ] = False,
-    config: ConfigOption = None,
-    scenario: ScenarioOption = None,
-    set_: SetOption = None,
-    database: DatabaseOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
+) -> int:
     """Examine versions, dbt project, database, locks, leftovers and disk; name the remedy of what is wrong.
 
     Reads the whole database and, without --fix, writes nothing to it. Ends with 0 when all is well and with 3 when
     something is not.
     """
-    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
-    return command(options, partial(_doctor, fix=fix))
-
-
-def _doctor(options: CommonOptions, output: Output, *, fix: bool) -> int:
-    from orchestrator.maintenance.doctor.examination import CHECKS, examine  # slow to import
+    from orchestrator.maintenance.doctor.diagnosis import Report  # slow to import, as what follows
+    from orchestrator.maintenance.doctor.examination import CHECKS, examine
     from orchestrator.maintenance.doctor.mending import Mended, mend
+    from orchestrator.reports.doctor import doctor_record
 
     config = load_config(options)
     page = _Page(output, max(map(len, CHECKS)))
@@ -72,14 +53,8 @@ def _doctor(options: CommonOptions, output: Output, *, fix: bool) -> int:
             output.say(Text(f"Not fixed: {_short(one)}", "yellow"))
         report = examine(orchestrator, tell=lambda found: page.show(_in_place(found, options)), busy=progress.busy)
         page.show_remedy()
-    output.write_json(
-        {
-            "healthy": report.healthy,
-            "fixed": mended.done,
-            "not_fixed": mended.left,
-            "checks": [_in_place(found, options) for found in report.diagnoses],
-        }
-    )
+    shown = Report(tuple(_in_place(found, options) for found in report.diagnoses))
+    output.write_json(doctor_record(shown, mended))
     output.say(_verdict(report))
     return 0 if report.healthy else FOUND
 

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from orchestrator.cli.asking import ask
-from orchestrator.cli.command import (
-    Command,
-    command,
-    leave_at_once,
-    load_config,
-    orchestrator_for,
-    progress_for,
-    shown_path,
-)
-from orchestrator.cli.options import (
-    NO_VALUE,
-    CommonOptions,
-    ConfigOption,
-    DatabaseOption,
-    JsonOption,
-    QuietOption,
-    ScenarioOption,
-    SetOption,
-    TimeoutOption,
-    VerboseOption,
-)
+from orchestrator.cli.command import leave_at_once, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.options import NO_VALUE, CommonOptions, TimeoutOption
 from orchestrator.cli.output import Output
-from orchestrator.cli.plan import healing_record, show_healing
+from orchestrator.cli.plan import show_healing
 from orchestrator.reports.results import initialization_record
 
 if TYPE_CHECKING:
@@ -40,6 +20,8 @@ if TYPE_CHECKING:
 
 
 def init(
+    options: CommonOptions,
+    output: Output,
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", metavar=NO_VALUE, help="Show what would be built; write nothing.")
@@ -52,24 +34,12 @@ def init(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", metavar=NO_VALUE, help="Do not ask before --recreate.")] = False,
     timeout: TimeoutOption = None,
-    config: ConfigOption = None,
-    scenario: ScenarioOption = None,
-    set_: SetOption = None,
-    database: DatabaseOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
+) -> int:
     """Build the required tables that are not ready, and nothing else."""
-    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
     if dry_run:
-        return command(options, partial(_dry_run, recreate=recreate))
+        return _dry_run(options, output, recreate=recreate)
     if recreate:
-        return command(options, partial(_recreate, timeout=timeout, yes=yes))
-    return command(options, partial(_init, timeout=timeout))
-
-
-def _init(options: CommonOptions, output: Output, *, timeout: float | None) -> int:
+        return _recreate(options, output, timeout=timeout, yes=yes)
     config = load_config(options, timeout=timeout)
     output.say(_heading("Initializing", config))
     with progress_for(output) as progress, orchestrator_for(config, [progress]) as orchestrator:
@@ -82,6 +52,7 @@ def _init(options: CommonOptions, output: Output, *, timeout: float | None) -> i
 
 def _dry_run(options: CommonOptions, output: Output, *, recreate: bool) -> int:
     from orchestrator.maintenance.recreate import database_file, empty_plan  # slow to import
+    from orchestrator.reports.plan import healing_record
 
     config = load_config(options)
     with progress_for(output) as progress, orchestrator_for(config, [progress]) as orchestrator:

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from orchestrator.cli.backup.commands import workspace_databases
-from orchestrator.cli.command import Command, command, load_config, progress_for
-from orchestrator.cli.options import (
-    NO_VALUE,
-    CommonOptions,
-    ConfigOption,
-    DatabaseOption,
-    JsonOption,
-    QuietOption,
-    ScenarioOption,
-    SetOption,
-    VerboseOption,
-)
+from orchestrator.cli.command import load_config, progress_for
+from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.core.errors import DatabaseLockedError
 
@@ -29,27 +18,17 @@ if TYPE_CHECKING:
 
 
 def migrate(
+    options: CommonOptions,
+    output: Output,
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", metavar=NO_VALUE, help="Say what would be done; change nothing.")
     ] = False,
-    config: ConfigOption = None,
-    scenario: ScenarioOption = None,
-    set_: SetOption = None,
-    database: DatabaseOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
+) -> int:
     """Bring ledgers, storage versions and the run history to the newest shape: backup, apply, verify, keep or restore.
 
     Each database by itself; ends with 1 if one of them failed, which is then as it was, and with 75 if one is in use.
     """
-    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
-    return command(options, partial(_migrate, dry_run=dry_run))
-
-
-def _migrate(options: CommonOptions, output: Output, *, dry_run: bool) -> int:
     from orchestrator.maintenance.backup.workspace import chosen
     from orchestrator.maintenance.migrate import FAILED, IN_USE, REFUSED, migrate_databases  # slow to import
 

@@ -4,52 +4,28 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.command import load_config, orchestrator_for, progress_for, shown_path
 from orchestrator.cli.expected_table import show_expected
-from orchestrator.cli.options import (
-    CommonOptions,
-    ConfigOption,
-    DatabaseOption,
-    JsonOption,
-    QuietOption,
-    RangeArgument,
-    ScenarioOption,
-    SetOption,
-    VerboseOption,
-)
+from orchestrator.cli.options import CommonOptions, RangeArgument
 from orchestrator.cli.output import Output
 from orchestrator.cli.words import not_again, shown_years
 from orchestrator.cli.year_range import parse_range
 from orchestrator.core.text import plural
 
 if TYPE_CHECKING:
-    from orchestrator.config.simulation import SimulationConfig
-    from orchestrator.pipeline.orchestrator import PipelineOrchestrator
     from orchestrator.pipeline.resume import Start
-    from orchestrator.pipeline.stage_history import StageHistory
+    from orchestrator.reports.plan import RunPlan
     from orchestrator.reports.preview import YearPreview
     from orchestrator.self_healing.healing_plan import HealingPlan
 
 
-def plan(
-    range_: RangeArgument = None,
-    *,
-    config: ConfigOption = None,
-    scenario: ScenarioOption = None,
-    set_: SetOption = None,
-    database: DatabaseOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
+def plan(options: CommonOptions, output: Output, range_: RangeArgument = None) -> int:
     """Show what would be healed and run: dbt commands and nodes, year by year."""
-    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
-    return command(options, partial(show_plan, years=range_, needs_years=range_ is not None))
+    return show_plan(options, output, years=range_, needs_years=range_ is not None)
 
 
 def show_plan(
@@ -63,69 +39,34 @@ def show_plan(
     fresh: bool = False,
 ) -> int:
     """Show the plan of a run; ``needs_years`` refuses a project that is no simulation."""
-    from orchestrator.pipeline.stage_history import all_known
-    from orchestrator.pipeline.year_variable import nobody_reads, year_is_read
-    from orchestrator.reports.preview import left_to_run, preview_years, with_expected, without_nodes  # slow to import
+    from orchestrator.reports.plan import plan_record, plan_run  # slow to import
 
     first, last = parse_range(years)
     config = load_config(options, timeout=timeout)
-    wanted = config.years(first, last) if needs_years or config.simulation is not None else ()
+    requested = config.years(first, last) if needs_years or config.simulation is not None else ()
     with (
         progress_for(output) as progress,
         orchestrator_for(config, [progress], auto_initialize=auto_initialize) as orchestrator,
     ):
-        healing = orchestrator.initializer.plan() if auto_initialize else None
-        start = orchestrator.find_start(first, last, fresh=fresh) if wanted else None
-        previews = preview_years(config, orchestrator.runner, wanted, busy=progress.busy) if wanted else ()
-        previews = with_expected(previews, _history(config, orchestrator)) if wanted else ()
-        unread = [] if not wanted or year_is_read(orchestrator.runner.facts()) else [nobody_reads(config)]
-    previews = previews if start is None else left_to_run(previews, start)
-    output.write_json(
-        {
-            "scenario": config.scenario,
-            "database": config.database_path,
-            "healing": healing_record(healing),
-            "resumed_from": None if start is None else start.point,
-            "changes": () if start is None else (*start.changed, *_gone(start)),
-            "expected_seconds": all_known(preview.expected_seconds for preview in previews) if previews else None,
-            "years": [_year_record(preview) for preview in previews],
-        }
-        | ({"removes": start.removed} if start is not None and start.removed else {})
-    )
-    span = f" for {shown_years(wanted)}" if wanted else ""
-    output.say(Text(f"Plan{span} · scenario {config.scenario} · {shown_path(config.database_path)}", "bold"))
-    if healing is None:
-        output.say("Self-healing is off.")
-    else:
-        show_healing(output, healing)
-    if start is not None:
-        _show_start(output, start)
-    _show_years(output, previews)
-    for said in (*without_nodes(previews), *unread):
-        output.say(Text(f"! {said}, so `simulate` would refuse to begin", "yellow"))
-    show_expected(output, previews)
+        planned = plan_run(orchestrator, requested, fresh=fresh, auto_initialize=auto_initialize, busy=progress.busy)
+    output.write_json(plan_record(planned))
+    _show(output, planned)
     return 0
 
 
-def _history(config: SimulationConfig, orchestrator: PipelineOrchestrator) -> StageHistory:
-    """Return what stages took: by the history of runs, of all databases, else by the ledger of this one."""
-    from orchestrator.pipeline.stage_history import StageHistory, StageTime
-    from orchestrator.storage.factory import open_existing
-
-    assert config.simulation is not None
-    with open_existing(config) as backend:
-        found = [] if backend is None else backend.stage_seconds(str(config.root), config.scenario)
-    if not found:
-        return orchestrator.stage_history()
-    return StageHistory(tuple(StageTime(*one) for one in found), config.simulation.start_year)
-
-
-def healing_record(healing: HealingPlan | None) -> list[dict[str, object]]:
-    """Return a healing plan for JSON."""
-    return [
-        {"step": command.step, "command": command.words(), "nodes": [node.name for node in command.nodes]}
-        for command in (healing.commands if healing is not None else ())
-    ]
+def _show(output: Output, planned: RunPlan) -> None:
+    span = f" for {shown_years(planned.requested_years)}" if planned.requested_years else ""
+    output.say(Text(f"Plan{span} · scenario {planned.scenario} · {shown_path(planned.database)}", "bold"))
+    if planned.healing is None:
+        output.say("Self-healing is off.")
+    else:
+        show_healing(output, planned.healing)
+    if planned.start is not None:
+        _show_start(output, planned.start)
+    _show_years(output, planned.years)
+    for warning in planned.warnings:
+        output.say(Text(f"! {warning}, so `simulate` would refuse to begin", "yellow"))
+    show_expected(output, planned.years)
 
 
 def show_healing(output: Output, healing: HealingPlan) -> None:
@@ -140,14 +81,16 @@ def show_healing(output: Output, healing: HealingPlan) -> None:
 
 
 def _show_start(output: Output, start: Start) -> None:
+    from orchestrator.reports.plan import gone_tables  # as above
+
     if start.changed:
         output.say(f"\nStarts at {start.year} again, because since the last run")
         for change in start.changed:
             output.say(f"  {change}")
     if start.gone:
         output.say("\nFinished stages are run again, because since the last run")
-        for gone in _gone(start):
-            output.say(f"  {gone}")
+        for table in gone_tables(start):
+            output.say(f"  {table}")
     for loss in start.losses:
         output.say(f"\nRows are gone: {loss.words()}.")
     if start.resumed:
@@ -156,10 +99,6 @@ def _show_start(output: Output, start: Start) -> None:
         output.say(f"\nRemoves first what the database holds of {shown_years(start.removed)}.")
     if start.forgone:
         output.say(Text(f"! {not_again(start.forgone)}", "yellow"))
-
-
-def _gone(start: Start) -> tuple[str, ...]:
-    return tuple(f"table {name} is gone" for name in start.gone)
 
 
 def _show_years(output: Output, previews: Sequence[YearPreview]) -> None:
@@ -189,17 +128,3 @@ def _list(output: Output, names: Sequence[str]) -> None:
 
 def _nodes(count: int) -> str:
     return f"{count} node{'' if count == 1 else 's'}"
-
-
-def _year_record(preview: YearPreview) -> dict[str, object]:
-    stages = [
-        {
-            "name": stage.name,
-            "command": f"dbt {stage.command}",
-            "select": stage.select,
-            "nodes": stage.nodes,
-            "expected_seconds": stage.expected_seconds,
-        }
-        for stage in preview.stages
-    ]
-    return {"year": preview.year, "expected_seconds": preview.expected_seconds, "stages": stages}

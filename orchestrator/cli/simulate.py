@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from orchestrator.cli.clock import since_start
-from orchestrator.cli.command import (
-    Command,
-    command,
-    leave_at_once,
-    load_config,
-    orchestrator_for,
-    progress_for,
-    shown_path,
-)
-from orchestrator.cli.options import (
-    NO_VALUE,
-    CommonOptions,
-    ConfigOption,
-    DatabaseOption,
-    JsonOption,
-    QuietOption,
-    RangeArgument,
-    ScenarioOption,
-    SetOption,
-    TimeoutOption,
-    VerboseOption,
-)
+from orchestrator.cli.command import leave_at_once, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.options import NO_VALUE, CommonOptions, RangeArgument, TimeoutOption
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_plan
 from orchestrator.cli.summary import show_summary
@@ -43,6 +22,8 @@ from orchestrator.storage.initialization import is_ready
 
 
 def simulate(
+    options: CommonOptions,
+    output: Output,
     range_: RangeArgument = None,
     *,
     fresh: Annotated[
@@ -58,40 +39,19 @@ def simulate(
         ),
     ] = False,
     timeout: TimeoutOption = None,
-    config: ConfigOption = None,
-    scenario: ScenarioOption = None,
-    set_: SetOption = None,
-    database: DatabaseOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
+) -> int:
     """Heal the database where needed, then run every stage of every year."""
-    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
     if dry_run:
-        body = partial(
-            show_plan,
+        return show_plan(
+            options,
+            output,
             years=range_,
             needs_years=True,
             timeout=timeout,
             auto_initialize=not no_auto_initialize,
             fresh=fresh,
         )
-    else:
-        body = partial(_simulate, years=range_, fresh=fresh, timeout=timeout, auto_initialize=not no_auto_initialize)
-    return command(options, body)
-
-
-def _simulate(
-    options: CommonOptions,
-    output: Output,
-    *,
-    years: str | None,
-    fresh: bool,
-    timeout: float | None,
-    auto_initialize: bool,
-) -> int:
-    first, last = parse_range(years)
+    first, last = parse_range(range_)
     config = load_config(options, timeout=timeout)
     span = shown_years(config.years(first, last))
     database = shown_path(config.database_path)
@@ -99,7 +59,7 @@ def _simulate(
     spent = TimeSpent(since_start)
     with (
         progress_for(output) as progress,
-        orchestrator_for(config, [progress, spent], auto_initialize=auto_initialize) as orchestrator,
+        orchestrator_for(config, [progress, spent], auto_initialize=not no_auto_initialize) as orchestrator,
     ):
         result = orchestrator.execute_multi_year_simulation(first, last, fresh=fresh)
     time = spent.report()

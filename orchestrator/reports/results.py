@@ -11,6 +11,7 @@ from orchestrator.reports.time_spent import RunTime, Seconds
 if TYPE_CHECKING:
     from orchestrator.pipeline.workflow import SimulationResult, Summary
     from orchestrator.self_healing.initialization_state import InitializationResult
+    from orchestrator.storage.base import RunRecord
 
 
 def initialization_record(result: InitializationResult) -> dict[str, object]:
@@ -39,6 +40,18 @@ def simulation_record(result: SimulationResult, time: RunTime) -> dict[str, obje
             "years": [{"year": year.year, **_seconds(year.seconds)} for year in time.years],
         },
     }
+
+
+def stored_summary(record: RunRecord) -> Summary | None:
+    """Return the summary that a run left in the history, None where it left none."""
+    from orchestrator.pipeline.workflow import Summary, SummaryColumn  # slow to import
+
+    found = {output.key: output.value for output in record.outputs}
+    rows, columns = found.get("summary"), found.get("summary_columns")
+    if not isinstance(rows, list) or not isinstance(columns, list):
+        return None
+    labels = tuple(SummaryColumn(column["name"], column["label"], column["format"]) for column in columns)
+    return Summary(labels, tuple(tuple(row.get(label.name) for label in labels) for row in rows))
 
 
 def _seconds(seconds: Seconds) -> dict[str, object]:

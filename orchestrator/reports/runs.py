@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.storage.base import RunRecord
+from orchestrator.reports.run_history import ComparedRuns, FullRun, ListedRun, RunList
 
 if TYPE_CHECKING:
-    from orchestrator.storage.models import WorkflowRun, WorkflowStep
+    from orchestrator.storage.models import WorkflowStep
 
 
 def reached(step: WorkflowStep | None) -> dict[str, object] | None:
@@ -21,13 +21,19 @@ def last_stage(steps: Sequence[WorkflowStep]) -> WorkflowStep | None:
     return next((step for step in reversed(steps) if step.kind == "stage"), None)
 
 
-def run_record(run: WorkflowRun, status: str, last: WorkflowStep | None) -> dict[str, object]:
-    """Return a run in short; ``last`` is the stage that it began last."""
+def list_record(runs: RunList) -> dict[str, object]:
+    """Return a list of runs, each in short."""
+    return {"runs": [run_record(listed) for listed in runs.runs]}
+
+
+def run_record(listed: ListedRun) -> dict[str, object]:
+    """Return a run in short."""
+    run = listed.run
     return {
         "run_id": run.id,
         "workflow": run.workflow_name,
         "scenario": run.scenario,
-        "status": status,
+        "status": listed.status,
         "years": run.inputs.get("years"),
         "started_at": run.started_at,
         "completed_at": run.completed_at,
@@ -35,16 +41,16 @@ def run_record(run: WorkflowRun, status: str, last: WorkflowStep | None) -> dict
         "database": run.database,
         "fingerprint": run.fingerprint,
         "resumed_from": run.resumed_from,
-        "reached": reached(last),
+        "reached": reached(listed.last_stage),
         "error": run.error_message,
     }
 
 
-def full_record(record: RunRecord, status: str) -> dict[str, object]:
+def full_record(found: FullRun) -> dict[str, object]:
     """Return a run with all that belongs to it."""
-    run = record.run
+    record, run = found.record, found.record.run
     return {
-        **run_record(run, status, last_stage(record.steps)),
+        **run_record(ListedRun(run, found.status, last_stage(record.steps))),
         "inputs": run.inputs,
         "config": run.config_snapshot,
         "versions": run.versions,
@@ -69,4 +75,14 @@ def full_record(record: RunRecord, status: str) -> dict[str, object]:
             {"node_id": state.node_id, "created_at": state.created_at, **state.state_data} for state in record.states
         ],
         "outputs": {output.key: output.value for output in record.outputs},
+    }
+
+
+def comparison_record(compared: ComparedRuns) -> dict[str, object]:
+    """Return two runs, whether they left the same rows, and what differs between them."""
+    return {
+        "a": compared.a.id,
+        "b": compared.b.id,
+        "same_result": compared.comparison.same_result,
+        "differences": compared.comparison,
     }

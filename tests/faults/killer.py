@@ -84,7 +84,7 @@ def main() -> int:
     try:
         killer.orchestrator.execute_multi_year_simulation()
     except (KeyboardInterrupt, OrchestratorError) as error:
-        return tell(error, output, CommonOptions(None, None, None, None, json=False, verbosity=0, quiet=False))
+        return tell(error, output, CommonOptions())
     finally:
         killer.orchestrator.close()
     return 0

@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from orchestrator.cli.app import COMMANDS, GROUPS
+from orchestrator.cli.app import application
 from orchestrator.cli.options import CommonOptions
 
-GIVEN = CommonOptions(Path("farm.yaml"), "dry", ["vars.x=1 2"], Path("t.duckdb"), json=False, verbosity=0, quiet=False)
-OPTIONS = {"config": "--config", "scenario": "--scenario", "set_": "--set", "database": "--database"}
-OF_ITS_OWN = {("runs.commands", "list_", "scenario")}  # it chooses runs, and lays nothing over the configuration
+GIVEN = CommonOptions(Path("farm.yaml"), "dry", ["vars.x=1 2"], Path("t.duckdb"))
+FLAGS = ("--config", "--scenario", "--set", "--database")
+OF_ITS_OWN = {("runs list", "--scenario")}  # it chooses runs, and lays nothing over the configuration
 
 
-def functions() -> list[tuple[str, str, str]]:
-    """Return every command with its module and function."""
-    single = [(name, name, name) for name in COMMANDS]
-    grouped = [
-        (f"{group} {word}", f"{group}.commands", function)
-        for group, (_, words) in GROUPS.items()
-        for word, function in words.items()
-    ]
-    return single + grouped
+def flags_of_commands(group: object = None, path: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Yield every command, such as ``runs list``, with the flags that it takes."""
+    group = group or get_command(application())
+    assert isinstance(group, TyperGroup)
+    for name, command in group.commands.items():
+        if isinstance(command, TyperCommand):
+            yield f"{path}{name}", {flag for parameter in command.params for flag in parameter.opts}
+        else:
+            yield from flags_of_commands(command, f"{path}{name} ")
 
 
-@pytest.mark.parametrize(("command", "module", "function"), functions())
-def test_a_command_is_given_exactly_what_it_takes(command: str, module: str, function: str) -> None:
+@pytest.mark.parametrize(("command", "taken"), list(flags_of_commands()))
+def test_a_command_is_given_exactly_what_it_takes(command: str, taken: set[str]) -> None:
     """What it does not know would end it with a usage error; what is left out would act on another database."""
-    taken = inspect.signature(getattr(importlib.import_module(f"orchestrator.cli.{module}"), function)).parameters
     words = GIVEN.same_workspace(f"run `orchestrator {command}`").split()
-    for parameter, flag in OPTIONS.items():
-        own = (module, function, parameter) in OF_ITS_OWN
-        assert (flag in words) is (parameter in taken and not own), flag
+    for flag in FLAGS:
+        assert (flag in words) is (flag in taken and (command, flag) not in OF_ITS_OWN), flag
 
 
 def test_no_password_is_shown() -> None:
     """A history on a server is named without it."""
     url = "storage.url=postgresql://me:secret@host/db"
-    given = CommonOptions(None, None, [url], None, json=False, verbosity=0, quiet=False)
+    given = CommonOptions(overrides=[url])
     assert given.carried_by("orchestrator runs show 1") == (
         "orchestrator runs show 1 --set 'storage.url=postgresql://me:***@host/db'"
     )

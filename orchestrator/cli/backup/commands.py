@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from orchestrator.cli.asking import ask
-from orchestrator.cli.command import Command, command, load_config, orchestrator_for, progress_for, shown_path
-from orchestrator.cli.options import (
-    NO_VALUE,
-    CommonOptions,
-    ConfigOption,
-    DatabaseOption,
-    JsonOption,
-    QuietOption,
-    ScenarioOption,
-    SetOption,
-    VerboseOption,
-)
+from orchestrator.cli.command import load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import plain_table
 from orchestrator.core.errors import BackupDamagedError
@@ -39,78 +28,12 @@ KEEP = 5
 
 
 def create(
+    options: CommonOptions,
+    output: Output,
     *,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it is made; kept with it.")] = "by hand",
-    config: ConfigOption = None,
-    scenario: ScenarioOption = None,
-    set_: SetOption = None,
-    database: DatabaseOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
+) -> int:
     """Copy every database of the workspace, or the one of --database, and write down what is in them."""
-    options = CommonOptions(config, scenario, set_, database, json, verbose, quiet)
-    return command(options, partial(_create, reason=reason))
-
-
-def list_(
-    *,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
-    """List backups, newest first."""
-    return command(CommonOptions(config, None, set_, None, json, verbose, quiet), _list)
-
-
-def verify(
-    name: NameArgument = None,
-    *,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
-    """Read every byte of a backup and compare it with what was written; ends with 3 where it is damaged."""
-    options = CommonOptions(config, None, set_, None, json, verbose, quiet)
-    return command(options, partial(_verify, name=name))
-
-
-def restore(
-    name: NameArgument = None,
-    *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", metavar=NO_VALUE, help="Do not ask before overwriting.")] = False,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    database: DatabaseOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
-    """Put a backup, or one --database of it, in the place of what is there, which is backed up first."""
-    options = CommonOptions(config, None, set_, database, json, verbose, quiet)
-    return command(options, partial(_restore, name=name, yes=yes))
-
-
-def prune(
-    *,
-    keep: Annotated[int, typer.Option("--keep", metavar="K", min=1, help="How many of the newest to keep.")] = KEEP,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
-) -> Command:
-    """Remove all but the newest backups; the newest one that is whole always stays."""
-    options = CommonOptions(config, None, set_, None, json, verbose, quiet)
-    return command(options, partial(_prune, keep=keep))
-
-
-def _create(options: CommonOptions, output: Output, *, reason: str) -> int:
     from orchestrator.maintenance.backup.backup import create_backup  # the rooms below are slow to import
     from orchestrator.maintenance.backup.workspace import chosen
 
@@ -133,7 +56,8 @@ def _create(options: CommonOptions, output: Output, *, reason: str) -> int:
     return 0
 
 
-def _list(options: CommonOptions, output: Output) -> int:
+def list_(options: CommonOptions, output: Output) -> int:
+    """List backups, newest first."""
     from orchestrator.maintenance.backup.backup import list_backups
 
     config = load_config(options)
@@ -156,7 +80,8 @@ def _list(options: CommonOptions, output: Output) -> int:
     return 0
 
 
-def _verify(options: CommonOptions, output: Output, *, name: str | None) -> int:
+def verify(options: CommonOptions, output: Output, name: NameArgument = None) -> int:
+    """Read every byte of a backup and compare it with what was written; ends with 3 where it is damaged."""
     from orchestrator.maintenance.backup.backup import find_backup, verify_backup
 
     config = load_config(options)
@@ -175,7 +100,14 @@ def _verify(options: CommonOptions, output: Output, *, name: str | None) -> int:
     return 0
 
 
-def _restore(options: CommonOptions, output: Output, *, name: str | None, yes: bool) -> int:
+def restore(
+    options: CommonOptions,
+    output: Output,
+    name: NameArgument = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", metavar=NO_VALUE, help="Do not ask before overwriting.")] = False,
+) -> int:
+    """Put a backup, or one --database of it, in the place of what is there, which is backed up first."""
     from orchestrator.maintenance.backup.backup import find_backup
     from orchestrator.maintenance.backup.restore import restore_backup
 
@@ -207,7 +139,13 @@ def _restore(options: CommonOptions, output: Output, *, name: str | None, yes: b
     return 0
 
 
-def _prune(options: CommonOptions, output: Output, *, keep: int) -> int:
+def prune(
+    options: CommonOptions,
+    output: Output,
+    *,
+    keep: Annotated[int, typer.Option("--keep", metavar="K", min=1, help="How many of the newest to keep.")] = KEEP,
+) -> int:
+    """Remove all but the newest backups; the newest one that is whole always stays."""
     from orchestrator.maintenance.backup.backup import prune_backups
 
     config = load_config(options)

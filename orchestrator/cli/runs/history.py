@@ -1,4 +1,4 @@
-"""What the commands of this group share: the open history, and how a run is named."""
+"""The open run history, and moments and lengths of time as people write them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING
 from orchestrator.cli.command import load_config
 from orchestrator.cli.options import CommonOptions
 from orchestrator.core.clocks import utc_now
-from orchestrator.core.errors import ConfigurationError, RunNotFoundError
+from orchestrator.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from orchestrator.config.simulation import SimulationConfig
     from orchestrator.storage.base import StorageBackend
-    from orchestrator.storage.models import WorkflowRun
 
-SHORT = 8
-LETTERS_TO_DELETE = 4
 _AGO = re.compile(r"(\d+)\s*([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -32,31 +29,6 @@ def open_history(options: CommonOptions) -> Iterator[tuple[SimulationConfig, Sto
     config = load_config(options)
     with create_storage_backend(config, show_progress=not options.quiet) as backend:
         yield config, backend
-
-
-def find_run(backend: StorageBackend, name: str | None, *, letters: int = 1) -> WorkflowRun:
-    """Return the run whose id begins so, by at least so many ``letters``; the newest where no name is given.
-
-    Raises:
-        RunNotFoundError: there is none, or there are several, or the name is too short.
-    """
-    if name is None:
-        newest = backend.runs.list_runs(limit=1)
-        if not newest:
-            raise RunNotFoundError(
-                f"The run history {backend.url} is empty.",
-                to_fix="run `orchestrator simulate`, or `orchestrator runs import` for runs whose events are kept",
-            )
-        return newest[0]
-    if len(name.strip()) < letters:
-        raise RunNotFoundError(f"{name!r} is too short for the id of a run.", to_fix=f"give {letters} letters or more")
-    found = backend.runs.find(name.strip().lower())
-    if len(found) == 1:
-        return found[0]
-    if found:
-        several = ", ".join(run.id[: max(SHORT, len(name) + 4)] for run in found[:5])
-        raise RunNotFoundError(f"Several runs begin with {name}: {several}.", to_fix="give more of the id")
-    raise RunNotFoundError(f"The run history {backend.url} holds no run {name}.", to_fix="see `orchestrator runs list`")
 
 
 def parse_since(text: str | None) -> datetime | None:
@@ -96,9 +68,3 @@ def shown_seconds(seconds: float | None) -> str:
         return f"{seconds:,.1f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def years_of(run: WorkflowRun) -> tuple[int, ...]:
-    """Return the years that a run was asked for."""
-    years = run.inputs.get("years")
-    return tuple(year for year in years if isinstance(year, int)) if isinstance(years, list) else ()

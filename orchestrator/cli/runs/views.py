@@ -9,36 +9,38 @@ from rich.text import Text
 
 from orchestrator.cli.command import shown_path
 from orchestrator.cli.output import Output
-from orchestrator.cli.runs.history import SHORT, shown_seconds, shown_time, years_of
+from orchestrator.cli.runs.history import shown_seconds, shown_time
 from orchestrator.cli.runs.timeline import show_timeline
 from orchestrator.cli.summary import NOTHING, plain_table, show_summary
 from orchestrator.cli.words import shown_years
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.text import plural
-from orchestrator.pipeline.workflow import Summary, SummaryColumn
-from orchestrator.reports.comparison import Comparison, Difference
+from orchestrator.reports.comparison import Difference
+from orchestrator.reports.results import stored_summary
+from orchestrator.reports.run_history import SHORT, ComparedRuns, FullRun, ListedRun, years_of
 from orchestrator.reports.runs import last_stage, reached
 from orchestrator.storage.base import CRASHED, RunRecord
 
 if TYPE_CHECKING:
-    from orchestrator.storage.models import WorkflowRun, WorkflowStep
+    from orchestrator.storage.models import WorkflowStep
 
 STYLES = {"completed": "green", "failed": "red", "crashed": "red", "interrupted": "yellow", "running": "cyan"}
 MOST_LINES = 20
 LOOK_AGAIN = "`orchestrator runs import` looks at its events again"
 
 
-def show_list(output: Output, runs: Sequence[tuple[WorkflowRun, str, WorkflowStep | None]]) -> None:
-    """Write a line for each run: (run, status, the stage that it began last)."""
+def show_list(output: Output, runs: Sequence[ListedRun]) -> None:
+    """Write a line for each run."""
     table = plain_table()
     for heading in ("Run", "Status", "Scenario", "Years", "Started", "Seconds"):
         least = {"Run": SHORT, "Status": len("interrupted")}.get(heading)
         table.add_column(
             heading, justify="right" if heading == "Seconds" else "left", no_wrap=heading != "Scenario", min_width=least
         )
-    if any(status != "completed" for _, status, _ in runs):
+    if any(listed.status != "completed" for listed in runs):
         table.add_column("Reached")
-    for run, status, last in runs:
+    for listed in runs:
+        run, status = listed.run, listed.status
         seconds = NOTHING if run.duration_seconds is None else f"{run.duration_seconds:,.1f}"
         table.add_row(
             run.id[:SHORT],
@@ -47,13 +49,14 @@ def show_list(output: Output, runs: Sequence[tuple[WorkflowRun, str, WorkflowSte
             shown_years(years_of(run)) or NOTHING,
             f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
             seconds,
-            "" if status == "completed" else _reached(last),
+            "" if status == "completed" else _reached(listed.last_stage),
         )
     output.show(table)
 
 
-def show_run(output: Output, record: RunRecord, status: str, *, advice: str) -> None:
+def show_run(output: Output, found: FullRun, *, advice: str) -> None:
     """Write all of a run: what it was asked for, its steps on a line of time, what it has to show."""
+    record, status = found.record, found.status
     run = record.run
     title = Text.assemble((f"Run {run.id}  ", "bold"), (status, f"bold {STYLES.get(status, '')}"))
     output.say(title)
@@ -61,7 +64,7 @@ def show_run(output: Output, record: RunRecord, status: str, *, advice: str) -> 
         output.say(Text.assemble((f"{name:<13}", "dim"), value))
     seen = record.session.seen_at if record.session is not None else run.started_at
     show_timeline(output, record.steps, run.completed_at or (utc_now() if status == "running" else seen))
-    _show_outputs(output, record)
+    show_summary(output, stored_summary(record))
     if status == CRASHED:
         output.say()
         output.say(f"Its process is gone, and no end is known; {advice}.")
@@ -72,8 +75,9 @@ def show_run(output: Output, record: RunRecord, status: str, *, advice: str) -> 
             output.say(Text(run.traceback.rstrip(), "dim"))
 
 
-def show_comparison(output: Output, a: WorkflowRun, b: WorkflowRun, found: Comparison) -> None:
+def show_comparison(output: Output, compared: ComparedRuns) -> None:
     """Write what differs between two runs, kind by kind."""
+    a, b, found = compared.a, compared.b, compared.comparison
     heads = (a.id[:SHORT], b.id[:SHORT])
     output.say(Text(f"A  {a.id}  {a.scenario}, {shown_time(a.started_at)}", "bold"))
     output.say(Text(f"B  {b.id}  {b.scenario}, {shown_time(b.started_at)}", "bold"))
@@ -115,16 +119,6 @@ def _facts(record: RunRecord, status: str) -> list[tuple[str, str]]:
 def _reached(last: WorkflowStep | None) -> str:
     at = reached(last)
     return "" if at is None else f"{at['year']} {at['stage']}"
-
-
-def _show_outputs(output: Output, record: RunRecord) -> None:
-    found = {one.key: one.value for one in record.outputs}
-    rows, columns = found.get("summary"), found.get("summary_columns")
-    if not isinstance(rows, list) or not isinstance(columns, list):
-        return
-    labels = tuple(SummaryColumn(column["name"], column["label"], column["format"]) for column in columns)
-    values = tuple(tuple(row.get(label.name) for label in labels) for row in rows)
-    show_summary(output, Summary(labels, values))
 
 
 def _show_differences(output: Output, title: str, heads: tuple[str, str], found: Sequence[Difference]) -> None:

@@ -1,0 +1,77 @@
+"""The state of the required tables of a database, and its JSON document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.wiring import table_checker
+
+if TYPE_CHECKING:
+    from orchestrator.config.simulation import SimulationConfig
+    from orchestrator.core.errors import InitializationError
+    from orchestrator.dbt_runner.process.runner import DbtRunner
+    from orchestrator.dbt_runner.project.facts import ProjectFacts
+    from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The ``required`` tables and the ``findings`` of those that are not ready.
+
+    ``refusal`` is why healing would refuse to repair them, None where it would. ``database`` is the file, None for a
+    database on a server.
+    """
+
+    required: tuple[RequiredTable, ...]
+    findings: tuple[TableFinding, ...]
+    refusal: InitializationError | None
+    database: Path | None
+
+    @property
+    def healthy(self) -> bool:
+        """Tell whether every required table is ready."""
+        return not self.findings
+
+    @property
+    def by_table(self) -> list[tuple[RequiredTable, TableFinding | None]]:
+        """Return every required table with its finding, None where it is ready."""
+        findings = {finding.table: finding for finding in self.findings}
+        return [(table, findings.get(table)) for table in self.required]
+
+
+def check_tables(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> CheckReport:
+    """Compare the database of a configuration with the tables that its runs need; nothing is written.
+
+    Raises:
+        ConfigurationError: the list of tables names what the project does not have.
+        DatabaseLockedError: a run is going on.
+    """
+    checker = table_checker(config, runner, facts)
+    with checker.open() as reader:
+        findings = checker.findings_in(reader)
+        refused = None
+        if findings:
+            from orchestrator.self_healing.planning import refusal  # a healthy look plans nothing
+
+            refused = refusal(checker, findings, reader)
+    return CheckReport(checker.required, findings, refused, facts.database_path)
+
+
+def check_record(report: CheckReport) -> dict[str, object]:
+    """Return the state of the required tables for JSON."""
+    return {
+        "healthy": report.healthy,
+        "required": len(report.required),
+        "tables": [_table_record(table, finding) for table, finding in report.by_table],
+    }
+
+
+def _table_record(table: RequiredTable, finding: TableFinding | None) -> dict[str, str | None]:
+    return {
+        "name": table.name,
+        "tier": table.tier.value,
+        "problem": finding.problem.value if finding is not None else None,
+        "detail": finding.detail if finding is not None else None,
+    }

@@ -1,0 +1,134 @@
+"""Runs of the history: find, list, read and compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from orchestrator.core.errors import RunNotFoundError
+from orchestrator.reports.comparison import Comparison, compare
+from orchestrator.storage.base import CRASHED, RUNNING, RunRecord, StorageBackend
+
+if TYPE_CHECKING:
+    from orchestrator.storage.models import WorkflowRun, WorkflowStep
+
+SHORT = 8  # characters of an id that tell runs apart
+
+
+@dataclass(frozen=True)
+class ListedRun:
+    """A run in short: its ``status`` as it is now, and the stage that it began last, None where it began none."""
+
+    run: WorkflowRun
+    status: str
+    last_stage: WorkflowStep | None
+
+
+@dataclass(frozen=True)
+class RunList:
+    """Runs, newest first; ``more`` tells whether others that fit were left out."""
+
+    runs: tuple[ListedRun, ...]
+    more: bool
+
+
+@dataclass(frozen=True)
+class FullRun:
+    """A run with all that belongs to it, and its ``status`` as it is now."""
+
+    record: RunRecord
+    status: str
+
+
+@dataclass(frozen=True)
+class ComparedRuns:
+    """Two runs and what differs between them."""
+
+    a: WorkflowRun
+    b: WorkflowRun
+    comparison: Comparison
+
+
+def list_runs(
+    backend: StorageBackend,
+    *,
+    scenario: str | None = None,
+    statuses: Collection[str] = (),
+    since: datetime | None = None,
+    limit: int,
+) -> RunList:
+    """Return the newest runs that fit every filter given, at most ``limit``."""
+    stored = {RUNNING if status == CRASHED else status for status in statuses}
+    found = backend.runs.list_runs(
+        scenario=scenario,
+        statuses=stored,
+        since=since,
+        limit=None if stored & {RUNNING} else limit + 1,  # how many of those are alive is not known yet
+    )
+    fitting = [(run, status) for run, status in with_status(backend, found) if not statuses or status in statuses]
+    last = backend.steps.last_stages([run.id for run, _ in fitting[:limit]])
+    runs = tuple(ListedRun(run, status, last.get(run.id)) for run, status in fitting[:limit])
+    return RunList(runs, more=len(fitting) > limit)
+
+
+def read_run(backend: StorageBackend, name: str | None) -> FullRun:
+    """Return the run whose id begins with ``name``, the newest one for None.
+
+    Raises:
+        RunNotFoundError: there is none, or there are several.
+    """
+    run = find_run(backend, name)
+    record = backend.record(run)
+    ((_, status),) = with_status(backend, [run])
+    return FullRun(record, status)
+
+
+def compare_runs(backend: StorageBackend, a: str, b: str) -> ComparedRuns:
+    """Compare two runs, each named by its id or the beginning of it.
+
+    Raises:
+        RunNotFoundError: there is none, or there are several.
+    """
+    one, other = find_run(backend, a), find_run(backend, b)
+    return ComparedRuns(one, other, compare(backend.record(one), backend.record(other)))
+
+
+def find_run(backend: StorageBackend, name: str | None, *, letters: int = 1) -> WorkflowRun:
+    """Return the run whose id begins so, by at least so many ``letters``; the newest where no name is given.
+
+    Raises:
+        RunNotFoundError: there is none, or there are several, or the name is too short.
+    """
+    if name is None:
+        newest = backend.runs.list_runs(limit=1)
+        if not newest:
+            raise RunNotFoundError(
+                f"The run history {backend.url} is empty.",
+                to_fix="run `orchestrator simulate`, or `orchestrator runs import` for runs whose events are kept",
+            )
+        return newest[0]
+    if len(name.strip()) < letters:
+        raise RunNotFoundError(f"{name!r} is too short for the id of a run.", to_fix=f"give {letters} letters or more")
+    found = backend.runs.find(name.strip().lower())
+    if len(found) == 1:
+        return found[0]
+    if found:
+        several = ", ".join(run.id[: max(SHORT, len(name) + 4)] for run in found[:5])
+        raise RunNotFoundError(f"Several runs begin with {name}: {several}.", to_fix="give more of the id")
+    raise RunNotFoundError(f"The run history {backend.url} holds no run {name}.", to_fix="see `orchestrator runs list`")
+
+
+def with_status(backend: StorageBackend, runs: Sequence[WorkflowRun]) -> list[tuple[WorkflowRun, str]]:
+    """Return runs with their status as it is now."""
+    from orchestrator.storage.crashes import status_of  # SQLAlchemy: a fifth of a second
+
+    sessions = backend.sessions.of_runs(run.id for run in runs if run.status == RUNNING)
+    return [(run, status_of(run, sessions.get(run.id))) for run in runs]
+
+
+def years_of(run: WorkflowRun) -> tuple[int, ...]:
+    """Return the years that a run was asked for."""
+    years = run.inputs.get("years")
+    return tuple(year for year in years if isinstance(year, int)) if isinstance(years, list) else ()
