@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from orchestrator.core.clocks import Deadline, utc_now
+from orchestrator.core.clocks import Deadline, MakeDeadline, utc_now
 from orchestrator.core.errors import DbtProcessError, OrchestratorError
 from orchestrator.core.events import CommandStarted, DbtStarted, Emit, Event, ignore
 from orchestrator.database.catalog import Catalog, RelationName
@@ -44,12 +44,14 @@ class DbtRunner:
     The process starts with :meth:`start` or the first request. From then on it is in use, and keeps the database
     open between requests, until :meth:`release` closes it: a process that dies in use fails the next request, one
     that dies unused is replaced. All ``timeout`` are seconds; one that passes stops the process for
-    certain, and the next request starts a new one. Requests of several threads wait for each other.
+    certain, and the next request starts a new one. Requests of several threads wait for each other. ``deadline`` makes
+    what a ``timeout`` is watched by; where it tells that the run was cancelled, the process is stopped as well.
     """
 
-    def __init__(self, settings: DbtSettings, *, emit: Emit = ignore) -> None:
+    def __init__(self, settings: DbtSettings, *, emit: Emit = ignore, deadline: MakeDeadline = Deadline.after) -> None:
         self.settings = settings
         self._emit = emit
+        self._deadline = deadline
         self._process: DbtProcess | None = None
         self._facts: ProjectFacts | None = None
         self._kept = False
@@ -92,7 +94,7 @@ class DbtRunner:
     def parsed(self, *, timeout: float | None = None) -> ProjectFacts:
         """Return the facts of the parsed project, whichever database its profile uses; else as :meth:`facts`."""
         with self._one_at_a_time:
-            self._ready(Deadline.after(timeout))
+            self._ready(self._deadline(timeout))
             assert self._facts is not None
             return self._facts
 
@@ -286,7 +288,7 @@ class DbtRunner:
 
     def _ask(self, request: Request, what: str, timeout: float | None, kind: type[T]) -> T:
         with self._one_at_a_time:
-            deadline = Deadline.after(timeout)
+            deadline = self._deadline(timeout)
             self._ready(deadline)
             if isinstance(request, OPENING) and self._facts is not None:
                 require_same_database(self.settings, self._facts)
@@ -311,6 +313,7 @@ class DbtRunner:
                 self._forget()
 
     def _ready(self, deadline: Deadline) -> None:
+        deadline.check()
         process = self._process
         if process is not None and not process.alive() and self._in_use:
             error = process.death()
