@@ -70,7 +70,8 @@ def create_orchestrator(
     history = [RunHistoryListener(settled.storage_url, runs_dir)] if settled.storage.enabled else []
     scope = RunScope(fan_out([JsonLinesListener(runs_dir), *history, *watchers]))
     emit = scope.emit
-    runner = dbt_runner(settled, emit, zygote if zygote is None or isinstance(zygote, Path) else zygote.address)
+    address = zygote if zygote is None or isinstance(zygote, Path) else zygote.address
+    runner = dbt_runner(settled, emit, deadline=scope.deadline, zygote=address)
     mutex = one_mutex(settled, runner, emit, partial(_settle_restore, settled))
     copies = _Copies(settled, runner, emit)
     initializer = AutoInitializer(
@@ -83,12 +84,13 @@ def create_orchestrator(
         before_replacing=copies.before_heal(),
         replay=settled.execution.replay == "auto",
         emit=emit,
+        deadline=scope.deadline,
     )
     orchestrator = PipelineOrchestrator(
         settled,
         runner=runner,
         mutex=mutex,
-        hooks=HookManager(emit),
+        hooks=HookManager(emit, check=scope.check),
         initializer=initializer,
         auto_initialize=auto_initialize and settled.self_healing.auto_initialize,
         runs_dir=runs_dir,

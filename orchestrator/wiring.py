@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.clocks import Deadline, MakeDeadline
 from orchestrator.core.events import Emit, ignore
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
@@ -39,9 +40,15 @@ def dbt_settings(config: SimulationConfig) -> DbtSettings:
     )
 
 
-def dbt_runner(config: SimulationConfig, emit: Emit = ignore, zygote: Path | None = None) -> DbtRunner:
+def dbt_runner(
+    config: SimulationConfig,
+    emit: Emit = ignore,
+    *,
+    deadline: MakeDeadline = Deadline.after,
+    zygote: Path | None = None,
+) -> DbtRunner:
     """Make the client of the dbt process of a configuration; nothing is started yet."""
-    return DbtRunner(dbt_settings(config), emit=emit, zygote=zygote)
+    return DbtRunner(dbt_settings(config), emit=emit, deadline=deadline, zygote=zygote)
 
 
 def table_checker(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> TableExistenceChecker:

@@ -10,7 +10,7 @@ from orchestrator.cli import INTERRUPTED
 from orchestrator.cli.clock import since_start
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
-from orchestrator.core.errors import HookError, OrchestratorError
+from orchestrator.core.errors import HookError, OrchestratorError, RunCancelledError
 from orchestrator.core.events import HEALING_HOOK
 
 NO_EXIT = "raise an exception there that says why, instead of ending the program"
@@ -39,7 +39,8 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(cause, OrchestratorError):
         lines = cause.message.split("\n", 1)
         lines[0] += where
-        return Failure(type(cause).__name__, "\n".join(lines), cause.to_fix, cause.exit_code)
+        status = "cancelled" if isinstance(cause, RunCancelledError) else "failed"
+        return Failure(type(cause).__name__, "\n".join(lines), cause.to_fix, cause.exit_code, status)
     if isinstance(cause, SystemExit):
         return Failure("SystemExit", f"Something ended the program by sys.exit({cause.code!r}){where}.", NO_EXIT, 1)
     words = str(cause).strip() or "no reason given"
@@ -65,7 +66,7 @@ def tell(error: BaseException, output: Output, options: CommonOptions) -> int:
 
 def paragraph(failure: Failure) -> Text:
     """Return a failure as text for people."""
-    label = "" if failure.status == "interrupted" else "Error: "
+    label = "Error: " if failure.status == "failed" else ""
     text = Text.assemble((label, "bold red"), failure.message)
     if failure.to_fix is not None:
         text.append("\nTo fix: ", "bold").append(failure.to_fix)

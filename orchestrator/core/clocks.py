@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from orchestrator.core.cancel_token import CancelToken
 from orchestrator.core.events import Emit, StepFinished, StepStarted
 
 
@@ -34,23 +35,36 @@ def pause(seconds: float) -> None:
 class Deadline:
     """A moment after which work must stop, shared by everything that works towards it.
 
-    ``timeout`` is the length in seconds it was made with, None for one that never comes.
+    ``timeout`` is the length in seconds it was made with, None for one that never comes. One with a ``token`` ends
+    all work also when the run of the token is cancelled: whatever asks it then gets a :class:`RunCancelledError`.
     """
 
     timeout: float | None
+    token: CancelToken | None = None
     _ends: float | None = None
 
     @classmethod
-    def after(cls, timeout: float | None) -> Deadline:
+    def after(cls, timeout: float | None, token: CancelToken | None = None) -> Deadline:
         """Make a deadline ``timeout`` seconds from now; None never comes."""
-        return cls(timeout, None if timeout is None else time.monotonic() + timeout)
+        return cls(timeout, token, None if timeout is None else time.monotonic() + timeout)
+
+    def check(self) -> None:
+        """Do nothing, however late it is, unless the run was cancelled.
+
+        Raises:
+            RunCancelledError: it was.
+        """
+        if self.token is not None:
+            self.token.check()
 
     def remaining(self) -> float | None:
-        """Return the seconds left, never below 0; None when it never comes."""
+        """Return the seconds left, never below 0; None when it never comes. Raises as :meth:`check` does."""
+        self.check()
         return None if self._ends is None else max(0.0, self._ends - time.monotonic())
 
     def expired(self) -> bool:
-        """Tell whether the moment has passed."""
+        """Tell whether the moment has passed. Raises as :meth:`check` does."""
+        self.check()
         return self._ends is not None and time.monotonic() >= self._ends
 
     def within(self, timeout: float | None) -> Deadline:
@@ -58,7 +72,11 @@ class Deadline:
         left = self.remaining()
         if timeout is None or (left is not None and left <= timeout):
             return self
-        return Deadline.after(timeout)
+        return Deadline.after(timeout, self.token)
+
+
+MakeDeadline = Callable[[float | None], Deadline]
+"""Makes a deadline so many seconds from now; None never comes."""
 
 
 @dataclass

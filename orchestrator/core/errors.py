@@ -23,6 +23,7 @@
     │   ├── ConcurrentInitializationError      75   (also a DatabaseLockedError)
     │   └── InitializationTimeoutError         124  (also a TimeoutError)
     ├── ContinuityError                        1    rows that a year left for the next one are gone
+    ├── RunCancelledError                      130  somebody cancelled the run
     ├── StorageError                           1    the history of runs cannot be used
     │   ├── StorageUnavailableError (ConnectionError) 1  the server is not there, or refuses
     │   ├── StoragePermissionError (PermissionError) 1
@@ -285,6 +286,16 @@ class InitializationTimeoutError(InitializationError, TimeoutError):
 
 class ContinuityError(OrchestratorError):
     """Signals that the rows which a year left for the next one were changed by somebody else."""
+
+
+class RunCancelledError(OrchestratorError):
+    """Signals that the run ``run_id`` was cancelled and has stopped; what it finished is kept."""
+
+    exit_code = 130
+
+    def __init__(self, message: str, *, run_id: str | None = None, to_fix: str | None = None) -> None:
+        super().__init__(message, to_fix=to_fix)
+        self.run_id = run_id
 
 
 class StageTimeoutError(OrchestratorError, TimeoutError):

@@ -64,7 +64,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
-    """Signals that a run ended; ``status`` is completed, failed or interrupted.
+    """Signals that a run ended; ``status`` is completed, failed, interrupted or cancelled.
 
     ``outputs`` are the results of a completed run by name, ``traceback`` is that of ``error``.
     """

@@ -1,4 +1,4 @@
-"""The run that an orchestrator is in, named by every event of it."""
+"""The run that an orchestrator is in: named by every event of it, and cancelled from outside."""
 
 from __future__ import annotations
 
@@ -7,29 +7,55 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from orchestrator.core.cancel_token import CancelToken
+from orchestrator.core.clocks import Deadline
 from orchestrator.core.events import Emit, Event
 
 
 class RunScope:
-    """The run that one orchestrator is in, if any: all its parts emit through :meth:`emit`, which names that run.
+    """The run that one orchestrator is in, if any, as all its parts know it.
 
-    A run belongs to the thread that it was begun in. What other threads do with the same orchestrator meanwhile, such
-    as a look at its database, is not part of the run.
+    They emit through :meth:`emit`, which names the run, and wait with what :meth:`deadline` makes, which ends when the
+    run is cancelled. A run belongs to the thread that it was begun in: what other threads do with the same orchestrator
+    meanwhile, such as a look at its database, is not part of it.
     """
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._run_id: str | None = None
         self._thread: int | None = None
+        self._token: CancelToken | None = None
 
     @contextmanager
     def run(self, run_id: str) -> Iterator[None]:
         """Be in a run of this thread for the length of a ``with`` block; one at a time."""
-        self._run_id, self._thread = run_id, threading.get_ident()
+        self._run_id, self._thread, self._token = run_id, threading.get_ident(), CancelToken(run_id)
         try:
             yield
         finally:
-            self._run_id = self._thread = None
+            self._run_id = self._thread = self._token = None
+
+    def cancel(self) -> None:
+        """Cancel the run, from any thread; does nothing when there is none, or when it is about to end."""
+        token = self._token
+        if token is not None:
+            token.cancel()
+
+    def end_cancelling(self) -> None:
+        """Let the run end undisturbed: deadlines made from now on, and :meth:`check`, know of no request to cancel."""
+        self._token = None
+
+    def deadline(self, timeout: float | None) -> Deadline:
+        """Make a deadline ``timeout`` seconds from now, None never comes; a run that is cancelled ends it as well."""
+        return Deadline.after(timeout, self._token if self.in_run else None)
+
+    def check(self) -> None:
+        """Do nothing unless this thread is in a run that was cancelled.
+
+        Raises:
+            RunCancelledError: it is.
+        """
+        self.deadline(None).check()
 
     @property
     def in_run(self) -> bool:

@@ -58,17 +58,18 @@ def read_catalog(query: Callable[[str], list[tuple[object, ...]]]) -> Catalog:
 class DuckDBReader:
     """A short read-only look at a DuckDB file, with no dbt; use as a context manager.
 
-    A file that does not exist reads as an empty database and is not created. ``patience`` are the seconds to wait
-    while somebody has it open for writing, such as the dbt process of a run that was just killed. ``shared`` attaches
-    it to an instance that this process keeps, which is faster for all looks but the first.
+    A file that does not exist reads as an empty database and is not created. ``patience`` is how long to wait while
+    somebody has it open for writing, such as the dbt process of a run that was just killed; None: not at all.
+    ``shared`` attaches it to an instance that this process keeps, which is faster for all looks but the first.
 
     Raises:
         DatabaseLockedError: another process, or this one, has the file open for writing.
         DatabaseCorruptionError: the file is damaged or not a database.
         DatabasePermissionError: it may not be read.
+        RunCancelledError: the run of ``patience`` was cancelled.
     """
 
-    def __init__(self, path: Path, *, patience: float = 0.0, shared: bool = False) -> None:
+    def __init__(self, path: Path, *, patience: Deadline | None = None, shared: bool = False) -> None:
         import duckdb  # slow to import, and not needed by a parent that only talks to the dbt process
 
         self._path = path
@@ -80,13 +81,12 @@ class DuckDBReader:
         self._attached = attach(path) if shared else None
         if self._attached is not None:
             self._connection = self._attached.cursor
-        deadline = Deadline.after(patience)
         while self._connection is None:
             try:
                 self._connection = duckdb.connect(str(path), read_only=True)
             except duckdb.Error as error:
                 known = database_error(str(error), path)
-                if not isinstance(known, DatabaseLockedError) or deadline.expired():
+                if not isinstance(known, DatabaseLockedError) or patience is None or patience.expired():
                     raise known from error
                 pause(0.05)
 

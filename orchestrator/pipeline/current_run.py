@@ -11,9 +11,11 @@ from uuid import uuid4
 from orchestrator.config.schema import HookType
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.clocks import stopwatch, utc_now
-from orchestrator.core.events import Emit, RunFinished, RunStarted
+from orchestrator.core.errors import RunCancelledError
+from orchestrator.core.events import RunFinished, RunStarted
 from orchestrator.core.masking import masked
 from orchestrator.core.processes import ProcessIdentity
+from orchestrator.core.run_scope import RunScope
 from orchestrator.core.versions import installed_versions
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
@@ -32,7 +34,7 @@ class CurrentRun:
         runner: DbtRunner,
         *,
         runs_dir: Path,
-        emit: Emit,
+        scope: RunScope,
     ) -> None:
         self.run_id = str(uuid4())
         self.config = config
@@ -41,7 +43,7 @@ class CurrentRun:
         self.elapsed = stopwatch()
         self.failures_dir = runs_dir / self.run_id / "failed_tests"
         self._runner = runner
-        self._emit = emit
+        self._scope = scope
         self._mutex: DatabaseMutex | None = None
 
     @property
@@ -56,7 +58,8 @@ class CurrentRun:
         Raises:
             DatabaseLockedError: somebody else holds it for longer than ``lock_timeout_seconds``.
         """
-        mutex.acquire(self.config.self_healing.lock_timeout_seconds, run_id=self.run_id)
+        patience = self.config.self_healing.lock_timeout_seconds
+        mutex.acquire(deadline=self._scope.deadline(patience), run_id=self.run_id)
         self._mutex = mutex
 
     def let_go(self) -> None:
@@ -93,7 +96,7 @@ class CurrentRun:
     def tell_start(self, *, fresh: bool) -> None:
         """Tell that the run begins, what of, and in which process."""
         process = ProcessIdentity.of_this()
-        self._emit(
+        self._scope.emit(
             RunStarted(
                 at=utc_now(),
                 run_id=self.run_id,
@@ -112,13 +115,16 @@ class CurrentRun:
         )
 
     def tell_failure(self, error: BaseException) -> None:
-        """Tell that the run ended by an error or an interruption."""
+        """Tell that the run ended by an error, by an interruption or because it was cancelled."""
         words = "Interrupted." if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
-        self._emit(
+        status = "failed" if isinstance(error, Exception) else "interrupted"
+        if isinstance(error, RunCancelledError) and error.run_id == self.run_id:
+            status = "cancelled"
+        self._scope.emit(
             RunFinished(
                 at=utc_now(),
                 run_id=self.run_id,
-                status="failed" if isinstance(error, Exception) else "interrupted",
+                status=status,
                 seconds=self.elapsed(),
                 error=masked(words),
                 traceback=masked("".join(format_exception(error))),
@@ -127,7 +133,7 @@ class CurrentRun:
 
     def tell_result(self, result: SimulationResult) -> None:
         """Tell that the run is complete, and what it has to show."""
-        self._emit(
+        self._scope.emit(
             RunFinished(
                 at=utc_now(),
                 run_id=self.run_id,

@@ -15,7 +15,7 @@ from pathlib import Path
 from orchestrator.config.schema import HookType
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.clocks import stopwatch, utc_now
-from orchestrator.core.errors import HookDefinitionError, HookError
+from orchestrator.core.errors import HookDefinitionError, HookError, RunCancelledError
 from orchestrator.core.events import Emit, HookFinished, HookStarted, ignore
 from orchestrator.core.masking import masked
 from orchestrator.core.text import did_you_mean
@@ -76,10 +76,14 @@ def _own_name(callback: object) -> str:
 
 
 class HookManager:
-    """Keep hooks in the order of their registration and call them."""
+    """Keeps hooks in the order of their registration and calls them.
 
-    def __init__(self, emit: Emit = ignore) -> None:
+    ``check`` is called before the first of them and after each; it raises where the run was cancelled meanwhile.
+    """
+
+    def __init__(self, emit: Emit = ignore, *, check: Callable[[], None] = lambda: None) -> None:
         self._emit = emit
+        self._check = check
         self._hooks: tuple[Hook, ...] = ()
 
     def register_hook(self, hook: Hook) -> Hook:
@@ -122,10 +126,13 @@ class HookManager:
 
         Raises:
             HookError: a hook with the policy ``abort`` raised; later ones are not called.
+            RunCancelledError: the run was cancelled; a hook under way had returned first, or met it itself.
         """
+        self._check()
         for hook in self.list_hooks(hook_type):
             if hook.stage in {None, context.stage}:
                 self._call(hook, context)
+                self._check()
 
     def _call(self, hook: Hook, context: HookContext) -> None:
         kind = hook.hook_type.value
@@ -151,7 +158,8 @@ class HookManager:
         )
         if failure is None:
             return
-        if not isinstance(failure, Exception):
+        cancelled = isinstance(failure, RunCancelledError) and failure.run_id == context.run_id
+        if (cancelled and hook.hook_type is not HookType.ON_FAILURE) or not isinstance(failure, Exception):
             failure.add_note(f"in the {kind} hook {hook.name!r}")
             raise failure
         if hook.on_error == "abort":

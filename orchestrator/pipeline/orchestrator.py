@@ -79,6 +79,15 @@ class PipelineOrchestrator:
         """End the dbt process; a later call starts a new one."""
         self.runner.close()
 
+    def cancel(self) -> None:
+        """Stop the run that is going on, from any thread or a signal handler; return at once.
+
+        dbt is stopped first, as for a time limit, and the run raises :class:`RunCancelledError`. A hook is waited for.
+        What is finished stays, and the next run goes on there. Does nothing when there is no run, or when it is over
+        but for its end; a run that starts later is not cancelled.
+        """
+        self._scope.cancel()
+
     def find_start(self, start_year: int | None = None, end_year: int | None = None, *, fresh: bool = False) -> Start:
         """Return where a run of this range would begin now, and why; nothing is written.
 
@@ -89,7 +98,8 @@ class PipelineOrchestrator:
         run = self._new_run(SimulationPlan.of(self.config, start_year, end_year))
         facts = self.runner.current_facts()
         ledger = run_ledger(run, facts, self.initializer.checker(facts).required)
-        return find_run_start(ledger, self.runner, facts, fresh=fresh)
+        patience = self._scope.deadline(SECONDS_TO_WAIT_FOR_OTHERS)
+        return find_run_start(ledger, self.runner, facts, patience, fresh=fresh)
 
     def stage_history(self) -> StageHistory:
         """Return what the stages that are finished in the database took; nothing is written.
@@ -99,7 +109,8 @@ class PipelineOrchestrator:
         """
         assert self.config.simulation is not None
         facts = self.runner.current_facts()
-        with open_reader(self.runner, facts, patience=SECONDS_TO_WAIT_FOR_OTHERS) as reader:
+        patience = self._scope.deadline(SECONDS_TO_WAIT_FOR_OTHERS)
+        with open_reader(self.runner, facts, patience=patience) as reader:
             ledger = read_ledger(reader, facts.ledger_database)
         times = tuple(StageTime(stage.year, stage.stage, stage.seconds) for stage in ledger.stages)
         return StageHistory(times, self.config.simulation.start_year)
@@ -124,6 +135,7 @@ class PipelineOrchestrator:
             StageTimeoutError: a stage outlived its ``timeout_seconds``.
             YearSequenceError: the year before the range is not there, not whole, or made of something else.
             ContinuityError: the rows that a year left for the next one were changed while the run went on.
+            RunCancelledError: :meth:`cancel` was called.
         """
         plan = SimulationPlan.of(self.config, start_year, end_year)
         self._require_stages_of_hooks(plan)
@@ -145,7 +157,7 @@ class PipelineOrchestrator:
                 )
 
     def _new_run(self, plan: SimulationPlan) -> CurrentRun:
-        return CurrentRun(self.config, plan, self.hooks, self.runner, runs_dir=self._runs_dir, emit=self._scope.emit)
+        return CurrentRun(self.config, plan, self.hooks, self.runner, runs_dir=self._runs_dir, scope=self._scope)
 
     def _run(self, plan: SimulationPlan, *, fresh: bool) -> SimulationResult:
         run = self._new_run(plan)
@@ -165,7 +177,7 @@ class PipelineOrchestrator:
             runner=self.runner,
             initializer=self.initializer,
             auto_initialize=self._auto_initialize,
-            emit=self._scope.emit,
+            scope=self._scope,
         )
         try:
             self.runner.refresh()
@@ -173,9 +185,11 @@ class PipelineOrchestrator:
             result = simulation.execute(self._mutex(), fresh=fresh)
             self._keep()
         except BaseException as error:
+            self._scope.end_cancelling()  # hooks that clean up, and the end itself, need dbt once more
             run.fire(HookType.ON_FAILURE, error=error)
             raise
         finally:
+            self._scope.end_cancelling()
             self._simulation = None
             run.let_go()
         return result

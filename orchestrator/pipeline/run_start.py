@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.core.clocks import utc_now
+from orchestrator.core.clocks import Deadline, utc_now
 from orchestrator.core.events import ChangesFound, Emit, RowsLost, RunResumed, StartFound, TablesLost
-from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.pipeline.current_run import CurrentRun
@@ -22,14 +21,18 @@ def run_ledger(run: CurrentRun, facts: ProjectFacts, required: tuple[RequiredTab
     return RunLedger(run.run_id, run.config.scenario, run.plan, facts, carried, lasting, run.year_column)
 
 
-def find_run_start(ledger: RunLedger, runner: DbtRunner, facts: ProjectFacts, *, fresh: bool) -> Start:
+def find_run_start(
+    ledger: RunLedger, runner: DbtRunner, facts: ProjectFacts, patience: Deadline, *, fresh: bool
+) -> Start:
     """Return where the run of a ledger begins now, and why; nothing is written.
+
+    ``patience`` is how long to wait while another process has the database open.
 
     Raises:
         YearSequenceError: the range cannot follow what is in the database.
         DatabaseLockedError: another process has it open.
     """
-    with open_reader(runner, facts, patience=SECONDS_TO_WAIT_FOR_OTHERS) as reader:
+    with open_reader(runner, facts, patience=patience) as reader:
         return ledger.find_start(reader, fresh=fresh)
 
 

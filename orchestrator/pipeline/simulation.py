@@ -5,7 +5,9 @@ from __future__ import annotations
 from orchestrator.config.schema import HookType
 from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.errors import InitializationError
-from orchestrator.core.events import Emit, YearsPurged
+from orchestrator.core.events import YearsPurged
+from orchestrator.core.run_scope import RunScope
+from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
@@ -33,13 +35,14 @@ class Simulation:
         runner: DbtRunner,
         initializer: AutoInitializer,
         auto_initialize: bool,
-        emit: Emit,
+        scope: RunScope,
     ) -> None:
         self._run = run
         self._runner = runner
         self._initializer = initializer
         self._auto_initialize = auto_initialize
-        self._emit = emit
+        self._scope = scope
+        self._emit = scope.emit
         self._expendable: frozenset[str] = frozenset()
         self._initialization: InitializationResult | None = None
 
@@ -84,7 +87,8 @@ class Simulation:
 
     def _find_start(self, facts: ProjectFacts, *, fresh: bool) -> tuple[RunLedger, Start]:
         ledger = run_ledger(self._run, facts, self._initializer.checker(facts).required)
-        return ledger, find_run_start(ledger, self._runner, facts, fresh=fresh)
+        patience = self._scope.deadline(SECONDS_TO_WAIT_FOR_OTHERS)
+        return ledger, find_run_start(ledger, self._runner, facts, patience, fresh=fresh)
 
     def _prepare(self) -> ProjectFacts:
         """Call the hooks before the first year, healing among them; return the facts of the project as it is now."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
-from orchestrator.core.clocks import Deadline, step, utc_now
+from orchestrator.core.clocks import Deadline, MakeDeadline, step, utc_now
 from orchestrator.core.errors import (
     ConcurrentInitializationError,
     ConfigurationError,
@@ -19,6 +19,7 @@ from orchestrator.core.errors import (
     InitializationError,
     InitializationTimeoutError,
     OrchestratorError,
+    RunCancelledError,
 )
 from orchestrator.core.events import Emit, Event, StepFinished, ignore
 from orchestrator.core.text import plural
@@ -54,7 +55,8 @@ class AutoInitializer:
     wait for the mutex to the last check; ``lock_timeout_seconds`` the wait alone. ``variables`` are the vars of
     every healing command. ``before_replacing`` is called, with the file closed, before a relation that is there is
     built anew. ``replay`` allows to send what dbt sent in an earlier repair
-    (:mod:`orchestrator.dbt_runner.replay.replayer`). ``last_result`` is what the last healing did, also when it failed.
+    (:mod:`orchestrator.dbt_runner.replay.replayer`). ``deadline`` makes the deadline of a healing of so many seconds.
+    ``last_result`` is what the last healing did, also when it failed.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class AutoInitializer:
         before_replacing: Callable[[], None] | None = None,
         replay: bool = False,
         emit: Emit = ignore,
+        deadline: MakeDeadline = Deadline.after,
     ) -> None:
         self._runner = runner
         self._mutex = mutex
@@ -79,6 +82,7 @@ class AutoInitializer:
         self._before_replacing = before_replacing
         self._replay = replay
         self._emit_further = emit
+        self._deadline = deadline
         self._steps: list[InitializationStep] = []
         self._last_checker: TableExistenceChecker | None = None
         self.state = InitializationState.NOT_STARTED
@@ -115,7 +119,7 @@ class AutoInitializer:
         """
         self._steps = []
         started_at = utc_now()
-        deadline = Deadline.after(self._timeout)
+        deadline = self._deadline(self._timeout)
         self.state = InitializationState.IN_PROGRESS
         found: tuple[TableFinding, ...] = ()
         created: tuple[str, ...] = ()
@@ -171,7 +175,7 @@ class AutoInitializer:
     def _heal(self, deadline: Deadline, expendable: Set[str]) -> tuple[tuple[TableFinding, ...], tuple[str, ...]]:
         with self._translated("check_tables", (), deadline):
             facts = self._runner.facts(timeout=deadline.remaining())
-            patience = min(SECONDS_TO_WAIT_FOR_OTHERS, deadline.remaining() or SECONDS_TO_WAIT_FOR_OTHERS)
+            patience = deadline.within(SECONDS_TO_WAIT_FOR_OTHERS)
             with (
                 step("check_tables", self._emit) as record,
                 open_reader(self._runner, facts, patience=patience) as reader,
@@ -256,12 +260,12 @@ class AutoInitializer:
             shown = ", ".join(tables[:5]) + (" …" if len(tables) > 5 else "")
             raise InitializationTimeoutError(
                 f"The initialization did not end within {plural(deadline.timeout or 0.0, 'second')}; it was stopped in "
-                f"step {name}{f' ({shown})' if shown else ''}. No half table stands, and the database is free.",
+                f"step {name}{f' ({shown})' if shown else ''}. No partial table was left, and the database is free.",
                 step=name,
                 tables=tables,
                 to_fix="give it more time with --timeout or self_healing.timeout_seconds, and run again",
             ) from error
-        except (ConfigurationError, DatabaseError, InitializationError):
+        except (ConfigurationError, DatabaseError, InitializationError, RunCancelledError):
             raise
         except (DbtError, OrchestratorError) as error:
             raise InitializationError(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from orchestrator.core.clocks import Deadline
 from orchestrator.core.errors import DatabaseLockedError
 from orchestrator.database.duckdb_file import DuckDBReader
 from orchestrator.database.reader import DatabaseReader
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def open_reader(
-    runner: DbtRunner, facts: ProjectFacts, *, patience: float = 0.0
+    runner: DbtRunner, facts: ProjectFacts, *, patience: Deadline | None = None
 ) -> AbstractContextManager[DatabaseReader]:
     """Open the database for looking: the file itself where that is possible, else through the dbt process.
 
-    ``patience`` are the seconds to wait while another process has the file open.
+    ``patience`` is how long to wait while another process has the file open; None: not at all.
     """
     if facts.database_path is None or runner.database_open:
         return nullcontext(runner)

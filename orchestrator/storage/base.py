@@ -23,10 +23,11 @@ if TYPE_CHECKING:
         WorkflowStep,
     )
 
-PENDING, RUNNING, COMPLETED, FAILED, INTERRUPTED = "pending", "running", "completed", "failed", "interrupted"
+PENDING, RUNNING, COMPLETED, FAILED = "pending", "running", "completed", "failed"
+INTERRUPTED, CANCELLED = "interrupted", "cancelled"  # by Ctrl-C or a signal, and by the program that runs it
 CRASHED = "crashed"  # never stored: a run that is running although its process is gone
-STATUSES = (PENDING, RUNNING, COMPLETED, FAILED, INTERRUPTED)
-ENDED = (COMPLETED, FAILED, INTERRUPTED)
+STATUSES = (PENDING, RUNNING, COMPLETED, FAILED, INTERRUPTED, CANCELLED)
+ENDED = (COMPLETED, FAILED, INTERRUPTED, CANCELLED)
 RUNS_TO_LEARN_FROM = 10
 
 

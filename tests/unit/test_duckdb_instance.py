@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from orchestrator.core.errors import DatabaseCorruptionError, DatabaseLockedError
+from orchestrator.core.cancel_token import CancelToken
+from orchestrator.core.clocks import Deadline
+from orchestrator.core.errors import DatabaseCorruptionError, DatabaseLockedError, RunCancelledError
 from orchestrator.database import duckdb_instance
 from orchestrator.database.duckdb_file import DuckDBReader
 from orchestrator.database.duckdb_instance import attach
@@ -69,6 +72,25 @@ def test_what_is_wrong_with_a_file_is_told_as_ever(tmp_path: Path) -> None:
     bad.write_text("hello" * 1000)
     with pytest.raises(DatabaseCorruptionError):
         DuckDBReader(bad, shared=True)
+
+
+def test_a_look_waits_as_long_as_it_is_told(tmp_path: Path) -> None:
+    """While somebody writes, a look without patience fails at once, one with waits, and a cancelled one gives up."""
+    path = database(tmp_path / "db.duckdb")
+    token = CancelToken("r")
+    writer = duckdb.connect(str(path))
+    with pytest.raises(DatabaseLockedError):
+        DuckDBReader(path)
+    with pytest.raises(DatabaseLockedError):
+        DuckDBReader(path, patience=Deadline.after(0.1))
+    token.cancel()
+    with pytest.raises(RunCancelledError):
+        DuckDBReader(path, patience=Deadline.after(60, token))
+    done = threading.Timer(0.1, writer.close)
+    done.start()
+    with DuckDBReader(path, patience=Deadline.after(60)) as reader:
+        assert reader.query("select a from t") == [(1,)]
+    done.join()
 
 
 def test_a_look_that_was_cut_off_does_not_hold_the_file_for_ever(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from orchestrator.core.errors import (
     InitializationTimeoutError,
     NodeFailedError,
     OrchestratorError,
+    RunCancelledError,
     TestFailedError,
 )
 
@@ -40,6 +41,7 @@ ARGUMENTS: dict[type[OrchestratorError], dict[str, object]] = {
         "since": SINCE,
     },
     NodeFailedError: {"nodes": ["model.p.a"]},
+    RunCancelledError: {"run_id": "r"},
     TestFailedError: {"nodes": ["test.p.a"]},
     DbtTimeoutError: {"timeout": 1.5},
     InitializationError: {"step": "load_seeds", "tables": ["a"], "exit_code": 75},

@@ -7,6 +7,7 @@ import pickle
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from orchestrator.core.errors import (
     HookDefinitionError,
     HookError,
     InitializationTimeoutError,
+    RunCancelledError,
 )
 from orchestrator.core.events import Event, HookFinished, HookStarted
 from orchestrator.pipeline.hook_loading import hooks_from_config, hooks_from_entry_points
@@ -40,6 +42,45 @@ def context(tmp_path: Path) -> HookContext:
 
 def one(context: HookContext) -> None:
     """Do nothing."""
+
+
+@pytest.mark.parametrize("on_error", ["abort", "warn"])
+def test_a_cancelled_run_is_no_failure_of_its_hook(context: HookContext, on_error: str) -> None:
+    """The error of the run itself passes as it is, whatever the policy; that of another run is one like any other."""
+
+    def cancelled(run_id: str) -> Callable[[HookContext], None]:
+        def hook(context: HookContext) -> None:
+            raise RunCancelledError("It was cancelled.", run_id=run_id)
+
+        return hook
+
+    own, other = HookManager(), HookManager()
+    own.register_hook(Hook(HookType.PRE_YEAR, cancelled("r"), name="own", on_error=on_error))
+    with pytest.raises(RunCancelledError) as caught:
+        own.execute_hooks(HookType.PRE_YEAR, context)
+    assert type(caught.value) is RunCancelledError
+    assert caught.value.__notes__ == ["in the pre_year hook 'own'"]
+    other.register_hook(Hook(HookType.PRE_YEAR, cancelled("another"), name="other", on_error=on_error))
+    with pytest.raises(HookError) if on_error == "abort" else nullcontext():
+        other.execute_hooks(HookType.PRE_YEAR, context)
+
+
+def test_no_hook_is_called_once_the_run_is_cancelled(context: HookContext) -> None:
+    """The check stands before the first hook and after each, also where no hook is registered."""
+    called: list[str] = []
+
+    def check() -> None:
+        if called:
+            raise RunCancelledError("It was cancelled.", run_id="r")
+
+    manager = HookManager(check=check)
+    manager.execute_hooks(HookType.PRE_YEAR, context)
+    for name in ("one", "two"):
+        manager.register_hook(Hook(HookType.PRE_YEAR, lambda context: called.append("hook"), name=name))
+    for hook_type in (HookType.PRE_YEAR, HookType.POST_YEAR):
+        with pytest.raises(RunCancelledError):
+            manager.execute_hooks(hook_type, context)
+    assert called == ["hook"]
 
 
 def test_hooks_are_called_in_the_order_of_registration(context: HookContext) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.core.cancel_token import CancelToken
 from orchestrator.core.clocks import Deadline, pause, stopwatch
-from orchestrator.core.errors import DatabaseError, DatabaseLockedError, DatabasePermissionError
+from orchestrator.core.errors import DatabaseError, DatabaseLockedError, DatabasePermissionError, RunCancelledError
 from orchestrator.core.events import Event, LockAcquired, LockReleased, LockWaited
 from orchestrator.database.lock_note import LockHolder
 from orchestrator.database.mutex import DatabaseMutex
@@ -106,6 +107,23 @@ def test_a_free_mutex_is_taken_and_leaves_only_its_lock_file(database: Path) -> 
     assert [path.name for path in database.parent.iterdir()] == ["x.duckdb.lock"]
     assert [type(event) for event in events] == [LockAcquired, LockReleased]
     assert mutex.holder() is None
+
+
+def test_a_waiter_is_cancelled(database: Path, hold: Hold) -> None:
+    """Who waits for the mutex with the deadline of a run stops waiting when that is cancelled; the holder goes on."""
+    hold(database)
+    token = CancelToken("r")
+    events: list[Event] = []
+
+    def cancel(event: Event) -> None:
+        events.append(event)
+        token.cancel()
+
+    with pytest.raises(RunCancelledError):
+        DatabaseMutex(database, run_id="r", emit=cancel).acquire(deadline=Deadline.after(60, token))
+    assert [type(event) for event in events] == [LockWaited]
+    holder = DatabaseMutex(database, run_id="r").holder()
+    assert holder is not None and holder.run_id == "other"
 
 
 def test_a_hold_may_name_its_run(database: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from rich.text import Text
 
+from orchestrator.cli.failures import document, failure_of, paragraph
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import plain_table
+from orchestrator.core.errors import RunCancelledError
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -49,3 +51,13 @@ def test_a_narrow_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
         "Reached",
         "",
     ]
+
+
+def test_a_cancelled_run_is_told_as_interrupted_ones_are() -> None:
+    """A program that cancels its own run gets exit code 130, a status that says so, and no word of an error."""
+    error = RunCancelledError("The run was cancelled.", run_id="r")
+    error.add_note("in stage flows of 2001")
+    failure = failure_of(error)
+    assert paragraph(failure).plain == "The run was cancelled. (in stage flows of 2001)"
+    told = document(failure)
+    assert (told["status"], told["exit_code"]) == ("cancelled", 130)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timezone
+from functools import partial
 
 import pytest
 
+from orchestrator.core.cancel_token import CancelToken
 from orchestrator.core.clocks import Deadline, pause, step, stopwatch, utc_now
-from orchestrator.core.events import Event, StepFinished, StepStarted
+from orchestrator.core.errors import RunCancelledError
+from orchestrator.core.events import Event, StepFinished, StepStarted, ignore
+from orchestrator.core.run_scope import RunScope
 
 
 def test_the_present_is_aware_utc() -> None:
@@ -47,6 +53,44 @@ def test_the_shorter_of_two_limits_holds() -> None:
     assert outer.within(20) is outer
     assert outer.within(1).timeout == 1
     assert Deadline.after(None).within(1).timeout == 1
+
+
+def test_a_deadline_of_a_cancelled_run_raises() -> None:
+    """Whatever asks it, and any shorter one made of it, is told that the run was cancelled; before, it is as others."""
+    token = CancelToken("r")
+    deadline = Deadline.after(60, token)
+    shorter = deadline.within(1)
+    assert not deadline.expired()
+    assert shorter.remaining() is not None
+    deadline.check()
+    token.cancel()
+    token.cancel()
+    asked: list[Callable[[], object]] = [deadline.check, deadline.expired, shorter.remaining]
+    asked.append(partial(deadline.within, 9))
+    for ask in asked:
+        with pytest.raises(RunCancelledError, match="goes on where it stopped") as caught:
+            ask()
+        assert caught.value.run_id == "r"
+
+
+def test_a_scope_cancels_its_own_run_alone() -> None:
+    """No run, the next run, another thread and the end of the run know of no request to cancel."""
+    scope = RunScope(ignore)
+    scope.cancel()
+    with scope.run("first"):
+        scope.check()
+        scope.cancel()
+        with pytest.raises(RunCancelledError):
+            scope.check()
+        with ThreadPoolExecutor(1) as elsewhere:
+            elsewhere.submit(scope.check).result()
+        scope.end_cancelling()
+        scope.check()
+        scope.cancel()
+    with scope.run("second"):
+        scope.check()
+        assert scope.in_run
+    assert not scope.in_run
 
 
 def test_a_step_is_told_from_start_to_end() -> None:

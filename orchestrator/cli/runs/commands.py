@@ -34,7 +34,7 @@ def list_(
         typer.Option(
             "--status",
             metavar="STATUS",
-            help="Only runs with this status: running, completed, failed, interrupted or crashed; repeatable.",
+            help="Only runs with this status: running, completed, failed, interrupted, cancelled, crashed; repeatable.",
             show_default=False,
         ),
     ] = None,

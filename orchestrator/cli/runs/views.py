@@ -24,7 +24,14 @@ from orchestrator.storage.base import CRASHED, RunRecord
 if TYPE_CHECKING:
     from orchestrator.storage.models import WorkflowStep
 
-STYLES = {"completed": "green", "failed": "red", "crashed": "red", "interrupted": "yellow", "running": "cyan"}
+STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "crashed": "red",
+    "interrupted": "yellow",
+    "cancelled": "yellow",
+    "running": "cyan",
+}
 MOST_LINES = 20
 LOOK_AGAIN = "`orchestrator runs import` looks at its events again"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.core.clocks import Deadline
-from orchestrator.core.errors import DbtProcessError, DbtTimeoutError
+from orchestrator.core.errors import DbtProcessError, DbtTimeoutError, RunCancelledError
 from orchestrator.core.events import Emit, Event, ignore
 from orchestrator.core.text import plural
 from orchestrator.dbt_runner.process.forked import Started, ending
@@ -89,6 +89,7 @@ class DbtProcess:
 
         Raises:
             DbtTimeoutError: the deadline passed.
+            RunCancelledError: the run was cancelled.
             DbtProcessError: the process died.
         """
         try:
@@ -111,7 +112,7 @@ class DbtProcess:
                     )
         except (EOFError, ConnectionError) as error:
             raise self.death() from error
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit, RunCancelledError):
             self.stop()
             raise
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from orchestrator.core.clocks import Deadline, utc_now
+from orchestrator.core.clocks import Deadline, MakeDeadline, utc_now
 from orchestrator.core.errors import DbtProcessError, OrchestratorError
 from orchestrator.core.events import CommandStarted, DbtStarted, Emit, Event, ignore
 from orchestrator.database.catalog import Catalog
@@ -47,12 +47,22 @@ class DbtRunner:
     that dies unused is replaced. All ``timeout`` are seconds; one that passes stops the process for
     certain, and the next request starts a new one. Requests of several threads wait for each other.
 
-    ``zygote`` is the address of the zygote that forks the process, None for what ``ORCHESTRATOR_ZYGOTE`` says.
+    ``deadline`` makes the deadline by which a ``timeout`` is watched; where it tells that the run was cancelled, the
+    process is stopped as well. ``zygote`` is the address of the zygote that forks the process, None for what
+    ``ORCHESTRATOR_ZYGOTE`` says.
     """
 
-    def __init__(self, settings: DbtSettings, *, emit: Emit = ignore, zygote: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: DbtSettings,
+        *,
+        emit: Emit = ignore,
+        deadline: MakeDeadline = Deadline.after,
+        zygote: Path | None = None,
+    ) -> None:
         self.settings = settings
         self._emit = emit
+        self._deadline = deadline
         self._zygote = zygote
         self._process: DbtProcess | None = None
         self._facts: ProjectFacts | None = None
@@ -100,7 +110,7 @@ class DbtRunner:
     def parsed(self, *, timeout: float | None = None) -> ProjectFacts:
         """Return the facts of the parsed project, whichever database its profile uses; else as :meth:`facts`."""
         with self._one_at_a_time:
-            self._ready(Deadline.after(timeout))
+            self._ready(self._deadline(timeout))
             assert self._facts is not None
             return self._facts
 
@@ -294,7 +304,7 @@ class DbtRunner:
 
     def _ask(self, request: Request, what: str, timeout: float | None, kind: type[T]) -> T:
         with self._one_at_a_time:
-            deadline = Deadline.after(timeout)
+            deadline = self._deadline(timeout)
             self._ready(deadline)
             if isinstance(request, OPENING) and self._facts is not None:
                 require_same_database(self.settings, self._facts)
@@ -319,6 +329,7 @@ class DbtRunner:
                 self._forget()
 
     def _ready(self, deadline: Deadline) -> None:
+        deadline.check()
         process = self._process
         if process is not None and not process.alive() and self._in_use:
             error = process.death()
