@@ -80,7 +80,7 @@ class TableExistenceChecker:
         """Return what is wrong as seen through an open reader."""
         catalog = reader.catalog()
         staleness = self.staleness(reader, catalog)
-        types = _Types(reader, known=self.facts.adapter == "duckdb")
+        types = _Types(reader, self.facts.capabilities.type_name_sql)
         found: dict[RequiredTable, TableFinding] = {}
         promising: list[tuple[RequiredTable, NodeFacts]] = []
         for table, node in self._nodes:
@@ -99,7 +99,7 @@ class TableExistenceChecker:
 
     def staleness(self, reader: DatabaseReader, catalog: Catalog | None = None) -> Staleness:
         """Return what the ledger of the database tells about the required tables; ``catalog`` is what it holds."""
-        whole = catalog if self.facts.adapter == "duckdb" else None  # of others only the project's schemas are read
+        whole = catalog if self.facts.capabilities.reads_whole_catalog else None  # else the ledger is not in it
         built = read_built_tables(reader, self.facts.ledger_database, whole)
         return Staleness(self.facts, built, self._required_ids)
 
@@ -132,20 +132,20 @@ class TableExistenceChecker:
 class _Types:
     """The database's own name for a type, so that ``string`` and ``VARCHAR`` compare as equal."""
 
-    def __init__(self, reader: DatabaseReader, *, known: bool) -> None:
+    def __init__(self, reader: DatabaseReader, type_name_sql: str | None) -> None:
         self._reader = reader
-        self._known = known
+        self._sql = type_name_sql
         self._names: dict[str, str | None] = {}
 
     def name(self, data_type: str) -> str | None:
         """Return the database's name for a declared type, None where it cannot be told."""
         if data_type not in self._names:
-            self._names[data_type] = self._ask(data_type) if self._known else None
+            self._names[data_type] = self._ask(data_type, self._sql) if self._sql is not None else None
         return self._names[data_type]
 
-    def _ask(self, data_type: str) -> str | None:
+    def _ask(self, data_type: str, sql: str) -> str | None:
         try:
-            rows = self._reader.query(f"select typeof(cast(null as {data_type}))")
+            rows = self._reader.query(sql.format(type=data_type))
         except (DatabaseError, DbtError):
             return None  # not a type of this database: dbt will say so when it builds
         return str(rows[0][0]) if rows else None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from orchestrator.database.capabilities import Capabilities, capabilities_of
 from orchestrator.database.names import RelationName
 
 RELATIONAL = ("table", "view", "incremental", "seed", "snapshot")
@@ -120,6 +121,11 @@ class ProjectFacts:
     unasked: tuple[tuple[str, str], ...]
     ledger_database: str
     shape: str
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what the project's database can do."""
+        return capabilities_of(self.adapter)
 
     def node(self, unique_id: str) -> NodeFacts | None:
         """Return the node of that unique id, None when there is none."""
