@@ -29,10 +29,21 @@ if TYPE_CHECKING:
     )
     from orchestrator.dbt_runner.process.runner import DbtRunner
     from orchestrator.factory import create_orchestrator
+    from orchestrator.ledger.changes import Change
     from orchestrator.pipeline.hooks import Hook, HookContext, HookManager
     from orchestrator.pipeline.orchestrator import PipelineOrchestrator
+    from orchestrator.pipeline.resume import Loss
     from orchestrator.pipeline.workflow import SimulationResult
     from orchestrator.self_healing.auto_initializer import AutoInitializer
+    from orchestrator.self_healing.evidence import (
+        ColumnsDiffer,
+        Missing,
+        Outdated,
+        Problem,
+        TooFewRows,
+        Unfinished,
+        WrongKind,
+    )
     from orchestrator.self_healing.initialization_state import (
         InitializationResult,
         InitializationState,
@@ -44,6 +55,8 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "AutoInitializer": "self_healing.auto_initializer",
+    "Change": "ledger.changes",
+    "ColumnsDiffer": "self_healing.evidence",
     "ConcurrentInitializationError": "core.errors",
     "ConfigurationError": "core.errors",
     "DatabaseCorruptionError": "core.errors",
@@ -59,10 +72,14 @@ _MODULE_OF = {
     "InitializationResult": "self_healing.initialization_state",
     "InitializationState": "self_healing.initialization_state",
     "InitializationTimeoutError": "core.errors",
+    "Loss": "pipeline.resume",
+    "Missing": "self_healing.evidence",
     "NodeFailedError": "core.errors",
     "NothingSelectedError": "core.errors",
     "OrchestratorError": "core.errors",
+    "Outdated": "self_healing.evidence",
     "PipelineOrchestrator": "pipeline.orchestrator",
+    "Problem": "self_healing.evidence",
     "RequiredTable": "self_healing.initialization_state",
     "SimulationConfig": "config.simulation",
     "SimulationResult": "pipeline.workflow",
@@ -71,12 +88,17 @@ _MODULE_OF = {
     "TableFinding": "self_healing.initialization_state",
     "TableTier": "self_healing.initialization_state",
     "TestFailedError": "core.errors",
+    "TooFewRows": "self_healing.evidence",
+    "Unfinished": "self_healing.evidence",
+    "WrongKind": "self_healing.evidence",
     "YearSequenceError": "core.errors",
     "create_orchestrator": "factory",
 }
 
 __all__ = [
     "AutoInitializer",
+    "Change",
+    "ColumnsDiffer",
     "ConcurrentInitializationError",
     "ConfigurationError",
     "DatabaseCorruptionError",
@@ -92,10 +114,14 @@ __all__ = [
     "InitializationResult",
     "InitializationState",
     "InitializationTimeoutError",
+    "Loss",
+    "Missing",
     "NodeFailedError",
     "NothingSelectedError",
     "OrchestratorError",
+    "Outdated",
     "PipelineOrchestrator",
+    "Problem",
     "RequiredTable",
     "SimulationConfig",
     "SimulationResult",
@@ -104,6 +130,9 @@ __all__ = [
     "TableFinding",
     "TableTier",
     "TestFailedError",
+    "TooFewRows",
+    "Unfinished",
+    "WrongKind",
     "YearSequenceError",
     "create_orchestrator",
 ]

@@ -77,7 +77,7 @@ def _doctor(options: CommonOptions, output: Output, *, fix: bool) -> int:
             "healthy": report.healthy,
             "fixed": mended.done,
             "not_fixed": mended.left,
-            "checks": [_in_place(found, options) for found in report.diagnoses],
+            "checks": [_record(_in_place(found, options)) for found in report.diagnoses],
         }
     )
     output.say(_verdict(report))
@@ -88,6 +88,16 @@ def _in_place(diagnosis: Diagnosis, options: CommonOptions) -> Diagnosis:
     """Return a diagnosis whose remedy acts on what was examined."""
     remedy = diagnosis.remedy
     return diagnosis if remedy is None else replace(diagnosis, remedy=options.same_workspace(remedy))
+
+
+def _record(diagnosis: Diagnosis) -> dict[str, str | None]:
+    return {
+        "check": diagnosis.check,
+        "status": diagnosis.status.value,
+        "subject": diagnosis.subject,
+        "detail": diagnosis.detail,
+        "remedy": diagnosis.remedy,
+    }
 
 
 class _Page:
