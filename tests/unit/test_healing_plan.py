@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.core.errors import ConfigurationError, InitializationError
 from orchestrator.database.catalog import Catalog, Relation
-from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
+from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
 from orchestrator.ledger.changes import Change
 from orchestrator.self_healing.evidence import (
     ColumnsDiffer,
@@ -102,7 +102,7 @@ def project(nodes: Sequence[NodeFacts] = NODES, sources: tuple[SourceFacts, ...]
         versions=(),
         unasked=(),
         ledger_database="db",
-        shape="",
+        shape=ProjectShape("", ""),
     )
 
 
