@@ -31,10 +31,21 @@ if TYPE_CHECKING:
     from orchestrator.dbt_runner.process.runner import DbtRunner
     from orchestrator.dbt_runner.process.zygote import Zygote
     from orchestrator.factory import create_orchestrator
+    from orchestrator.ledger.changes import Change
     from orchestrator.pipeline.hooks import Hook, HookContext, HookManager
     from orchestrator.pipeline.orchestrator import PipelineOrchestrator
+    from orchestrator.pipeline.resume import Loss
     from orchestrator.pipeline.workflow import SimulationResult
     from orchestrator.self_healing.auto_initializer import AutoInitializer
+    from orchestrator.self_healing.evidence import (
+        ColumnsDiffer,
+        Missing,
+        Outdated,
+        Problem,
+        TooFewRows,
+        Unfinished,
+        WrongKind,
+    )
     from orchestrator.self_healing.initialization_state import (
         InitializationResult,
         InitializationState,
@@ -46,6 +57,8 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "AutoInitializer": "self_healing.auto_initializer",
+    "Change": "ledger.changes",
+    "ColumnsDiffer": "self_healing.evidence",
     "ConcurrentInitializationError": "core.errors",
     "ConfigurationError": "core.errors",
     "DatabaseCorruptionError": "core.errors",
@@ -61,10 +74,14 @@ _MODULE_OF = {
     "InitializationResult": "self_healing.initialization_state",
     "InitializationState": "self_healing.initialization_state",
     "InitializationTimeoutError": "core.errors",
+    "Loss": "pipeline.resume",
+    "Missing": "self_healing.evidence",
     "NodeFailedError": "core.errors",
     "NothingSelectedError": "core.errors",
     "OrchestratorError": "core.errors",
+    "Outdated": "self_healing.evidence",
     "PipelineOrchestrator": "pipeline.orchestrator",
+    "Problem": "self_healing.evidence",
     "RequiredTable": "self_healing.initialization_state",
     "RunCancelledError": "core.errors",
     "SimulationConfig": "config.simulation",
@@ -74,6 +91,9 @@ _MODULE_OF = {
     "TableFinding": "self_healing.initialization_state",
     "TableTier": "self_healing.initialization_state",
     "TestFailedError": "core.errors",
+    "TooFewRows": "self_healing.evidence",
+    "Unfinished": "self_healing.evidence",
+    "WrongKind": "self_healing.evidence",
     "YearSequenceError": "core.errors",
     "Zygote": "dbt_runner.process.zygote",
     "create_orchestrator": "factory",
@@ -81,6 +101,8 @@ _MODULE_OF = {
 
 __all__ = [
     "AutoInitializer",
+    "Change",
+    "ColumnsDiffer",
     "ConcurrentInitializationError",
     "ConfigurationError",
     "DatabaseCorruptionError",
@@ -96,10 +118,14 @@ __all__ = [
     "InitializationResult",
     "InitializationState",
     "InitializationTimeoutError",
+    "Loss",
+    "Missing",
     "NodeFailedError",
     "NothingSelectedError",
     "OrchestratorError",
+    "Outdated",
     "PipelineOrchestrator",
+    "Problem",
     "RequiredTable",
     "RunCancelledError",
     "SimulationConfig",
@@ -109,6 +135,9 @@ __all__ = [
     "TableFinding",
     "TableTier",
     "TestFailedError",
+    "TooFewRows",
+    "Unfinished",
+    "WrongKind",
     "YearSequenceError",
     "Zygote",
     "create_orchestrator",

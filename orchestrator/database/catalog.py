@@ -28,11 +28,14 @@ class Catalog:
         """Return the relation of that name, None when there is none."""
         return self.relations.get(name)
 
-    def drop_statement(self, name: RelationName) -> str:
-        """Return the statement that drops the relation of that name as what it is; it may be gone by then."""
+    def drop_statement(self, name: RelationName, *, cascade: bool) -> str:
+        """Return the statement that drops the relation of that name as what it is; it may be gone by then.
+
+        ``cascade`` takes along what depends on it, where the database would not let it go otherwise.
+        """
         relation = self.get(name)
         kind = relation.kind if relation is not None else "table"
-        return f"drop {kind} if exists {name.quoted()} cascade"
+        return f"drop {kind} if exists {name.quoted()}{' cascade' if cascade else ''}"
 
     def tables_with_column(self, names: Iterable[RelationName], column: str) -> tuple[RelationName, ...]:
         """Return those of ``names`` that exist as a table and have ``column``, in the given order."""

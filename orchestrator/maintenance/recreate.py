@@ -14,8 +14,9 @@ from orchestrator.core.files import flush_folder
 from orchestrator.database.catalog import catalog_of_rows
 from orchestrator.database.errors import folder_error, known_database_error
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
+from orchestrator.self_healing.evidence import Missing
 from orchestrator.self_healing.healing_plan import HealingPlan, make_plan
-from orchestrator.self_healing.initialization_state import InitializationResult, Problem, TableFinding
+from orchestrator.self_healing.initialization_state import InitializationResult, TableFinding
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def empty_plan(orchestrator: PipelineOrchestrator) -> HealingPlan:
     """Return what would be built where no database is; nothing is written."""
     facts = orchestrator.runner.current_facts()
     required = orchestrator.initializer.checker(facts).required
-    findings = [TableFinding(table, Problem.MISSING, "does not exist") for table in required]
+    findings = [TableFinding(table, Missing()) for table in required]
     return make_plan(findings, required, facts, catalog_of_rows([]), lambda node: False)
 
 

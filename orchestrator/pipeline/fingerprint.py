@@ -9,7 +9,6 @@ from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.pipeline.workflow import SimulationPlan
 
 Components = dict[str, str]
-CHECKSUMMED = ("seed ", "model ", "snapshot ", "macro ", "hook ")
 
 
 def components(facts: ProjectFacts, plan: SimulationPlan) -> Components:
@@ -36,21 +35,3 @@ def components(facts: ProjectFacts, plan: SimulationPlan) -> Components:
 def fingerprint(parts: Components) -> str:
     """Return a SHA-256 over the components."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def changes(before: Components, now: Components) -> tuple[str, ...]:
-    """Say in words what differs between two sets of components.
-
-    >>> changes({"var growth": "0.03", "seed a": "1"}, {"var growth": "0.05", "model b": "2"})
-    ('model b is new', 'seed a is gone', 'var growth changed from 0.03 to 0.05')
-    """
-    said = []
-    for name in sorted({*before, *now}):
-        if name not in before:
-            said.append(f"{name} is new")
-        elif name not in now:
-            said.append(f"{name} is gone")
-        elif before[name] != now[name]:
-            values = "" if name.startswith(CHECKSUMMED) else f" from {before[name]} to {now[name]}"
-            said.append(f"{name} changed{values}")
-    return tuple(said)

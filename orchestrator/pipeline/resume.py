@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from orchestrator.core.errors import YearSequenceError
+from orchestrator.ledger.changes import UNRECORDED, Change, changes
 from orchestrator.ledger.reading import Ledger
-from orchestrator.pipeline.fingerprint import Components, changes, fingerprint
+from orchestrator.pipeline.fingerprint import Components, fingerprint
+from orchestrator.pipeline.wording import listed, told_change, told_loss
 from orchestrator.pipeline.workflow import ResumePoint, SimulationPlan
-
-SHOWN_CHANGES = 5
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Loss:
 
     def words(self) -> str:
         """Say it for people."""
-        return f"{self.table} holds {self.found:,} rows of {self.year}; {self.expected:,} were there when it ended"
+        return told_loss(self.table, self.year, expected=self.expected, found=self.found)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Start:
     ``year`` and the name of the ``stage``; ``kept_stages`` of that year are finished, and ``kept_nodes`` (unique
     ids) keep their rows of it. ``purge_from`` is the first year whose rows go, ``removed`` are the simulated years that
     go with them, and ``forgone`` those of these that the run does not build again. ``resumed`` tells whether earlier
-    work of the range is kept, ``changed`` what differs from the last run, ``losses`` what is no longer whole, ``gone``
+    work of the range is kept, ``changes`` what differs from the last run, ``losses`` what is no longer whole, ``gone``
     the names of tables that finished stages built and that do not exist any more.
     """
 
@@ -45,11 +45,16 @@ class Start:
     kept_stages: tuple[str, ...] = ()
     kept_nodes: frozenset[str] = frozenset()
     resumed: bool = False
-    changed: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
     losses: tuple[Loss, ...] = ()
     gone: tuple[str, ...] = ()
     removed: tuple[int, ...] = ()
     forgone: tuple[int, ...] = ()
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Say in words what differs from the last run."""
+        return tuple(map(told_change, self.changes))
 
     @property
     def point(self) -> ResumePoint | None:
@@ -87,7 +92,7 @@ def find_start(
     )
     if first > plan.first_year:
         _require_before(plan, ledger, print_now, changed, losses, gone)
-    anew = Start(first, _first_stage(plan, first), _purge_from(plan, ledger, first), changed=changed, losses=losses)
+    anew = Start(first, _first_stage(plan, first), _purge_from(plan, ledger, first), changes=changed, losses=losses)
     goes_on = None if fresh or changed else _resumed(plan, ledger, losses, gone)
     start = replace(goes_on or anew, gone=tuple(gone.values()))
     removed = {stage.year for stage in ledger.stages if stage.year >= start.purge_from}
@@ -112,19 +117,19 @@ def _resumed(plan: SimulationPlan, ledger: Ledger, losses: tuple[Loss, ...], gon
     return None
 
 
-def _changed(ledger: Ledger, now: Components, print_now: str) -> tuple[str, ...]:
-    """Say what differs from what the years in the database were made of; nothing when there are none."""
+def _changed(ledger: Ledger, now: Components, print_now: str) -> tuple[Change, ...]:
+    """Return what differs from what the years in the database were made of; nothing when there are none."""
     others = [stage.fingerprint for stage in ledger.stages if stage.fingerprint != print_now]
     if not others:
         return ()
-    return changes(ledger.components_of(others[-1]), now) or ("what was run before is not recorded",)
+    return changes(ledger.components_of(others[-1]), now) or (UNRECORDED,)
 
 
 def _require_before(
     plan: SimulationPlan,
     ledger: Ledger,
     print_now: str,
-    changed: tuple[str, ...],
+    changed: tuple[Change, ...],
     losses: tuple[Loss, ...],
     gone: Mapping[str, str],
 ) -> None:
@@ -181,16 +186,3 @@ def _purge_from(plan: SimulationPlan, ledger: Ledger, first: int) -> int:
 
 def _first_stage(plan: SimulationPlan, year: int) -> str:
     return next((stage.name for stage in plan.stages_of(year)), "")
-
-
-def listed(changed: tuple[str, ...]) -> str:
-    """Join what changed, the first few in full.
-
-    >>> listed(("a", "b"))
-    'a; b'
-    >>> listed(tuple("abcdefg"))
-    'a; b; c; d; e and 2 more'
-    """
-    shown = "; ".join(changed[:SHOWN_CHANGES])
-    more = len(changed) - SHOWN_CHANGES
-    return f"{shown} and {more} more" if more > 0 else shown

@@ -118,13 +118,14 @@ class RunLedger:
         emptied = [node.relation for node in dropped if catalog.relations[node.relation].kind == "table"]
         counts = count_rows(emptied, runner)
         version = ledger_version(runner, self._facts.ledger_database)
+        cascade = self._facts.capabilities.drop_cascade
         point = None if start.point is None else (start.year, start.stage)
         affected = runner.execute(
             [
                 *upgrade_statements(version, self._facts.ledger_database),
                 *self._writer.forget(start.purge_from, start.kept_stages),
                 *self._writer.run_started(self._run, utc_now(), point),
-                *(catalog.drop_statement(node.relation) for node in dropped),
+                *(catalog.drop_statement(node.relation, cascade=cascade) for node in dropped),
                 *purge,
             ]
         )

@@ -6,19 +6,19 @@ from collections.abc import Iterable
 
 from orchestrator.core.events import TableState
 from orchestrator.database.names import RelationName
+from orchestrator.database.sql import literal, quoted_name
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult
 from orchestrator.pipeline.year_tables import with_years
 
 ROW = '"a row of it"'  # a name that no column has: it would hide the row
-DIGEST = f"coalesce(sum(hash({ROW})), 0)::varchar"
 
 
 class TableDigests:
     """Counts and digests the tables of one run; in tables with ``year_column``, the rows of the year alone.
 
-    The digest is the sum of DuckDB's hashes of all rows: equal for equal rows in any order.
+    A digest is the same for the same rows in any order; None where the database has none.
     """
 
     def __init__(self, facts: ProjectFacts, year_column: str) -> None:
@@ -44,10 +44,9 @@ class TableDigests:
                 yield node.relation
 
     def _select(self, relation: RelationName, year: int) -> str:
-        digest = DIGEST if self._facts.adapter == "duckdb" else "null"
-        where = f'where "{self._year_column}" = {year}' if self._dated[relation] else ""
-        name = relation.name.replace("'", "''")
-        return f"select '{name}' as name, count(*), {digest} from {relation.quoted()} as {ROW} {where}"
+        digest = self._facts.capabilities.row_digest_sql.format(row=ROW)
+        where = f"where {quoted_name(self._year_column)} = {year}" if self._dated[relation] else ""
+        return f"select {literal(relation.name)} as name, count(*), {digest} from {relation.quoted()} as {ROW} {where}"
 
 
 def _text(value: object) -> str | None:

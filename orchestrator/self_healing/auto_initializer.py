@@ -198,7 +198,7 @@ class AutoInitializer:
                     self._begin(plan, facts, ledger, deadline)
                     begun = True
                 for command in commands:
-                    self._perform(command, deadline)
+                    self._perform(command, facts, deadline)
                     self._runner.execute(ledger.built(facts, command.nodes, utc_now()), deadline.remaining())
         names = [finding.table.name for finding in findings]
         with self._translated("verify", names, deadline), step("verify", self._emit) as record:
@@ -222,10 +222,11 @@ class AutoInitializer:
         built = [node for command in plan.commands if command.command != "create" for node in command.nodes]
         self._runner.execute([*lay_out, *ledger.building(built, utc_now())], deadline.remaining())
 
-    def _perform(self, command: HealingCommand, deadline: Deadline) -> None:
+    def _perform(self, command: HealingCommand, facts: ProjectFacts, deadline: Deadline) -> None:
         if command.drops:
             catalog = self._runner.catalog(deadline.remaining())
-            drops = [catalog.drop_statement(node.relation) for node in command.drops]
+            cascade = facts.capabilities.drop_cascade
+            drops = [catalog.drop_statement(node.relation, cascade=cascade) for node in command.drops]
             self._runner.execute(drops, deadline.remaining())
         if command.command == "create":
             for node in command.nodes:

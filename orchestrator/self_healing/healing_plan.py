@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from orchestrator.core.errors import InitializationError
 from orchestrator.database.catalog import Catalog
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.self_healing.initialization_state import Problem, RequiredTable, TableFinding, TableTier
+from orchestrator.self_healing.evidence import Problem
+from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding, TableTier
 from orchestrator.self_healing.registry import node_of
 
 STEP_OF = {

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from orchestrator.self_healing.evidence import Evidence, Problem
+from orchestrator.self_healing.wording import told
+
 
 class InitializationState(str, Enum):
     """Where a healing stands: NOT_STARTED → IN_PROGRESS → COMPLETED | FAILED → IN_PROGRESS on retry."""
@@ -25,17 +28,6 @@ class TableTier(str, Enum):
 
 
 TIERS = tuple(TableTier)
-
-
-class Problem(str, Enum):
-    """What may be wrong with a required table; ``incomplete`` and ``stale`` are the ledger's to find."""
-
-    MISSING = "missing"
-    WRONG_TYPE = "wrong_type"
-    INCOMPLETE = "incomplete"
-    EMPTY = "empty"
-    DRIFTED = "drifted"
-    STALE = "stale"
 
 
 def heal_advice(*, simulates: bool) -> str:
@@ -62,11 +54,20 @@ class RequiredTable:
 
 @dataclass(frozen=True)
 class TableFinding:
-    """One thing wrong with one required table; ``detail`` says in words what was seen."""
+    """One thing wrong with one required table; ``seen`` is what was found, and since when, as values."""
 
     table: RequiredTable
-    problem: Problem
-    detail: str
+    seen: Evidence
+
+    @property
+    def problem(self) -> Problem:
+        """Return what is wrong."""
+        return self.seen.problem
+
+    @property
+    def detail(self) -> str:
+        """Say in words what was seen."""
+        return told(self.seen)
 
 
 @dataclass(frozen=True)

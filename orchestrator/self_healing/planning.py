@@ -7,8 +7,9 @@ from collections.abc import Sequence, Set
 from orchestrator.core.errors import InitializationError
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import NodeFacts
+from orchestrator.self_healing.evidence import Problem
 from orchestrator.self_healing.healing_plan import HealingPlan, make_plan
-from orchestrator.self_healing.initialization_state import Problem, TableFinding
+from orchestrator.self_healing.initialization_state import TableFinding
 from orchestrator.self_healing.registry import node_of
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from pathlib import Path
 
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.ledger.changes import VAR, Change, changes
 from orchestrator.ledger.reading import BUILDING, BuiltTable
+from orchestrator.self_healing.evidence import Outdated, Unfinished
 
 
 class Staleness:
@@ -21,49 +22,43 @@ class Staleness:
         self._built = built
         self._required = required
 
-    def unfinished(self, node: NodeFacts) -> str | None:
-        """Say when a build of a node was begun that was never finished, None when there is no such build."""
+    def unfinished(self, node: NodeFacts) -> Unfinished | None:
+        """Return the build of a node that was begun and never finished, None when there is no such build."""
         row = self._built.get(node.unique_id)
         if row is None or row.state != BUILDING:
             return None
-        return f"was being built on {_day(row)}, and that build was never finished"
+        return Unfinished(row.at)
 
-    def reason(self, node: NodeFacts) -> str | None:
-        """Say what has changed since a node was built, None when nothing has."""
-        own = self._change(node)
-        if own is not None:
-            return own
-        for ancestor in self._unlisted_ancestors(node):
-            change = self._change(ancestor)
-            if change is not None:
-                return f"{ancestor.name}, which it is built from: {change}"
+    def outdated(self, node: NodeFacts) -> Outdated | None:
+        """Return what has changed since a node was built, in itself or else upstream; None when nothing has."""
+        for cause in (node, *self._unlisted_ancestors(node)):
+            changed = self._changes(cause)
+            if changed:
+                return Outdated(
+                    since=self._built[cause.unique_id].at,
+                    node=cause.unique_id,
+                    name=cause.name,
+                    resource_type=cause.resource_type,
+                    file=cause.file,
+                    inherited=cause is not node,
+                    changes=changed,
+                )
         return None
 
     def outdated_ancestors(self, nodes: Iterable[NodeFacts]) -> set[str]:
         """Return what has changed upstream of these nodes without being required itself."""
-        return {a.unique_id for node in nodes for a in self._unlisted_ancestors(node) if self._change(a) is not None}
+        return {a.unique_id for node in nodes for a in self._unlisted_ancestors(node) if self._changes(a)}
 
-    def _change(self, node: NodeFacts) -> str | None:
+    def _changes(self, node: NodeFacts) -> tuple[Change, ...]:
+        """Return what differs since a node was built: its code, in the order of its facts, then its variables."""
         row = self._built.get(node.unique_id)
         if row is None or row.state == BUILDING:
-            return None
+            return ()
         code, inputs = self._facts.code_of(node), self._facts.inputs_of(node)
         if row.code == code and row.inputs == inputs:
-            return None
-        verb = "loaded" if node.resource_type == "seed" else "built"
-        since = f"since it was {verb} on {_day(row)}"
-        own = f"{node.resource_type} {node.name}"
-        if row.code.get(own) != code[own]:
-            return f"{Path(node.file).name} changed {since}"
-        parts = [name for name in code if row.code.get(name) != code[name]]
-        if parts or row.code.keys() != code.keys():
-            named = parts or sorted(row.code.keys() - code.keys())
-            return f"{', '.join(named)} changed {since}"
-        values = [n for n in sorted(inputs.keys() | row.inputs.keys()) if inputs.get(n) != row.inputs.get(n)]
-        if values:
-            told = [f"var {n} went from {row.inputs.get(n, 'unset')} to {inputs.get(n, 'unset')}" for n in values]
-            return f"{', '.join(told)} {since}"
-        return None
+            return ()
+        gone = sorted(row.code.keys() - code.keys())
+        return changes(row.code, code, (*code, *gone)) + changes(_as_vars(row.inputs), _as_vars(inputs))
 
     def _unlisted_ancestors(self, node: NodeFacts) -> list[NodeFacts]:
         found: list[NodeFacts] = []
@@ -77,5 +72,5 @@ class Staleness:
         return found
 
 
-def _day(row: BuiltTable) -> str:
-    return f"{row.at:%Y-%m-%d at %H:%M} UTC"
+def _as_vars(inputs: Mapping[str, str]) -> dict[str, str]:
+    return {f"{VAR} {name}": value for name, value in inputs.items()}

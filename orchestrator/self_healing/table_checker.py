@@ -12,10 +12,10 @@ from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.database.reader import DatabaseReader, OpenDatabase
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.reading import read_built_tables
+from orchestrator.self_healing.evidence import ColumnsDiffer, Evidence, Missing, Problem, TooFewRows, WrongKind
 from orchestrator.self_healing.initialization_state import (
     TIERS,
     InitializationSummary,
-    Problem,
     RequiredTable,
     TableFinding,
     TableTier,
@@ -80,26 +80,25 @@ class TableExistenceChecker:
         """Return what is wrong as seen through an open reader."""
         catalog = reader.catalog()
         staleness = self.staleness(reader, catalog)
-        types = _Types(reader, known=self.facts.adapter == "duckdb")
+        types = _Types(reader, self.facts.capabilities.type_name_sql)
         found: dict[RequiredTable, TableFinding] = {}
         promising: list[tuple[RequiredTable, NodeFacts]] = []
         for table, node in self._nodes:
             relation = catalog.get(node.relation)
-            problem = _shape_problem(table, node, relation, types) or _history_problem(table, node, staleness)
-            if problem is not None:
-                found[table] = problem
+            seen = _shape_problem(node, relation, types) or _history_problem(table, node, staleness)
+            if seen is not None:
+                found[table] = TableFinding(table, seen)
             elif table.min_rows:
                 promising.append((table, node))
         for table, rows in self._rows(reader, promising):
             assert table.min_rows is not None
             if rows < table.min_rows:
-                promise = "a row is" if table.min_rows == 1 else f"{table.min_rows:,} are"
-                found[table] = TableFinding(table, Problem.EMPTY, f"has {rows:,} rows; at least {promise} promised")
+                found[table] = TableFinding(table, TooFewRows(expected=table.min_rows, found=rows))
         return tuple(found[table] for table in self.required if table in found)
 
     def staleness(self, reader: DatabaseReader, catalog: Catalog | None = None) -> Staleness:
         """Return what the ledger of the database tells about the required tables; ``catalog`` is what it holds."""
-        whole = catalog if self.facts.adapter == "duckdb" else None  # of others only the project's schemas are read
+        whole = catalog if self.facts.capabilities.reads_whole_catalog else None  # else the ledger is not in it
         built = read_built_tables(reader, self.facts.ledger_database, whole)
         return Staleness(self.facts, built, self._required_ids)
 
@@ -132,64 +131,39 @@ class TableExistenceChecker:
 class _Types:
     """The database's own name for a type, so that ``string`` and ``VARCHAR`` compare as equal."""
 
-    def __init__(self, reader: DatabaseReader, *, known: bool) -> None:
+    def __init__(self, reader: DatabaseReader, type_name_sql: str | None) -> None:
         self._reader = reader
-        self._known = known
+        self._sql = type_name_sql
         self._names: dict[str, str | None] = {}
 
     def name(self, data_type: str) -> str | None:
         """Return the database's name for a declared type, None where it cannot be told."""
         if data_type not in self._names:
-            self._names[data_type] = self._ask(data_type) if self._known else None
+            self._names[data_type] = self._ask(data_type, self._sql) if self._sql is not None else None
         return self._names[data_type]
 
-    def _ask(self, data_type: str) -> str | None:
+    def _ask(self, data_type: str, sql: str) -> str | None:
         try:
-            rows = self._reader.query(f"select typeof(cast(null as {data_type}))")
+            rows = self._reader.query(sql.format(type=data_type))
         except (DatabaseError, DbtError):
             return None  # not a type of this database: dbt will say so when it builds
         return str(rows[0][0]) if rows else None
 
 
-def _shape_problem(
-    table: RequiredTable, node: NodeFacts, relation: Relation | None, types: _Types
-) -> TableFinding | None:
+def _shape_problem(node: NodeFacts, relation: Relation | None, types: _Types) -> Evidence | None:
     if relation is None:
-        return TableFinding(table, Problem.MISSING, "does not exist")
+        return Missing()
     if node.kind is not None and relation.kind != node.kind:
-        return TableFinding(table, Problem.WRONG_TYPE, f"is a {relation.kind}; a {node.kind} is required")
+        return WrongKind(expected=node.kind, found=relation.kind)
     if node.columns and (node.resource_type == "seed" or node.contract):
-        drift = _drift(node, relation, types)
-        if drift is not None:
-            return TableFinding(table, Problem.DRIFTED, drift)
+        promised = tuple((c.name, types.name(c.data_type) if c.data_type else None) for c in node.columns)
+        seen = ColumnsDiffer(promised, relation.columns, of_seed=node.resource_type == "seed")
+        return seen if seen.matters else None
     return None
 
 
-def _history_problem(table: RequiredTable, node: NodeFacts, staleness: Staleness) -> TableFinding | None:
+def _history_problem(table: RequiredTable, node: NodeFacts, staleness: Staleness) -> Evidence | None:
     """Compare a table with what the ledger says of its last build; a state table belongs to the years."""
     if table.tier is TableTier.STATE:
         return None
-    unfinished = staleness.unfinished(node)
-    if unfinished is not None:
-        return TableFinding(table, Problem.INCOMPLETE, unfinished)
-    reason = staleness.reason(node)
-    return None if reason is None else TableFinding(table, Problem.STALE, f"is out of date: {reason}")
-
-
-def _drift(node: NodeFacts, relation: Relation, types: _Types) -> str | None:
-    promised_by = "the seed's header" if node.resource_type == "seed" else "the contract"
-    expected = {column.name.lower(): column for column in node.columns}
-    actual = {name.lower(): data_type for name, data_type in relation.columns}
-    lost = [column.name for key, column in expected.items() if key not in actual]
-    extra = [name for name, _ in relation.columns if name.lower() not in expected]
-    if lost or extra:
-        parts = [f"lacks {', '.join(lost)}"] if lost else []
-        parts += [f"has {', '.join(extra)}"] if extra else []
-        return f"{' and '.join(parts)} unlike {promised_by}"
-    for key, column in expected.items():
-        declared = types.name(column.data_type) if column.data_type else None
-        if declared is not None and declared != actual[key]:
-            return f"column {column.name} is {actual[key]}; {promised_by.replace('header', 'type')} says {declared}"
-    if node.resource_type == "seed" and list(expected) != list(actual):
-        return "has its columns in another order than the seed's header"
-    return None
+    return staleness.unfinished(node) or staleness.outdated(node)

@@ -28,6 +28,8 @@ from orchestrator.maintenance.doctor.examination import CHECKS, examine
 from orchestrator.maintenance.doctor.mending import mend
 from orchestrator.maintenance.doctor.registry_check import check_registry
 from orchestrator.maintenance.doctor.scan import query_interruptibly
+from orchestrator.self_healing.evidence import Missing
+from orchestrator.self_healing.initialization_state import TableFinding
 from tests.integration.cli_project import HOLD_FILE
 from tests.integration.conftest import REPOSITORY, WarmWorkspace
 
@@ -112,6 +114,7 @@ def test_a_required_table_that_is_not_ready(place: WarmWorkspace) -> None:
     diagnosis = only(examine(place.warm), "tables")
     assert (diagnosis.subject, diagnosis.detail) == ("seed rain", "missing: does not exist")
     assert diagnosis.remedy is not None and "orchestrator init" in diagnosis.remedy
+    assert isinstance(diagnosis.about, TableFinding) and diagnosis.about.seen == Missing()
 
 
 def test_an_unreadable_block_is_found_by_reading_it(place: WarmWorkspace) -> None:
@@ -256,6 +259,7 @@ def test_no_database_yet(place: WarmWorkspace) -> None:
     (diagnosis,) = report.problems
     assert (diagnosis.check, diagnosis.subject) == ("database", str(place.database))
     assert diagnosis.remedy is not None and "orchestrator init" in diagnosis.remedy
+    assert isinstance(diagnosis.about, TableFinding) and diagnosis.about.seen == Missing()
     assert not place.database.exists()
     place.restore()
 

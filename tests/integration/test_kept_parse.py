@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,35 @@ def test_an_unchanged_project_is_not_parsed(project: Workspace) -> None:
     packed.write_bytes(packed.read_bytes()[:-100])
     assert models(project)["squares"] == "main.aaaa"
     assert parses(project) != kept
+
+
+def database_of(workspace: Workspace, **options: object) -> Path | None:
+    """Return the database of the facts that a quick look has without dbt, or else those that dbt gives."""
+    with workspace.orchestrator(**options) as orchestrator:
+        return (orchestrator.runner.known_facts() or orchestrator.runner.facts()).database_path
+
+
+def test_each_database_has_a_parse_of_its_own(project: Workspace) -> None:
+    """A parse holds the path of its database, so that of another one is not taken, though it has the same name."""
+    files = [project.root / "var" / folder / "same.duckdb" for folder in ("a", "b")]
+    assert [database_of(project, database=file) for file in files] == files
+    kept = parses(project)
+    assert len(kept) == 3
+    assert [database_of(project, database=file) for file in files] == files
+    assert parses(project) == kept
+
+
+def test_a_moved_project_is_parsed_anew(project: Workspace) -> None:
+    """What was kept moves along with the project, and is of another place; times and contents are as they were."""
+    kept = parses(project)
+    moved = Workspace(project.root.rename(project.root.with_name("moved")))
+    with moved.orchestrator() as orchestrator:
+        assert orchestrator.runner.known_facts() is None
+        facts = orchestrator.runner.facts()
+    assert facts.project_dir == moved.root / "dbt"
+    assert facts.database_path is not None and facts.database_path.is_relative_to(moved.root)
+    assert len(parses(moved)) == len(kept) + 1
+    shutil.rmtree(moved.root)
 
 
 def test_a_change_under_the_old_time_is_seen(project: Workspace) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.core.errors import DatabaseError, InitializationError
+from orchestrator.ledger.changes import Change
+from orchestrator.self_healing.evidence import Outdated
 from orchestrator.self_healing.initialization_state import InitializationResult, TableFinding
 from tests.integration.conftest import Workspace
 from tests.integration.test_dbt_runner import SLOW
@@ -44,12 +46,18 @@ def test_an_unchanged_project_is_not_stale(reservoir: Workspace) -> None:
 
 
 def test_an_edited_seed_is_loaded_again_with_what_reads_it(reservoir: Workspace) -> None:
-    """The finding says in words what changed since when; exactly the seed and its required descendants are built."""
+    """The finding says what changed since when; exactly the seed and its required descendants are built."""
+    built_at = reservoir.sql("select built_at from orchestrator.built_tables where node = 'seed.reservoir.rain'")[0][0]
     edit(reservoir, "seeds/rain.csv", "1,0.5", "1,0.75")
     before = reservoir.storage()
     found, _, planned = healed(reservoir)
     assert [(f.table.name, f.problem.value) for f in found] == [("rain", "stale")]
     assert found[0].detail.startswith("is out of date: rain.csv changed since it was loaded on 20")
+    seen = found[0].seen
+    assert isinstance(seen, Outdated) and not seen.inherited
+    assert (seen.node, seen.name, seen.file) == ("seed.reservoir.rain", "rain", "seeds/rain.csv")
+    assert seen.since.replace(tzinfo=None) == built_at
+    assert [(change.kind, change.name) for change in seen.changes] == [("seed", "rain")]
     assert planned == ["rain", "stg_rain"]
     assert reservoir.sql("select depth from rain where month = 1")[0][0] == pytest.approx(0.75)
     after = reservoir.storage()
@@ -72,6 +80,8 @@ def test_a_changed_variable_is_named_with_both_values(reservoir: Workspace) -> N
     found, _, planned = healed(reservoir, overrides={"vars.rain_factor": 3})
     assert [(f.table.name, f.problem.value) for f in found] == [("stg_rain", "stale")]
     assert "var rain_factor went from 1 to 3" in found[0].detail
+    assert isinstance(found[0].seen, Outdated)
+    assert found[0].seen.changes == (Change("var", "rain_factor", "1", "3"),)
     assert planned == ["stg_rain"]
 
 
@@ -88,6 +98,8 @@ def test_a_changed_variable_of_the_environment_is_named(
     found = healed(reservoir)[0]
     assert [f.table.name for f in found] == ["stg_rain"]
     assert "WETTER of the environment" in found[0].detail
+    assert isinstance(found[0].seen, Outdated)
+    assert [(change.kind, change.name) for change in found[0].seen.changes] == [("env var", "WETTER")]
     assert b"secret-" not in reservoir.database.read_bytes()
 
 
@@ -154,6 +166,8 @@ def test_what_lies_between_is_looked_at_and_built_too(fresh: Fresh) -> None:
     found, _, planned = healed(workspace)
     assert [(f.table.name, f.problem.value) for f in found] == [("stg_rain", "stale")]
     assert "between, which it is built from: between.sql changed" in found[0].detail
+    assert isinstance(found[0].seen, Outdated)
+    assert (found[0].seen.name, found[0].seen.inherited) == ("between", True)
     assert planned == ["between", "stg_rain"]
     assert workspace.sql("select count(*) from between") == [(1,)]
     edit(workspace, "seeds/rain.csv", "1,0.5", "1,0.75")

@@ -47,5 +47,5 @@ def test_a_relation_is_dropped_as_what_it_is() -> None:
         found = read_catalog(lambda sql: connection.execute(sql).fetchall())
         assert len(found.relations) == 2
         for name in found.relations:
-            connection.execute(found.drop_statement(name))
+            connection.execute(found.drop_statement(name, cascade=True))
         assert read_catalog(lambda sql: connection.execute(sql).fetchall()).relations == {}

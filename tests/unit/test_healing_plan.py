@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from orchestrator.core.errors import ConfigurationError, InitializationError
 from orchestrator.database.catalog import Catalog, Relation
-from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
+from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
+from orchestrator.ledger.changes import Change
+from orchestrator.self_healing.evidence import (
+    ColumnsDiffer,
+    Evidence,
+    Missing,
+    Outdated,
+    Problem,
+    TooFewRows,
+    WrongKind,
+)
 from orchestrator.self_healing.healing_plan import HealingPlan, make_plan
-from orchestrator.self_healing.initialization_state import Problem, RequiredTable, TableFinding, TableTier
+from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding, TableTier
 from orchestrator.self_healing.registry import required_tables
 
 
@@ -64,6 +75,15 @@ NODES = (
     node("history", "incremental", ["model.p.base"]),
     node("snapshot", "incremental", ["model.p.rates"], tags=("YEARLY",), contract=True),
 )
+NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+EDIT = Change("seed", "s1", "1", "2")
+SEEN: dict[Problem, Evidence] = {
+    Problem.MISSING: Missing(),
+    Problem.WRONG_TYPE: WrongKind("table", "view"),
+    Problem.EMPTY: TooFewRows(1, 0),
+    Problem.DRIFTED: ColumnsDiffer((("a", None),), (("b", "DATE"),), of_seed=False),
+    Problem.STALE: Outdated(NOON, "seed.p.s1", "s1", "seed", "s1.csv", (EDIT,), inherited=False),
+}
 SOURCE = SourceFacts("source.p.prior.snapshot", "snapshot", "prior", "m.yml", "db", "main", "snapshot", "snapshot")
 
 
@@ -82,7 +102,7 @@ def project(nodes: Sequence[NodeFacts] = NODES, sources: tuple[SourceFacts, ...]
         versions=(),
         unasked=(),
         ledger_database="db",
-        shape="",
+        shape=ProjectShape("", ""),
     )
 
 
@@ -94,7 +114,7 @@ def plan(problems: dict[str, Problem], *, absent: Sequence[str] = (), with_rows:
     relations = {
         n.relation: Relation(n.kind or "table", ()) for n in NODES if n.kind is not None and n.name not in gone
     }
-    findings = [TableFinding(t, problems[t.name], "is wrong") for t in required if t.name in problems]
+    findings = [TableFinding(t, SEEN[problems[t.name]]) for t in required if t.name in problems]
     return make_plan(findings, required, facts, Catalog(relations), lambda n: n.name in with_rows)
 
 

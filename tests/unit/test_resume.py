@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.core.errors import YearSequenceError
+from orchestrator.ledger.changes import UNRECORDED, Change
 from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun
 from orchestrator.pipeline.fingerprint import fingerprint
 from orchestrator.pipeline.resume import Start, find_start
@@ -85,7 +86,16 @@ def test_a_change_begins_anew_and_is_named() -> None:
     """Every difference is said, with old and new value where that is readable."""
     found = start(ledger(*YEAR_1, made_of={"var x": "2", "seed a": "bb"}))
     assert (found.year, found.resumed) == (2025, False)
+    assert found.changes == (Change("seed", "a", "bb", "aa"), Change("var", "x", "2", "1"))
     assert found.changed == ("seed a changed", "var x changed from 2 to 1")
+
+
+def test_what_is_not_recorded_is_a_change_too() -> None:
+    """Stages of a run of which nothing else is known are not gone on with."""
+    found = start(Ledger((), ledger(*YEAR_1, made_of={}).stages))
+    assert (found.resumed, found.changes) == (False, (Change("seed", "a", None, "aa"), Change("var", "x", None, "1")))
+    of_nothing = find_start(plan(2025, 2025), Ledger((), ledger(*YEAR_1).stages), {}, {})
+    assert (of_nothing.changes, of_nothing.changed) == ((UNRECORDED,), ("what was run before is not recorded",))
 
 
 def test_a_range_in_the_middle_needs_what_comes_before_it() -> None:

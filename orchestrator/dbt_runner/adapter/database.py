@@ -39,6 +39,7 @@ class ProjectDatabase:
 
     def __init__(self, facts: ProjectFacts) -> None:
         self._facts = facts
+        self._capabilities = facts.capabilities
         self._open = False
         self._apart: list[Cursor] = []
 
@@ -59,7 +60,7 @@ class ProjectDatabase:
 
     def catalog(self) -> Catalog:
         """Take a snapshot of the relations in the schemas that the project uses."""
-        if self._facts.adapter == "duckdb":
+        if self._capabilities.reads_whole_catalog:
             return read_catalog(self.query)
         adapter = self._adapter()
         rows: list[tuple[object, ...]] = []
@@ -93,12 +94,12 @@ class ProjectDatabase:
             self.execute([f"create schema if not exists {place}" for place in places])
 
     def open(self) -> None:
-        """Open the DuckDB file, waiting out a short look of another process that has it open for reading.
+        """Open a database that has a single writer, waiting out a short look of another process.
 
         Raises:
             DatabaseError: the file is locked for longer, damaged or not permitted.
         """
-        if self._open or self._facts.adapter != "duckdb":
+        if self._open or not self._capabilities.single_writer:
             return
         if self._facts.database_path is not None:
             refuse_other_database(self._facts.database_path)
@@ -118,7 +119,10 @@ class ProjectDatabase:
 
     @contextmanager
     def cursors_apart(self, number: int) -> Iterator[list[Cursor]]:
-        """Open cursors that no command of dbt closes; their temporary tables go when they are closed. DuckDB only."""
+        """Open cursors that no command of dbt closes; their temporary tables go when they are closed.
+
+        Only where statements are replayable.
+        """
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # only where it is installed
 
         self.open()
@@ -144,7 +148,7 @@ class ProjectDatabase:
         """Close the database for certain: dbt-duckdb keeps the file's lock after an invocation."""
         self._open = False
         self._adapter().cleanup_connections()
-        if self._facts.adapter == "duckdb":
+        if self._capabilities.single_writer:
             from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # only where it is installed
 
             environment = DuckDBConnectionManager._ENV
@@ -182,7 +186,7 @@ class ProjectDatabase:
                 raise (known or DbtError(f"The database refused a statement: {error}")) from error
 
     def _affected(self, cursor: Cursor, statement: str) -> int:
-        if self._facts.adapter != "duckdb":
+        if not self._capabilities.counts_in_result:
             return cursor.rowcount
         changes_rows = statement.lstrip()[:6].lower() in ("delete", "insert", "update")
         counts = cursor.fetchall() if changes_rows else []

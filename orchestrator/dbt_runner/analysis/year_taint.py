@@ -29,12 +29,12 @@ class _Walk:
     def __init__(self, values: JinjaValues, *, is_macro: bool) -> None:
         self.values = values
         self._is_macro = is_macro
-        self._hot_bodies: set[int] = set()
+        self._bodies_of_year: set[int] = set()
         self._output = False
 
     def size(self) -> tuple[int, ...]:
         """Return numbers that grow whenever a walk found something new."""
-        return (len(self._hot_bodies), *self.values.size())
+        return (len(self._bodies_of_year), *self.values.size())
 
     def through(self, tree: nodes.Template) -> None:
         """Visit every statement; after a jump that depends on the year, all of them do."""
@@ -104,23 +104,23 @@ class _Walk:
         if isinstance(node, nodes.CallBlock):
             self._call_block(node, tainted=tainted)
             return
-        hot = self._captured(node.body, tainted=tainted) or tainted
+        depends_on_year = self._captured(node.body, tainted=tainted) or tainted
         if node.filter is not None:
-            hot |= self.values.of(node.filter, tainted=tainted)
+            depends_on_year |= self.values.of(node.filter, tainted=tainted)
         if isinstance(node, nodes.AssignBlock):
-            self.values.assign(node.target, None, tainted=hot)
+            self.values.assign(node.target, None, tainted=depends_on_year)
         else:
-            self._output |= hot
+            self._output |= depends_on_year
 
     def _call_block(self, node: nodes.CallBlock, *, tainted: bool) -> None:
-        hot = id(node) in self._hot_bodies
-        inner = self.values.call(node.call, tainted=tainted, body=hot) or tainted
+        depends_on_year = id(node) in self._bodies_of_year
+        inner = self.values.call(node.call, tainted=tainted, body=depends_on_year) or tainted
         for param in node.args:
             self.values.assign(param, node.call, tainted=inner, part=True)
         self._defaults(node, tainted=inner)
         if self._captured(node.body, tainted=inner):
-            self._hot_bodies.add(id(node))
-        self._output |= inner or hot
+            self._bodies_of_year.add(id(node))
+        self._output |= inner or depends_on_year
 
     def _defaults(self, node: nodes.Macro | nodes.CallBlock, *, tainted: bool) -> None:
         for param, default in zip(reversed(node.args), reversed(node.defaults), strict=False):
@@ -130,8 +130,8 @@ class _Walk:
         """Visit statements and tell whether the text they make depends on the year."""
         before, self._output = self._output, False
         self._body(body, tainted=tainted)
-        hot, self._output = self._output, before
-        return hot
+        depends_on_year, self._output = self._output, before
+        return depends_on_year
 
     @contextmanager
     def _executing(self) -> Iterator[None]:

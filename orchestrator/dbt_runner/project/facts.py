@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from orchestrator.database.capabilities import Capabilities, capabilities_of
 from orchestrator.database.names import RelationName
 
 RELATIONAL = ("table", "view", "incremental", "seed", "snapshot")
@@ -96,6 +97,14 @@ class SourceFacts:
 
 
 @dataclass(frozen=True)
+class ProjectShape:
+    """Hashes of what decides dbt's statements beside the nodes' own code: of the project, and of where it stands."""
+
+    project: str
+    place: str
+
+
+@dataclass(frozen=True)
 class ProjectFacts:
     """What is known of a parsed project.
 
@@ -103,8 +112,8 @@ class ProjectFacts:
     ``reuse_blocker`` holds for the whole project (YAML or the profile read the year variable).
     ``versions`` are (package, version) pairs of what decides the result, ``unasked`` (what, checksum or value) of what
     dbt runs by itself, such as ``("hook p-on-run-start-0", ...)`` or macros that no node calls. ``ledger_database`` is
-    the name in SQL of the database in which the ledger lies, empty for the connection's own. ``shape`` is a hash of
-    what decides dbt's statements beside the nodes' own code (:mod:`orchestrator.dbt_runner.project.shape`).
+    the name in SQL of the database in which the ledger lies, empty for the connection's own. ``shape`` is worked out by
+    :mod:`orchestrator.dbt_runner.project.shape`.
     """
 
     project_name: str
@@ -119,7 +128,12 @@ class ProjectFacts:
     versions: tuple[tuple[str, str], ...]
     unasked: tuple[tuple[str, str], ...]
     ledger_database: str
-    shape: str
+    shape: ProjectShape
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what the project's database can do."""
+        return capabilities_of(self.adapter)
 
     def node(self, unique_id: str) -> NodeFacts | None:
         """Return the node of that unique id, None when there is none."""

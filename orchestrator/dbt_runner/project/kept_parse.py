@@ -1,8 +1,8 @@
 """A parse kept between runs, so that a look at an unchanged project needs no dbt, and a run of it no parse.
 
-The JSON file holds the facts and says what they were made of: size and modification time of every file below the
-project's own folders, the environment variables it reads, vars, target and versions. Any difference voids it. The
-manifest itself lies beside it, as dbt packs it, and counts only where it is the one that the JSON file names.
+The JSON file holds the facts and says what they were made of: its key (:class:`ParseKey`), size and modification time
+of every file below the project's own folders, the environment variables it reads, and versions. Any difference voids
+it. The manifest itself lies beside it, as dbt packs it, and counts only where it is the one that the JSON file names.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.files import replace_file
-from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, SourceFacts
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.facts_json import facts_of
 from orchestrator.dbt_runner.project.files import file_state, files_below
+from orchestrator.dbt_runner.project.parse_key import ParseKey
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
-FORMAT = 14
+FORMAT = 15
 _VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres")
 PARTIAL_PARSE = "partial_parse.msgpack"
 FACTS, MANIFEST, RECORDINGS = "json", "msgpack", "recordings"
@@ -102,6 +104,7 @@ def store_parse(
         return
     document = {
         "format": FORMAT,
+        "key": ParseKey.of(settings).record(),
         "versions": _versions(),
         "env_names": list(env_names),
         "env": _env_digest(env_names),
@@ -122,6 +125,8 @@ def _kept_document(settings: DbtSettings) -> tuple[dict[str, Any], ProjectFacts]
         path = _path(settings)
         state = path.stat()
         document, facts = _read(path, state.st_mtime_ns, state.st_ino)
+        if document["key"] != ParseKey.of(settings).record():
+            return None
         if document["versions"] != _versions():
             return None
         if document["env"] != _env_digest(document["env_names"]):
@@ -139,7 +144,7 @@ def _read(path: Path, modified: int, inode: int) -> tuple[dict[str, Any], Projec
     document = json.loads(path.read_text(encoding="utf-8"))
     if document["format"] != FORMAT:
         raise ValueError(document["format"])
-    return document, _facts_of(document.pop("facts"))
+    return document, facts_of(document.pop("facts"))
 
 
 def parse_digest(packed: bytes) -> str:
@@ -149,25 +154,15 @@ def parse_digest(packed: bytes) -> str:
 
 def recordings_path(settings: DbtSettings) -> Path:
     """Return the file of the recordings that are kept between runs, for whatever vars and threads."""
-    return _path(dataclasses.replace(settings, vars={}, threads=None), RECORDINGS)
+    return _file(settings, ParseKey.of(settings).for_any_vars(), RECORDINGS)
 
 
 def _path(settings: DbtSettings, kind: str = FACTS) -> Path:
-    decides = json.dumps(
-        [
-            str(settings.project_dir),
-            str(settings.effective_profiles_dir()),
-            settings.profile,
-            settings.target,
-            settings.threads,
-            str(settings.database),
-            settings.vars,
-            sorted(settings.year_vars),
-        ],
-        sort_keys=True,
-        default=str,
-    )
-    return settings.cache_dir / f"facts-{hashlib.sha256(decides.encode()).hexdigest()[:16]}.{kind}"
+    return _file(settings, ParseKey.of(settings), kind)
+
+
+def _file(settings: DbtSettings, key: ParseKey, kind: str) -> Path:
+    return settings.cache_dir / f"facts-{key.name}.{kind}"
 
 
 def _stat_files(
@@ -210,41 +205,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _facts_of(document: dict[str, object]) -> ProjectFacts:
-    values = dict(document)
-    nodes, sources = values.pop("nodes"), values.pop("sources")
-    assert isinstance(nodes, list) and isinstance(sources, list)
-    path = values.pop("database_path")
-    return ProjectFacts(
-        nodes=tuple(_node_of(node) for node in nodes),
-        sources=tuple(SourceFacts(**source) for source in sources),
-        versions=_pairs(values.pop("versions")),
-        unasked=_pairs(values.pop("unasked")),
-        project_dir=Path(str(values.pop("project_dir"))),
-        database_path=None if path is None else Path(str(path)),
-        **values,  # type: ignore[arg-type]  # what asdict() wrote, checked by FORMAT
-    )
-
-
-def _node_of(values: dict[str, object]) -> NodeFacts:
-    columns = values["columns"]
-    labels = values["labels"]
-    assert isinstance(columns, list) and isinstance(labels, list)
-    fixed: dict[str, object] = {
-        "columns": tuple(ColumnFacts(**column) for column in columns),
-        "labels": tuple(tuple(label) for label in labels),
-        "code": _pairs(values["code"]),
-        "inputs": _pairs(values["inputs"]),
-    }
-    for name in ("fqn", "tags", "depends_on"):
-        listed = values[name]
-        assert isinstance(listed, list)
-        fixed[name] = tuple(listed)
-    return NodeFacts(**{**values, **fixed})  # type: ignore[arg-type]  # as above
-
-
-def _pairs(listed: object) -> tuple[tuple[str, str], ...]:
-    assert isinstance(listed, list)
-    return tuple((str(name), str(text)) for name, text in listed)

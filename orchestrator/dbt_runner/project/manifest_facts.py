@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import ConfigurationError, DbtProjectError
+from orchestrator.database.capabilities import capabilities_of
 from orchestrator.database.file_names import ANOTHER_NAME, IN_MEMORY, is_a_file, why_unusable
 from orchestrator.dbt_runner.analysis.printed_year import PrintProof
 from orchestrator.dbt_runner.analysis.reuse import ReuseProof
@@ -75,7 +76,7 @@ def project_facts(
         or proof.blocker_in_yaml(yaml_files(config, project_dir, profiles_dir)),
         versions=tuple(_versions((*PACKAGES, f"dbt-{adapter}", adapter))),
         unasked=_unasked(manifest, proof, values, macros),
-        ledger_database=str(config.credentials.database) if adapter == "duckdb" else "",
+        ledger_database=str(config.credentials.database) if capabilities_of(adapter).attaches_databases else "",
         shape=project_shape(packed, config, profiles_dir),
     )
 
@@ -174,7 +175,7 @@ def _circle(unique_ids: list[str], manifest: Manifest) -> DbtProjectError:
 
 
 def _database_path(config: RuntimeConfig, adapter: str, cwd: Path) -> Path | None:
-    if adapter != "duckdb":
+    if not capabilities_of(adapter).file_backed:
         return None
     path = str(config.credentials.path)
     where = f"Profile {config.profile_name!r} with target {config.target_name!r}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from orchestrator.database.capabilities import Capabilities
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName
-from orchestrator.dbt_runner.adapter.database import ProjectDatabase
+from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.replay.recording import Recording
 
 # Tables with an index, those with leftovers of dbt, and an empty name where there is any foreign key.
@@ -32,9 +33,9 @@ class DatabaseState:
     unusual: frozenset[RelationName]
 
     @classmethod
-    def of(cls, database: ProjectDatabase) -> DatabaseState:
-        """Look at a database."""
-        rows = database.query(UNUSUAL_SQL)
+    def of(cls, database: DatabaseReader, capabilities: Capabilities) -> DatabaseState:
+        """Look at a database; what is unusual matters only where statements are replayable."""
+        rows = database.query(UNUSUAL_SQL) if capabilities.replayable else []
         unusual = frozenset(RelationName.of(str(place), str(schema), str(name)) for place, schema, name in rows)
         return cls(database.catalog(), unusual)
 

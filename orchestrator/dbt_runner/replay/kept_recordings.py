@@ -22,7 +22,7 @@ from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.results import NodeResult
 from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording
 
-FORMAT = 1
+FORMAT = 2
 MOST_OF_A_KEY = 6
 DIGEST_BYTES = 32
 Key = tuple[str, tuple[str, ...], tuple[str, ...]]
@@ -31,12 +31,24 @@ Key = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class KeptRecording:
-    """A recording, what it is for, and the parse in which it was recorded."""
+    """A recording, what it is for, and the parse in which it was recorded.
+
+    ``signature`` stands for the project that it is of, ``place`` for where that stood.
+    """
 
     key: Key
     signature: str
+    place: str
     parse: str
     recording: Recording
+
+    def replaces(self, other: KeptRecording) -> bool:
+        """Tell whether another recording serves nothing that this one does not."""
+        return (other.signature, other.place, other.recording.before) == (
+            self.signature,
+            self.place,
+            self.recording.before,
+        )
 
 
 class KeptRecordings:
@@ -79,9 +91,9 @@ class KeptRecordings:
     def put(self, key: Key, recording: Recording) -> None:
         """Add a recording in place of those that it makes needless, and of the oldest where there are many."""
         signature = self._signature(recording)
-        new = KeptRecording(key, signature, self._parse, recording)
+        new = KeptRecording(key, signature, self._facts.shape.place, self._parse, recording)
         same = [one for one in self._kept if one.key == key]
-        others = [one for one in same if one.signature != signature or one.recording.before != recording.before]
+        others = [one for one in same if not new.replaces(one)]
         kept = {id(one) for one in others[: MOST_OF_A_KEY - 1]}
         self._kept = [new, *(one for one in self._kept if one.key != key or id(one) in kept)]
         self._changed = True
@@ -102,7 +114,8 @@ class KeptRecordings:
 
     def _is_valid(self, one: KeptRecording) -> bool:
         if id(one) not in self._valid:
-            self._valid[id(one)] = self._signature(one.recording) == one.signature
+            here = one.place == self._facts.shape.place
+            self._valid[id(one)] = here and self._signature(one.recording) == one.signature
         return self._valid[id(one)]
 
     def _signature(self, recording: Recording) -> str:
@@ -111,7 +124,7 @@ class KeptRecordings:
         for recorded in recording.nodes:
             node = facts.node(recorded.result.unique_id)
             code.append([recorded.result.unique_id, sorted(facts.code_of(node).items()) if node is not None else None])
-        return hashlib.sha256(json.dumps([facts.shape, facts.versions, code]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([facts.shape.project, facts.versions, code]).encode()).hexdigest()
 
 
 def _read(path: Path) -> list[KeptRecording]:
@@ -127,13 +140,13 @@ def _read(path: Path) -> list[KeptRecording]:
         return []
 
 
-def _kept(key: list[object], signature: str, parse: str, recording: dict[str, Any]) -> KeptRecording:
+def _kept(key: list[object], signature: str, place: str, parse: str, recording: dict[str, Any]) -> KeptRecording:
     command, select, nodes = key
     assert isinstance(select, list) and isinstance(nodes, list)
     before = tuple(_relation(*one) for one in recording["before"])
     recorded = tuple(_node(**one) for one in recording["nodes"])
     played = Recording(recorded, before, str(recording["year"]), tuple(recording["by_dbt"]))
-    return KeptRecording((str(command), tuple(select), tuple(nodes)), signature, parse, played)
+    return KeptRecording((str(command), tuple(select), tuple(nodes)), signature, place, parse, played)
 
 
 def _relation(name: object, relation: object) -> tuple[RelationName, Relation | None]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from orchestrator.database.capabilities import capabilities_of
 from orchestrator.dbt_runner.analysis.jinja_names import FIXED_NAMES, SHARED_NAMES
 from orchestrator.dbt_runner.analysis.own_objects import changes_shared
 from orchestrator.dbt_runner.analysis.rendered_with import rendered_with
@@ -91,7 +92,7 @@ class ReplayProof:
 
     def _find_project_blocker(self) -> str | None:
         config, credentials = self._config, self._config.credentials
-        if credentials.type != "duckdb":
+        if not capabilities_of(credentials.type).replayable:
             return f"the adapter is {credentials.type}"
         hooks = [node for node in self._manifest.nodes.values() if str(node.resource_type) == "operation"]
         if config.on_run_start or config.on_run_end or any(hook.package_name not in self._internal for hook in hooks):

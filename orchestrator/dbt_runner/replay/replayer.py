@@ -70,7 +70,7 @@ class Replayer:
 
     def look(self) -> DatabaseState:
         """Return what the database holds, before a stage is recorded or replayed."""
-        return DatabaseState.of(self._database)
+        return DatabaseState.of(self._database, self._facts.capabilities)
 
     def keep(
         self, request: Invoke, before: DatabaseState, sent: SentStatements, results: Iterable[tuple[NodeResult, str]]

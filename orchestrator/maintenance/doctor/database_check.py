@@ -117,7 +117,8 @@ def check_tables(
         refuses = refused is not None and finding.table.name in refused.tables
         remedy = refused.to_fix if refused is not None and refuses else heal_advice(simulates=simulates)
         subject = f"{finding.table.tier.value} {finding.table.name}"
-        found.append(problem("tables", f"{finding.problem.value}: {finding.detail}", remedy, subject=subject))
+        said = f"{finding.problem.value}: {finding.detail}"
+        found.append(problem("tables", said, remedy, subject=subject, about=finding))
     if refused is not None and not any(finding.table.name in refused.tables for finding in findings):
         found.append(from_error("tables", refused))
     return found
@@ -139,7 +140,7 @@ def check_years(start: Start, told: Set[str]) -> list[Diagnosis]:
         if name not in told
     ]
     lost = [loss for loss in start.losses if loss.table not in start.gone]
-    return gone + [problem("ledger", loss.words(), remedy, subject=f"year {loss.year}") for loss in lost]
+    return gone + [problem("ledger", loss.words(), remedy, subject=f"year {loss.year}", about=loss) for loss in lost]
 
 
 def relations_of(reader: DatabaseReader) -> list[FoundRelation]:

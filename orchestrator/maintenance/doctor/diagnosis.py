@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.pipeline.resume import Loss
+from orchestrator.self_healing.initialization_state import TableFinding
 
 
 class Status(str, Enum):
@@ -20,7 +22,8 @@ class Status(str, Enum):
 class Diagnosis:
     """What one check says of one ``subject``, such as a table, a file or a stage; None speaks of the whole.
 
-    ``remedy`` is what to do about a problem; a note may have one, what is well has none.
+    ``remedy`` is what to do about a problem; a note may have one, what is well has none. ``about`` is what was found as
+    a value, where it is one: of a required table, or of rows that are gone.
     """
 
     check: str
@@ -28,6 +31,7 @@ class Diagnosis:
     subject: str | None
     detail: str
     remedy: str | None = None
+    about: TableFinding | Loss | None = None
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,16 @@ def note(check: str, detail: str, *, subject: str | None = None, remedy: str | N
     return Diagnosis(check, Status.NOTE, subject, detail, remedy)
 
 
-def problem(check: str, detail: str, remedy: str | None, *, subject: str | None = None) -> Diagnosis:
+def problem(
+    check: str,
+    detail: str,
+    remedy: str | None,
+    *,
+    subject: str | None = None,
+    about: TableFinding | Loss | None = None,
+) -> Diagnosis:
     """Say what is wrong and what to do about it."""
-    return Diagnosis(check, Status.PROBLEM, subject, detail, remedy)
+    return Diagnosis(check, Status.PROBLEM, subject, detail, remedy, about)
 
 
 def from_error(

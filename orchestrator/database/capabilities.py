@@ -1,0 +1,56 @@
+"""What a kind of database can do, as a value: the one place that knows databases by the names of dbt's adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a database can do over dbt's adapter for it; the defaults claim nothing.
+
+    ``file_backed``: the profile's ``path`` names the one file that holds it, unless that is a URL or in memory.
+    ``attaches_databases``: a connection reaches several databases, so an exact name begins with the database.
+    ``single_writer``: one process at a time has it open, so opening waits for others and closing must be certain.
+    ``reads_whole_catalog``: a query of ours reads the relations of all schemas, also those no node of the project uses.
+    ``counts_in_result``: a statement that changes rows answers with their number; else the driver's cursor counts.
+    ``drop_cascade``: ``drop … cascade`` is understood.
+    ``replayable``: what dbt sends is known well enough to be sent again without dbt.
+    ``type_name_sql``: a query that gives the database's own name of ``{type}``, None where there is none.
+    ``row_digest_sql``: an aggregate over the rows of ``{row}``, the same for the same rows in any order; ``null`` where
+    there is none.
+    """
+
+    file_backed: bool = False
+    attaches_databases: bool = False
+    single_writer: bool = False
+    reads_whole_catalog: bool = False
+    counts_in_result: bool = False
+    drop_cascade: bool = False
+    replayable: bool = False
+    type_name_sql: str | None = None
+    row_digest_sql: str = "null"
+
+
+_DUCKDB = Capabilities(
+    file_backed=True,
+    attaches_databases=True,
+    single_writer=True,
+    reads_whole_catalog=True,
+    counts_in_result=True,
+    drop_cascade=True,
+    replayable=True,
+    type_name_sql="select typeof(cast(null as {type}))",
+    row_digest_sql="coalesce(sum(hash({row})), 0)::varchar",
+)
+_OF_ADAPTER = {"duckdb": _DUCKDB, "postgres": Capabilities(drop_cascade=True)}
+_UNKNOWN = Capabilities()
+
+
+def capabilities_of(adapter: str) -> Capabilities:
+    """Return what the database of a dbt adapter can do; of an adapter that is not known here, nothing is claimed.
+
+    >>> capabilities_of("duckdb").single_writer, capabilities_of("some_new_one") == Capabilities()
+    (True, True)
+    """
+    return _OF_ADAPTER.get(adapter, _UNKNOWN)

@@ -1,0 +1,52 @@
+"""The facts of a project, read back from JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
+
+
+def facts_of(document: dict[str, object]) -> ProjectFacts:
+    """Return the facts that ``dataclasses.asdict`` made this of, by way of JSON.
+
+    Raises:
+        KeyError, TypeError, AssertionError: it was made of something else.
+    """
+    values = dict(document)
+    nodes, sources = values.pop("nodes"), values.pop("sources")
+    assert isinstance(nodes, list) and isinstance(sources, list)
+    path, shape = values.pop("database_path"), values.pop("shape")
+    assert isinstance(shape, dict)
+    return ProjectFacts(
+        nodes=tuple(_node_of(node) for node in nodes),
+        sources=tuple(SourceFacts(**source) for source in sources),
+        versions=_pairs(values.pop("versions")),
+        unasked=_pairs(values.pop("unasked")),
+        project_dir=Path(str(values.pop("project_dir"))),
+        database_path=None if path is None else Path(str(path)),
+        shape=ProjectShape(**shape),
+        **values,  # type: ignore[arg-type]  # what asdict() wrote, checked by FORMAT
+    )
+
+
+def _node_of(values: dict[str, object]) -> NodeFacts:
+    columns = values["columns"]
+    labels = values["labels"]
+    assert isinstance(columns, list) and isinstance(labels, list)
+    fixed: dict[str, object] = {
+        "columns": tuple(ColumnFacts(**column) for column in columns),
+        "labels": tuple(tuple(label) for label in labels),
+        "code": _pairs(values["code"]),
+        "inputs": _pairs(values["inputs"]),
+    }
+    for name in ("fqn", "tags", "depends_on"):
+        listed = values[name]
+        assert isinstance(listed, list)
+        fixed[name] = tuple(listed)
+    return NodeFacts(**{**values, **fixed})  # type: ignore[arg-type]  # as above
+
+
+def _pairs(listed: object) -> tuple[tuple[str, str], ...]:
+    assert isinstance(listed, list)
+    return tuple((str(name), str(text)) for name, text in listed)

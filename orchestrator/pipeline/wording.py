@@ -1,0 +1,48 @@
+"""The sentences about where a run begins, made of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.ledger.changes import UNRECORDED, Change
+
+SHOWN_CHANGES = 5
+
+
+def told_change(change: Change) -> str:
+    """Say what changed, with both values where they mean something.
+
+    >>> told_change(Change("var", "growth", "0.03", "0.05")), told_change(Change("model", "b", "8a", "f1"))
+    ('var growth changed from 0.03 to 0.05', 'model b changed')
+    >>> told_change(Change("model", "b", None, "f1")), told_change(Change("seed", "a", "8a", None))
+    ('model b is new', 'seed a is gone')
+    """
+    if change == UNRECORDED:
+        return f"{change.what} is not recorded"
+    if change.before is None:
+        return f"{change.what} is new"
+    if change.after is None:
+        return f"{change.what} is gone"
+    return f"{change.what} changed" + ("" if change.is_code else f" from {change.before} to {change.after}")
+
+
+def told_loss(table: str, year: int, *, expected: int, found: int) -> str:
+    """Say that a table does not hold the rows of a year that it held when the year ended.
+
+    >>> told_loss("balances", 2026, expected=1000, found=999)
+    'balances holds 999 rows of 2026; 1,000 were there when it ended'
+    """
+    return f"{table} holds {found:,} rows of {year}; {expected:,} were there when it ended"
+
+
+def listed(changes: Sequence[Change]) -> str:
+    """Say what changed, the first few in full.
+
+    >>> listed([Change("model", name, None, "f1") for name in "ab"])
+    'model a is new; model b is new'
+    >>> listed([Change("model", name, None, "f1") for name in "abcdefg"])[-27:]
+    '; model e is new and 2 more'
+    """
+    shown = "; ".join(map(told_change, changes[:SHOWN_CHANGES]))
+    more = len(changes) - SHOWN_CHANGES
+    return f"{shown} and {more} more" if more > 0 else shown

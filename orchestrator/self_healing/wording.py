@@ -1,0 +1,76 @@
+"""The sentences about required tables that are not ready, made of what was seen of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import assert_never
+
+from orchestrator.self_healing.evidence import (
+    ColumnsDiffer,
+    Evidence,
+    Missing,
+    Outdated,
+    TooFewRows,
+    Unfinished,
+    WrongKind,
+)
+
+
+def told(seen: Evidence) -> str:
+    """Say what is wrong with a table; the table's name goes before it.
+
+    >>> told(WrongKind(expected="table", found="view")), told(TooFewRows(expected=1, found=0))
+    ('is a view; a table is required', 'has 0 rows; at least a row is promised')
+    """
+    match seen:
+        case Missing():
+            return "does not exist"
+        case WrongKind(expected=expected, found=found):
+            return f"is a {found}; a {expected} is required"
+        case Unfinished(since=since):
+            return f"was being built on {_minute(since)}, and that build was never finished"
+        case TooFewRows(expected=expected, found=found):
+            promise = "a row is" if expected == 1 else f"{expected:,} are"
+            return f"has {found:,} rows; at least {promise} promised"
+        case ColumnsDiffer():
+            return _told_columns(seen)
+        case Outdated():
+            cause = f"{seen.name}, which it is built from: " if seen.inherited else ""
+            return f"is out of date: {cause}{_told_changes(seen)}"
+        case _:
+            assert_never(seen)
+
+
+def _told_columns(seen: ColumnsDiffer) -> str:
+    promised_by = "the seed's header" if seen.of_seed else "the contract"
+    if seen.lacking or seen.unexpected:
+        parts = [f"lacks {', '.join(seen.lacking)}"] if seen.lacking else []
+        parts += [f"has {', '.join(seen.unexpected)}"] if seen.unexpected else []
+        return f"{' and '.join(parts)} unlike {promised_by}"
+    if seen.mistyped:
+        name, expected, found = seen.mistyped[0]
+        return f"column {name} is {found}; {promised_by.replace('header', 'type')} says {expected}"
+    return "has its columns in another order than the seed's header"
+
+
+def _told_changes(seen: Outdated) -> str:
+    """Say the first of these: its own file, other code, variables."""
+    verb = "loaded" if seen.resource_type == "seed" else "built"
+    since = f"since it was {verb} on {_minute(seen.since)}"
+    code = [change for change in seen.changes if not change.is_variable]
+    if any((change.kind, change.name) == (seen.resource_type, seen.name) for change in code):
+        return f"{Path(seen.file).name} changed {since}"
+    if code:
+        there = [change for change in code if change.after is not None]
+        return f"{', '.join(change.what for change in there or code)} changed {since}"
+    values = [f"{one.what} went from {_value(one.before)} to {_value(one.after)}" for one in seen.changes]
+    return f"{', '.join(values)} {since}"
+
+
+def _value(text: str | None) -> str:
+    return "unset" if text is None else text
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d at %H:%M} UTC"
