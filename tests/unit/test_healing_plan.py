@@ -167,7 +167,9 @@ def test_drift_rebuilds_required_descendants() -> None:
 
 def test_old_rows_are_not_kept_below_a_change() -> None:
     """An incremental table with rows made of what changed is neither rebuilt nor passed over: it is refused."""
-    with pytest.raises(InitializationError, match=r"history is incremental.*s1 is wrong") as caught:
+    with pytest.raises(
+        InitializationError, match=r"history is incremental.*: s1 is out of date: s1.csv changed"
+    ) as caught:
         plan({"s1": Problem.STALE}, with_rows=["history"])
     assert "empty it" in str(caught.value)
     commands = plan({"s1": Problem.STALE}).commands
