@@ -20,6 +20,7 @@ NAMES = (
     "partial_heal",
     "check",
     "start",
+    "zygote",
     "replay",
     "hundred_thousand",
     "million",

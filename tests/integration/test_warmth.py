@@ -1,0 +1,76 @@
+"""What a zygote prepares is the same for all projects, and spares a dbt process most of its work."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+from tests.integration.conftest import REPOSITORY
+
+# What is worked out of a class, a module or a text, and kept by whoever works it out.
+PREPARED = (
+    r".*\.__mashumaro_\w+",  # serializers of dbt's classes
+    r".*\.__\w+_(de)?serialize_[0-9a-f]{32}",
+    r".*\.__(un)?pack_\w+",
+    r".*\.(to|from)_(dict|msgpack|dict_msgpack|json)",
+    r".*\._mapped_fields",
+    r".*\.__dataclass_fields__\['\w+'\]\.type",
+    # syntax trees and code
+    r"dbt_common\.clients\.jinja\.(_TESTING_(BLOCKS|PARSE)_CACHE|MacroFuzzEnvironment\.compile)",
+    r"dbt_common\.clients\.jinja\.SUPPORTED_LANG_ARG\.environment",  # that of the last text that was parsed
+    r"dbt_common\.tests\._TEST_CACHING_ENABLED",
+    r"dbt\.clients\.jinja_static\._TESTING_MACRO_CACHE",
+    r"jinja2\.lexer\._lexer_cache",
+    r"(inspect\.(modulesbyfile|_filesbymodname)|linecache\.cache|encodings\._cache|re\._cache)",
+)
+PROGRAM = """
+import gc, importlib, json, os, sys
+gc.disable()
+from orchestrator.dbt_runner import process_warmth
+from tests.integration.module_state import changes, module_state
+process_warmth.use_thread_locks()
+import orchestrator.dbt_runner.process.session
+rehearsed = process_warmth.rehearse(process_warmth.PROJECT)
+for name in rehearsed.modules:
+    importlib.import_module(name)
+import mashumaro.core.meta.code.builder
+besides = frozenset({"__main__", "__mp_main__", "tests.integration.module_state"})
+before = module_state(besides)
+{work}
+print(json.dumps(changes(before, module_state(besides))))
+print(len(os.listdir("/proc/self/task")), len(rehearsed.schemas) > 10, len(rehearsed.templates) > 300)
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def changed(work: str) -> tuple[list[str], str]:
+    """Return what ``work`` changes in the modules of a process that imported dbt, and what it says of itself."""
+    program = PROGRAM.replace("{work}", work)
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.splitlines()
+    return json.loads(told[-2]), told[-1]
+
+
+def test_nothing_but_the_listed_caches_is_changed() -> None:
+    """All that a zygote does beside importing are caches of pure functions; nothing of a project is in its modules."""
+    paths, said = changed("process_warmth.work_out(rehearsed)")
+    known = re.compile("|".join(f"(?:{pattern})(?![a-zA-Z0-9_]).*" for pattern in PREPARED), re.DOTALL)
+    assert len(paths) > 1000
+    assert [path for path in paths if not known.fullmatch(path)][:20] == []
+    assert said == "1 True True"
+
+
+def test_a_change_would_be_seen() -> None:
+    """What dbt keeps of a project shows: an adapter, a warning that was given, a flag."""
+    paths, _ = changed(
+        "import dbt.deprecations, dbt.adapters.factory, dbt.flags\n"
+        "dbt.deprecations.active_deprecations['x'] = 1\n"
+        "dbt.adapters.factory.FACTORY.adapters['duckdb'] = 1\n"
+        "dbt.flags.set_flags(object())"
+    )
+    assert {"dbt.adapters.factory.FACTORY.adapters['duckdb']", "dbt.deprecations.active_deprecations['x']"} < set(paths)
+    assert any("GLOBAL_FLAGS" in path for path in paths)
