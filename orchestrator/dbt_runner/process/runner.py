@@ -86,12 +86,9 @@ class DbtRunner:
 
         with self._one_at_a_time:
             if self._process is None or not self._process.alive():
-                self._process = DbtProcess.take(self._pass_on, self._zygote)
-                started = self._process
-                self._emit(
-                    DbtStarted(at=utc_now(), pid=started.pid, forked=started.forked, not_forked=started.not_forked)
-                )
-                self._process.send(Load(self.settings, environment(self.settings)))
+                new = self._process = DbtProcess.take(self._pass_on, self._zygote)
+                self._emit(DbtStarted(at=utc_now(), pid=new.pid, forked=new.forked, not_forked=new.not_forked))
+                new.send(Load(self.settings, environment(self.settings)))
                 self._pending_load = True
                 self._database_open = False
             self._in_use = True
@@ -140,27 +137,13 @@ class DbtRunner:
         """
         return self.known_facts() or self.facts()
 
-    def seed(
-        self,
-        select: Selection = (),
-        vars: Vars | None = None,
-        timeout: float | None = None,
-        *,
-        full_refresh: bool = False,
-    ) -> DbtResult:
+    def seed(self, select: Selection = (), vars: Vars | None = None, timeout: float | None = None) -> DbtResult:
         """Run ``dbt seed``; see :meth:`invoke`."""
-        return self.invoke("seed", select, vars, timeout, full_refresh=full_refresh)
+        return self.invoke("seed", select, vars, timeout)
 
-    def run(
-        self,
-        select: Selection = (),
-        vars: Vars | None = None,
-        timeout: float | None = None,
-        *,
-        full_refresh: bool = False,
-    ) -> DbtResult:
+    def run(self, select: Selection = (), vars: Vars | None = None, timeout: float | None = None) -> DbtResult:
         """Run ``dbt run``; see :meth:`invoke`."""
-        return self.invoke("run", select, vars, timeout, full_refresh=full_refresh)
+        return self.invoke("run", select, vars, timeout)
 
     def test(self, select: Selection = (), vars: Vars | None = None, timeout: float | None = None) -> DbtResult:
         """Run ``dbt test``; see :meth:`invoke`."""
