@@ -204,6 +204,13 @@ def read_ledger(reader: QueryReader, database: str) -> Ledger:
         )
 
 
+def read_carried(reader: QueryReader, database: str, year: int) -> dict[str, int]:
+    """Return how many rows of a year the ledger says that each carried-over table holds, by unique id."""
+    rows = reader.query(f"select node, row_count from {place_of(database)}.carried_rows where year = {year}")
+    with _damage_told():
+        return {str(node): _number(count) for node, count in rows}
+
+
 @contextmanager
 def _damage_told() -> Iterator[None]:
     try:

@@ -77,8 +77,11 @@ class CurrentRun:
         year: int | None = None,
         stage: str | None = None,
         error: BaseException | None = None,
-    ) -> None:
-        """Call the hooks of one type; they may ask and change the database by the run's own connection."""
+    ) -> bool:
+        """Call the hooks of one type and tell whether there were any.
+
+        They may ask and change the database by the run's own connection.
+        """
         context = HookContext(
             run_id=self.run_id,
             scenario=self.config.scenario,
@@ -91,7 +94,7 @@ class CurrentRun:
             execute=self._execute,
             error=error,
         )
-        self.hooks.execute_hooks(hook_type, context)
+        return self.hooks.execute_hooks(hook_type, context)
 
     def tell_start(self, *, fresh: bool) -> None:
         """Tell that the run begins, what of, and in which process."""

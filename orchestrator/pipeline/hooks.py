@@ -121,18 +121,19 @@ class HookManager:
         """Return the hooks of a type, or all of them, in the order in which they are called."""
         return tuple(hook for hook in self._hooks if hook_type in {None, hook.hook_type})
 
-    def execute_hooks(self, hook_type: HookType, context: HookContext) -> None:
-        """Call the hooks of a type, in order, those for another stage left out.
+    def execute_hooks(self, hook_type: HookType, context: HookContext) -> bool:
+        """Call the hooks of a type, in order, those for another stage left out; tell whether there were any.
 
         Raises:
             HookError: a hook with the policy ``abort`` raised; later ones are not called.
             RunCancelledError: the run was cancelled; a hook under way had returned first, or met it itself.
         """
         self._check()
-        for hook in self.list_hooks(hook_type):
-            if hook.stage in {None, context.stage}:
-                self._call(hook, context)
-                self._check()
+        hooks = [hook for hook in self.list_hooks(hook_type) if hook.stage in {None, context.stage}]
+        for hook in hooks:
+            self._call(hook, context)
+            self._check()
+        return bool(hooks)
 
     def _call(self, hook: Hook, context: HookContext) -> None:
         kind = hook.hook_type.value

@@ -18,6 +18,7 @@ from orchestrator.ledger.reading import (
     Ledger,
     LedgerRun,
     ledger_version,
+    read_carried,
     read_ledger,
     upgrade_statements,
 )
@@ -93,6 +94,15 @@ class RunLedger:
         if not self._from_nothing(start):
             return frozenset()
         return frozenset(node.unique_id for node in self._facts.models() if node.materialized == "incremental")
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether others can write what years carry over while a run has the database open.
+
+        DuckDB locks its file; a server lets anybody write, and so may whatever else is attached to a file.
+        """
+        own = self._facts.ledger_database.lower()
+        return self._facts.database_path is None or any(node.relation.database != own for node in self._carried)
 
     def left_hooks(self, start: Start) -> FinishedStage | None:
         """Return the stage before ``start`` if its hooks were cut off, None when they have returned."""
@@ -196,11 +206,10 @@ class RunLedger:
             self._look_at(runner, nodes)
         rows = sum(node.rows or 0 for node in result.nodes if node.resource_type != "test" and (node.rows or 0) > 0)
         finished = FinishedStage(year, stage, self.fingerprint, nodes, rows, seconds, hooks_done)
-        statements = self._writer.stage_finished(self._run, finished, utc_now())
-        if stage == self._plan.stages_of(year)[-1].name:
-            statements += self._carry(year)
-        runner.execute(statements)
-        if stage == self._plan.stages_of(year)[-1].name:
+        last = stage == self._plan.stages_of(year)[-1].name
+        carried = self._carry(year) if last else ()
+        runner.execute([*self._writer.stage_finished(self._run, finished, utc_now()), *carried])
+        if last:
             self._remember(runner, year)
 
     def _look_at(self, runner: DbtRunner, nodes: frozenset[str]) -> None:
@@ -215,10 +224,15 @@ class RunLedger:
         Raises:
             ContinuityError: a table of it is gone.
         """
-        before = dict(self._rows_at_end)
+        catalog = runner.catalog()
+        for node in self._holding:
+            if catalog.get(node.relation) is None:
+                raise ContinuityError(
+                    f"The table {node.name}, which carries {year} over to the next year, does not exist any more.",
+                    to_fix="find what drops tables while a simulation runs (a hook?), and run again",
+                )
+        runner.execute(self._carry(year))
         self._remember(runner, year)
-        if self._rows_at_end != before:
-            runner.execute(self._carry(year))
 
     def hooks_done(self, runner: DbtRunner, year: int, stage: str) -> None:
         """Write that the hooks after a finished stage have returned."""
@@ -232,15 +246,8 @@ class RunLedger:
         return tuple(text for node in self._holding for text in self._writer.carried(year, node, self._year_column))
 
     def _remember(self, runner: DbtRunner, year: int) -> None:
-        catalog = runner.catalog()
-        for node in self._holding:
-            if catalog.get(node.relation) is None:
-                raise ContinuityError(
-                    f"The table {node.name}, which carries {year} over to the next year, does not exist any more.",
-                    to_fix="find what drops tables while a simulation runs (a hook?), and run again",
-                )
-        counts = self._count(runner, self._holding, year)
-        self._rows_at_end = {node.unique_id: rows for node, rows in zip(self._holding, counts, strict=True)}
+        """Read what the ledger has just counted, so that it is not counted twice."""
+        self._rows_at_end = read_carried(runner, self._facts.ledger_database, year) if self._holding else {}
 
     def _count(self, runner: DbtRunner, nodes: tuple[NodeFacts, ...], year: int) -> list[int]:
         return count_rows([node.relation for node in nodes], runner, f"where {quoted_name(self._year_column)} = {year}")

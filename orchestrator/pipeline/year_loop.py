@@ -46,9 +46,10 @@ class YearLoop:
     def years(self) -> Iterator[YearResult]:
         """Run year after year; each result comes when its year is done."""
         for number, year in enumerate(year for year in self._run.plan.years if year >= self._start.year):
-            if number and number % YEARS_BETWEEN_OPENINGS == 0:
+            reopen = number > 0 and number % YEARS_BETWEEN_OPENINGS == 0
+            if reopen:
                 self._runner.release()
-            yield self._year(year)
+            yield self._year(year, held=not reopen and not self._ledger.shared)
 
     def repeat_left_hooks(self) -> None:
         """Call again the hooks after the last finished stage that a kill, or a failure of theirs, cut off."""
@@ -60,20 +61,30 @@ class YearLoop:
             self._run.fire(HookType.POST_YEAR, year=left.year)
         self._ledger.hooks_done(self._runner, left.year, left.stage)
 
-    def _year(self, year: int) -> YearResult:
+    def _year(self, year: int, *, held: bool) -> YearResult:
+        """Run a year; ``held`` tells that nobody but this run could write since the year before ended.
+
+        Then what that year left needs no second count, unless hooks were called.
+        """
         elapsed = stopwatch()
         self._emit(YearStarted(at=utc_now(), year=year))
-        self._run.fire(HookType.PRE_YEAR, year=year)
-        if year > self._start.year:
+        hooked = self._run.fire(HookType.PRE_YEAR, year=year)
+        if year > self._start.year and (hooked or not held):
             self._ledger.require_whole(self._runner, year - 1)
         kept = self._start.kept_stages if year == self._start.year else ()
         stages = [stage for stage in self._run.plan.stages_of(year) if stage.name not in kept]
-        results = tuple(self._stage(year, stage) for stage in stages)
-        self._run.fire(HookType.POST_YEAR, year=year)
-        self._ledger.year_ended(self._runner, year)
-        if stages and self._hooks_after(stages[-1], last=True):
+        results, hooked = [], False
+        for stage in stages:
+            results.append(self._stage(year, stage))
+            hooked = self._run.fire(HookType.POST_STAGE, year=year, stage=stage.name)
+            if hooked and stage is not stages[-1]:
+                self._ledger.hooks_done(self._runner, year, stage.name)
+        hooked = self._run.fire(HookType.POST_YEAR, year=year) or hooked
+        if hooked or not stages:
+            self._ledger.year_ended(self._runner, year)
+        if hooked and stages:
             self._ledger.hooks_done(self._runner, year, stages[-1].name)
-        result = YearResult(year, elapsed(), results)
+        result = YearResult(year, elapsed(), tuple(results))
         self._emit(YearFinished(at=utc_now(), year=year, seconds=result.seconds))
         return result
 
@@ -106,8 +117,8 @@ class YearLoop:
                 dbt_seconds = elapsed()
             nodes, replayed = len(outcome.nodes), outcome.replayed
             last = stage is self._run.plan.stages_of(year)[-1]
-            hooked = self._hooks_after(stage, last=last)
-            self._ledger.stage_finished(self._runner, year, stage.name, outcome, elapsed(), hooks_done=not hooked)
+            hooks_done = not self._hooks_after(stage, last=last)
+            self._ledger.stage_finished(self._runner, year, stage.name, outcome, elapsed(), hooks_done=hooks_done)
         except DbtTimeoutError as error:
             failure = error.message
             raise StageTimeoutError(
@@ -136,9 +147,6 @@ class YearLoop:
             )
         result = StageResult(stage.name, elapsed(), nodes, replayed)
         self._checkpoint(year, stage, outcome)
-        self._run.fire(HookType.POST_STAGE, year=year, stage=stage.name)
-        if hooked and not last:
-            self._ledger.hooks_done(self._runner, year, stage.name)
         return result
 
     def _checkpoint(self, year: int, stage: Stage, outcome: DbtResult) -> None:

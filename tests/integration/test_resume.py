@@ -9,9 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import Hook, HookContext, HookError, HookType, SimulationResult, TestFailedError, YearSequenceError
+from orchestrator import (
+    Hook,
+    HookContext,
+    HookError,
+    HookType,
+    SimulationResult,
+    TestFailedError,
+    YearSequenceError,
+    create_orchestrator,
+)
 from orchestrator.core.errors import ContinuityError
-from orchestrator.core.events import ChangesFound, RowsLost, RunResumed, StageFinished, TablesLost, YearsPurged
+from orchestrator.core.events import (
+    ChangesFound,
+    Event,
+    RowsLost,
+    RunResumed,
+    StageFinished,
+    TablesLost,
+    YearsPurged,
+    YearStarted,
+)
 from tests.integration.conftest import WarmWorkspace, Workspace
 from tests.integration.test_staleness import edit
 
@@ -265,6 +283,64 @@ def test_rows_lost_while_the_run_goes_on_stop_it(warm: WarmWorkspace, theft: str
     run(warm)
     assert [event.year for event in warm.events if isinstance(event, RowsLost)] == [2000]
     assert warm.digests() == undisturbed
+
+
+LOOK = (  # digests, which hash rows, count them too
+    "select message from duckdb_logs where type = 'QueryLog' and message like '%count(*)%lake_level%' "
+    "and message like '%where \"water_year\" = %' and message not like '%hash(%'"
+)
+
+
+@pytest.mark.parametrize(
+    ("hook_types", "counts"),
+    [((), 3), ((HookType.PRE_YEAR,), 5), ((HookType.POST_YEAR,), 6), ((HookType.PRE_YEAR, HookType.POST_YEAR), 8)],
+)
+def test_what_a_year_carries_over_is_counted_once(
+    warm: WarmWorkspace, hook_types: tuple[HookType, ...], counts: int
+) -> None:
+    """Once a year, and once more where hooks were called that may have changed it: after it, or before the next."""
+    counted: list[tuple[object, ...]] = []
+    hooks = [
+        Hook(HookType.PRE_SIMULATION, lambda context: context.execute("call enable_logging('QueryLog')"), "log"),
+        Hook(HookType.POST_SIMULATION, lambda context: counted.extend(context.query(LOOK)), "look"),
+        *(Hook(hook_type, lambda context: None, hook_type.value) for hook_type in hook_types),
+    ]
+    for hook in hooks:
+        warm.warm.hooks.register_hook(hook)
+    try:
+        run(warm)
+    finally:
+        for hook in hooks:
+            warm.warm.hooks.unregister_hook(hook.name)
+    assert len(counted) == counts, counted
+    assert warm.sql("select year, row_count from orchestrator.carried_rows order by 1") == [
+        (2000, 2),
+        (2001, 2),
+        (2002, 2),
+    ]
+
+
+def test_rows_that_another_program_takes_while_the_file_is_closed_stop_the_run(simulated: Fresh) -> None:
+    """Without a hook, too: a long run closes its file now and then, and counts again what it left there."""
+    workspace = simulated("reservoir")
+
+    def steal(event: Event) -> None:
+        if isinstance(event, YearStarted) and event.year == 2005:
+            workspace.sql("delete from lake_level where water_year = 2004")
+
+    with (
+        create_orchestrator(workspace.config, listeners=[steal]) as orchestrator,
+        pytest.raises(ContinuityError, match=r"lake_level holds 0 rows of 2004; 2 were there"),
+    ):
+        orchestrator.execute_multi_year_simulation(2000, 2006, fresh=True)
+
+
+def test_a_year_without_stages_leaves_no_rows(simulated: Fresh) -> None:
+    """Where all stages are for the first year alone, the years behind it carry nothing over, and nothing is lost."""
+    workspace = simulated("reservoir")
+    stages = [{"name": "all", "select": "tag:FLOWS tag:BALANCE", "first_year_only": True}]
+    workspace.simulate(2000, 2002, overrides={"stages": stages})
+    assert workspace.sql("select water_year, count(*) from lake_level group by 1") == [(2000, 2)]
 
 
 def test_a_hook_that_stops_the_run_is_called_again(warm: WarmWorkspace) -> None:

@@ -17,6 +17,7 @@ from orchestrator.ledger.reading import (
     LedgerRun,
     ledger_version,
     read_built_tables,
+    read_carried,
     read_ledger,
     upgrade_statements,
 )
@@ -117,7 +118,10 @@ def test_carried_rows_are_counted_by_the_database(database: Database) -> None:
     database.query("attach ':memory:' as db")
     database.execute(["create table db.main.snapshot as select 2025 as year from range(3)"])
     database.execute(WRITER.carried(2025, carried, "year"))
-    assert read_ledger(database, "memory").carried == {(2025, "model.p.snapshot"): 3}
+    database.execute(WRITER.carried(2026, carried, "year"))
+    assert read_ledger(database, "memory").carried == {(2025, "model.p.snapshot"): 3, (2026, "model.p.snapshot"): 0}
+    assert read_carried(database, "memory", 2025) == {"model.p.snapshot": 3}
+    assert read_carried(database, "memory", 2027) == {}
 
 
 def test_a_year_is_forgotten_with_all_that_follow(database: Database) -> None:
