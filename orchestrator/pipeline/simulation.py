@@ -64,6 +64,9 @@ class Simulation:
         require_matches(run.config, runner, facts, run.plan, start.year)
         self._expendable = ledger.expendable(start)
         facts = self._prepare()
+        # The first look refuses what cannot be run while nothing is touched yet, and says what healing may give up.
+        # It is too old to build on: hooks and healing have changed the database, dbt may have parsed a newer project,
+        # and as long as dbt has not opened a file another program may write it. A look costs some 10 ms.
         ledger, start = self._find_start(facts, fresh=fresh)
         digests = TableDigests(facts, run.year_column)
         loop = YearLoop(run, runner=runner, ledger=ledger, start=start, digests=digests, emit=self._emit)

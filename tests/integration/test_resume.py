@@ -23,6 +23,7 @@ from orchestrator.core.errors import ContinuityError
 from orchestrator.core.events import (
     ChangesFound,
     Event,
+    HookStarted,
     RowsLost,
     RunResumed,
     StageFinished,
@@ -248,6 +249,33 @@ def test_lost_rows_are_told_and_simulated_again(warm: WarmWorkspace) -> None:
     losses = [event for event in warm.events if isinstance(event, RowsLost)]
     assert [(e.year, e.table, e.expected, e.found) for e in losses] == [(2001, "lake_level", 2, 1)]
     assert warm.digests() == undisturbed
+
+
+@pytest.mark.parametrize("who", ["hook", "another program"])
+def test_rows_lost_right_before_the_years_are_noticed(simulated: Fresh, who: str) -> None:
+    """What a hook before the first year, or a program that writes until dbt opens the file, deletes is built again."""
+    workspace = simulated("reservoir")
+    undisturbed = workspace.digests()
+    theft = "delete from lake_level where water_year = 2001"
+    with workspace.orchestrator() as orchestrator:
+        stop = Hook(HookType.PRE_YEAR, lambda context: 1 // (2002 - (context.year or 0)), "stop")
+        orchestrator.hooks.register_hook(stop)
+        with pytest.raises(HookError):
+            orchestrator.execute_multi_year_simulation()
+    workspace.events.clear()
+
+    def steal(event: Event) -> None:
+        if who == "another program" and isinstance(event, HookStarted):
+            workspace.sql(theft)
+
+    hooks = [Hook(HookType.PRE_SIMULATION, lambda context: context.execute(theft), "steal")] if who == "hook" else []
+    listeners = [steal, workspace.events.append]
+    with create_orchestrator(workspace.config, hooks=hooks, listeners=listeners) as orchestrator:
+        resumed = orchestrator.execute_multi_year_simulation().resumed_from
+    assert resumed is not None and (resumed.year, resumed.stage) == (2001, "flows")
+    losses = [event for event in workspace.events if isinstance(event, RowsLost)]
+    assert [(e.year, e.table, e.expected, e.found) for e in losses] == [(2001, "lake_level", 2, 0)]
+    assert workspace.digests() == undisturbed
 
 
 def test_a_dropped_table_is_told_and_its_stage_run_again(warm: WarmWorkspace) -> None:
