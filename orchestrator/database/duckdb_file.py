@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from orchestrator.core.clocks import Deadline, pause
 from orchestrator.core.errors import DatabaseLockedError
@@ -12,7 +14,10 @@ from orchestrator.database.duckdb_instance import AttachedFile, attach
 from orchestrator.database.errors import database_error, refuse_other_database
 from orchestrator.database.names import RelationName
 
+Opened = TypeVar("Opened")
+
 SECONDS_TO_WAIT_FOR_OTHERS = 3.0
+SECONDS_BETWEEN_TRIES = 0.05
 COLUMNS_SQL = """
 select database_name, schema_name, table_name, column_name, data_type
 from duckdb_columns()
@@ -55,6 +60,24 @@ def read_catalog(query: Callable[[str], list[tuple[object, ...]]]) -> Catalog:
     )
 
 
+def open_when_free(
+    connect: Callable[[], Opened], failure: type[Exception], path: Path | None, *, patience: Deadline | None
+) -> Opened:
+    """Return what ``connect`` opens, trying again until ``patience`` ends while another process has it open.
+
+    Raises:
+        DatabaseError: ``connect`` raised a ``failure``: the file is locked for longer, damaged or not permitted.
+    """
+    while True:
+        try:
+            return connect()
+        except failure as error:
+            known = database_error(str(error), path)
+            if not isinstance(known, DatabaseLockedError) or patience is None or patience.expired():
+                raise known from error
+        pause(SECONDS_BETWEEN_TRIES)
+
+
 class DuckDBReader:
     """A short read-only look at a DuckDB file, with no dbt; use as a context manager.
 
@@ -81,14 +104,9 @@ class DuckDBReader:
         self._attached = attach(path) if shared else None
         if self._attached is not None:
             self._connection = self._attached.cursor
-        while self._connection is None:
-            try:
-                self._connection = duckdb.connect(str(path), read_only=True)
-            except duckdb.Error as error:
-                known = database_error(str(error), path)
-                if not isinstance(known, DatabaseLockedError) or patience is None or patience.expired():
-                    raise known from error
-                pause(0.05)
+        else:
+            connect = partial(duckdb.connect, str(path), read_only=True)
+            self._connection = open_when_free(connect, duckdb.Error, path, patience=patience)
 
     def __enter__(self) -> DuckDBReader:
         return self

@@ -10,11 +10,11 @@ from dbt.adapters.base.impl import BaseAdapter
 from dbt.adapters.factory import get_adapter_by_type
 from dbt.contracts.graph.nodes import ManifestNode
 
-from orchestrator.core.clocks import Deadline, pause
-from orchestrator.core.errors import DatabaseLockedError, DbtError, OrchestratorError
+from orchestrator.core.clocks import Deadline
+from orchestrator.core.errors import DbtError, OrchestratorError
 from orchestrator.database.catalog import Catalog, catalog_of_rows
-from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS, read_catalog
-from orchestrator.database.errors import database_error, known_database_error, refuse_other_database
+from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS, open_when_free, read_catalog
+from orchestrator.database.errors import known_database_error, refuse_other_database
 from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 
@@ -103,19 +103,15 @@ class ProjectDatabase:
             return
         if self._facts.database_path is not None:
             refuse_other_database(self._facts.database_path)
-        patience = Deadline.after(SECONDS_TO_WAIT_FOR_OTHERS)
         adapter = self._adapter()
-        while True:
-            try:
-                with adapter.connection_named("orchestrator"):
-                    self._open = adapter.connections.get_thread_connection().handle is not None
-            except Exception as error:  # dbt-duckdb lets the driver's own errors through
-                known = database_error(str(error), self._facts.database_path)
-                if not isinstance(known, DatabaseLockedError) or patience.expired():
-                    raise known from error
-                pause(0.05)
-            else:
-                return
+
+        def connect() -> bool:
+            with adapter.connection_named("orchestrator"):
+                return adapter.connections.get_thread_connection().handle is not None
+
+        # dbt-duckdb lets the driver's own errors through
+        path, patience = self._facts.database_path, Deadline.after(SECONDS_TO_WAIT_FOR_OTHERS)
+        self._open = open_when_free(connect, Exception, path, patience=patience)
 
     @contextmanager
     def cursors_apart(self, number: int) -> Iterator[list[Cursor]]:
