@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import json
-import types
-import typing
-from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from orchestrator.config.loading import (
-    ENV_PREFIX,
-    ENV_SEPARATOR,
-    KeyPath,
-    Layer,
-    Origin,
-    dotted,
-    problems_error,
-)
+from orchestrator.config.origins import ENV_PREFIX, ENV_SEPARATOR, KeyPath, Layer, Origin, dotted
+from orchestrator.config.schema_fields import choices_at, description_at, elsewhere, fields_at, leaf_paths
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.text import nearest
 
@@ -44,7 +33,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel], layer: Layer) -> tup
     name = dotted(path) or "the configuration"
     if details["type"] == "extra_forbidden":
         return _unknown_key(where, path, model, origin)
-    meaning = _description(model, path)
+    meaning = description_at(model, path)
     about = f" ({meaning})" if meaning else ""
     if details["type"] == "missing":
         return f"{where}{name} is missing{about}.", f"add {name}."
@@ -52,9 +41,9 @@ def _problem(details: ErrorDetails, model: type[BaseModel], layer: Layer) -> tup
     if details["type"] in {"value_error", "assertion_error", "config_key"}:
         return f"{where}{name} {message}", f"correct {name}{_place(origin)} and run again"
     expected = _EXPECTED.get(details["type"]) or message.removeprefix("Input should be ")
-    if "auto" in _choices(model, path):
+    if "auto" in choices_at(model, path):
         expected += " or a list"
-    guess = nearest(str(details["input"]), _choices(model, path))
+    guess = nearest(str(details["input"]), choices_at(model, path))
     hint = f" Did you mean {guess!r}?" if guess else ""
     return (
         f"{where}{name} is {show(details['input'])}, but must be {expected}{about}.{hint}",
@@ -82,14 +71,14 @@ _EXPECTED = {
 
 
 def _unknown_key(where: str, path: KeyPath, model: type[BaseModel], origin: Origin | None) -> tuple[str, str]:
-    known = list(_fields(model, path[:-1]))
+    known = list(fields_at(model, path[:-1]))
     if origin is not None and origin.kind == "environment":
         found = origin.label.rpartition(" ")[2]
         names = [ENV_PREFIX + ENV_SEPARATOR.join(leaf).upper() for leaf in leaf_paths(model)]
         guess = nearest(found, names)
     else:
         found = str(path[-1])
-        guess = nearest(found, known) or _elsewhere(found, model)
+        guess = nearest(found, known) or elsewhere(found, model)
     hint = f" Did you mean {guess!r}?" if guess else ""
     inside = dotted(path[:-1]) or "the top level"
     return (
@@ -120,99 +109,11 @@ def show(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def leaf_paths(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield the path of every key that holds a value rather than a section; lists count as values."""
-    for name, field in model.model_fields.items():
-        inner = _section(field.annotation)
-        if inner is None:
-            yield (*above, name)
-        else:
-            yield from leaf_paths(inner, (*above, name))
-
-
-def takes_text(model: type[BaseModel], path: Sequence[str]) -> bool:
-    """Tell whether the key at ``path`` holds text or a file path, so that its value is taken as it is written."""
-    *above, last = path
-    for name in above:
-        field = model.model_fields.get(name)
-        inner = None if field is None else _section(field.annotation)
-        if inner is None:
-            return False
-        model = inner
-    field = model.model_fields.get(last)
-    if field is None:
-        return False
-    words = typing.get_origin(field.annotation) is typing.Literal
-    kinds = map(type, typing.get_args(field.annotation)) if words else _members(field.annotation)
-    return set(kinds) <= {str, Path, types.NoneType}
-
-
-def _members(annotation: object) -> Iterator[object]:
-    """Yield what an annotation is made of, unions and ``Annotated`` opened."""
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        yield from _members(typing.get_args(annotation)[0])
-    elif origin in {typing.Union, types.UnionType}:
-        for member in typing.get_args(annotation):
-            yield from _members(member)
-    else:
-        yield annotation
-
-
-def _section(annotation: object) -> type[BaseModel] | None:
-    for member in _members(annotation):
-        if isinstance(member, type) and issubclass(member, BaseModel):
-            return member
-    return None
-
-
-def _item_section(annotation: object) -> type[BaseModel] | None:
-    for member in _members(annotation):
-        if typing.get_origin(member) is tuple:
-            return _section(typing.get_args(member)[0])
-    return None
-
-
-def _annotation(model: type[BaseModel], path: KeyPath) -> tuple[object, str]:
-    """Return the annotation and the description of the key at ``path``."""
-    current: type[BaseModel] | None = model
-    annotation: object = None
-    description = ""
-    for part in path:
-        if isinstance(part, int):
-            current = _item_section(annotation)
-            continue
-        field = current.model_fields.get(part) if current else None
-        if field is None:
-            return None, ""
-        annotation, description = field.annotation, field.description or ""
-        current = _section(annotation)
-    return annotation, description
-
-
-def _description(model: type[BaseModel], path: KeyPath) -> str:
-    return _annotation(model, path)[1].rstrip(".")
-
-
-def _fields(model: type[BaseModel], path: KeyPath) -> Sequence[str]:
-    if not path:
-        return list(model.model_fields)
-    annotation, _ = _annotation(model, path)
-    inner = _item_section(annotation) if isinstance(path[-1], int) else _section(annotation)
-    return list(inner.model_fields) if inner else ()
-
-
-def _elsewhere(word: str, model: type[BaseModel]) -> str | None:
-    """Return the full path of a key of this very name in another section."""
-    return next((".".join(path) for path in leaf_paths(model) if path[-1] == word), None)
-
-
-def _choices(model: type[BaseModel], path: KeyPath) -> Sequence[str]:
-    annotation, _ = _annotation(model, path)
-    choices: list[str] = []
-    for member in _members(annotation):
-        if typing.get_origin(member) is typing.Literal:
-            choices += [str(choice) for choice in typing.get_args(member)]
-        elif isinstance(member, type) and issubclass(member, Enum):
-            choices += [str(choice.value) for choice in member]
-    return choices
+def problems_error(problems: Sequence[str], *, to_fix: str | None = None) -> ConfigurationError:
+    """Make one error of one or more problems, all of them told at once."""
+    if len(problems) == 1:
+        return ConfigurationError(problems[0], to_fix=to_fix)
+    lines = "\n".join(f"  - {problem}" for problem in problems)
+    return ConfigurationError(
+        f"The configuration has {len(problems)} problems:\n{lines}", to_fix="correct each of them."
+    )

@@ -8,18 +8,18 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from orchestrator.config.errors import takes_text
-from orchestrator.config.loading import (
+from orchestrator.config.errors import problems_error
+from orchestrator.config.origins import (
     ENV_PREFIX,
     ENV_SEPARATOR,
     RESERVED_NAMES,
     RESERVED_PREFIXES,
     Layer,
     Origin,
-    parse_scalar,
-    problems_error,
-    read_yaml,
+    plain,
 )
+from orchestrator.config.schema_fields import takes_text
+from orchestrator.config.yaml_file import parse_scalar, read_yaml
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.text import did_you_mean
 
@@ -184,13 +184,6 @@ def mapping_layer(data: Mapping[str, object]) -> Layer:
     copied = plain(data)
     assert isinstance(copied, dict)
     return Layer(copied)
-
-
-def plain(value: object) -> object:
-    """Copy mappings to dicts and other sequences to lists, so that layers can merge them."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def file_label(path: Path, root: Path) -> str:

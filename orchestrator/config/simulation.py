@@ -26,7 +26,7 @@ from pydantic import (
 
 from orchestrator.config.errors import configuration_error
 from orchestrator.config.layers import Overrides, load_layers, mapping_layer, override_layer
-from orchestrator.config.loading import Layer, Origin
+from orchestrator.config.origins import Layer, Origin
 from orchestrator.config.paths import project_root
 from orchestrator.config.schema import (
     BackupSettings,

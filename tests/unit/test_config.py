@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from orchestrator.config.errors import _item_section, _section, leaf_paths
 from orchestrator.config.schema import HookType
+from orchestrator.config.schema_fields import item_section_in, leaf_paths, section_in
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
 
@@ -596,7 +596,7 @@ def every_model(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
     """Yield a model and all models below it."""
     yield model
     for field in model.model_fields.values():
-        inner = _section(field.annotation) or _item_section(field.annotation)
+        inner = section_in(field.annotation) or item_section_in(field.annotation)
         if inner:
             yield from every_model(inner)
 
