@@ -13,9 +13,9 @@ from orchestrator.core.errors import BackupError, DatabaseLockedError
 from orchestrator.core.events import Emit
 from orchestrator.core.files import flush_folder
 from orchestrator.maintenance.backup.backup import copy_all, remove_old
+from orchestrator.maintenance.backup.duckdb_copy import copy_unchanged
 from orchestrator.maintenance.backup.exclusion import locked
 from orchestrator.maintenance.backup.files import beside, told
-from orchestrator.maintenance.backup.saving import copy_unchanged
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase, shown_name
 
 READ_ONLY = 0o444

@@ -19,9 +19,6 @@ from orchestrator.maintenance.doctor.database_check import (
     check_tables,
     check_years,
     failed,
-    kept_as_backups,
-    leftover_relations,
-    relations_of,
     scan_file,
     unexamined,
 )
@@ -36,6 +33,7 @@ from orchestrator.maintenance.doctor.environment_check import (
     told,
 )
 from orchestrator.maintenance.doctor.history_check import check_history
+from orchestrator.maintenance.doctor.leftovers import kept_as_backups, leftover_relations, relations_of
 from orchestrator.maintenance.doctor.registry_check import check_registry
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.planning import refusal
