@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.core.clocks import Deadline, pause
 from orchestrator.core.errors import DatabaseLockedError
@@ -13,6 +13,10 @@ from orchestrator.database.catalog import TEMPORARY_SUFFIXES, Catalog, Relation
 from orchestrator.database.duckdb_instance import AttachedFile, attach
 from orchestrator.database.errors import database_error, refuse_other_database
 from orchestrator.database.names import RelationName
+from orchestrator.database.reader import QueryReader
+
+if TYPE_CHECKING:
+    import duckdb
 
 Opened = TypeVar("Opened")
 
@@ -79,6 +83,24 @@ def open_when_free(
             if not isinstance(known, DatabaseLockedError) or patience is None or patience.expired():
                 raise known from error
         pause(SECONDS_BETWEEN_TRIES)
+
+
+class ConnectionReader:
+    """Answers queries over a DuckDB connection that somebody else opened, and closes."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """Return all rows of a query; DuckDB's own errors come through."""
+        return self._connection.execute(sql).fetchall()
+
+
+def storage_version(reader: QueryReader) -> str | None:
+    """Return the storage version of the current database, None where DuckDB does not say."""
+    ((tags,),) = reader.query("select tags from duckdb_databases() where database_name = current_database()")
+    found = tags.get("storage_version") if isinstance(tags, dict) else None
+    return None if found is None else str(found)
 
 
 class DuckDBReader:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import BackupDamagedError
 from orchestrator.core.versions import installed_versions
-from orchestrator.maintenance.backup.files import write_text
+from orchestrator.maintenance.backup.files import FileDigest, write_text
 
 METADATA, CHECKSUM = "metadata.json", "metadata.sha256"
 FORMAT = 1
@@ -29,6 +29,11 @@ class FileRecord(_Record):
     suffix: str
     bytes: int
     sha256: str
+
+    @classmethod
+    def of(cls, path: Path, suffix: str, digest: FileDigest) -> FileRecord:
+        """Make the record of a file that was copied to ``path``."""
+        return cls(name=path.name, suffix=suffix, bytes=digest.bytes, sha256=digest.sha256)
 
 
 class DatabaseRecord(_Record):

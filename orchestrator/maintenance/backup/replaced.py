@@ -18,6 +18,7 @@ from typing import Self
 
 from orchestrator.core.errors import BackupError, DatabaseError, DatabaseLockedError
 from orchestrator.core.files import flush_folder
+from orchestrator.maintenance.backup.duckdb_copy import describe_duckdb
 from orchestrator.maintenance.backup.files import FileDigest, copy_file, digest_of_stream
 from orchestrator.maintenance.backup.journal import logs_of
 from orchestrator.maintenance.backup.metadata import (
@@ -27,7 +28,7 @@ from orchestrator.maintenance.backup.metadata import (
     new_metadata,
     write_metadata,
 )
-from orchestrator.maintenance.backup.saving import describe_duckdb, file_name, save, unread
+from orchestrator.maintenance.backup.saving import file_name, save, unread
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase
 
 if sys.platform != "win32":
@@ -79,8 +80,7 @@ class Replaced:
         if database.kind != DUCKDB:
             self._kept.append((save(database, self._folder, self._root, number, damaged=True), []))
             return
-        assert database.path is not None
-        path, record = database.path.resolve(), unread(database, self._root)
+        path, record = database.file.resolve(), unread(database, self._root)
         if path.stat().st_size:  # DuckDB would make a database of an empty file
             try:
                 record = describe_duckdb(database, self._root)

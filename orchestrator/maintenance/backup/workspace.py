@@ -25,6 +25,12 @@ class WorkspaceDatabase:
     path: Path | None
     url: str | None = None
 
+    @property
+    def file(self) -> Path:
+        """Return the path of a database that is a file."""
+        assert self.path is not None
+        return self.path
+
 
 def databases_of(config: SimulationConfig, profile_database: Path | None = None) -> tuple[WorkspaceDatabase, ...]:
     """Return the databases that a configuration and its scenarios name, whether they exist or not.

@@ -14,8 +14,8 @@ from orchestrator.database.duckdb_file import DuckDBReader
 from orchestrator.database.names import RelationName
 from orchestrator.maintenance.backup.backup import copy_all
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase, shown_name
-from orchestrator.maintenance.doctor.database_check import FoundRelation, relations_of, undecided, without_rows
 from orchestrator.maintenance.doctor.environment_check import dead_folders
+from orchestrator.maintenance.doctor.leftovers import FoundRelation, relations_of, undecided, without_rows
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 
 
