@@ -62,7 +62,7 @@ CHANGES: list[dict[str, object]] = [
 ]
 
 
-@pytest.mark.parametrize("change", OTHER_WHAT, ids=str)
+@pytest.mark.parametrize("change", OTHER_WHAT, ids=lambda given: next(iter(given)))
 def test_another_parse_stands_in_the_same_place(change: dict[str, object]) -> None:
     """Vars, target and the like make another parse, wherever it stands."""
     other = ParseKey.of(replace(SETTINGS, **change))  # type: ignore[arg-type]  # fields of it
@@ -70,7 +70,7 @@ def test_another_parse_stands_in_the_same_place(change: dict[str, object]) -> No
     assert other.name.split("-")[0] != KEY.name.split("-")[0] and other.name.split("-")[1] == KEY.name.split("-")[1]
 
 
-@pytest.mark.parametrize("change", OTHER_WHERE, ids=str)
+@pytest.mark.parametrize("change", OTHER_WHERE, ids=lambda given: next(iter(given)))
 def test_the_same_parse_stands_in_another_place(change: dict[str, object]) -> None:
     """A moved project, and a database of the same name in another folder, are told by the place alone."""
     other = ParseKey.of(replace(SETTINGS, **change))  # type: ignore[arg-type]  # as above
@@ -165,7 +165,7 @@ def test_a_kept_parse_is_the_one_of_its_key(keep: Callable[..., DbtSettings]) ->
     assert cached_facts(replace(first, target="prod")) is None
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=str)
+@pytest.mark.parametrize("change", CHANGES, ids=lambda given: next(iter(given)))
 def test_a_parse_made_elsewhere_is_refused(keep: Callable[..., DbtSettings], change: dict[str, object]) -> None:
     """The file itself says of what it is: copied to where another parse is looked for, it serves nobody."""
     made = keep()

@@ -113,7 +113,9 @@ class Journal:
                 raise
         replace(self, phase=SWAPPING).write(file)
         kept = None
-        with translate_os_errors("A restore is decided and cannot be finished yet; the next command of any kind goes on", file.parent):
+        with translate_os_errors(
+            "A restore is decided and cannot be finished yet; the next command of any kind goes on", file.parent
+        ):
             for swap in self.swaps:
                 swap.swap()
             if self.kept is not None and Path(self.kept).is_dir():

@@ -28,9 +28,9 @@ from orchestrator.maintenance.doctor.environment_check import (
     check_locks,
     check_versions,
     dead_folders,
+    described_holder,
     leftover_files,
     profile_problem,
-    described_holder,
 )
 from orchestrator.maintenance.doctor.history_check import check_history
 from orchestrator.maintenance.doctor.leftovers import kept_as_backups, leftover_relations, relations_of
