@@ -23,7 +23,7 @@ def create_storage_backend(config: SimulationConfig | str, *, show_progress: boo
         MissingExtraError: the driver for PostgreSQL is not installed.
     """
     from orchestrator.storage.engine import open_engine, read_url, sqlite_file  # SQLAlchemy: a fifth of a second
-    from orchestrator.storage.failures import told
+    from orchestrator.storage.error_translation import translate_errors
     from orchestrator.storage.initialization import ensure_initialized, prepare
 
     url = config if isinstance(config, str) else config.storage_url
@@ -31,7 +31,7 @@ def create_storage_backend(config: SimulationConfig | str, *, show_progress: boo
     made = read_url(url)
     engine = open_engine(made)
     if made.get_backend_name() == "sqlite" and sqlite_file(made) is None:
-        with told(made):
+        with translate_errors(made):
             prepare(engine)
     return _backend(engine, made)
 
@@ -56,7 +56,7 @@ def open_existing(config: SimulationConfig) -> Iterator[StorageBackend | None]:
 
 def _backend(engine: Engine, url: URL) -> StorageBackend:
     from orchestrator.storage import repositories
-    from orchestrator.storage.failures import shown
+    from orchestrator.storage.error_translation import shown
 
     return StorageBackend(
         url=shown(url),

@@ -48,13 +48,13 @@ def ensure_initialized(url: str, *, show_progress: bool = True) -> bool:
     if file is not None and _is_ready(file):
         return True
     from orchestrator.storage.engine import opened, read_url, sqlite_file  # SQLAlchemy: a fifth of a second
-    from orchestrator.storage.failures import told
+    from orchestrator.storage.error_translation import translate_errors
 
     made = read_url(url)
     file = sqlite_file(made)
     if made.get_backend_name() == "sqlite" and file is None:
         return True  # in memory: whoever opens it makes it
-    with told(made):
+    with translate_errors(made):
         if file is None:
             with opened(made, migrating=True) as engine:
                 _prepare_server(engine, show_progress=show_progress)
@@ -69,12 +69,12 @@ def is_ready(url: str) -> bool:
     if file is not None:
         return _is_ready(file)
     from orchestrator.storage.engine import opened, read_url
-    from orchestrator.storage.failures import told
+    from orchestrator.storage.error_translation import translate_errors
     from orchestrator.storage.schema import version_of
 
     made = read_url(url)
     try:
-        with told(made), opened(made) as engine, engine.connect() as connection:
+        with translate_errors(made), opened(made) as engine, engine.connect() as connection:
             return version_of(connection) == HEAD
     except StorageError:
         return False

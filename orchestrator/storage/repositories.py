@@ -24,7 +24,7 @@ from orchestrator.storage.base import (
     AbstractWorkflowStepRepository,
     RunRecord,
 )
-from orchestrator.storage.failures import told
+from orchestrator.storage.error_translation import translate_errors
 from orchestrator.storage.models import (
     Base,
     ExecutionState,
@@ -49,7 +49,7 @@ class _Store:
     @contextmanager
     def _session(self) -> Iterator[Session]:
         """Open a session; what is read stays readable after its end."""
-        with told(self._url), Session(self._engine, expire_on_commit=False) as session:
+        with translate_errors(self._url), Session(self._engine, expire_on_commit=False) as session:
             yield session
 
 

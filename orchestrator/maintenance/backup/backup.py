@@ -14,7 +14,7 @@ from orchestrator.core.clocks import step
 from orchestrator.core.errors import BackupDamagedError, BackupError, BackupNotFoundError
 from orchestrator.core.events import Emit, ignore
 from orchestrator.maintenance.backup.exclusion import alone, locked
-from orchestrator.maintenance.backup.files import FileDigest, digest_of, remove_folder, told
+from orchestrator.maintenance.backup.files import FileDigest, digest_of, remove_folder, translate_os_errors
 from orchestrator.maintenance.backup.folders import KEEPING, UNFINISHED, is_named_by_us, publish_folder, unfinished
 from orchestrator.maintenance.backup.metadata import (
     METADATA,
@@ -84,7 +84,7 @@ def copy_all(databases: Sequence[WorkspaceDatabase], root: Path, *, reason: str,
     place = backups_dir(root)
     making = unfinished(place)
     remove_folder(making)
-    with told("The backup cannot be made", place):
+    with translate_os_errors("The backup cannot be made", place):
         making.mkdir()
         try:
             records = []
@@ -211,7 +211,7 @@ def remove_old(root: Path, keep: int, emit: Emit) -> tuple[Backup, ...]:
         older = [backup for backup in older if backup is not whole]
     for backup in older:
         gone = backup.folder.with_name(f"{UNFINISHED}{os.getpid()}-{uuid4().hex[:8]}")
-        with told(f"Backup {backup.name} cannot be removed", backup.folder):
+        with translate_os_errors(f"Backup {backup.name} cannot be removed", backup.folder):
             backup.folder.rename(gone)  # what is half removed is no backup any more
             shutil.rmtree(gone)
     return tuple(older)

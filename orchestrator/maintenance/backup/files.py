@@ -95,8 +95,8 @@ def flush_file(file: Path) -> None:
 
 
 @contextmanager
-def told(what: str, place: Path) -> Iterator[None]:
-    """Tell an error of the system about writing to ``place`` as one of ours, with a way out.
+def translate_os_errors(what: str, place: Path) -> Iterator[None]:
+    """Turn an error of the system about writing to ``place`` into one of ours, with a way out.
 
     Raises:
         DiskFullError: there is no room.

@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.config.paths import RESTORE_JOURNAL
 from orchestrator.core.errors import BackupError, OrchestratorError
 from orchestrator.core.files import flush_folder
-from orchestrator.maintenance.backup.files import remove_folder, told, write_text
+from orchestrator.maintenance.backup.files import remove_folder, translate_os_errors, write_text
 from orchestrator.maintenance.backup.folders import publish_folder
 from orchestrator.maintenance.backup.metadata import read_metadata, write_metadata
 from orchestrator.maintenance.backup.server import restore_server
@@ -113,7 +113,9 @@ class Journal:
                 raise
         replace(self, phase=SWAPPING).write(file)
         kept = None
-        with told("A restore is decided and cannot be finished yet; the next command of any kind goes on", file.parent):
+        with translate_os_errors(
+            "A restore is decided and cannot be finished yet; the next command of any kind goes on", file.parent
+        ):
             for swap in self.swaps:
                 swap.swap()
             if self.kept is not None and Path(self.kept).is_dir():

@@ -15,7 +15,7 @@ from orchestrator.core.files import flush_folder
 from orchestrator.maintenance.backup.backup import copy_all, remove_old
 from orchestrator.maintenance.backup.duckdb_copy import copy_unchanged
 from orchestrator.maintenance.backup.exclusion import locked
-from orchestrator.maintenance.backup.files import beside, told
+from orchestrator.maintenance.backup.files import beside, translate_os_errors
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase, shown_name
 
 READ_ONLY = 0o444
@@ -56,7 +56,7 @@ def publisher(config: SimulationConfig, database: Callable[[], Path | None], emi
             raise BackupError("publish copies a database file, and this project's database is none.")
         new = beside(target)
         what = f"The run is complete, and its database could not be published to {target}"
-        with step("publish", emit), told(what, target.parent):
+        with step("publish", emit), translate_os_errors(what, target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 new.unlink(missing_ok=True)  # a killed run left it

@@ -22,7 +22,7 @@ from orchestrator.core.events import Emit, ignore
 from orchestrator.core.files import flush_folder
 from orchestrator.maintenance.backup.backup import Backup, existing, verify_backup, verify_files
 from orchestrator.maintenance.backup.exclusion import alone
-from orchestrator.maintenance.backup.files import copy_file, told
+from orchestrator.maintenance.backup.files import copy_file, translate_os_errors
 from orchestrator.maintenance.backup.folders import keeping
 from orchestrator.maintenance.backup.journal import JOURNAL, LAYING, STAGED, Journal, Swap, take_back
 from orchestrator.maintenance.backup.metadata import DatabaseRecord, read_metadata
@@ -85,7 +85,7 @@ def restore_backup(
         journal = Journal(LAYING, swaps, server, str(keeping(place)) if there else None)
         try:
             with Replaced(keeping(place), root) as replaced:
-                with told(f"Backup {backup.name} cannot be restored, and everything is as it was", root):
+                with translate_os_errors(f"Backup {backup.name} cannot be restored, and everything is as it was", root):
                     journal.write(place / JOURNAL)
                     _prepare(backup, parts, there, replaced, emit)
                 with step("swap", emit):
@@ -145,7 +145,7 @@ def _part(backup: Backup, record: DatabaseRecord, root: Path, history_url: str |
             find_program(program, major)
         return _Part(record, target, None)
     file = path.resolve()  # a link to a file stays a link
-    with told(f"{file} cannot be restored", file.parent):
+    with translate_os_errors(f"{file} cannot be restored", file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
     files = tuple((f"{file}{STAGED}{one.suffix}", f"{file}{one.suffix}") for one in record.files)
     return _Part(record, target, Swap(str(file), record.kind, files))

@@ -31,11 +31,11 @@ def save_server(database: WorkspaceDatabase, target: Path, *, damaged: bool) -> 
     from sqlalchemy import text
 
     from orchestrator.storage.engine import opened, read_url
-    from orchestrator.storage.failures import told
+    from orchestrator.storage.error_translation import translate_errors
 
     assert database.url is not None
     url = read_url(database.url)
-    with told(url), opened(url) as engine, engine.connect() as connection:
+    with translate_errors(url), opened(url) as engine, engine.connect() as connection:
         engine_version = str(connection.execute(text("show server_version")).scalar_one())
         there = tables_there(database.url)
         version = None
@@ -82,10 +82,10 @@ def tables_there(url: str) -> tuple[str, ...]:
     from sqlalchemy import text
 
     from orchestrator.storage.engine import opened, read_url
-    from orchestrator.storage.failures import told
+    from orchestrator.storage.error_translation import translate_errors
 
     made = read_url(url)
-    with told(made), opened(made) as engine, engine.connect() as connection:
+    with translate_errors(made), opened(made) as engine, engine.connect() as connection:
         question = text("select 1 where to_regclass(:name) is not null")
         return tuple(name for name in OURS if connection.execute(question, {"name": name}).first() is not None)
 
@@ -101,13 +101,13 @@ def refuse_busy_server(url: str) -> None:
     from sqlalchemy.exc import OperationalError
 
     from orchestrator.storage.engine import opened, read_url
-    from orchestrator.storage.failures import told
+    from orchestrator.storage.error_translation import translate_errors
 
     names, made = tables_there(url), read_url(url)
     if not names:
         return
     busy: OperationalError | None = None
-    with told(made), opened(made) as engine, engine.connect() as connection:
+    with translate_errors(made), opened(made) as engine, engine.connect() as connection:
         connection.execute(text(f"set local lock_timeout = '{SECONDS_FOR_OTHERS}s'"))
         try:
             connection.execute(text(f"lock table {', '.join(names)} in access exclusive mode"))
@@ -192,8 +192,8 @@ def find_program(name: str, major: int) -> Path:
     candidates += sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
     versions = []
     for program in candidates:
-        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-        found = re.search(r"(\d+)(?:\.\d+)?", told)
+        printed = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+        found = re.search(r"(\d+)(?:\.\d+)?", printed)
         versions.append(int(found[1]) if found else 0)
         if found and int(found[1]) >= major:
             return program

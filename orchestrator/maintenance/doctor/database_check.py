@@ -106,10 +106,10 @@ def check_tables(
     return found
 
 
-def check_years(start: Start, told: Set[str]) -> list[Diagnosis]:
+def check_years(start: Start, reported: Set[str]) -> list[Diagnosis]:
     """Say what finished years do not hold any more, by where a run of all years would begin.
 
-    ``told`` are the names of tables of which another check tells that they are missing.
+    ``reported`` are the names of tables that another check reports as missing.
     """
     if start.changed:
         return []  # all of them are built again
@@ -119,7 +119,7 @@ def check_years(start: Start, told: Set[str]) -> list[Diagnosis]:
     gone = [
         problem("ledger", "a finished stage built it, and it is gone", remedy, subject=f"table {name}")
         for name in start.gone
-        if name not in told
+        if name not in reported
     ]
     lost = [loss for loss in start.losses if loss.table not in start.gone]
     return gone + [problem("ledger", loss.words(), remedy, subject=f"year {loss.year}", about=loss) for loss in lost]

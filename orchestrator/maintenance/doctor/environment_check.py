@@ -128,17 +128,17 @@ def _mapping(file: Path) -> tuple[dict[str, object], str | None]:
 def check_locks(mutex: DatabaseMutex, holder: LockHolder | None) -> list[Diagnosis]:
     """Say who holds the mutex, and whether a killed holder left its note; ``holder`` is who was just seen."""
     if holder is not None:
-        return [note("locks", f"is held by {told(holder)}", subject=str(mutex.lock_path))]
+        return [note("locks", f"is held by {described_holder(holder)}", subject=str(mutex.lock_path))]
     abandoned = mutex.abandoned_note()
     if abandoned is None:
         return [well("locks", "free")]
-    who = told(abandoned) if abandoned.pid is not None else "a process that cannot be read from it"
+    who = described_holder(abandoned) if abandoned.pid is not None else "a process that cannot be read from it"
     gone = "left by" if abandoned.alive is not False else "left by a process that is gone:"
     remedy = f"delete it (rm '{mutex.note.path}'); the next run does so by itself"
     return [problem("locks", f"{gone} {who}; nobody holds the lock", remedy, subject=str(mutex.note.path))]
 
 
-def told(holder: LockHolder) -> str:
+def described_holder(holder: LockHolder) -> str:
     """Say who holds or held a mutex."""
     if not holder.believable and holder.alive is not False:
         return "another process, which left no note of itself"

@@ -28,9 +28,9 @@ from orchestrator.maintenance.doctor.environment_check import (
     check_locks,
     check_versions,
     dead_folders,
+    described_holder,
     leftover_files,
     profile_problem,
-    told,
 )
 from orchestrator.maintenance.doctor.history_check import check_history
 from orchestrator.maintenance.doctor.leftovers import kept_as_backups, leftover_relations, relations_of
@@ -157,7 +157,7 @@ class _Examination:
         self._add(check_locks(mutex, holder))
         if holder is not None:
             remedy = "run `orchestrator doctor` again when it is done"
-            self._add([problem("scan", f"not examined: the database is in use by {told(holder)}", remedy)])
+            self._add([problem("scan", f"not examined: the database is in use by {described_holder(holder)}", remedy)])
             self._add(unexamined("the database is in use", "ledger", "tables"))
             self._leftovers([], path, folders, in_use=True)
         elif path is not None and not path.is_file():
@@ -211,13 +211,13 @@ class _Examination:
             self._add(failed(check, error, explained=self._has_problem("scan")) for check in missing)
             return []
 
-    def _years(self, facts: ProjectFacts, told: set[str]) -> list[Diagnosis]:
+    def _years(self, facts: ProjectFacts, reported: set[str]) -> list[Diagnosis]:
         """Compare the finished years with what the ledger says of them, where it can be read."""
         if self._config.simulation is None or self._has_problem("registry", "scan", "ledger"):
             return []
         try:
             required = {table.name for table in self._orchestrator.initializer.checker(facts).required}
-            return check_years(self._orchestrator.find_start(), required | told)
+            return check_years(self._orchestrator.find_start(), required | reported)
         except OrchestratorError as error:
             return [failed("ledger", error, explained=False)]
 

@@ -46,18 +46,18 @@ def history_version(history: WorkspaceDatabase, *, whole: bool = False) -> str |
     assert history.url is not None
     if history.kind == POSTGRESQL:
         from orchestrator.storage.engine import opened, read_url  # SQLAlchemy: a fifth of a second
-        from orchestrator.storage.failures import told
+        from orchestrator.storage.error_translation import translate_errors
         from orchestrator.storage.schema import version_of
 
         url = read_url(history.url)
-        with told(url), opened(url) as engine, engine.connect() as server:
+        with translate_errors(url), opened(url) as engine, engine.connect() as server:
             return version_of(server)
     assert history.path is not None
     try:
         version, tables = _read(history.path, whole=whole)
     except sqlite3.Error as error:
         from orchestrator.storage.engine import read_url  # as above
-        from orchestrator.storage.failures import storage_error
+        from orchestrator.storage.error_translation import storage_error
 
         raise storage_error(read_url(history.url), str(error)) from error
     if version == HEAD and tables.issuperset(TABLES[HEAD]):

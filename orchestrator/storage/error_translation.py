@@ -1,4 +1,4 @@
-"""What a database says when it cannot, as errors that say what to do."""
+"""Translate what databases and their drivers raise into errors that say what to do."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ POSTGRESQL: tuple[Known, ...] = (
 
 
 @contextmanager
-def told(url: URL) -> Iterator[None]:
+def translate_errors(url: URL) -> Iterator[None]:
     """Turn what the database or the file system raises into errors of this package.
 
     Raises:
