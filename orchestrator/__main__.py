@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 
 from orchestrator.cli import main
-from orchestrator.cli.leaving import leave_with
+from orchestrator.cli.fast_exit import run_with_fast_exit
 
 
 def run() -> int:
     """Run the command line on ``sys.argv`` and return its exit code; the process ends with it."""
-    return leave_with(main)
+    return run_with_fast_exit(main)
 
 
 if __name__ == "__main__":

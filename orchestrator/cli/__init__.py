@@ -17,7 +17,7 @@ def main() -> int:
         from orchestrator.cli.signals import end_like_ctrl_c
 
         end_like_ctrl_c()
-        from orchestrator.cli.ahead import dbt_started
+        from orchestrator.cli.early_start import dbt_started
 
         with dbt_started(sys.argv[1:]):
             from orchestrator.cli.app import run_program

@@ -100,7 +100,7 @@ def run_program(args: Sequence[str]) -> int:
 
 
 def _refuse(error: typer.TyperException, args: Sequence[str]) -> int:
-    from orchestrator.cli.failures import Failure, document, paragraph  # not needed where all is well
+    from orchestrator.cli.error_output import Failure, document, paragraph  # not needed where all is well
 
     message = error.format_message()
     if not message:  # a bare call shows the help, which is all there is to say

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from orchestrator.cli.command import ended, load_config, progress_for, shown_path
-from orchestrator.cli.leaving import nothing_is_left
+from orchestrator.cli.fast_exit import allow_fast_exit
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.core.fan_out import fan_out
@@ -38,7 +38,7 @@ def check(options: CommonOptions, output: Output) -> int:
         advice = report.refusal.to_fix
     output.say(_verdict(report, options.same_workspace(advice)))
     if not config.hooks:
-        nothing_is_left()
+        allow_fast_exit()
     return 0 if report.healthy else FOUND
 
 

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.failures import tell
-from orchestrator.cli.leaving import nothing_is_left
+from orchestrator.cli.error_output import report_error
+from orchestrator.cli.fast_exit import allow_fast_exit
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.signals import ignore_further
@@ -45,15 +45,15 @@ def typer_function(body: Body, name: str) -> Callable[..., Command]:
 
 
 def _run(options: CommonOptions, body: Body) -> int:
-    """Run the body of a command; whatever it raises is told, and gives the exit code."""
+    """Run the body of a command; whatever it raises is shown, and gives the exit code."""
     output = Output(json=options.json, verbosity=options.verbosity, quiet=options.quiet, advice=options.same_workspace)
     try:
         return body(options, output)
     except KeyboardInterrupt as error:
         ignore_further()
-        return tell(error, output, options)
+        return report_error(error, output, options)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # the process edge
-        return tell(error, output, options)
+        return report_error(error, output, options)
 
 
 def load_config(options: CommonOptions, *, timeout: float | None = None) -> SimulationConfig:
@@ -97,10 +97,10 @@ def orchestrator_for(
         yield orchestrator
 
 
-def leave_at_once(orchestrator: PipelineOrchestrator) -> None:
+def exit_fast_unless_hooked(orchestrator: PipelineOrchestrator) -> None:
     """Let the process end at once after this command, unless hooks of the user may hold something unwritten."""
     if all(hook.name == HEALING_HOOK for hook in orchestrator.hooks.list_hooks()):
-        nothing_is_left()
+        allow_fast_exit()
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from orchestrator.cli.asking import ask
-from orchestrator.cli.command import leave_at_once, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.command import exit_fast_unless_hooked, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.confirmation import confirm
 from orchestrator.cli.options import NO_VALUE, CommonOptions, TimeoutOption
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_healing
@@ -46,7 +46,7 @@ def init(
         result = orchestrator.initializer.ensure_initialized()
     output.write_json(initialization_record(result))
     _show_result(output, result)
-    leave_at_once(orchestrator)
+    exit_fast_unless_hooked(orchestrator)
     return 0
 
 
@@ -77,7 +77,7 @@ def _recreate(options: CommonOptions, output: Output, *, timeout: float | None, 
     with orchestrator_for(config, [progress := progress_for(output)]) as orchestrator:
         if not yes:
             what = f"Recreating moves {shown_path(database_file(orchestrator))} aside and builds a new, empty one"
-            ask(output, what, "nothing is deleted", declined="Nothing was changed.")
+            confirm(output, what, "nothing is deleted", declined="Nothing was changed.")
         with progress:
             done = recreate_database(orchestrator, emit=progress)
     output.write_json(initialization_record(done.initialization) | {"set_aside": done.moved_to})

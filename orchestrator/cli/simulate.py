@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from orchestrator.cli.clock import since_start
-from orchestrator.cli.command import leave_at_once, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.command import exit_fast_unless_hooked, load_config, orchestrator_for, progress_for, shown_path
 from orchestrator.cli.options import NO_VALUE, CommonOptions, RangeArgument, TimeoutOption
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_plan
@@ -75,5 +75,5 @@ def simulate(
     if config.storage.enabled and is_ready(config.storage_url):
         output.say(f"history   {options.carried_by(f'orchestrator runs show {result.run_id[:8]}')}")
     output.say(f"events    {shown_path(config.root / 'var' / 'runs' / result.run_id / 'events.jsonl')}")
-    leave_at_once(orchestrator)
+    exit_fast_unless_hooked(orchestrator)
     return 0

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from orchestrator import PipelineOrchestrator, create_orchestrator
-from orchestrator.cli.failures import tell
+from orchestrator.cli.error_output import report_error
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.core.errors import OrchestratorError
@@ -84,7 +84,7 @@ def main() -> int:
     try:
         killer.orchestrator.execute_multi_year_simulation()
     except (KeyboardInterrupt, OrchestratorError) as error:
-        return tell(error, output, CommonOptions())
+        return report_error(error, output, CommonOptions())
     finally:
         killer.orchestrator.close()
     return 0

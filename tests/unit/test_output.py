@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.text import Text
 
-from orchestrator.cli.failures import document, failure_of, paragraph
+from orchestrator.cli.error_output import document, failure_of, paragraph
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import plain_table
 from orchestrator.core.errors import RunCancelledError

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from orchestrator.cli.asking import ask
 from orchestrator.cli.command import load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.confirmation import confirm
 from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import plain_table
@@ -116,7 +116,7 @@ def restore(
     only = None if options.database is None else options.database.expanduser().absolute()
     if not yes:
         names = "what is there" if backup.metadata is None else ", ".join(one.name for one in backup.metadata.databases)
-        ask(
+        confirm(
             output,
             f"Restoring {backup.name} overwrites {names}",
             "what is there is backed up first",

@@ -11,7 +11,7 @@ from tests.integration.conftest import REPOSITORY
 
 PROGRAM = """
 import atexit, sys, threading, time
-from orchestrator.cli.leaving import leave_with, nothing_is_left
+from orchestrator.cli.fast_exit import allow_fast_exit, run_with_fast_exit
 
 def command():
     atexit.register(lambda: print("last word"))
@@ -22,12 +22,12 @@ def command():
     global held
     held = Held()
     if sys.argv[1] == "nothing is left":
-        nothing_is_left()
+        allow_fast_exit()
     elif sys.argv[1] == "an error":
         raise LookupError("on purpose")
     return 3
 
-sys.exit(leave_with(command))
+sys.exit(run_with_fast_exit(command))
 """
 
 

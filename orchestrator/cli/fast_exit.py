@@ -11,28 +11,28 @@ import os
 import sys
 from collections.abc import Callable
 
-_nothing_is_left = False
+_allowed = False
 
 
-def nothing_is_left() -> None:
+def allow_fast_exit() -> None:
     """Say that nothing is left to be written but the standard streams."""
-    global _nothing_is_left
-    _nothing_is_left = True
+    global _allowed
+    _allowed = True
 
 
-def leave_with(code: Callable[[], int]) -> int:
+def run_with_fast_exit(code: Callable[[], int]) -> int:
     """Return what ``code`` returns; call it when everything that is called at Python's end is still to be registered.
 
     What is registered first is called last: threads have ended by then, and whoever wanted to has had the last word.
     """
     found: list[int] = []
-    atexit.register(_leave, found)
+    atexit.register(_exit_fast, found)
     found.append(code())
     return found[0]
 
 
-def _leave(code: list[int]) -> None:
-    if not (code and _nothing_is_left):
+def _exit_fast(code: list[int]) -> None:
+    if not (code and _allowed):
         return
     try:
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Ask before a command takes something from its place."""
+"""The question before a command takes something from its place."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from orchestrator.cli.output import Output
 from orchestrator.core.errors import ConfigurationError
 
 
-def ask(output: Output, what: str, reassurance: str, *, declined: str) -> None:
-    """Ask whether to go on, where somebody can answer; ``what`` says what would happen.
+def confirm(output: Output, what: str, reassurance: str, *, declined: str) -> None:
+    """Ask whether to go on, where somebody can answer; ``what`` is what would happen.
 
     Raises:
         ConfigurationError: nobody can be asked, or the answer is no.

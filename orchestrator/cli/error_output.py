@@ -1,4 +1,4 @@
-"""Say what went wrong: one paragraph, one JSON document, one exit code."""
+"""Errors as a command shows them: one paragraph, one JSON document, one exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BUG = "run it again with -v for the traceback, and report it"
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as it is told: ``kind`` is the class of the exception."""
+    """An error as it is shown: ``kind`` is the class of the exception."""
 
     kind: str
     message: str
@@ -29,10 +29,10 @@ class Failure:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Turn any exception into what is told about it."""
+    """Turn any exception into what is shown of it."""
     if isinstance(error, KeyboardInterrupt):
-        said = f"Interrupted after {since_start():.1f} s; run the same command again."
-        return Failure("KeyboardInterrupt", said, None, INTERRUPTED, "interrupted")
+        message = f"Interrupted after {since_start():.1f} s; run the same command again."
+        return Failure("KeyboardInterrupt", message, None, INTERRUPTED, "interrupted")
     cause = _real(error)
     notes = [*getattr(error, "__notes__", ()), *(getattr(cause, "__notes__", ()) if cause is not error else ())]
     where = f" ({'; '.join(notes)})" if notes else ""
@@ -47,7 +47,7 @@ def failure_of(error: BaseException) -> Failure:
     return Failure(type(cause).__name__, f"Unexpected {type(cause).__name__}: {words}{where}", BUG, 1)
 
 
-def tell(error: BaseException, output: Output, options: CommonOptions) -> int:
+def report_error(error: BaseException, output: Output, options: CommonOptions) -> int:
     """Write a failure to standard error, and as the JSON document where one is wanted; return the exit code.
 
     Commands in its advice get the ``options`` that this one was given.
