@@ -82,22 +82,22 @@ class _Page:
             self.show_remedy()
         self._last = diagnosis
         mark, style = MARKS[diagnosis.status.value]
-        said = Text() if diagnosis.subject is None else Text(f"{_short(diagnosis.subject)}: ", "bold")
-        self._row(mark, style, check, said.append(_short(diagnosis.detail), "not bold"))
+        finding = Text() if diagnosis.subject is None else Text(f"{_short(diagnosis.subject)}: ", "bold")
+        self._row(mark, style, check, finding.append(_short(diagnosis.detail), "not bold"))
 
     def show_remedy(self) -> None:
         """Show the remedy of what was shown last, if there is one."""
         if self._last is not None and self._last.remedy is not None:
             self._row(" ", "", "", Text("To fix: ", "bold").append(_short(self._last.remedy), "not bold"))
 
-    def _row(self, mark: str, style: str, check: str, said: Text) -> None:
+    def _row(self, mark: str, style: str, check: str, finding: Text) -> None:
         name = f"{check:<{self._width}} "
         if self._output.people.is_terminal:
             row = Table.grid(padding=(0, 1, 0, 0))
-            row.add_row(Text(mark, style), Text(name, "dim"), said)
+            row.add_row(Text(mark, style), Text(name, "dim"), finding)
             self._output.show(row)
             return
-        self._output.say(f"{mark} {name} {said.plain}".replace("\n", "\n" + " " * (self._width + 4)))
+        self._output.say(f"{mark} {name} {finding.plain}".replace("\n", "\n" + " " * (self._width + 4)))
 
 
 def _short(words: str) -> str:

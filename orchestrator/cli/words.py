@@ -24,10 +24,10 @@ def purged(rows: int, from_year: int, tables: int, years: tuple[int, ...], forgo
     >>> purged(1, 2026, 1, (2026,), ())
     '1 row of 2026 and later from 1 table, simulated year 2026'
     """
-    said = f"{plural(rows, 'row')} of {from_year} and later from {plural(tables, 'table')}"
+    text = f"{plural(rows, 'row')} of {from_year} and later from {plural(tables, 'table')}"
     if years:
-        said += f", simulated year{'' if len(years) == 1 else 's'} {shown_years(years)}"
-    return f"{said}; {not_again(forgone)}" if forgone else said
+        text += f", simulated year{'' if len(years) == 1 else 's'} {shown_years(years)}"
+    return f"{text}; {not_again(forgone)}" if forgone else text
 
 
 def not_again(years: tuple[int, ...]) -> str:

@@ -74,11 +74,11 @@ def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, 
         file = folder / f"{name}{suffix}"
         if _SCENARIO_NAME.fullmatch(name) and file.is_file():
             layer = read_yaml(file, file_label(file, root))
-            said = layer.data.get("scenario", name)
-            if said != name:
+            named = layer.data.get("scenario", name)
+            if named != name:
                 where = layer.origin_of(("scenario",))
                 raise ConfigurationError(
-                    f"{where.label if where else file}: scenario is {said!r}, but this file is the scenario {name!r}.",
+                    f"{where.label if where else file}: scenario is {named!r}, but this file is the scenario {name!r}.",
                     to_fix="remove the key: a scenario is named by its file.",
                 )
             layer.put(["scenario"], name, layer.origins[()])

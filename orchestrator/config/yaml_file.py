@@ -17,11 +17,11 @@ from orchestrator.core.errors import ConfigurationError
 class _Complaint(NamedTuple):
     """What is wrong with a key or value of a file, and what to do."""
 
-    said: str
+    message: str
     to_fix: str
 
     def __str__(self) -> str:
-        return f"{self.said} {self.to_fix[0].upper()}{self.to_fix[1:]}"
+        return f"{self.message} {self.to_fix[0].upper()}{self.to_fix[1:]}"
 
 
 class _Loader(yaml.SafeLoader):
@@ -125,7 +125,7 @@ def read_yaml(path: Path, label: str) -> Layer:
 def _refusal(complaints: Sequence[tuple[str, _Complaint]]) -> ConfigurationError:
     if len(complaints) == 1:
         ((where, complaint),) = complaints
-        return ConfigurationError(f"{where}{complaint.said}", to_fix=complaint.to_fix)
+        return ConfigurationError(f"{where}{complaint.message}", to_fix=complaint.to_fix)
     return problems_error([f"{where}{complaint}" for where, complaint in complaints])
 
 

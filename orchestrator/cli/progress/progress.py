@@ -195,8 +195,8 @@ class Progress:
     def _start(self, event: YearsPurged | RunResumed | ChangesFound | TablesLost | RowsLost) -> None:
         match event:
             case YearsPurged():
-                said = purged(event.rows, event.from_year, len(event.tables), event.years, event.forgone)
-                self._step_line("purge", event.seconds, said)
+                purge = purged(event.rows, event.from_year, len(event.tables), event.years, event.forgone)
+                self._step_line("purge", event.seconds, purge)
             case RunResumed():
                 self._line(Text(f"going on at {event.stage} of {event.year}: what comes before it is done"), *DONE)
             case ChangesFound():

@@ -12,7 +12,14 @@ from orchestrator.core.errors import DatabaseError, DatabaseLockedError, Initial
 from orchestrator.core.text import plural
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.ledger.reading import ledger_version, read_built_tables, read_ledger
-from orchestrator.maintenance.doctor.diagnosis import Diagnosis, from_error, note, problem, size, well
+from orchestrator.maintenance.doctor.diagnosis import (
+    Diagnosis,
+    check_passed,
+    from_error,
+    problem_found,
+    size,
+    worth_noting,
+)
 from orchestrator.maintenance.doctor.scan import scan_database
 from orchestrator.pipeline.resume import Start
 from orchestrator.self_healing.initialization_state import TableFinding, heal_advice
@@ -26,15 +33,17 @@ RESTORE = (
 def check_file(path: Path, *, simulates: bool) -> list[Diagnosis]:
     """Look at the database file from outside; ``simulates`` when the project has years to run."""
     if not path.exists():
-        return [problem("database", "there is no database yet", heal_advice(simulates=simulates), subject=str(path))]
+        return [
+            problem_found("database", "there is no database yet", heal_advice(simulates=simulates), subject=str(path))
+        ]
     if not path.is_file():
         remedy = "set `database:` to the path of a file"
-        return [problem("database", "is a folder, not a file", remedy, subject=str(path))]
+        return [problem_found("database", "is a folder, not a file", remedy, subject=str(path))]
     locked = [place for place in (path, path.resolve().parent) if not os.access(place, os.W_OK)]
     if locked:
-        said = f"{' and '.join(map(str, locked))} may not be written"
-        return [problem("database", said, _to_write(locked), subject=str(path))]
-    return [well("database", f"{path}, {size(path.stat().st_size)}")]
+        detail = f"{' and '.join(map(str, locked))} may not be written"
+        return [problem_found("database", detail, _to_write(locked), subject=str(path))]
+    return [check_passed("database", f"{path}, {size(path.stat().st_size)}")]
 
 
 def _to_write(locked: list[Path]) -> str:
@@ -62,13 +71,13 @@ def scan_file(path: Path, busy: Callable[[str], None]) -> list[Diagnosis]:
         return [from_error("scan", error, RESTORE, subject=str(path))]
     if scan.unreadable:
         return [
-            problem(
+            problem_found(
                 "scan", f"cannot be read whole: {_first_line(error.message)}", RESTORE, subject=f"table {name.name}"
             )
             for name, error in scan.unreadable
         ]
     read = f"{plural(scan.tables, 'table')} and {plural(scan.rows, 'row')}"
-    return [well("scan", f"read every column of {read} in {seconds():.1f} s")]
+    return [check_passed("scan", f"read every column of {read} in {seconds():.1f} s")]
 
 
 def check_ledger(reader: DatabaseReader, database: str) -> list[Diagnosis]:
@@ -79,7 +88,7 @@ def check_ledger(reader: DatabaseReader, database: str) -> list[Diagnosis]:
         read_ledger(reader, database)
     except DatabaseError as error:
         return [from_error("ledger", error)]
-    return [well("ledger", f"layout {layout}" if layout else "none yet; the first repair or run lays it out")]
+    return [check_passed("ledger", f"layout {layout}" if layout else "none yet; the first repair or run lays it out")]
 
 
 def check_tables(
@@ -91,16 +100,16 @@ def check_tables(
 ) -> list[Diagnosis]:
     """Turn what the table checker found into diagnoses; ``refused`` is why healing would not mend it."""
     if not required:
-        return [well("tables", "the project requires none")]
+        return [check_passed("tables", "the project requires none")]
     if not findings:
-        return [well("tables", f"{plural(required, 'required table')} ready")]
+        return [check_passed("tables", f"{plural(required, 'required table')} ready")]
     found = []
     for finding in findings:
         refuses = refused is not None and finding.table.name in refused.tables
         remedy = refused.to_fix if refused is not None and refuses else heal_advice(simulates=simulates)
         subject = f"{finding.table.tier.value} {finding.table.name}"
-        said = f"{finding.problem.value}: {finding.detail}"
-        found.append(problem("tables", said, remedy, subject=subject, about=finding))
+        detail = f"{finding.problem.value}: {finding.detail}"
+        found.append(problem_found("tables", detail, remedy, subject=subject, about=finding))
     if refused is not None and not any(finding.table.name in refused.tables for finding in findings):
         found.append(from_error("tables", refused))
     return found
@@ -117,23 +126,25 @@ def check_years(start: Start, reported: Set[str]) -> list[Diagnosis]:
     if not start.resumed:
         remedy = f"run `orchestrator simulate`, which starts at {start.year} again"
     gone = [
-        problem("ledger", "a finished stage built it, and it is gone", remedy, subject=f"table {name}")
+        problem_found("ledger", "a finished stage built it, and it is gone", remedy, subject=f"table {name}")
         for name in start.gone
         if name not in reported
     ]
     lost = [loss for loss in start.losses if loss.table not in start.gone]
-    return gone + [problem("ledger", loss.words(), remedy, subject=f"year {loss.year}", about=loss) for loss in lost]
+    return gone + [
+        problem_found("ledger", loss.words(), remedy, subject=f"year {loss.year}", about=loss) for loss in lost
+    ]
 
 
 def unexamined(reason: str, *checks: str) -> list[Diagnosis]:
     """Say of checks that they could not be made, and why."""
-    return [note(check, f"not examined: {reason}") for check in checks]
+    return [worth_noting(check, f"not examined: {reason}") for check in checks]
 
 
 def failed(check: str, error: OrchestratorError, *, explained: bool) -> Diagnosis:
     """Say that a check could not be made; ``explained`` when another diagnosis already tells what is wrong."""
     if explained:
-        return note(check, f"not examined: {_first_line(error.message)}")
+        return worth_noting(check, f"not examined: {_first_line(error.message)}")
     return from_error(check, error, RESTORE)
 
 

@@ -51,17 +51,17 @@ class Report:
         return tuple(d for d in self.diagnoses if d.status is Status.PROBLEM)
 
 
-def well(check: str, detail: str, *, subject: str | None = None) -> Diagnosis:
+def check_passed(check: str, detail: str, *, subject: str | None = None) -> Diagnosis:
     """Say that a check found nothing to mend."""
     return Diagnosis(check, Status.OK, subject, detail)
 
 
-def note(check: str, detail: str, *, subject: str | None = None, remedy: str | None = None) -> Diagnosis:
+def worth_noting(check: str, detail: str, *, subject: str | None = None, remedy: str | None = None) -> Diagnosis:
     """Say something worth knowing that is no problem."""
     return Diagnosis(check, Status.NOTE, subject, detail, remedy)
 
 
-def problem(
+def problem_found(
     check: str,
     detail: str,
     remedy: str | None,
@@ -77,7 +77,7 @@ def from_error(
     check: str, error: OrchestratorError, remedy: str | None = None, *, subject: str | None = None
 ) -> Diagnosis:
     """Say what an error says; ``remedy`` serves where it names none of its own."""
-    return problem(check, error.message, error.to_fix or remedy, subject=subject)
+    return problem_found(check, error.message, error.to_fix or remedy, subject=subject)
 
 
 def size(count: int) -> str:

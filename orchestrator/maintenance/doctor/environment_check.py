@@ -16,7 +16,7 @@ from orchestrator.core.text import plural
 from orchestrator.database.lock_note import LockHolder
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.project.settings import DbtSettings
-from orchestrator.maintenance.doctor.diagnosis import Diagnosis, note, problem, size, well
+from orchestrator.maintenance.doctor.diagnosis import Diagnosis, check_passed, problem_found, size, worth_noting
 
 LEAST_PYTHON = (3, 11)
 # (package, at least, below), as pyproject.toml has it.
@@ -34,19 +34,19 @@ def check_versions() -> list[Diagnosis]:
     there, wrong = [f"python {python}"], []
     if sys.version_info < LEAST_PYTHON:
         remedy = f"use Python {_dotted(LEAST_PYTHON)} or newer"
-        wrong.append(problem("versions", f"is {python}", remedy, subject="python"))
+        wrong.append(problem_found("versions", f"is {python}", remedy, subject="python"))
     for package, least, below in NEEDED:
         wanted = f"{package}>={_dotted(least)}" + (f",<{_dotted(below)}" if below else "")
         try:
             found = version(package)
         except PackageNotFoundError:
-            wrong.append(problem("versions", "is not installed", f"pip install '{wanted}'", subject=package))
+            wrong.append(problem_found("versions", "is not installed", f"pip install '{wanted}'", subject=package))
             continue
         there.append(f"{package} {found}")
         number = _number(found)
         if number < least or (below is not None and number >= below):
-            wrong.append(problem("versions", f"is {found}", f"pip install '{wanted}'", subject=package))
-    return wrong or [well("versions", ", ".join(there))]
+            wrong.append(problem_found("versions", f"is {found}", f"pip install '{wanted}'", subject=package))
+    return wrong or [check_passed("versions", ", ".join(there))]
 
 
 def _dotted(number: tuple[int, ...]) -> str:
@@ -69,7 +69,7 @@ def profile_problem(settings: DbtSettings) -> Diagnosis | None:
     profiles, trouble = _mapping(file)
     if trouble is not None:
         remedy = f"write {file}, or set dbt.profiles_dir in the configuration to the folder that holds it"
-        return problem("profile", trouble, remedy if not file.exists() else f"correct {file}", subject=str(file))
+        return problem_found("profile", trouble, remedy if not file.exists() else f"correct {file}", subject=str(file))
     project, _ = _mapping(settings.project_dir / "dbt_project.yml")
     name = settings.profile or project.get("profile")
     if not isinstance(name, str) or "{{" in name:
@@ -79,7 +79,7 @@ def profile_problem(settings: DbtSettings) -> Diagnosis | None:
     if not isinstance(profile, dict):
         origin = "the configuration" if settings.profile else "dbt_project.yml"
         has = f"it has {', '.join(names)}" if names else "it has none"
-        return problem(
+        return problem_found(
             "profile",
             f"is not in {file}; {has}",
             f"add it there, or name another in {origin}",
@@ -93,7 +93,7 @@ def profile_problem(settings: DbtSettings) -> Diagnosis | None:
     if target not in outputs:
         has = f"it has {', '.join(sorted(outputs))}" if outputs else "it has none"
         origin = "dbt.target in the configuration" if settings.target else f"`target:` in {file}"
-        return problem(
+        return problem_found(
             "profile",
             f"is no output of profile {name} in {file}; {has}",
             f"correct {origin}",
@@ -110,7 +110,9 @@ def _adapter_problem(output: object) -> Diagnosis | None:
         version(f"dbt-{adapter}")
     except PackageNotFoundError:
         remedy = f"pip install dbt-{adapter}, or choose another target"
-        return problem("profile", f"the package dbt-{adapter} is not installed", remedy, subject=f"type {adapter}")
+        return problem_found(
+            "profile", f"the package dbt-{adapter} is not installed", remedy, subject=f"type {adapter}"
+        )
     return None
 
 
@@ -128,14 +130,14 @@ def _mapping(file: Path) -> tuple[dict[str, object], str | None]:
 def check_locks(mutex: DatabaseMutex, holder: LockHolder | None) -> list[Diagnosis]:
     """Say who holds the mutex, and whether a killed holder left its note; ``holder`` is who was just seen."""
     if holder is not None:
-        return [note("locks", f"is held by {described_holder(holder)}", subject=str(mutex.lock_path))]
+        return [worth_noting("locks", f"is held by {described_holder(holder)}", subject=str(mutex.lock_path))]
     abandoned = mutex.abandoned_note()
     if abandoned is None:
-        return [well("locks", "free")]
+        return [check_passed("locks", "free")]
     who = described_holder(abandoned) if abandoned.pid is not None else "a process that cannot be read from it"
     gone = "left by" if abandoned.alive is not False else "left by a process that is gone:"
     remedy = f"delete it (rm '{mutex.note.path}'); the next run does so by itself"
-    return [problem("locks", f"{gone} {who}; nobody holds the lock", remedy, subject=str(mutex.note.path))]
+    return [problem_found("locks", f"{gone} {who}; nobody holds the lock", remedy, subject=str(mutex.note.path))]
 
 
 def described_holder(holder: LockHolder) -> str:
@@ -174,10 +176,10 @@ def leftover_files(database: Path | None, folders: Iterable[Path], *, in_use: bo
     for folder in folders:
         if folder.exists():
             remedy = f"delete it: rm -r '{folder}'"
-            found.append(problem("leftovers", "left by a dbt process that is gone", remedy, subject=str(folder)))
+            found.append(problem_found("leftovers", "left by a dbt process that is gone", remedy, subject=str(folder)))
         else:
-            said = "was left by a dbt process that is gone; starting dbt just now has removed it"
-            found.append(note("leftovers", said, subject=str(folder)))
+            detail = "was left by a dbt process that is gone; starting dbt just now has removed it"
+            found.append(worth_noting("leftovers", detail, subject=str(folder)))
     return found
 
 
@@ -186,20 +188,22 @@ def _log(database: Path, *, in_use: bool) -> list[Diagnosis]:
     if in_use or not log.exists():
         return []
     if database.exists():
-        said = (
+        detail = (
             f"{size(log.stat().st_size)} of commits that a process which was killed did not write into the database yet"
         )
         return [
-            note(
+            worth_noting(
                 "leftovers",
-                said,
+                detail,
                 subject=str(log),
                 remedy="copy and move both files together; the next run writes it in",
             )
         ]
     remedy = f"bring {database.name} back beside it; DuckDB deletes the log when it makes a new database there"
     return [
-        problem("leftovers", "belongs to a database that is not there; it may hold commits", remedy, subject=str(log))
+        problem_found(
+            "leftovers", "belongs to a database that is not there; it may hold commits", remedy, subject=str(log)
+        )
     ]
 
 
@@ -209,8 +213,8 @@ def _set_aside(database: Path) -> list[Diagnosis]:
         return []
     total = size(sum(path.stat().st_size for path in aside))
     names = ", ".join(sorted(path.name for path in aside))
-    said = f"{plural(len(aside), 'file')} ({total}) that `init --recreate` moved aside: {names}"
-    return [note("leftovers", said, remedy="delete them once nothing in them is needed")]
+    detail = f"{plural(len(aside), 'file')} ({total}) that `init --recreate` moved aside: {names}"
+    return [worth_noting("leftovers", detail, remedy="delete them once nothing in them is needed")]
 
 
 def check_disk(place: Path, database: Path | None) -> list[Diagnosis]:
@@ -221,10 +225,10 @@ def check_disk(place: Path, database: Path | None) -> list[Diagnosis]:
         free = shutil.disk_usage(place).free
         held = database.stat().st_size if database is not None and database.is_file() else 0
     except OSError as error:
-        return [note("disk", f"free space cannot be told: {error.strerror}", subject=str(place))]
+        return [worth_noting("disk", f"free space cannot be told: {error.strerror}", subject=str(place))]
     needed = max(LEAST_FREE_BYTES, held)
     if free >= needed:
-        return [well("disk", f"{size(free)} free")]
+        return [check_passed("disk", f"{size(free)} free")]
     why = "as much as the database holds, for a rebuild or a copy" if held > LEAST_FREE_BYTES else "for building"
-    said = f"only {size(free)} are free on the disk that holds {place}; {size(needed)} should be, {why}"
-    return [problem("disk", said, "free some space, or move the database with --database", subject=str(place))]
+    detail = f"only {size(free)} are free on the disk that holds {place}; {size(needed)} should be, {why}"
+    return [problem_found("disk", detail, "free some space, or move the database with --database", subject=str(place))]

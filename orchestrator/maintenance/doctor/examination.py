@@ -22,7 +22,15 @@ from orchestrator.maintenance.doctor.database_check import (
     scan_file,
     unexamined,
 )
-from orchestrator.maintenance.doctor.diagnosis import Diagnosis, Report, Status, from_error, note, problem, well
+from orchestrator.maintenance.doctor.diagnosis import (
+    Diagnosis,
+    Report,
+    Status,
+    check_passed,
+    from_error,
+    problem_found,
+    worth_noting,
+)
 from orchestrator.maintenance.doctor.environment_check import (
     check_disk,
     check_locks,
@@ -126,13 +134,15 @@ class _Examination:
             if profile is not None:
                 self._add([profile, *unexamined("dbt needs the profile first", "parse")])
             else:
-                self._add([well("profile", str(self._runner.settings.effective_profiles_dir() / "profiles.yml"))])
+                self._add(
+                    [check_passed("profile", str(self._runner.settings.effective_profiles_dir() / "profiles.yml"))]
+                )
                 self._add(
                     [from_error("parse", error, "correct what dbt names here, and run `orchestrator doctor` again")]
                 )
             return _Project(None)
-        self._add([well("profile", f"{facts.profile}, target {facts.target}, {facts.adapter}")])
-        self._add([well("parse", f"{plural(len(facts.nodes), 'node')} in {seconds():.1f} s")])
+        self._add([check_passed("profile", f"{facts.profile}, target {facts.target}, {facts.adapter}")])
+        self._add([check_passed("parse", f"{plural(len(facts.nodes), 'node')} in {seconds():.1f} s")])
         try:
             self._runner.facts()
         except ConfigurationError as error:
@@ -157,7 +167,9 @@ class _Examination:
         self._add(check_locks(mutex, holder))
         if holder is not None:
             remedy = "run `orchestrator doctor` again when it is done"
-            self._add([problem("scan", f"not examined: the database is in use by {described_holder(holder)}", remedy)])
+            self._add(
+                [problem_found("scan", f"not examined: the database is in use by {described_holder(holder)}", remedy)]
+            )
             self._add(unexamined("the database is in use", "ledger", "tables"))
             self._leftovers([], path, folders, in_use=True)
         elif path is not None and not path.is_file():
@@ -173,12 +185,12 @@ class _Examination:
         if path is not None:
             return check_file(path, simulates=self._simulates)
         assert project.facts is not None
-        return [well("database", f"{project.facts.adapter}, as the profile says; it has no file")]
+        return [check_passed("database", f"{project.facts.adapter}, as the profile says; it has no file")]
 
     def _scan(self, path: Path | None) -> bool:
         """Read the whole file; return whether another program has it open."""
         if path is None:
-            self._add([note("scan", "not examined: only DuckDB files are read block by block")])
+            self._add([worth_noting("scan", "not examined: only DuckDB files are read block by block")])
             return False
         self._busy("reading the database")
         try:
@@ -237,4 +249,4 @@ class _Examination:
         self, relations: list[Diagnosis], database: Path | None, folders: list[Path], *, in_use: bool
     ) -> None:
         found = [*relations, *leftover_files(database, folders, in_use=in_use)]
-        self._add(found or [well("leftovers", "none")])
+        self._add(found or [check_passed("leftovers", "none")])

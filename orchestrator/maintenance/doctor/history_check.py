@@ -11,14 +11,14 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.masking import masked
 from orchestrator.maintenance.backup.saving import missing
 from orchestrator.maintenance.backup.workspace import POSTGRESQL, WorkspaceDatabase, history_of
-from orchestrator.maintenance.doctor.diagnosis import Diagnosis, from_error, note, size, well
+from orchestrator.maintenance.doctor.diagnosis import Diagnosis, check_passed, from_error, size, worth_noting
 from orchestrator.storage.head import HEAD, TABLES, VERSION_TABLE
 
 
 def check_history(config: SimulationConfig) -> list[Diagnosis]:
     """Tell whether the run history can be read, all of it where it is a file, and is of a version known here."""
     if not config.storage.enabled:
-        return [well("history", "none is kept")]
+        return [check_passed("history", "none is kept")]
     history = history_of(config)
     where = masked(config.storage_url) if history.path is None else str(history.path)
     try:
@@ -26,12 +26,12 @@ def check_history(config: SimulationConfig) -> list[Diagnosis]:
     except OrchestratorError as error:
         return [from_error("history", error, "correct storage.url")]
     if version is None:
-        return [well("history", "none yet; the first run makes it")]
+        return [check_passed("history", "none yet; the first run makes it")]
     if version != HEAD:
-        said = f"has schema {version}; the next command that uses it makes a backup of it and brings it to {HEAD}"
-        return [note("history", said, subject=where)]
+        detail = f"has schema {version}; the next command that uses it makes a backup of it and brings it to {HEAD}"
+        return [worth_noting("history", detail, subject=where)]
     held = "" if history.path is None else f", {size(history.path.stat().st_size)}"
-    return [well("history", f"{where}{held}")]
+    return [check_passed("history", f"{where}{held}")]
 
 
 def history_version(history: WorkspaceDatabase, *, whole: bool = False) -> str | None:

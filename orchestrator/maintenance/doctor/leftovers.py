@@ -10,7 +10,7 @@ from orchestrator.database.names import RelationName
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.ledger.reading import is_ledger
-from orchestrator.maintenance.doctor.diagnosis import Diagnosis, note, problem
+from orchestrator.maintenance.doctor.diagnosis import Diagnosis, problem_found, worth_noting
 
 LEFTOVER = re.compile(r"(.+?)__dbt_(tmp|backup)\d*")
 NAMES_SHOWN = 8
@@ -58,8 +58,8 @@ def leftover_relations(relations: list[FoundRelation], facts: ProjectFacts | Non
     if orphans:
         shown = ", ".join(orphans[:NAMES_SHOWN])
         more = f" and {len(orphans) - NAMES_SHOWN} more" if len(orphans) > NAMES_SHOWN else ""
-        said = f"no node builds {shown}{more}, such as those of renamed models"
-        found.append(note("leftovers", said, subject=plural(len(orphans), "relation")))
+        detail = f"no node builds {shown}{more}, such as those of renamed models"
+        found.append(worth_noting("leftovers", detail, subject=plural(len(orphans), "relation")))
     return found
 
 
@@ -105,14 +105,16 @@ def _leftover(relation: FoundRelation, base: RelationName, *, keeps_rows: bool, 
     name = RelationName("", relation.name.schema, relation.name.name).quoted()
     subject = f"{relation.kind} {relation.name.name}"
     if keeps_rows:
-        said = f"left by a dbt command that was killed; {base.name} itself is not there, so it may hold its only rows"
-        return problem("leftovers", said, f'alter {relation.kind} {name} rename to "{base.name}"', subject=subject)
-    said = f"left by a dbt command that was killed while it built {base.name}"
+        detail = f"left by a dbt command that was killed; {base.name} itself is not there, so it may hold its only rows"
+        return problem_found(
+            "leftovers", detail, f'alter {relation.kind} {name} rename to "{base.name}"', subject=subject
+        )
+    detail = f"left by a dbt command that was killed while it built {base.name}"
     remedy = f"drop {relation.kind} {name}"
     if rebuilt:
-        return problem("leftovers", said, f"{remedy}; building {base.name} anew does it, too", subject=subject)
-    said = f"called like what is {said}, which nothing in this project builds"
-    return problem("leftovers", said, f"{remedy}, if it is nobody's own", subject=subject)
+        return problem_found("leftovers", detail, f"{remedy}; building {base.name} anew does it, too", subject=subject)
+    detail = f"called like what is {detail}, which nothing in this project builds"
+    return problem_found("leftovers", detail, f"{remedy}, if it is nobody's own", subject=subject)
 
 
 def _is_orphan(name: RelationName, facts: ProjectFacts) -> bool:

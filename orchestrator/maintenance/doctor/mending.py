@@ -45,8 +45,8 @@ def mend(orchestrator: PipelineOrchestrator, *, emit: Emit) -> Mended:
         except DatabaseLockedError:
             raise
         except (OrchestratorError, OSError) as error:
-            said = error.message if isinstance(error, OrchestratorError) else str(error)
-            left.append(f"leftover {what}: {said}")
+            reason = error.message if isinstance(error, OrchestratorError) else str(error)
+            left.append(f"leftover {what}: {reason}")
     return Mended(tuple(done), tuple(left))
 
 

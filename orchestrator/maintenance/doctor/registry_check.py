@@ -9,7 +9,7 @@ from orchestrator.core.errors import ConfigurationError, OrchestratorError
 from orchestrator.core.text import plural
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
-from orchestrator.maintenance.doctor.diagnosis import Diagnosis, from_error, note, problem, well
+from orchestrator.maintenance.doctor.diagnosis import Diagnosis, check_passed, from_error, problem_found, worth_noting
 from orchestrator.pipeline.selectors import has_flags, no_match
 from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
@@ -38,7 +38,7 @@ def check_registry(config: SimulationConfig, runner: DbtRunner, facts: ProjectFa
     tables = len(derived if configured is None else configured)
     stages = f", {plural(len(config.stages), 'stage')} with nodes" if config.stages else ""
     return [
-        well(
+        check_passed(
             "registry",
             f"{plural(tables, 'required table')} with a node to build {'each' if tables != 1 else 'it'}{stages}",
         )
@@ -62,7 +62,7 @@ def _listed(
         trouble = _matches_nothing(runner, "build", (table.selector,), config)
         if trouble is not None:
             remedy = f"correct its selector ({where}), or take it out: {table.name} is found by its name"
-            found.append(problem("registry", f"selector {trouble}", remedy, subject=subject))
+            found.append(problem_found("registry", f"selector {trouble}", remedy, subject=subject))
     return found
 
 
@@ -89,12 +89,12 @@ def _forgotten(
             why = f"is tagged {FOUNDATION_TAG}"
         else:
             continue
-        said = f"{why} and is not in required_tables, so nothing checks or heals it"
+        detail = f"{why} and is not in required_tables, so nothing checks or heals it"
         remedy = (
             f"add {{name: {table.name}, tier: {table.tier.value}}} to required_tables "
             f"({config.origin_of('required_tables')}), or write `required_tables: auto`"
         )
-        found.append(problem("registry", said, remedy, subject=f"model {table.name}"))
+        found.append(problem_found("registry", detail, remedy, subject=f"model {table.name}"))
     return found
 
 
@@ -106,12 +106,12 @@ def _stages(config: SimulationConfig, runner: DbtRunner) -> list[Diagnosis]:
         trouble = _matches_nothing(runner, stage.command, stage.select, config)
         if trouble is not None:
             remedy = f"correct its `select` ({where}); `orchestrator plan` lists what each stage matches"
-            found.append(problem("registry", trouble, remedy, subject=subject))
+            found.append(problem_found("registry", trouble, remedy, subject=subject))
             continue
         for selector in stage.select if len(stage.select) > 1 else ():
             trouble = _matches_nothing(runner, stage.command, (selector,), config)
             if trouble is not None:
-                found.append(note("registry", f"{trouble}; its other selectors do", subject=subject))
+                found.append(worth_noting("registry", f"{trouble}; its other selectors do", subject=subject))
     return found
 
 
