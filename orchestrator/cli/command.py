@@ -1,4 +1,4 @@
-"""What all commands share: their streams, their configuration, their orchestrator, and how they fail."""
+"""The parts that all commands share: streams, configuration, orchestrator, and the way they fail."""
 
 from __future__ import annotations
 

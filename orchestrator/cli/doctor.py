@@ -66,7 +66,7 @@ def _in_place(diagnosis: Diagnosis, options: CommonOptions) -> Diagnosis:
 
 
 class _Page:
-    """What is found, line by line; a remedy that several findings share stands once, below the last of them."""
+    """Shows findings line by line; a remedy that several findings share stands once, below the last of them."""
 
     def __init__(self, output: Output, width: int) -> None:
         self._output = output

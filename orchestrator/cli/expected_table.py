@@ -1,4 +1,4 @@
-"""How long the stages of a plan are expected to take, as a table like the one that closes a run."""
+"""The table of how long the stages of a plan are expected to take, like the one that closes a run."""
 
 from __future__ import annotations
 

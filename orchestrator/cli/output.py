@@ -1,4 +1,4 @@
-"""Where words go: people's words, the JSON document, errors."""
+"""The streams of a command: words for people, the JSON document, errors."""
 
 from __future__ import annotations
 

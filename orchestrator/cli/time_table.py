@@ -1,4 +1,4 @@
-"""Where the time of a run went, as a closing table: what it was spent on, in all and by year."""
+"""The closing table of where the time of a run went: what it was spent on, in all and by year."""
 
 from __future__ import annotations
 

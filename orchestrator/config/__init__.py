@@ -1,1 +1,1 @@
-"""What may be configured: the schema, its layers, where a value came from, and the words of its errors."""
+"""The configuration: its schema and layers, where each value came from, and the words of its errors."""

@@ -21,7 +21,7 @@ OriginKind = Literal["file", "environment", "override"]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a key stands, in words that a user can act on: ``config/simulation.yaml, line 3``."""
+    """The place of a key, in words that a user can act on: ``config/simulation.yaml, line 3``."""
 
     label: str
     kind: OriginKind

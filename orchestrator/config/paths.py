@@ -1,4 +1,4 @@
-"""Where the files of a project are."""
+"""The places of a project's files."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ class DbtSettings(Section):
 
 
 class SelfHealingSettings(Section):
-    """When and for how long the database is repaired before a run."""
+    """Repair of the database before a run: whether, and for how long."""
 
     auto_initialize: Flag = Field(
         default=True,
@@ -224,7 +224,7 @@ class HookSettings(Section):
 
 
 class ExecutionSettings(Section):
-    """How stages are run."""
+    """The way stages are run."""
 
     replay: Literal["auto", "off"] = Field(
         "auto",
@@ -233,7 +233,7 @@ class ExecutionSettings(Section):
 
 
 class StorageSettings(Section):
-    """Where the history of runs is kept."""
+    """The place of the history of runs."""
 
     enabled: Flag = Field(default=True, description="Keep a history of runs; false keeps only their JSON lines.")
     url: Annotated[str, Field(strict=True), AfterValidator(_is_url)] = Field(
@@ -243,7 +243,7 @@ class StorageSettings(Section):
 
 
 class BackupSettings(Section):
-    """When backups are made without being asked for; each is of one database, in var/backups."""
+    """Backups that are made without being asked for; each is of one database, in var/backups."""
 
     before_heal: Flag = Field(
         default=False, description="Back the database up before healing replaces a table that is there."

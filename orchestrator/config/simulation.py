@@ -52,7 +52,7 @@ PATH_VARIABLE = "ORCHESTRATOR_CONFIG"
 
 
 class SimulationConfig(Section):
-    """Everything a run is told, checked and frozen."""
+    """The whole configuration of a run, checked and frozen."""
 
     simulation: SimulationYears | None = Field(
         None, description="Years to simulate; left out for a dbt project that is not a simulation."

@@ -15,7 +15,7 @@ from orchestrator.core.errors import ConfigurationError
 
 
 class _Complaint(NamedTuple):
-    """What is wrong with a key or value of a file, and what to do."""
+    """A fault of a key or value of a file, and what to do about it."""
 
     message: str
     to_fix: str

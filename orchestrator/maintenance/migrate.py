@@ -36,7 +36,7 @@ REFUSED, IN_USE = "not begun", "in use"
 
 @dataclass(frozen=True)
 class Migration:
-    """What became of one database; ``changes`` are what was, or would be, done; ``backup`` is what was made before.
+    """The outcome for one database; ``changes`` are what was, or would be, done; ``backup`` is what was made before.
 
     ``error`` says why nothing was begun, or what failed.
     """

@@ -21,7 +21,7 @@ from orchestrator.self_healing.initialization_state import InitializationResult,
 
 @dataclass(frozen=True)
 class Recreation:
-    """What :func:`recreate_database` did; ``moved_to`` is None where there was no file."""
+    """The outcome of :func:`recreate_database`; ``moved_to`` is None where there was no file."""
 
     database: Path
     moved_to: Path | None

@@ -1,1 +1,1 @@
-"""What people and programs are shown, as data."""
+"""Reports: everything that people and programs are shown, as data."""

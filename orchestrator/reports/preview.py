@@ -1,4 +1,4 @@
-"""What a run would do: years × stages × nodes."""
+"""The preview of a run: years × stages × nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store of run history can do, whatever database is behind it.
+"""The interface of a store of run history, whatever database is behind it.
 
 Every method is one transaction. What is returned is detached: changing it changes nothing that is stored.
 All times are aware UTC.
@@ -144,7 +144,7 @@ class AbstractExecutionStateRepository(ABC):
 
 
 class AbstractWorkflowOutputRepository(ABC):
-    """What runs have to show."""
+    """The named results of runs."""
 
     @abstractmethod
     def list_by_run(self, run_id: str) -> list[WorkflowOutput]:

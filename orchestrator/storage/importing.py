@@ -34,7 +34,7 @@ IMPORTED, KNOWN, GOING_ON, UNREADABLE = "imported", "already there", "still runn
 
 @dataclass(frozen=True)
 class ImportedRun:
-    """What became of one run; ``detail`` says why it was not imported, where that is not clear."""
+    """The outcome for one run; ``detail`` says why it was not imported, where that is not clear."""
 
     run_id: str
     outcome: str

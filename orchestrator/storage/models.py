@@ -77,7 +77,7 @@ class WorkflowStep(Base):
 
 
 class ExecutionState(Base):
-    """What a run had reached at a moment; ``node_id`` says where that was, such as ``2026/validation``."""
+    """The point that a run had reached at a moment; ``node_id`` says where that was, such as ``2026/validation``."""
 
     __tablename__ = "execution_states"
 

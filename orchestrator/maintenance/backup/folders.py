@@ -1,4 +1,4 @@
-"""How the folders of backups are called, while they are made and when they are whole."""
+"""The names of the folders of backups, while they are made and when they are whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a restore or a migration is doing, written down so that a crash leaves nothing between before and after."""
+"""The journal of a restore or a migration, kept so that a crash leaves nothing between before and after."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Swap:
 
 @dataclass(frozen=True)
 class Journal:
-    """What is being done.
+    """The phase and the parts of what is being done.
 
     In the phase ``laying`` nothing that counts has happened; in ``swapping`` everything is decided, and only files are
     to be moved; between the two, in ``server``, the history of a PostgreSQL server is put back by one transaction

@@ -1,4 +1,4 @@
-"""What a backup says of itself."""
+"""The metadata of a backup: what it holds, of what, and why it was made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a restore replaces becomes a backup: a DuckDB file gets a second name there, and is not copied.
+"""The backup of what a restore replaces: a DuckDB file gets a second name there, and is not copied.
 
 When the new file takes the place of the old one, that second name is its only one. Until then the folder has no name of
 a backup, for what is in it is still in use.

@@ -35,7 +35,7 @@ SECONDS_FOR_OTHERS = 5.0
 
 @dataclass(frozen=True)
 class Restored:
-    """What was restored; ``kept`` is the backup of what was there before, None where nothing was."""
+    """The outcome of a restore; ``kept`` is the backup of what was there before, None where nothing was."""
 
     backup: Backup
     databases: tuple[str, ...]

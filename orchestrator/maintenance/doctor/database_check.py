@@ -1,4 +1,4 @@
-"""What the database holds: is it readable, is it whole, is it up to date, and what does not belong there."""
+"""Checks of the database: its file, its ledger, the required tables and the finished years."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an examination finds, as values."""
+"""The findings of an examination, as values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.self_healing.initialization_state import TableFinding
 
 
 class Status(str, Enum):
-    """How grave a diagnosis is; only a problem makes a workspace unhealthy."""
+    """The gravity of a diagnosis; only a problem makes a workspace unhealthy."""
 
     OK = "ok"
     NOTE = "note"
@@ -20,7 +20,7 @@ class Status(str, Enum):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What one check says of one ``subject``, such as a table, a file or a stage; None speaks of the whole.
+    """The finding of one check about one ``subject``, such as a table, a file or a stage; None speaks of the whole.
 
     ``remedy`` is what to do about a problem; a note may have one, what is well has none. ``about`` is what was found as
     a value, where it is one: of a required table, or of rows that are gone.

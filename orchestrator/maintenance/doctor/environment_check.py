@@ -1,4 +1,4 @@
-"""What surrounds a database and its dbt project: versions, the profile, locks, leftover files, disk space."""
+"""Checks of what surrounds a database and its dbt project: versions, profile, locks, leftover files, disk space."""
 
 from __future__ import annotations
 

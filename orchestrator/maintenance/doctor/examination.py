@@ -75,7 +75,7 @@ def examine(
 
 @dataclass(frozen=True)
 class _Project:
-    """What came of the parse: ``facts`` None when it failed, ``mismatch`` when dbt uses another database."""
+    """The outcome of the parse: ``facts`` None when it failed, ``mismatch`` when dbt uses another database."""
 
     facts: ProjectFacts | None
     mismatch: ConfigurationError | None = None

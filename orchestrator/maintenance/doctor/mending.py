@@ -21,7 +21,7 @@ from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 
 @dataclass(frozen=True)
 class Mended:
-    """What was ``done``, and what was ``left`` alone and why."""
+    """The outcome of mending: what was ``done``, and what was ``left`` alone and why."""
 
     done: tuple[str, ...]
     left: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What the configuration asks for against what the dbt project has: required tables, tags and selectors."""
+"""Checks of what the configuration asks for against what the dbt project has: required tables, tags, selectors."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ MAGIC, MAGIC_AT, VERSION_AT, LIBRARY_AT, LIBRARY_BYTES = b"DUCK", 8, 12, 52, 32
 
 @dataclass(frozen=True)
 class Scan:
-    """What was read; ``unreadable`` are the tables of which some part could not be, each with the error."""
+    """The outcome of a scan; ``unreadable`` are the tables of which some part could not be, each with the error."""
 
     tables: int
     rows: int
