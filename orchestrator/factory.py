@@ -61,43 +61,43 @@ def create_orchestrator(
                 f"{listener!r} is no listener.",
                 to_fix="give a function that takes one Event (orchestrator.core.events)",
             )
-    settled = _settle(config, database, overrides)
-    if backups_dir(settled.root).is_dir():
+    resolved = _resolve_config(config, database, overrides)
+    if backups_dir(resolved.root).is_dir():
         from orchestrator.maintenance.backup.exclusion import recover  # slow to import, and rarely needed
 
-        recover(settled.root, settled.storage_url)
-    runs_dir = settled.root / "var" / "runs"
-    history = [RunHistoryListener(settled.storage_url, runs_dir)] if settled.storage.enabled else []
+        recover(resolved.root, resolved.storage_url)
+    runs_dir = resolved.root / "var" / "runs"
+    history = [RunHistoryListener(resolved.storage_url, runs_dir)] if resolved.storage.enabled else []
     scope = RunScope(fan_out([JsonLinesListener(runs_dir), *history, *watchers]))
     emit = scope.emit
     address = zygote if zygote is None or isinstance(zygote, Path) else zygote.address
-    runner = dbt_runner(settled, emit, deadline=scope.deadline, zygote=address)
-    mutex = one_mutex(settled, runner, emit, partial(_settle_restore, settled))
-    copies = _Copies(settled, runner, emit)
+    runner = dbt_runner(resolved, emit, deadline=scope.deadline, zygote=address)
+    mutex = one_mutex(resolved, runner, emit, partial(_finish_restore, resolved))
+    copies = _Copies(resolved, runner, emit)
     initializer = AutoInitializer(
         runner,
         mutex,
-        configured=configured_tables(settled),
-        variables=dict(settled.dbt_vars()),
-        timeout_seconds=settled.self_healing.timeout_seconds,
-        lock_timeout_seconds=settled.self_healing.lock_timeout_seconds,
+        configured=configured_tables(resolved),
+        variables=dict(resolved.dbt_vars()),
+        timeout_seconds=resolved.self_healing.timeout_seconds,
+        lock_timeout_seconds=resolved.self_healing.lock_timeout_seconds,
         before_replacing=copies.before_heal(),
-        replay=settled.execution.replay == "auto",
+        replay=resolved.execution.replay == "auto",
         emit=emit,
         deadline=scope.deadline,
     )
     orchestrator = PipelineOrchestrator(
-        settled,
+        resolved,
         runner=runner,
         mutex=mutex,
         hooks=HookManager(emit, check=scope.check),
         initializer=initializer,
-        auto_initialize=auto_initialize and settled.self_healing.auto_initialize,
+        auto_initialize=auto_initialize and resolved.self_healing.auto_initialize,
         runs_dir=runs_dir,
         keepers=copies.after_run(),
         scope=scope,
     )
-    for hook in (*hooks_from_entry_points(), *hooks_from_config(settled), *hooks):
+    for hook in (*hooks_from_entry_points(), *hooks_from_config(resolved), *hooks):
         orchestrator.hooks.register_hook(hook)
     return orchestrator
 
@@ -137,7 +137,7 @@ class _Copies:
         return facts.database_path
 
 
-def _settle(
+def _resolve_config(
     config: SimulationConfig | Mapping[str, object] | Path | str | None,
     database: Path | str | None,
     overrides: Mapping[str, object] | Sequence[str] | None,
@@ -170,7 +170,7 @@ def _require_overrides(overrides: Mapping[str, object] | Sequence[str] | None) -
             )
 
 
-def _settle_restore(config: SimulationConfig, database: Path) -> None:
+def _finish_restore(config: SimulationConfig, database: Path) -> None:
     """End a restore whose process was killed while this one waited for the database."""
     if restore_begun(config.root):
         from orchestrator.maintenance.backup.exclusion import recover_held  # slow to import, and rarely needed

@@ -63,24 +63,24 @@ def table_checker(config: SimulationConfig, runner: DbtRunner, facts: ProjectFac
 
 
 def one_mutex(
-    config: SimulationConfig, runner: DbtRunner, emit: Emit, settle: Callable[[Path], None] | None = None
+    config: SimulationConfig, runner: DbtRunner, emit: Emit, before_use: Callable[[Path], None] | None = None
 ) -> Callable[[], DatabaseMutex]:
     """Return a function that gives the database's one mutex object, once its path is known.
 
-    ``settle`` is handed the database's file each time the mutex is taken, before anything else is done with it.
+    ``before_use`` is handed the database's file each time the mutex is taken, before anything else is done with it.
     """
     made: list[DatabaseMutex] = []
 
     def mutex() -> DatabaseMutex:
         if not made:
-            made.append(_mutex(config, runner, emit, settle))
+            made.append(_mutex(config, runner, emit, before_use))
         return made[0]
 
     return mutex
 
 
 def _mutex(
-    config: SimulationConfig, runner: DbtRunner, emit: Emit, settle: Callable[[Path], None] | None
+    config: SimulationConfig, runner: DbtRunner, emit: Emit, before_use: Callable[[Path], None] | None
 ) -> DatabaseMutex:
     from orchestrator.database.mutex import DatabaseMutex  # brings filelock along, and a healthy look needs none
 
@@ -88,8 +88,8 @@ def _mutex(
     facts = None if config.database_path is not None else runner.current_facts()
     file = config.database_path if facts is None else facts.database_path
     if file is not None:
-        settled = None if settle is None else partial(settle, file)
-        return DatabaseMutex(file, run_id=run_id, emit=emit, settle=settled)
+        of_file = None if before_use is None else partial(before_use, file)
+        return DatabaseMutex(file, run_id=run_id, emit=emit, before_use=of_file)
     assert facts is not None
     place = f"{facts.adapter}:{facts.profile}:{facts.target}:{facts.project_dir}"
     name = hashlib.sha256(place.encode()).hexdigest()[:16]

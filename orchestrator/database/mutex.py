@@ -36,7 +36,7 @@ _holding_threads: dict[Path, tuple[int, int]] = {}
 class DatabaseMutex:
     """The mutex of one database, re-entrant for this object in one thread; anybody else is kept out.
 
-    ``lock_path`` replaces ``<database>.lock`` where the database is no file, such as one on a server. ``settle`` is
+    ``lock_path`` replaces ``<database>.lock`` where the database is no file, such as one on a server. ``before_use`` is
     called whenever the mutex was taken, before anybody does anything: it ends what a killed holder began. ``run_id``
     is noted where a hold has none of its own.
     """
@@ -49,9 +49,9 @@ class DatabaseMutex:
         command: str | None = None,
         emit: Emit = ignore,
         lock_path: Path | None = None,
-        settle: Callable[[], None] | None = None,
+        before_use: Callable[[], None] | None = None,
     ) -> None:
-        self._settle = settle
+        self._before_use = before_use
         self.database = str(database) if lock_path else str(Path(database).resolve())
         self.lock_path = lock_path.resolve() if lock_path else Path(f"{self.database}.lock")
         self.note = LockNote(self.lock_path)
@@ -112,8 +112,8 @@ class DatabaseMutex:
         if self._depth > 1:
             return
         try:
-            if self._settle is not None:
-                self._settle()
+            if self._before_use is not None:
+                self._before_use()
             self._emit(LockAcquired(at=utc_now(), lock_path=str(self.lock_path), seconds=seconds))
         except BaseException:
             self.release()

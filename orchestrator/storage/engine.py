@@ -92,7 +92,7 @@ def open_engine(url: URL, *, migrating: bool = False) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def _settle(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         if migrating:
             connection.isolation_level = None  # Python would commit before each change of shape
         cursor = connection.cursor()

@@ -40,7 +40,7 @@ def alone(
     place = backups_dir(root)
     files = [database.path for database in databases if database.kind == DUCKDB and database.path is not None]
     with locked(place, timeout), held([*files, *_begun(place)], timeout, emit):
-        settle(place, history_url)
+        finish_interrupted(place, history_url)
         yield
 
 
@@ -91,7 +91,7 @@ def recover(root: Path, history_url: str | None = None) -> bool:
         return False
     try:
         with locked(place, 0), held(_begun(place), 0, ignore):
-            return settle(place, history_url)
+            return finish_interrupted(place, history_url)
     except DatabaseLockedError:
         return False
 
@@ -111,13 +111,13 @@ def recover_held(root: Path, history_url: str | None, database: Path) -> None:
     with locked(place, 0):
         others = [file for file in _begun(place) if file != here]
         with held(others, 0, ignore):
-            settle(place, history_url)
+            finish_interrupted(place, history_url)
 
 
-def settle(place: Path, history_url: str | None) -> bool:
+def finish_interrupted(place: Path, history_url: str | None) -> bool:
     """End what a killed process began; the caller holds what it takes. Tell whether a restore was finished."""
     journal = place / JOURNAL
-    finished = journal.exists() and Journal.read(journal).settle(journal, history_url)
+    finished = journal.exists() and Journal.read(journal).finish_interrupted(journal, history_url)
     beside(journal).unlink(missing_ok=True)
     for leftover in place.glob(f"{KEEPING}*"):
         remove_folder(leftover)

@@ -147,7 +147,7 @@ class Journal:
         self.take_back(file)
         return dump
 
-    def settle(self, file: Path, history_url: str | None) -> bool:
+    def finish_interrupted(self, file: Path, history_url: str | None) -> bool:
         """End what a killed process began, and log a warning of it; tell whether it counts.
 
         Raises:
