@@ -332,6 +332,7 @@ def fork_some(address: Path) -> list[int]:
 def test_nothing_stays_open(kept: Zygote) -> None:
     """Neither the zygote nor the asking process keeps anything of a process that has ended."""
     started(kept.address).close()
+    wait_until(lambda: not children(kept.pid), "those of other tests have ended", SECONDS)
     zygote, ours = len(opened(kept.pid)), len(opened(os.getpid()))
     for _ in range(5):
         started(kept.address).close()

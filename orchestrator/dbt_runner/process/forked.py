@@ -73,7 +73,7 @@ class ForkedWorker:
         self._connection.settimeout(0)
         self._zygote_gone = False
         self._looking = threading.Lock()
-        self._closed = weakref.finalize(self, _close, pidfd, connection)
+        self._close = weakref.finalize(self, _close, pidfd, connection)
 
     @classmethod
     def ask(cls, address: Path, fds: tuple[int, int], environment: Mapping[str, str]) -> ForkedWorker:
@@ -109,9 +109,8 @@ class ForkedWorker:
     def poll(self) -> int | None:
         """Look whether it ended, and return how."""
         with self._looking:
-            if self.returncode is None:
-                self._look()
-        return self.returncode
+            self._look()
+            return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait until it ends.
@@ -124,37 +123,54 @@ class ForkedWorker:
             left = deadline.remaining()
             if left == 0.0:
                 raise subprocess.TimeoutExpired(f"dbt process {self.pid}", timeout or 0.0)
-            change = select.poll()
-            change.register(self._pidfd if self._zygote_gone else self._connection.fileno(), select.POLLIN)
-            change.poll(None if left is None else left * 1000)
+            self._await_news(left)
         return code
 
     def send_signal(self, sig: int) -> None:
         """Send it a signal, unless it ended."""
-        if self.poll() is None:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, sig)
+        with self._looking:
+            self._look()
+            if self.returncode is None:
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._pidfd, sig)
 
     def kill(self) -> None:
         """Send it SIGKILL."""
         self.send_signal(signal.SIGKILL)
 
+    def _await_news(self, seconds: float | None) -> None:
+        """Wait for a word of the zygote, or, where that is gone, for the end; another thread may see it first."""
+        with self._looking:
+            if self.returncode is not None:
+                return
+            news = os.dup(self._pidfd if self._zygote_gone else self._connection.fileno())
+        try:
+            change = select.poll()
+            change.register(news, select.POLLIN)
+            change.poll(None if seconds is None else seconds * 1000)
+        finally:
+            os.close(news)
+
     def _look(self) -> None:
+        """See whether it ended, and close then what is of no use any more; the lock is held."""
+        if self.returncode is None and (code := self._status()) is not None:
+            self.returncode = code
+            self._close()
+
+    def _status(self) -> int | None:
         if not self._zygote_gone:
             try:
                 told = self._connection.recv(STATUS.size)
             except BlockingIOError:
-                return
+                return None
             except OSError:
                 told = b""
             if len(told) == STATUS.size:
-                (self.returncode,) = STATUS.unpack(told)
-                return
+                return int(STATUS.unpack(told)[0])
             self._zygote_gone = True
         ended = select.poll()
         ended.register(self._pidfd, select.POLLIN)
-        if ended.poll(0):
-            self.returncode = UNSEEN
+        return UNSEEN if ended.poll(0) else None
 
 
 def ending(returncode: int | None, *, forked: bool) -> str:

@@ -62,8 +62,8 @@ class Inherited:
         for name, (soft, hard) in self.limits.items():
             if resource.getrlimit(getattr(resource, name)) != (soft, hard):
                 resource.setrlimit(getattr(resource, name), (soft, hard))
-        for number in self.ignored:
-            signal.signal(number, signal.SIG_IGN)
+        for number in signal.valid_signals() - HANDLED_BY_PYTHON:
+            signal.signal(number, signal.SIG_IGN if number in self.ignored else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, self.blocked)
 
 

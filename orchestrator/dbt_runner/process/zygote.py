@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -45,10 +46,11 @@ class Zygote:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="orchestrator-zygote-"))
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._owner = os.getpid()
         self._restarts_left = RESTARTS
         self._changing = threading.Lock()
         self._running = [self._begin()]
-        self._at_exit = weakref.finalize(self, _end, os.getpid(), self._running, self._folder, self._output)
+        self._at_exit = weakref.finalize(self, _end, self._owner, self._running, self._folder, self._output)
         _owned[self.address] = self
 
     @classmethod
@@ -90,9 +92,11 @@ class Zygote:
     def renew(self) -> None:
         """Start another at the same address where this one died, some times at most; only the process that owns it."""
         with self._changing:
-            if self._restarts_left and self._running[-1].poll() is not None:
+            ours = os.getpid() == self._owner  # a fork of the owner does not even see that it lives
+            if ours and self._restarts_left and self._running[-1].poll() is not None:
                 self._restarts_left -= 1
-                self._running.append(self._begin())
+                with suppress(OSError):  # no process more: whoever asked learns that from its own start
+                    self._running.append(self._begin())
 
     def _begin(self) -> subprocess.Popen[bytes]:
         self._folder.mkdir(mode=0o700, exist_ok=True)

@@ -45,7 +45,7 @@ SECONDS_WITHOUT_DESCRIPTORS = 0.05
 
 
 class WatchedEnvironment(os._Environ[str]):
-    """The environment, which keeps the names that are read; ``everything`` once somebody looks at all of it."""
+    """The environment, which keeps the names that are read; None once somebody looks at all of it."""
 
     names: frozenset[str] | None
 
@@ -120,7 +120,14 @@ class ZygoteServer:
             return
         if pid == 0:
             self._be_a_child(connection)
-        self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, Child(pid, connection))
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:  # too many are open
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            connection.close()
+            return
+        self._selector.register(pidfd, selectors.EVENT_READ, Child(pid, connection))
 
     def _reap(self, pidfd: int, child: Child) -> None:
         self._selector.unregister(pidfd)
@@ -175,9 +182,9 @@ class ZygoteServer:
         os.close(folder)
         os.environ.clear()
         os.environ.update(request.environment)
-        tempfile.tempdir = None
-        multiprocessing.current_process().authkey = os.urandom(32)
+        _draw_anew()
         sys.argv[:] = [str(worker.__file__), str(descriptor)]
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         pidfd = os.pidfd_open(os.getpid())
         send_reply(connection, WorkerReply(pid=os.getpid()), [pidfd])
         os.close(pidfd)
@@ -192,9 +199,19 @@ class ZygoteServer:
         return None if name is None else f"it was started with another {name} in its environment"
 
 
+def _draw_anew() -> None:
+    """Forget what was drawn or looked up once for this process; ``random`` does so by itself when it is forked."""
+    tempfile.tempdir = None
+    multiprocessing.current_process().authkey = os.urandom(32)
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
+
+
 def main() -> None:
     """Serve until the owner ends."""
     descriptor, owner, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, nobody learns how children end
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
