@@ -302,7 +302,7 @@ class StageFinished(Event):
 
 @dataclass(frozen=True)
 class TableState:
-    """What a table holds: ``rows``, and a ``digest`` of them that does not depend on their order.
+    """Content of a table: ``rows``, and a ``digest`` of them that does not depend on their order.
 
     In a table of years, only the rows of one. The digest is None where the database cannot make one; it compares rows
     written by the same version of the database.

@@ -1,4 +1,4 @@
-"""Which process wrote something, and whether it is still there."""
+"""Identity of a process that wrote something, and whether it still runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which kind of trouble a database's message speaks of."""
+"""Classification of a database's error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the database in a file is called in SQL, and which files cannot be told to dbt.
+"""Names in SQL of the database in a file, and files that dbt-duckdb cannot work in.
 
 DuckDB names a database after its file, and dbt-duckdb works that name out a second time, by a rule of its own. Both
 rules are written down here, and nowhere else; tests hold them to the originals.

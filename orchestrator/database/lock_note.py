@@ -24,7 +24,7 @@ WORTH_TELLING_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class LockHolder:
-    """Who holds a mutex, as its note says; all fields are None where the holder left no note.
+    """Holder of a mutex, as its note says; all fields are None where the holder left no note.
 
     ``alive`` is False where no process has that ``pid`` any more, None where that cannot be known from here.
     """

@@ -1,1 +1,1 @@
-"""What the database itself says is done, and what it was made of."""
+"""Ledger: the database's own record of what is done, and what it was made of."""

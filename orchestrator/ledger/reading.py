@@ -1,4 +1,4 @@
-"""What the database itself says is done: runs, finished stages, carried-over rows and built tables.
+"""Reading of the ledger: runs, finished stages, carried-over rows and built tables.
 
 It lives in schema ``orchestrator`` of the simulated database, so a copy, a backup or a restore carries its own
 truth. Times are stored as UTC without a zone. What writes it is in :mod:`orchestrator.ledger.writing`.
@@ -52,7 +52,7 @@ def is_ledger(name: RelationName) -> bool:
 
 @dataclass(frozen=True)
 class BuiltTable:
-    """What a table was built from, each as {what: checksum or value}; ``state`` is ``building`` or ``built``.
+    """Record of what a table was built from, each as {what: checksum or value}; ``state`` is ``building`` or ``built``.
 
     ``at`` is when that state was written, aware UTC.
     """

@@ -1,4 +1,4 @@
-"""What decides the result of a simulation, part by part and in one hash."""
+"""Fingerprint of a simulation: everything that decides its result, part by part and in one hash."""
 
 from __future__ import annotations
 

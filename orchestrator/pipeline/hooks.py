@@ -27,7 +27,7 @@ POLICIES = ("abort", "warn")
 
 @dataclass(frozen=True, kw_only=True)
 class HookContext:
-    """What a hook is told.
+    """Context of a hook's call.
 
     ``years`` are all years of the run; ``year`` and ``stage`` are None where the hook's type has none. ``query``
     and ``execute`` take SQL and work on the run's own connection. ``error`` is set for ON_FAILURE alone.

@@ -1,4 +1,4 @@
-"""Where a run begins: anew, where the last one stopped, or at the first year that is not whole any more."""
+"""Start of a run: at the beginning, where the last one stopped, or at the first year that is not whole any more."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Start:
-    """Where a run begins.
+    """Start of a run.
 
     ``year`` and the name of the ``stage``; ``kept_stages`` of that year are finished, and ``kept_nodes`` (unique
     ids) keep their rows of it. ``purge_from`` is the first year whose rows go, ``removed`` are the simulated years that

@@ -31,7 +31,7 @@ from orchestrator.pipeline.year_tables import YearTables, count_rows, require_ye
 
 @dataclass(frozen=True)
 class Purge:
-    """What was removed before a run began: how many rows, of which tables."""
+    """Rows that were removed before a run began: how many, and of which tables."""
 
     rows: int
     tables: tuple[RelationName, ...]

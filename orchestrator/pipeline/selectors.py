@@ -1,4 +1,4 @@
-"""Whether the selector of every stage matches something, asked before a run touches anything."""
+"""Check that the selector of every stage matches something, before a run touches anything."""
 
 from __future__ import annotations
 

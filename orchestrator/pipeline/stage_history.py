@@ -1,4 +1,4 @@
-"""How long stages took, and so how long they are expected to take."""
+"""Durations of stages, and so how long they are expected to take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import median
 
 @dataclass(frozen=True)
 class StageTime:
-    """What a finished stage of a year took."""
+    """Duration of a finished stage of a year."""
 
     year: int
     stage: str

@@ -22,7 +22,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class SimulationPlan:
-    """What a run does: ``years`` in order, in each the ``stages`` in order.
+    """Plan of a run: ``years`` in order, in each the ``stages`` in order.
 
     ``first_year`` is the first year of the whole simulation, which a later range need not contain.
     """
@@ -102,7 +102,7 @@ class ResumePoint:
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """What a run did; ``seconds`` is its whole duration, ``database`` the file or None for a server.
+    """Result of a run; ``seconds`` is its whole duration, ``database`` the file or None for a server.
 
     ``initialization`` is None where self-healing was off; ``summary`` is None where the dbt project has no model
     with ``meta.summary``.

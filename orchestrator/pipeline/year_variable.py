@@ -1,4 +1,4 @@
-"""Whether anything reads the year: a variable that nobody reads would build every year alike, and say nothing."""
+"""Proof that something reads the year: if nothing does, every year would silently be built alike."""
 
 from __future__ import annotations
 

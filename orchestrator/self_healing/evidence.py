@@ -11,7 +11,7 @@ from orchestrator.ledger.changes import Change
 
 
 class Problem(str, Enum):
-    """What may be wrong with a required table; ``incomplete`` and ``stale`` are the ledger's to find."""
+    """Kind of fault of a required table; ``incomplete`` and ``stale`` come from the ledger."""
 
     MISSING = "missing"
     WRONG_TYPE = "wrong_type"

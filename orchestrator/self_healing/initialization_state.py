@@ -11,7 +11,7 @@ from orchestrator.self_healing.wording import told
 
 
 class InitializationState(str, Enum):
-    """Where a healing stands: NOT_STARTED → IN_PROGRESS → COMPLETED | FAILED → IN_PROGRESS on retry."""
+    """State of a healing: NOT_STARTED → IN_PROGRESS → COMPLETED | FAILED → IN_PROGRESS on retry."""
 
     NOT_STARTED = "not_started"
     IN_PROGRESS = "in_progress"
@@ -20,7 +20,7 @@ class InitializationState(str, Enum):
 
 
 class TableTier(str, Enum):
-    """When and how a required table comes to be, in the order in which tiers are healed."""
+    """Kind of a required table, which says how and when it is built; in the order in which tiers are healed."""
 
     SEED = "seed"
     FOUNDATION = "foundation"
@@ -84,7 +84,7 @@ class InitializationStep:
 
 @dataclass(frozen=True)
 class InitializationResult:
-    """What a healing did.
+    """Result of a healing.
 
     ``missing_tables_found`` are the names of required tables that were not ready, ``tables_created`` the names
     that the catalog holds afterwards and did not hold, or held as another kind, before.

@@ -1,4 +1,4 @@
-"""Which tables a run requires: as configured, or derived from the dbt project."""
+"""Required tables of a run: as configured, or derived from the dbt project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tables were built from something that has changed since, by what the ledger says of them."""
+"""Tables built from something that has changed since, according to the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What dbt answers, in our words: outcomes of nodes and errors."""
+"""dbt's answers as values of ours: outcomes of nodes, and errors."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 
 
 class Cursor(Protocol):
-    """What both DuckDB's and psycopg's cursors do."""
+    """Cursor of a database driver, as far as DuckDB's and psycopg's are alike."""
 
     rowcount: int
 

@@ -1,4 +1,4 @@
-"""What is wrong with a dbt project that does not parse, and what to do about it."""
+"""Errors of a dbt project that does not parse, with their remedies."""
 
 from __future__ import annotations
 

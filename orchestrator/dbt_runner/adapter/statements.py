@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SentStatements:
-    """What dbt sent while it ran one stage: statements by unique id, and the nodes that sent some to compile.
+    """Statements that dbt sent while it ran one stage, by unique id, and the nodes that sent some to compile.
 
     ``warned`` are the nodes of which dbt warned, an empty name where it did not say of which.
     """

@@ -1,1 +1,1 @@
-"""What a Jinja template reads and does."""
+"""Analysis of Jinja templates: what they read and do."""

@@ -1,4 +1,4 @@
-"""What is known to be harmless in dbt's Jinja: names, functions and methods that cannot carry the year unseen.
+"""Names, functions and methods of dbt's Jinja that are known to be harmless: they cannot carry the year unseen.
 
 Whatever stands in none of these lists is in doubt, see :mod:`orchestrator.dbt_runner.analysis.year_taint`.
 """

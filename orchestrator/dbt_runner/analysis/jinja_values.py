@@ -31,7 +31,7 @@ from orchestrator.dbt_runner.analysis.template_names import (
 
 
 class JinjaValues:
-    """What is known of one template's names; ``code`` collects the answer.
+    """Values that the names of one template may have; ``code`` collects the answer.
 
     ``executing`` is set while statements are visited that never run while dbt parses; ``jumps`` tells that a
     return, break or continue was met that depends on the year.

@@ -1,4 +1,4 @@
-"""Whether a template changes a list or a dictionary that others may read: a variable's value, or dbt's own."""
+"""Proof that a template changes no list or dictionary that others may read: a variable's value, or dbt's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What dbt renders along with a node: its hooks, and the arguments of a generic test."""
+"""Jinja that dbt renders along with a node: its hooks, and the arguments of a generic test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names of a template may hold one and the same list or dictionary."""
+"""Names of a template that may refer to one and the same list or dictionary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of one template, and what a walk through it asks of the macros around it."""
+"""Code of one template, and what a walk through it asks of the macros around it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ANY_VAR = "*"
 
 @dataclass
 class Code:
-    """What one template does.
+    """Code of one template: what it calls and reads.
 
     ``uses_year``: it reads the year. ``decides``: it calls ref(), source() or config(), or changes something that
     outlives it. ``changes``: it may change the objects it is handed. ``shares``: it may return an object that is not

@@ -106,7 +106,7 @@ class ProjectShape:
 
 @dataclass(frozen=True)
 class ProjectFacts:
-    """What is known of a parsed project.
+    """Facts of a parsed project.
 
     ``database_path`` is the absolute file that the profile really uses, None where the adapter has no file.
     ``reuse_blocker`` holds for the whole project (YAML or the profile read the year variable).
@@ -235,7 +235,7 @@ class ProjectFacts:
 
     @cached_property
     def _by_name(self) -> dict[str, NodeFacts]:
-        """What builds something, by unique id and name in lower case; of several, the first."""
+        """Return the nodes that build something, by unique id and name in lower case; of several, the first."""
         buildable = [node for node in reversed(self.nodes) if node.resource_type != "test"]
         return {key.lower(): node for node in buildable for key in (node.unique_id, node.name)}
 

@@ -1,4 +1,4 @@
-"""Which files and environment variables decide what a parse of the project gives."""
+"""Files and environment variables that decide the result of a parse."""
 
 from __future__ import annotations
 

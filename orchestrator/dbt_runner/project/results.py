@@ -1,4 +1,4 @@
-"""What a dbt command did, as values."""
+"""Results of a dbt command, as values."""
 
 from __future__ import annotations
 

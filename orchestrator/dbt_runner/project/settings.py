@@ -1,4 +1,4 @@
-"""What a dbt process is told when it starts, and the messages that go to and fro."""
+"""Settings of a dbt process, and the messages between it and its parent."""
 
 from __future__ import annotations
 

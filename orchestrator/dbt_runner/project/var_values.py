@@ -1,4 +1,4 @@
-"""What the variables of a project are, as far as its nodes read them."""
+"""Values of a project's variables, as far as its nodes read them."""
 
 from __future__ import annotations
 

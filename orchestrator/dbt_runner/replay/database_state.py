@@ -1,4 +1,4 @@
-"""What a stage finds in the database: what it holds, and where dbt would send more than usual."""
+"""State of the database before a stage: its relations, and those for which dbt would send more than usual."""
 
 from __future__ import annotations
 

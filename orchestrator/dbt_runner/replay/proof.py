@@ -35,7 +35,7 @@ FLAGS_IN_ENVIRONMENT = _words(
     "DEFER DEFER_TO_STATE EMPTY EVENT_TIME_END EVENT_TIME_START EXCLUDE_RESOURCE_TYPES FAVOR_STATE FULL_REFRESH "
     "RESOURCE_TYPES SAMPLE STORE_FAILURES WARN_ERROR WARN_ERROR_OPTIONS"
 )
-"""What makes dbt run a node otherwise than it compiles it, as DBT_... or DBT_ENGINE_... in the environment."""
+"""Options that make dbt run a node otherwise than it compiles it, as DBT_... or DBT_ENGINE_... in the environment."""
 SAME_EVERY_YEAR = frozenset({"is_incremental", "should_full_refresh", "should_store_failures"})
 ASKING = frozenset({"run_query", "statement", "noop_statement"})
 PARSE_TIME_MACROS = ("generate_alias_name", "generate_schema_name", "generate_database_name", "test_")

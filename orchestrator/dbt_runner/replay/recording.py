@@ -1,4 +1,4 @@
-"""What dbt sent to the database for the nodes of one stage in one year, and what of it is sent in another.
+"""Statements that dbt sent for the nodes of one stage in one year, and which of them are sent in another.
 
 Between two years only the compiled SQL of a node and the suffix of dbt's temporary tables differ (that is what
 :mod:`orchestrator.dbt_runner.replay.proof` proves and :meth:`RecordedNode.statements_for` checks once more).

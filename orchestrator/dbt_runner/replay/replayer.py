@@ -29,7 +29,7 @@ from orchestrator.dbt_runner.replay.sending import ReplayResult, columns_of, sen
 
 CLEAN = ("success", "pass")
 OUTER_SELECTORS = ("state:", "result:", "source_status:", "selector:")
-"""What these select depends on other files than those that a recording is compared with."""
+"""Selector methods whose result depends on other files than those that a recording is compared with."""
 RunNodes = Callable[[Invoke, tuple[str, ...]], tuple[NodeResult, ...]]
 Aside = Callable[[Callable[[], ReplayResult], Callable[[], None]], ReplayResult]
 
