@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.command import ended, load_config, progress_for, shown_path
+from orchestrator.cli.command import ended, load_config, progress_for
 from orchestrator.cli.fast_exit import allow_fast_exit
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
+from orchestrator.cli.words import shown_path
 from orchestrator.core.fan_out import fan_out
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.error_output import report_error
@@ -120,12 +119,3 @@ def progress_for(output: Output) -> Progress:
     from orchestrator.cli.progress.progress import Progress  # slow to import, and a healthy look shows none
 
     return Progress(output.people, detail=output.verbosity > 0)
-
-
-def shown_path(path: Path | str | None) -> str:
-    """Return a path as short as it can be typed from here; None is a database on a server."""
-    if path is None:
-        return "the database of the dbt profile"
-    full = Path(path)
-    here = Path.cwd()
-    return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from orchestrator.cli.command import exit_fast_unless_hooked, load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.command import exit_fast_unless_hooked, load_config, orchestrator_for, progress_for
 from orchestrator.cli.confirmation import confirm
 from orchestrator.cli.options import NO_VALUE, CommonOptions, TimeoutOption
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_healing
+from orchestrator.cli.words import shown_path
+from orchestrator.core.text import plural
 from orchestrator.reports.results import initialization_record
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ def _show_result(output: Output, result: InitializationResult) -> None:
         return
     created, count = ", ".join(result.tables_created), len(result.tables_created)
     if count:
-        output.say(f"Created {count} table{'s' if count > 1 else ''}: {created}")
+        output.say(f"Created {plural(count, 'table')}: {created}")
     repaired = len(set(result.missing_tables_found) - set(result.tables_created))
     if repaired:
         names = ", ".join(name for name in result.missing_tables_found if name not in result.tables_created)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.command import load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.command import load_config, orchestrator_for, progress_for
 from orchestrator.cli.expected_table import show_expected
 from orchestrator.cli.options import CommonOptions, RangeArgument
 from orchestrator.cli.output import Output
-from orchestrator.cli.words import not_again, shown_years
+from orchestrator.cli.words import not_again, shown_path, shown_years
 from orchestrator.cli.year_range import parse_range
 from orchestrator.core.text import plural
 
@@ -74,9 +74,9 @@ def show_healing(output: Output, healing: HealingPlan) -> None:
     if not healing.commands:
         output.say("Nothing to heal: every required table is ready.")
         return
-    output.say(Text(f"\nHealing: {_nodes(len(healing.nodes))}", "bold"))
+    output.say(Text(f"\nHealing: {plural(len(healing.nodes), 'node')}", "bold"))
     for part in healing.commands:
-        output.say(f"  {part.step}: {part.words()}, {_nodes(len(part.nodes))}")
+        output.say(f"  {part.step}: {part.words()}, {plural(len(part.nodes), 'node')}")
         _list(output, [node.name for node in part.nodes])
 
 
@@ -112,10 +112,10 @@ def _show_years(output: Output, previews: Sequence[YearPreview]) -> None:
         years = shown_years(tuple(preview.year for preview in group))
         count = sum(len(stage.nodes) for stage in group[0].stages)
         each = " each" if len(group) > 1 else ""
-        output.say(Text(f"\n{years}: {plural(len(group[0].stages), 'stage')}, {_nodes(count)}{each}", "bold"))
+        output.say(Text(f"\n{years}: {plural(len(group[0].stages), 'stage')}, {plural(count, 'node')}{each}", "bold"))
         for stage in group[0].stages:
             words = f"dbt {stage.command} --select {' '.join(stage.select)}"
-            output.say(f"  {stage.name}: {words}, {_nodes(len(stage.nodes))}")
+            output.say(f"  {stage.name}: {words}, {plural(len(stage.nodes), 'node')}")
             _list(output, stage.nodes)
 
 
@@ -124,7 +124,3 @@ def _list(output: Output, names: Sequence[str]) -> None:
     width = output.people.width if output.people.is_terminal else len(words) + 10
     lines = textwrap.wrap(words, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
     output.say(Text("\n".join(lines), "dim"))
-
-
-def _nodes(count: int) -> str:
-    return f"{count} node{'' if count == 1 else 's'}"

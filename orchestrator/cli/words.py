@@ -1,6 +1,8 @@
-"""Numbers and names as a person would write them."""
+"""Numbers, paths and years as a person would write them."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from orchestrator.core.text import plural
 
@@ -37,3 +39,12 @@ def not_again(years: tuple[int, ...]) -> str:
     ('2026 is not simulated again', '2026–2027 are not simulated again')
     """
     return f"{shown_years(years)} {'is' if len(years) == 1 else 'are'} not simulated again"
+
+
+def shown_path(path: Path | str | None) -> str:
+    """Return a path as short as it can be typed from here; None is a database on a server."""
+    if path is None:
+        return "the database of the dbt profile"
+    full = Path(path)
+    here = Path.cwd()
+    return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)

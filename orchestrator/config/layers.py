@@ -18,6 +18,7 @@ from orchestrator.config.origins import (
     Origin,
     plain,
 )
+from orchestrator.config.paths import in_project
 from orchestrator.config.schema_fields import takes_text
 from orchestrator.config.yaml_file import parse_scalar, read_yaml
 from orchestrator.core.errors import ConfigurationError
@@ -43,7 +44,7 @@ def load_layers(
     Raises:
         ConfigurationError: a layer cannot be read, or the scenario does not exist.
     """
-    layer = read_yaml(path, file_label(path, root))
+    layer = read_yaml(path, in_project(path, root))
     environment = environment_layer(environ, model, layer)
     given = override_layer(overrides, model)
     chosen, chosen_by = None, None
@@ -73,7 +74,7 @@ def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, 
     for suffix in _SUFFIXES:
         file = folder / f"{name}{suffix}"
         if _SCENARIO_NAME.fullmatch(name) and file.is_file():
-            layer = read_yaml(file, file_label(file, root))
+            layer = read_yaml(file, in_project(file, root))
             named = layer.data.get("scenario", name)
             if named != name:
                 where = layer.origin_of(("scenario",))
@@ -88,8 +89,8 @@ def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, 
         return Layer()
     there = f"There are: {', '.join(existing)}." if existing else "There are none."
     raise ConfigurationError(
-        f"{by}: there is no scenario {name!r} in {file_label(folder, root)}.{did_you_mean(name, existing)} {there}",
-        to_fix="choose one of them." if existing else f"write the scenario into {file_label(folder, root)}/NAME.yaml.",
+        f"{by}: there is no scenario {name!r} in {in_project(folder, root)}.{did_you_mean(name, existing)} {there}",
+        to_fix="choose one of them." if existing else f"write the scenario into {in_project(folder, root)}/NAME.yaml.",
     )
 
 
@@ -184,8 +185,3 @@ def mapping_layer(data: Mapping[str, object]) -> Layer:
     copied = plain(data)
     assert isinstance(copied, dict)
     return Layer(copied)
-
-
-def file_label(path: Path, root: Path) -> str:
-    """Name a file relative to the project root, or in full where it lies elsewhere."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

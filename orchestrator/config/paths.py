@@ -12,6 +12,11 @@ def project_root(file: Path) -> Path:
     return file.parent.parent if file.parent.name == "config" else file.parent
 
 
+def in_project(path: Path, root: Path) -> str:
+    """Name a file relative to the project root, or in full where it lies elsewhere."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
 def backups_dir(root: Path) -> Path:
     """Return the folder of a project's backups."""
     return root / "var" / "backups"

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from orchestrator.cli.command import load_config, orchestrator_for, progress_for, shown_path
+from orchestrator.cli.command import load_config, orchestrator_for, progress_for
 from orchestrator.cli.confirmation import confirm
 from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import plain_table
+from orchestrator.cli.words import shown_path
 from orchestrator.core.errors import BackupDamagedError
 
 if TYPE_CHECKING:

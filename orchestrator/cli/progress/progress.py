@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from orchestrator.cli.progress.status_line import StatusLine
 from orchestrator.cli.progress.year_table import YearTable
-from orchestrator.cli.words import purged
+from orchestrator.cli.words import purged, shown_path
 from orchestrator.core.clocks import stopwatch
 from orchestrator.core.events import (
     HEALING_HOOK,
@@ -159,7 +158,7 @@ class Progress:
         self._idle()
         detail = event.detail
         if detail is None and self._step_nodes:
-            detail = f"{self._step_nodes} node{'s' if self._step_nodes > 1 else ''}"
+            detail = plural(self._step_nodes, "node")
         if event.success and (event.step, detail) == self._last_step:
             return  # the second look, under the mutex, saw what the first one saw
         self._last_step = (event.step, detail)
@@ -211,7 +210,7 @@ class Progress:
     def _further(self, event: Event) -> None:
         match event:
             case DatabaseSetAside():
-                self._line(Text(f"moved {_short(event.database)} to {_short(event.moved_to)}"), *DONE)
+                self._line(Text(f"moved {shown_path(event.database)} to {shown_path(event.moved_to)}"), *DONE)
             case HookStarted() if event.name != HEALING_HOOK:
                 self._status.show(f"hook {event.name}")
             case HookFinished():
@@ -264,12 +263,6 @@ class Progress:
     def _line(self, text: Text, mark: str = " ", style: str = "") -> None:
         line = Text.assemble((mark, style), " ", text)
         self._console.print(line, soft_wrap=self._live is None)
-
-
-def _short(path: str) -> str:
-    """Return a path relative to the working folder where it lies below."""
-    here = Path.cwd()
-    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _same_terminal(name: str) -> bool:

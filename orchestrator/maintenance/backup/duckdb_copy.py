@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.config.paths import in_project
 from orchestrator.core.errors import BackupError, DatabaseError
 from orchestrator.database.duckdb_file import ConnectionReader, storage_version
 from orchestrator.database.errors import known_database_error
@@ -15,7 +16,7 @@ from orchestrator.database.sql import literal, quoted_name
 from orchestrator.ledger.reading import ledger_version, read_ledger
 from orchestrator.maintenance.backup.files import FileDigest, copy_file, digest_of, flush_file
 from orchestrator.maintenance.backup.metadata import DatabaseRecord, FileRecord
-from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase, shown_name
+from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,7 +76,7 @@ def _describe_duckdb(database: WorkspaceDatabase, connection: duckdb.DuckDBPyCon
     return DatabaseRecord(
         name=database.name,
         kind=DUCKDB,
-        path=shown_name(database.file, root),
+        path=in_project(database.file, root),
         url=None,
         files=(),
         engine=duckdb.__version__,

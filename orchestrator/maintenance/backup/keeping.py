@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.config.paths import backups_dir
+from orchestrator.config.paths import backups_dir, in_project
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.clocks import step
 from orchestrator.core.errors import BackupError, DatabaseLockedError
@@ -16,7 +16,7 @@ from orchestrator.maintenance.backup.backup import copy_all, remove_old
 from orchestrator.maintenance.backup.duckdb_copy import copy_unchanged
 from orchestrator.maintenance.backup.exclusion import locked
 from orchestrator.maintenance.backup.files import beside, translate_os_errors
-from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase, shown_name
+from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase
 
 READ_ONLY = 0o444
 
@@ -33,7 +33,7 @@ def keeper(
         place = backups_dir(config.root)
         place.mkdir(parents=True, exist_ok=True)
         # Whoever makes backups waits for the mutex, which is held here: his lock is not waited for.
-        database_of = WorkspaceDatabase(shown_name(path, config.root), DUCKDB, path)
+        database_of = WorkspaceDatabase(in_project(path, config.root), DUCKDB, path)
         copy_all([database_of], config.root, reason=reason, emit=emit)
         with suppress(DatabaseLockedError), locked(place, 0):
             remove_old(config.root, config.backup.keep, emit)

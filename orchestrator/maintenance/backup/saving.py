@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from orchestrator.config.paths import in_project
 from orchestrator.core.errors import DatabaseError, DatabaseLockedError, DiskFullError
 from orchestrator.database.sql import quoted_name
 from orchestrator.maintenance.backup.duckdb_copy import save_duckdb
@@ -15,7 +16,7 @@ from orchestrator.maintenance.backup.files import copy_file, digest_of, flush_fi
 from orchestrator.maintenance.backup.journal import logs_of
 from orchestrator.maintenance.backup.metadata import DatabaseRecord, FileRecord
 from orchestrator.maintenance.backup.server import DUMP_SUFFIX, save_server
-from orchestrator.maintenance.backup.workspace import DUCKDB, POSTGRESQL, SQLITE, WorkspaceDatabase, shown_name
+from orchestrator.maintenance.backup.workspace import DUCKDB, POSTGRESQL, SQLITE, WorkspaceDatabase
 from orchestrator.storage.head import VERSION_TABLE
 
 FIRST = "run `orchestrator simulate` first"
@@ -82,7 +83,7 @@ def _save_sqlite(database: WorkspaceDatabase, target: Path, root: Path) -> Datab
     return DatabaseRecord(
         name=database.name,
         kind=SQLITE,
-        path=shown_name(database.file, root),
+        path=in_project(database.file, root),
         url=None,
         files=(FileRecord.of(target, "", digest_of(target)),),
         engine=sqlite3.sqlite_version,
@@ -111,7 +112,7 @@ def unread(database: WorkspaceDatabase, root: Path) -> DatabaseRecord:
     return DatabaseRecord(
         name=database.name,
         kind=database.kind,
-        path=shown_name(database.file, root),
+        path=in_project(database.file, root),
         url=None,
         files=(),
         engine="",

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import yaml
 
+from orchestrator.config.paths import in_project
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
 
@@ -39,7 +40,7 @@ def databases_of(config: SimulationConfig, profile_database: Path | None = None)
     """
     files = [config.database_path or profile_database, *_of_scenarios(config)]
     found = [
-        WorkspaceDatabase(shown_name(path, config.root), DUCKDB, path) for path in dict.fromkeys(filter(None, files))
+        WorkspaceDatabase(in_project(path, config.root), DUCKDB, path) for path in dict.fromkeys(filter(None, files))
     ]
     if config.storage.enabled:
         found.append(history_of(config))
@@ -81,8 +82,3 @@ def _of_scenarios(config: SimulationConfig) -> list[Path]:
         if isinstance(database, str) and database.strip():
             found.append(config.resolve(Path(database)))
     return found
-
-
-def shown_name(path: Path, root: Path) -> str:
-    """Name a file of a project: relative to its root where it is below it."""
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

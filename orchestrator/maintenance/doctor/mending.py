@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from orchestrator.config.paths import backups_dir
+from orchestrator.config.paths import backups_dir, in_project
 from orchestrator.core.errors import DatabaseLockedError, OrchestratorError
 from orchestrator.core.events import Emit
 from orchestrator.database.duckdb_file import DuckDBReader
 from orchestrator.database.names import RelationName
 from orchestrator.maintenance.backup.backup import copy_all
-from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase, shown_name
+from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase
 from orchestrator.maintenance.doctor.environment_check import dead_folders
 from orchestrator.maintenance.doctor.leftovers import FoundRelation, relations_of, undecided, without_rows
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
@@ -85,7 +85,7 @@ def _drop(
 ) -> tuple[str, ...]:
     root = orchestrator.config.root
     backups_dir(root).mkdir(parents=True, exist_ok=True)
-    database = WorkspaceDatabase(shown_name(path, root), DUCKDB, path)
+    database = WorkspaceDatabase(in_project(path, root), DUCKDB, path)
     backup = copy_all([database], root, reason="before doctor --fix", emit=emit)
     try:
         statements = [f"drop {one.kind} if exists {_local(one.name)} cascade" for one in leftovers]
