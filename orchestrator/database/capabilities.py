@@ -1,4 +1,4 @@
-"""What a kind of database can do, as a value: the one place that knows databases by the names of dbt's adapters."""
+"""Capabilities of a kind of database, as a value: the one place that knows databases by the names of dbt's adapters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a database can do over dbt's adapter for it; the defaults claim nothing.
+    """Capabilities of a database over dbt's adapter for it; the defaults claim nothing.
 
     ``file_backed``: the profile's ``path`` names the one file that holds it, unless that is a URL or in memory.
     ``attaches_databases``: a connection reaches several databases, so an exact name begins with the database.

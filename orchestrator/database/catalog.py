@@ -1,4 +1,4 @@
-"""What a database holds: relations with their columns, as one snapshot."""
+"""Catalog of a database: relations with their columns, as one snapshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs between what a result was made of and what decides it now."""
+"""Differences between what a result was made of and what decides it now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run begins: asked of its database, and told as events."""
+"""Start of a run: found in its database, and reported as events."""
 
 from __future__ import annotations
 

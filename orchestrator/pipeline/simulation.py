@@ -1,4 +1,4 @@
-"""What one run does: heal, find where to begin, remove what is built again, loop over the years."""
+"""Steps of one run: heal, find where to begin, remove what is built again, loop over the years."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was seen of a required table that is not ready, as values: one class for each problem."""
+"""Evidence that a required table is not ready, as values: one class for each problem."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class ColumnsDiffer:
 
 @dataclass(frozen=True)
 class Outdated:
-    """What it was built from has changed at or after ``since`` (UTC), when ``name`` was built.
+    """Change of what it was built from, at or after ``since`` (UTC), when ``name`` was built.
 
     ``node`` (unique id), ``name``, ``resource_type`` and ``file`` (relative to the project) are those of the cause: the
     node of the table itself or, where ``inherited``, one that it is built from. ``changes`` are its code and the

@@ -39,7 +39,7 @@ class Started(Protocol):
 
     @property
     def returncode(self) -> int | None:
-        """How it ended, below 0 by a signal; None as long as that was not looked at."""
+        """Exit code, below 0 by a signal; None until it was asked for."""
 
     def poll(self) -> int | None:
         """Look whether it ended, and return how."""

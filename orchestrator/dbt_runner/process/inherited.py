@@ -1,4 +1,4 @@
-"""What a process inherits from the one that starts it: what a forked one takes over, and what must be the same.
+"""Inheritance of a process from the one that starts it: what a forked one takes over, and what must be the same.
 
 A new interpreter inherits all of it from its parent. One that a zygote forks has the zygote for a parent: what can be
 set afterwards is set, and what cannot must be the same for both, or the zygote refuses.
@@ -22,7 +22,7 @@ HANDLED_BY_PYTHON = frozenset({signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, si
 
 @dataclass(frozen=True)
 class Inherited:
-    """What a forked process takes over from the one that asked for it.
+    """Settings that a forked process takes over from the one that asked for it.
 
     ``limits`` are soft and hard by name; ``ignored`` and ``blocked`` are numbers of signals. Not taken over, and not
     compared: the scheduling policy, the priority of input and output, and how soon the system kills for memory.

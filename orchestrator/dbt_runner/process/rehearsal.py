@@ -64,7 +64,7 @@ class Serializer:
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """What dbt worked out, each a pure function of what stands here.
+    """Values that dbt worked out, each a pure function of what is named here.
 
     ``schemas`` are classes whose JSON schema was made. ``macros`` and ``templates`` are texts that were parsed,
     ``compiled`` those that were made into code. ``sources`` are files of Python code that were read, for dbt asks who

@@ -1,4 +1,4 @@
-"""What a zygote prepares beside the imports: what dbt works out once for a process, whatever the project.
+"""Preparation of a zygote beside the imports: values that dbt works out once for a process, whatever the project.
 
 dbt makes much of itself when it is first used: JSON schemas and serializers of its classes, syntax trees and code of
 its own macros, modules that are imported late. A child of the zygote rehearses: it parses and builds a small project,

@@ -1,4 +1,4 @@
-"""What a zygote and whoever asks it must have in common: the code, the interpreter and the place in the system."""
+"""Things that a zygote and whoever asks it must have in common: the code, the interpreter and the place in the system."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ_AT_START = (
 
 @dataclass(frozen=True)
 class Key:
-    """What decides whether a zygote may serve.
+    """Key that decides whether a zygote may serve.
 
     ``code`` tells our package from any other state of it, by size, times and place on the disk of each file;
     ``packages`` does so for the folders that dbt is installed in, which change when anything is installed there.

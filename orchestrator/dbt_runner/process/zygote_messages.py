@@ -1,4 +1,4 @@
-"""What is said between a zygote and those who ask it: JSON behind its length, and file descriptors beside it.
+"""Messages between a zygote and those who ask it: JSON behind its length, and file descriptors beside it.
 
 JSON and not pickles: what a stranger sends can be read without being run.
 """

@@ -15,7 +15,7 @@ DIGITS = 16
 
 @dataclass(frozen=True)
 class ProjectIdentity:
-    """What decides a parse, wherever project and database stand.
+    """Identity of a parse: all that decides it, wherever project and database are.
 
     ``variables`` are those of the parse as JSON. ``database_name`` is the name that the database has in SQL, None where
     the profile alone decides it. The project's files decide as well; they are compared by their content.
@@ -31,7 +31,7 @@ class ProjectIdentity:
 
 @dataclass(frozen=True)
 class ProjectPlace:
-    """Where a project stands on this machine: paths that a parse of it holds, all absolute."""
+    """Place of a project on this machine: the paths that a parse of it holds, all absolute."""
 
     project_dir: Path
     profiles_dir: Path
