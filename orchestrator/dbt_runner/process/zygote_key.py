@@ -1,4 +1,4 @@
-"""Things that a zygote and whoever asks it must have in common: the code, the interpreter and the place in the system."""
+"""Key of a zygote and of whoever asks it: the code, the interpreter and the place in the system must be the same."""
 
 from __future__ import annotations
 
