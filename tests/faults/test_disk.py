@@ -25,12 +25,12 @@ MANY_ROWS = "month,depth\n" + "".join(f"{i * 7919 % 1000003},{i}.25\n" for i in 
 MANY = "cross join (select hash(i) as noise from range(300000) r(i))"
 FILL_HOOK = """
 import os, pathlib, resource
+from tests.integration.conftest import dbt_processes
 
 def fill(context):
     size = pathlib.Path(f"{context.database}.wal").stat().st_size + int(os.environ["ROOM"])
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit() and f"\\nPPid:\\t{os.getpid()}\\n" in (entry / "status").read_text():
-            resource.prlimit(int(entry.name), resource.RLIMIT_FSIZE, (size, size))
+    for pid in dbt_processes(context.config.root):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, size))
 """
 
 
