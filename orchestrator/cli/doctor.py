@@ -1,4 +1,4 @@
-"""``orchestrator doctor``: is everything well, and what to do where it is not; no table is touched."""
+"""``orchestrator doctor``: an examination of the workspace, with the remedy of each problem; no table is touched."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ class _Page:
         self._output.say(f"{mark} {name} {finding.plain}".replace("\n", "\n" + " " * (self._width + 4)))
 
 
-def _short(words: str) -> str:
-    """Return words with the paths below the working folder as they can be typed from here."""
-    return words.replace(f"{Path.cwd()}/", "")
+def _short(text: str) -> str:
+    """Return text with the paths below the working folder as they can be typed from here."""
+    return text.replace(f"{Path.cwd()}/", "")
 
 
 def _verdict(report: Report) -> Text:
