@@ -13,6 +13,7 @@ from rich.text import Text
 from orchestrator.cli.command import load_config, orchestrator_for, progress_for
 from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
+from orchestrator.core.text import plural
 
 if TYPE_CHECKING:
     from orchestrator.maintenance.doctor.diagnosis import Diagnosis, Report
@@ -109,4 +110,4 @@ def _verdict(report: Report) -> Text:
     count = len(report.problems)
     if not count:
         return Text("All is well.", "bold green")
-    return Text(f"{count} {'problem was' if count == 1 else 'problems were'} found.", "bold red")
+    return Text(f"{plural(count, 'problem')} {'was' if count == 1 else 'were'} found.", "bold red")
