@@ -105,10 +105,10 @@ def _refuse(error: typer.TyperException, args: Sequence[str]) -> int:
     message = error.format_message()
     if not message:  # a bare call shows the help, which is all there is to say
         return USAGE
-    words = [name for name in args[:1] if name in COMMANDS or name in GROUPS]
-    if words and words[0] in GROUPS:
-        words += [name for name in args[1:2] if name in GROUPS[words[0]][1]]
-    path = " ".join(["orchestrator", *words])
+    names = [name for name in args[:1] if name in COMMANDS or name in GROUPS]
+    if names and names[0] in GROUPS:
+        names += [name for name in args[1:2] if name in GROUPS[names[0]][1]]
+    path = " ".join(["orchestrator", *names])
     failure = Failure("UsageError", message, f"see `{path} --help`", USAGE)
     output = Output(json="--json" in args, verbosity=0, quiet=False)
     output.errors.print(paragraph(failure), soft_wrap=not output.errors.is_terminal)

@@ -1,4 +1,4 @@
-"""``orchestrator check``: what is required, what is wrong; nothing is written."""
+"""``orchestrator check``: the required tables and their problems; nothing is written."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from rich.text import Text
 
 from orchestrator.cli.command import ended, load_config, progress_for
 from orchestrator.cli.fast_exit import allow_fast_exit
+from orchestrator.cli.formats import shown_path
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
-from orchestrator.cli.words import shown_path
 from orchestrator.core.fan_out import fan_out
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""``orchestrator doctor``: is everything well, and what to do where it is not; no table is touched."""
+"""``orchestrator doctor``: an examination of the workspace, with the remedy of each problem; no table is touched."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.text import Text
 from orchestrator.cli.command import load_config, orchestrator_for, progress_for
 from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
+from orchestrator.core.text import plural
 
 if TYPE_CHECKING:
     from orchestrator.maintenance.doctor.diagnosis import Diagnosis, Report
@@ -100,13 +101,13 @@ class _Page:
         self._output.say(f"{mark} {name} {finding.plain}".replace("\n", "\n" + " " * (self._width + 4)))
 
 
-def _short(words: str) -> str:
-    """Return words with the paths below the working folder as they can be typed from here."""
-    return words.replace(f"{Path.cwd()}/", "")
+def _short(text: str) -> str:
+    """Return text with the paths below the working folder as they can be typed from here."""
+    return text.replace(f"{Path.cwd()}/", "")
 
 
 def _verdict(report: Report) -> Text:
     count = len(report.problems)
     if not count:
         return Text("All is well.", "bold green")
-    return Text(f"{count} {'problem was' if count == 1 else 'problems were'} found.", "bold red")
+    return Text(f"{plural(count, 'problem')} {'was' if count == 1 else 'were'} found.", "bold red")

@@ -16,7 +16,7 @@ def dbt_started(args: Sequence[str]) -> Iterator[None]:
         return
     from orchestrator.dbt_runner.process.process import DbtProcess  # brings subprocess and sockets along
 
-    with suppress(OSError):  # whoever needs it tries again, where the error can be told
+    with suppress(OSError):  # whoever needs it tries again, where the error can be reported
         DbtProcess.start_ahead()
     try:
         yield

@@ -43,8 +43,8 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(type(cause).__name__, "\n".join(lines), cause.to_fix, cause.exit_code, status)
     if isinstance(cause, SystemExit):
         return Failure("SystemExit", f"Something ended the program by sys.exit({cause.code!r}){where}.", NO_EXIT, 1)
-    words = str(cause).strip() or "no reason given"
-    return Failure(type(cause).__name__, f"Unexpected {type(cause).__name__}: {words}{where}", BUG, 1)
+    message = str(cause).strip() or "no reason given"
+    return Failure(type(cause).__name__, f"Unexpected {type(cause).__name__}: {message}{where}", BUG, 1)
 
 
 def report_error(error: BaseException, output: Output, options: CommonOptions) -> int:

@@ -146,8 +146,8 @@ class CommonOptions:
         }
         without = _without(command.removeprefix("orchestrator "))
         taken = [flag_and_values for name, flag_and_values in given.items() if name not in without]
-        words = [word for flag, values in taken for value in values for word in (flag, masked(value))]
-        return " ".join((command, shlex.join(words))) if words else command
+        parts = [part for flag, values in taken for value in values for part in (flag, masked(value))]
+        return " ".join((command, shlex.join(parts))) if parts else command
 
 
 def _without(command: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The streams of a command: words for people, the JSON document, errors."""
+"""The streams of a command: text for people, the JSON document, errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Output:
     """
 
     def __init__(
-        self, *, json: bool, verbosity: int, quiet: bool, advice: Callable[[str], str] = lambda words: words
+        self, *, json: bool, verbosity: int, quiet: bool, advice: Callable[[str], str] = lambda text: text
     ) -> None:
         self.json = json
         self.verbosity = verbosity
@@ -162,12 +162,12 @@ class _LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         ours = record.name.partition(".")[0] == "orchestrator"
         name = "" if ours and not self._detail else f"{record.name}: "
-        words = f"{record.levelname.lower()}: {name}{self._advice(record.getMessage())}"
+        line = f"{record.levelname.lower()}: {name}{self._advice(record.getMessage())}"
         if record.exc_info and not self._detail:
-            words += f" ({record.exc_info[1]!r})"
+            line += f" ({record.exc_info[1]!r})"
         elif record.exc_info:
-            words += "\n" + logging.Formatter().formatException(record.exc_info)
-        print(words, file=sys.stderr, flush=True)
+            line += "\n" + logging.Formatter().formatException(record.exc_info)
+        print(line, file=sys.stderr, flush=True)
 
 
 def _show_log(verbosity: int, advice: Callable[[str], str], *, quiet: bool) -> None:

@@ -1,4 +1,4 @@
-"""``orchestrator plan``: what would be healed and run; nothing is written."""
+"""``orchestrator plan``: the healing and the years of a run, shown beforehand; nothing is written."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rich.text import Text
 
 from orchestrator.cli.command import load_config, orchestrator_for, progress_for
 from orchestrator.cli.expected_table import show_expected
+from orchestrator.cli.formats import not_simulated_again, shown_path, shown_years
 from orchestrator.cli.options import CommonOptions, RangeArgument
 from orchestrator.cli.output import Output
-from orchestrator.cli.words import not_again, shown_path, shown_years
 from orchestrator.cli.year_range import parse_range
 from orchestrator.core.text import plural
 
@@ -98,7 +98,7 @@ def _show_start(output: Output, start: Start) -> None:
     if start.removed:
         output.say(f"\nRemoves first what the database holds of {shown_years(start.removed)}.")
     if start.forgone:
-        output.say(Text(f"! {not_again(start.forgone)}", "yellow"))
+        output.say(Text(f"! {not_simulated_again(start.forgone)}", "yellow"))
 
 
 def _show_years(output: Output, previews: Sequence[YearPreview]) -> None:
@@ -114,13 +114,13 @@ def _show_years(output: Output, previews: Sequence[YearPreview]) -> None:
         each = " each" if len(group) > 1 else ""
         output.say(Text(f"\n{years}: {plural(len(group[0].stages), 'stage')}, {plural(count, 'node')}{each}", "bold"))
         for stage in group[0].stages:
-            words = f"dbt {stage.command} --select {' '.join(stage.select)}"
-            output.say(f"  {stage.name}: {words}, {plural(len(stage.nodes), 'node')}")
+            command = f"dbt {stage.command} --select {' '.join(stage.select)}"
+            output.say(f"  {stage.name}: {command}, {plural(len(stage.nodes), 'node')}")
             _list(output, stage.nodes)
 
 
 def _list(output: Output, names: Sequence[str]) -> None:
-    words = ", ".join(names)
-    width = output.people.width if output.people.is_terminal else len(words) + 10
-    lines = textwrap.wrap(words, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+    text = ", ".join(names)
+    width = output.people.width if output.people.is_terminal else len(text) + 10
+    lines = textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
     output.say(Text("\n".join(lines), "dim"))

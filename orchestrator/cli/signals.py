@@ -14,7 +14,7 @@ def end_like_ctrl_c() -> None:
 
 
 def ignore_further() -> None:
-    """Ignore requests to end while the last words are said."""
+    """Ignore requests to end while the last lines are written."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 

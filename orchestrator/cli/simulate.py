@@ -9,12 +9,12 @@ from rich.text import Text
 
 from orchestrator.cli.clock import since_start
 from orchestrator.cli.command import exit_fast_unless_hooked, load_config, orchestrator_for, progress_for
+from orchestrator.cli.formats import shown_path, shown_years
 from orchestrator.cli.options import NO_VALUE, CommonOptions, RangeArgument, TimeoutOption
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_plan
 from orchestrator.cli.summary import show_summary
 from orchestrator.cli.time_table import show_time_spent
-from orchestrator.cli.words import shown_path, shown_years
 from orchestrator.cli.year_range import parse_range
 from orchestrator.reports.results import simulation_record
 from orchestrator.reports.time_spent import TimeSpent

@@ -9,10 +9,10 @@ from rich.text import Text
 
 from orchestrator.cli.command import load_config, orchestrator_for, progress_for
 from orchestrator.cli.confirmation import confirm
+from orchestrator.cli.formats import shown_path, shown_size
 from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import plain_table
-from orchestrator.cli.words import shown_path
 from orchestrator.core.errors import BackupDamagedError
 
 if TYPE_CHECKING:
@@ -188,15 +188,3 @@ def _show_databases(output: Output, backup: Backup) -> None:
         table.add_row(record.name, record.kind, f"{len(record.tables):,}", f"{rows:,}", size)
     output.say()
     output.show(table)
-
-
-def shown_size(count: int) -> str:
-    """Write a number of bytes for people.
-
-    >>> shown_size(900), shown_size(12_600), shown_size(3_407_872), shown_size(2_500_000_000)
-    ('900 B', '12.6 kB', '3.4 MB', '2.5 GB')
-    """
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count} B"

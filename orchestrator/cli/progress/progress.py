@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from orchestrator.cli.formats import purge_text, shown_path
 from orchestrator.cli.progress.status_line import StatusLine
 from orchestrator.cli.progress.year_table import YearTable
-from orchestrator.cli.words import purged, shown_path
 from orchestrator.core.clocks import stopwatch
 from orchestrator.core.events import (
     HEALING_HOOK,
@@ -152,8 +152,8 @@ class Progress:
     def _step(self, event: StepStarted | StepFinished) -> None:
         if isinstance(event, StepStarted):
             self._step_nodes = event.nodes
-            words = event.step if event.detail is None else f"{event.step} {event.detail}"
-            self._status.show(words, nodes=event.nodes, counting_on=True)
+            label = event.step if event.detail is None else f"{event.step} {event.detail}"
+            self._status.show(label, nodes=event.nodes, counting_on=True)
             return
         self._idle()
         detail = event.detail
@@ -194,7 +194,7 @@ class Progress:
     def _start(self, event: YearsPurged | RunResumed | ChangesFound | TablesLost | RowsLost) -> None:
         match event:
             case YearsPurged():
-                purge = purged(event.rows, event.from_year, len(event.tables), event.years, event.forgone)
+                purge = purge_text(event.rows, event.from_year, len(event.tables), event.years, event.forgone)
                 self._step_line("purge", event.seconds, purge)
             case RunResumed():
                 self._line(Text(f"going on at {event.stage} of {event.year}: what comes before it is done"), *DONE)
@@ -253,12 +253,12 @@ class Progress:
 
     def _node_line(self, event: NodeFinished) -> None:
         bad = event.status in BAD
-        words = f"    {event.seconds:6.2f} s  {event.resource_type} {event.name}"
-        self._line(Text(words + (f"  {event.status}" if bad else ""), "red" if bad else "dim"))
+        line = f"    {event.seconds:6.2f} s  {event.resource_type} {event.name}"
+        self._line(Text(line + (f"  {event.status}" if bad else ""), "red" if bad else "dim"))
 
     def _step_line(self, name: str, seconds: float, detail: str | None, *, success: bool = True) -> None:
-        words = f"{name:<{STEP_WIDTH}} {seconds:6.2f} s"
-        self._line(Text(f"{words}   {detail}" if detail else words), *(DONE if success else FAILED))
+        line = f"{name:<{STEP_WIDTH}} {seconds:6.2f} s"
+        self._line(Text(f"{line}   {detail}" if detail else line), *(DONE if success else FAILED))
 
     def _line(self, text: Text, mark: str = " ", style: str = "") -> None:
         line = Text.assemble((mark, style), " ", text)

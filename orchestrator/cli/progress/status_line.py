@@ -66,15 +66,15 @@ class StatusLine:
         line = Table.grid(padding=(0, 1))
         line.add_column(no_wrap=True)
         line.add_column(no_wrap=True, overflow="ellipsis")
-        line.add_row(self._spinner, self._words())
+        line.add_row(self._spinner, self._text())
         return line
 
-    def _words(self) -> Text:
+    def _text(self) -> Text:
         parts = [self._label, f"{self._elapsed():.1f} s"]
         if self._total:
             parts.insert(1, f"{self._done}/{self._total}")
-        words = Text("  ".join(parts))
+        text = Text("  ".join(parts))
         under_way = list(self._under_way.values())
         if under_way:
-            words.append(f"  {under_way[-1]}", "dim")
-        return words
+            text.append(f"  {under_way[-1]}", "dim")
+        return text

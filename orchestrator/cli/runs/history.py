@@ -49,22 +49,3 @@ def parse_since(text: str | None) -> datetime | None:
             f"--since is {text!r}, which is neither a date nor a length of time.",
             to_fix="write 2026-11-01, 2026-11-01T12:00, or 30m, 12h, 7d, 2w ago",
         ) from error
-
-
-def shown_time(moment: datetime) -> str:
-    """Write a moment for people, in local time."""
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def shown_seconds(seconds: float | None) -> str:
-    """Write a length of time for people.
-
-    >>> shown_seconds(0.04), shown_seconds(75.2), shown_seconds(7300), shown_seconds(None)
-    ('0.0 s', '75.2 s', '2 h 02 min', '–')
-    """
-    if seconds is None:
-        return "–"
-    if seconds < 600:
-        return f"{seconds:,.1f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"

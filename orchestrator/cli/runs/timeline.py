@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from orchestrator.cli.formats import shown_seconds
 from orchestrator.cli.output import Output
-from orchestrator.cli.runs.history import shown_seconds
 
 if TYPE_CHECKING:
     from orchestrator.storage.models import WorkflowStep
@@ -28,16 +28,16 @@ def show_timeline(output: Output, steps: Sequence[WorkflowStep], until: datetime
     begin = min(step.started_at for step in steps)
     whole = max((max(step.completed_at or until, step.started_at) for step in steps), default=until)
     span = max((whole - begin).total_seconds(), 0.001)
-    wide, far = max(map(len, labels)), max(map(len, lengths))
-    room = min(MOST, max(LEAST, output.people.width - wide - far - 4))
+    label_width, length_width = max(map(len, labels)), max(map(len, lengths))
+    room = min(MOST, max(LEAST, output.people.width - label_width - length_width - 4))
     output.say()
     for step, label, length in zip(steps, labels, lengths, strict=True):
         first = (step.started_at - begin).total_seconds() / span
         last = ((step.completed_at or until) - begin).total_seconds() / span
         bar = bar_of(first, max(first, last), room)
         style = STYLES.get(step.status, "")
-        line = Text.assemble((f"{label:<{wide}}  ", "" if step.status == "completed" else style), (bar, style))
-        line.append(f"  {length:>{far}}", "" if step.status == "completed" else style)
+        line = Text.assemble((f"{label:<{label_width}}  ", "" if step.status == "completed" else style), (bar, style))
+        line.append(f"  {length:>{length_width}}", "" if step.status == "completed" else style)
         output.say(line)
 
 

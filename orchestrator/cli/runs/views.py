@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from orchestrator.cli.formats import shown_path, shown_seconds, shown_time, shown_years
 from orchestrator.cli.output import Output
-from orchestrator.cli.runs.history import shown_seconds, shown_time
 from orchestrator.cli.runs.timeline import show_timeline
 from orchestrator.cli.summary import NOTHING, plain_table, show_summary
-from orchestrator.cli.words import shown_path, shown_years
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.text import plural
 from orchestrator.reports.comparison import Difference

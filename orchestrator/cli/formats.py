@@ -1,0 +1,82 @@
+"""Years, paths, sizes and times as a person would write them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from orchestrator.core.text import plural
+
+
+def shown_years(years: tuple[int, ...]) -> str:
+    """Return years as a person would write them.
+
+    >>> shown_years((2025, 2026, 2027)), shown_years((2025, 2027))
+    ('2025–2027', '2025, 2027')
+    """
+    if len(years) > 1 and years[-1] - years[0] == len(years) - 1:
+        return f"{years[0]}–{years[-1]}"
+    return ", ".join(map(str, years))
+
+
+def shown_path(path: Path | str | None) -> str:
+    """Return a path as short as it can be typed from here; None is a database on a server."""
+    if path is None:
+        return "the database of the dbt profile"
+    full = Path(path)
+    here = Path.cwd()
+    return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)
+
+
+def shown_size(count: int) -> str:
+    """Write a number of bytes for people.
+
+    >>> shown_size(900), shown_size(12_600), shown_size(3_407_872), shown_size(2_500_000_000)
+    ('900 B', '12.6 kB', '3.4 MB', '2.5 GB')
+    """
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"
+
+
+def shown_time(moment: datetime) -> str:
+    """Write a moment for people, in local time."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def shown_seconds(seconds: float | None) -> str:
+    """Write a length of time for people.
+
+    >>> shown_seconds(0.04), shown_seconds(75.2), shown_seconds(7300), shown_seconds(None)
+    ('0.0 s', '75.2 s', '2 h 02 min', '–')
+    """
+    if seconds is None:
+        return "–"
+    if seconds < 600:
+        return f"{seconds:,.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def purge_text(rows: int, from_year: int, tables: int, years: tuple[int, ...], forgone: tuple[int, ...]) -> str:
+    """Describe the rows and years that were removed before a run.
+
+    >>> purge_text(20, 2025, 2, (2025, 2026), (2026,))
+    '20 rows of 2025 and later from 2 tables, simulated years 2025–2026; 2026 is not simulated again'
+    >>> purge_text(1, 2026, 1, (2026,), ())
+    '1 row of 2026 and later from 1 table, simulated year 2026'
+    """
+    text = f"{plural(rows, 'row')} of {from_year} and later from {plural(tables, 'table')}"
+    if years:
+        text += f", simulated year{'' if len(years) == 1 else 's'} {shown_years(years)}"
+    return f"{text}; {not_simulated_again(forgone)}" if forgone else text
+
+
+def not_simulated_again(years: tuple[int, ...]) -> str:
+    """Say that years are removed and not built again.
+
+    >>> not_simulated_again((2026,)), not_simulated_again((2026, 2027))
+    ('2026 is not simulated again', '2026–2027 are not simulated again')
+    """
+    return f"{shown_years(years)} {'is' if len(years) == 1 else 'are'} not simulated again"
