@@ -7,7 +7,6 @@ project root, the folder that holds ``config/``, whatever the working folder is.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +23,12 @@ from pydantic import (
     model_validator,
 )
 
+from orchestrator.config.consistency import (
+    require_json_values,
+    require_stages_of_hooks,
+    require_unique_names,
+    require_years_and_stages,
+)
 from orchestrator.config.errors import configuration_error
 from orchestrator.config.layers import Overrides, load_layers, mapping_layer, override_layer
 from orchestrator.config.origins import Layer, Origin
@@ -40,7 +45,6 @@ from orchestrator.config.schema import (
     StageSettings,
     StorageSettings,
     Text,
-    finding_at,
     names_a_file,
 )
 from orchestrator.core.errors import ConfigurationError
@@ -164,71 +168,26 @@ class SimulationConfig(Section):
 
     @field_validator("vars")
     @classmethod
-    def _finite(cls, variables: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        for name, value in variables.items():
-            if not name.strip():
-                raise ValueError("holds an empty name.")
-            if isinstance(value, float) and not math.isfinite(value):
-                raise finding_at(f"is {value}, which JSON, and so dbt, cannot carry.", name)
+    def _json_values(cls, variables: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        require_json_values(variables)
         return variables
 
     @field_validator("stages")
     @classmethod
     def _unique_stages(cls, stages: tuple[StageSettings, ...]) -> tuple[StageSettings, ...]:
-        names = [stage.name for stage in stages]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise finding_at(f"is {name!r} again; every stage needs a name of its own.", index, "name")
+        require_unique_names([stage.name for stage in stages], "every stage needs a name of its own.")
         return stages
 
     @field_validator("required_tables")
     @classmethod
     def _unique_tables(cls, tables: RequiredTables) -> RequiredTables:
-        names = [] if tables == "auto" else [table.name for table in tables]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise finding_at(f"is {name!r} again; a table is listed once.", index, "name")
+        require_unique_names([] if tables == "auto" else [table.name for table in tables], "a table is listed once.")
         return tables
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
-        if self.simulation is not None:
-            if not self.stages:
-                raise finding_at(
-                    "is empty, but a simulation needs stages: a list of {name, select}, run in order every year.",
-                    "stages",
-                )
-            year_var = self.simulation.year_var
-            if year_var in self.vars:
-                raise finding_at(
-                    "is set by the orchestrator for every year (simulation.year_var); remove it.",
-                    "vars",
-                    year_var,
-                )
-        elif self.stages:
-            raise finding_at(
-                "are given, but there is no section simulation with start_year and end_year to run them in.",
-                "stages",
-            )
-        names = [stage.name for stage in self.stages]
-        for index, hook in enumerate(self.hooks):
-            if hook.stage is None:
-                continue
-            if not hook.type.has_stage:
-                raise finding_at(
-                    f"is {hook.stage!r}, but a {hook.type.value} hook belongs to no stage; only pre_stage and "
-                    "post_stage hooks do.",
-                    "hooks",
-                    index,
-                    "stage",
-                )
-            if hook.stage not in names:
-                raise finding_at(
-                    f"is {hook.stage!r}, but the stages are {', '.join(names) or 'not given'}.",
-                    "hooks",
-                    index,
-                    "stage",
-                )
+        require_years_and_stages(self.simulation, self.stages, self.vars)
+        require_stages_of_hooks(self.hooks, self.stages)
         return self
 
     @property
@@ -299,7 +258,7 @@ class SimulationConfig(Section):
         last = max(self.simulation.end_year, first) if end is None else end
         if first < self.simulation.start_year:
             raise ConfigurationError(
-                f"{_said(first, last)} before {self.simulation.start_year}, the first year of the "
+                f"{_subject(first, last)} before {self.simulation.start_year}, the first year of the "
                 f"simulation ({self.origin_of('simulation', 'start_year')}).",
                 to_fix=f"begin with {self.simulation.start_year}, or lower simulation.start_year.",
             )
@@ -326,5 +285,5 @@ class SimulationConfig(Section):
         }
 
 
-def _said(first: int, last: int) -> str:
+def _subject(first: int, last: int) -> str:
     return f"The year {first} is" if first == last else f"The years {first}-{last} begin"

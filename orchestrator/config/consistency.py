@@ -1,0 +1,65 @@
+"""Rules about several keys of the configuration at once; each names the key that breaks it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from orchestrator.config.schema import HookSettings, SimulationYears, StageSettings, finding_at
+
+
+def require_unique_names(names: Sequence[str], remedy: str) -> None:
+    """Refuse an entry of a list that has the name of an earlier one; ``remedy`` ends the message."""
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise finding_at(f"is {name!r} again; {remedy}", index, "name")
+
+
+def require_json_values(variables: Mapping[str, object]) -> None:
+    """Refuse dbt vars without a name, and numbers that JSON does not have."""
+    for name, value in variables.items():
+        if not name.strip():
+            raise ValueError("holds an empty name.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise finding_at(f"is {value}, which JSON, and so dbt, cannot carry.", name)
+
+
+def require_years_and_stages(
+    years: SimulationYears | None, stages: Sequence[StageSettings], variables: Mapping[str, object]
+) -> None:
+    """Refuse a simulation without stages, stages without one, and a year that the user's vars set, too."""
+    if years is None:
+        if stages:
+            raise finding_at(
+                "are given, but there is no section simulation with start_year and end_year to run them in.",
+                "stages",
+            )
+        return
+    if not stages:
+        raise finding_at(
+            "is empty, but a simulation needs stages: a list of {name, select}, run in order every year.", "stages"
+        )
+    if years.year_var in variables:
+        raise finding_at(
+            "is set by the orchestrator for every year (simulation.year_var); remove it.", "vars", years.year_var
+        )
+
+
+def require_stages_of_hooks(hooks: Sequence[HookSettings], stages: Sequence[StageSettings]) -> None:
+    """Refuse a hook that names a stage which there is not, or where its type has none."""
+    names = [stage.name for stage in stages]
+    for index, hook in enumerate(hooks):
+        if hook.stage is None:
+            continue
+        if not hook.type.has_stage:
+            raise finding_at(
+                f"is {hook.stage!r}, but a {hook.type.value} hook belongs to no stage; only pre_stage and "
+                "post_stage hooks do.",
+                "hooks",
+                index,
+                "stage",
+            )
+        if hook.stage not in names:
+            raise finding_at(
+                f"is {hook.stage!r}, but the stages are {', '.join(names) or 'not given'}.", "hooks", index, "stage"
+            )
