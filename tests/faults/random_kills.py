@@ -21,6 +21,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.dbt_runner.process.zygote import VARIABLE
 from tests.integration.cli_project import Cli
 from tests.integration.conftest import PROJECTS, REPOSITORY, Workspace, dbt_processes, wait_until
 
@@ -110,7 +111,8 @@ class Arena:
             raise DifferenceError(f"other rows than an undisturbed run in: {', '.join(differing)}")
 
     def _start(self) -> subprocess.Popen[str]:
-        return self.cli.start("simulate", *self._arguments)
+        """Start a run whose dbt process is a new interpreter: a fork would not be its child, by which it is found."""
+        return self.cli.start("simulate", *self._arguments, env={VARIABLE: ""})
 
     def _to_the_end(self) -> None:
         process = self._start()
