@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from orchestrator.dbt_runner.process.zygote import VARIABLE, Zygote, supported
+from tests.support.cli_project import Cli
+from tests.support.postgres import PostgresServer, running_server
+from tests.support.processes import dbt_processes, wait_until
+from tests.support.workspaces import PROJECTS, PreparedProjects, WarmWorkspace, Workspace
 
 # A shell ignores SIGINT in what it starts in the background, and children inherit that: tests send it on purpose.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -31,3 +38,75 @@ def pytest_unconfigure() -> None:
         del os.environ[VARIABLE]
         _zygote.close()
         _zygote = None
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedProjects:
+    """Keep the prepared projects of this session."""
+    return PreparedProjects(tmp_path_factory.mktemp("projects"))
+
+
+@pytest.fixture
+def fresh(prepared: PreparedProjects) -> Callable[[str], Workspace]:
+    """Lay out a project that has no database yet."""
+    return lambda name: prepared.lay(name, simulated=False)
+
+
+@pytest.fixture
+def simulated(prepared: PreparedProjects) -> Callable[[str], Workspace]:
+    """Lay out a project together with the database of a finished run."""
+    return lambda name: prepared.lay(name, simulated=True)
+
+
+@pytest.fixture(scope="module")
+def warm_workspace(prepared: PreparedProjects, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmWorkspace]:
+    """A simulated reservoir with a warm orchestrator, for the tests of one module that change no project file."""
+    root = tmp_path_factory.mktemp("warm") / "reservoir"
+    shutil.copytree(prepared.lay("reservoir", simulated=True).root, root)
+    workspace = WarmWorkspace(root)
+    yield workspace
+    workspace.warm.close()
+
+
+@pytest.fixture
+def warm(warm_workspace: WarmWorkspace) -> WarmWorkspace:
+    """The warm workspace as it was in the beginning."""
+    warm_workspace.restore()
+    return warm_workspace
+
+
+@pytest.fixture
+def no_orphans(prepared: PreparedProjects) -> Iterator[None]:
+    """Fail when a dbt process of this test outlives it."""
+    yield
+    wait_until(lambda: not dbt_processes(prepared.base), "every dbt process of this test is gone", 4.0)
+
+
+@pytest.fixture(scope="session")
+def healed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one project folder with a healed database; the name of the folder has a space."""
+    root = tmp_path_factory.mktemp("cli") / "my lakes"
+    shutil.copytree(PROJECTS / "reservoir", root)
+    done = Cli(root, root / "var" / "reservoir.duckdb")("init", "--json")
+    assert done.exit_code == 0, done.err
+    shutil.copy(root / "var" / "reservoir.duckdb", root / "healed.copy")
+    return root
+
+
+@pytest.fixture
+def lakes(healed_home: Path) -> Cli:
+    """Give that project with its database as it was healed; its parse is known, so a look needs no dbt."""
+    database = healed_home / "var" / "reservoir.duckdb"
+    for leftover in database.parent.glob("reservoir.duckdb*"):
+        leftover.unlink()
+    for leftover in database.parent.glob("orchestrator.db*"):
+        leftover.unlink()
+    shutil.copy(healed_home / "healed.copy", database)
+    return Cli(healed_home, database)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """Run one PostgreSQL server for all tests of this process."""
+    with running_server() as made:
+        yield made

@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.ground import Ground
-from tests.integration.conftest import Shelf, shelf
-
-__all__ = ["ground", "shelf"]
+from tests.support.workspaces import PreparedProjects
 
 
 @pytest.fixture
-def ground(shelf: Shelf) -> Ground:
+def ground(prepared: PreparedProjects) -> Ground:
     """Lay out a reservoir that was simulated to the end."""
-    return Ground(shelf.lay("reservoir", simulated=True))
+    return Ground(prepared.lay("reservoir", simulated=True))

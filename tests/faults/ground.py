@@ -15,8 +15,9 @@ from pathlib import Path
 import duckdb
 
 from orchestrator.database.mutex import DatabaseMutex
-from tests.integration.cli_project import Cli, Told
-from tests.integration.conftest import REPOSITORY, Workspace, dbt_processes, wait_until
+from tests.support.cli_project import Cli, Told
+from tests.support.processes import dbt_processes, wait_until
+from tests.support.workspaces import REPOSITORY, Workspace
 
 KILLER = Path(__file__).with_name("killer.py")
 DROP_RIGHTS = """

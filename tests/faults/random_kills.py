@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.dbt_runner.process.zygote import VARIABLE
-from tests.integration.cli_project import Cli
-from tests.integration.conftest import PROJECTS, REPOSITORY, Workspace, dbt_processes, wait_until
+from tests.support.cli_project import Cli
+from tests.support.processes import dbt_processes, wait_until
+from tests.support.workspaces import PROJECTS, REPOSITORY, Workspace
 
 SHIPPED = ("2025-2027",)
 PATIENCE = ("--set", "self_healing.lock_timeout_seconds=300", "--set", "self_healing.timeout_seconds=300")

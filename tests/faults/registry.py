@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.faults.ground import Ground
-from tests.integration.cli_project import Told
+from tests.support.cli_project import Told
 
 Steps = Generator[Told, None, None]
 Cause = Callable[..., Steps]

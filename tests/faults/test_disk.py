@@ -16,8 +16,8 @@ import pytest
 
 from tests.faults.ground import Ground
 from tests.faults.registry import Fault, Steps, fault, faults
-from tests.integration.cli_project import Told
-from tests.integration.conftest import dbt_processes, wait_until
+from tests.support.cli_project import Told
+from tests.support.processes import dbt_processes, wait_until
 
 HEADER, BLOCK = 3 * 4096, 262_144
 FULL = ("could not grow", "To fix: free some disk space")
@@ -25,7 +25,7 @@ MANY_ROWS = "month,depth\n" + "".join(f"{i * 7919 % 1000003},{i}.25\n" for i in 
 MANY = "cross join (select hash(i) as noise from range(300000) r(i))"
 FILL_HOOK = """
 import os, pathlib, resource
-from tests.integration.conftest import dbt_processes
+from tests.support.processes import dbt_processes
 
 def fill(context):
     size = pathlib.Path(f"{context.database}.wal").stat().st_size + int(os.environ["ROOM"])

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 from tests.faults.ground import Ground
 from tests.faults.registry import Fault, Steps, fault, faults
-from tests.integration.cli_project import Told, interrupt
-from tests.integration.conftest import wait_until
 from tests.integration.test_dbt_runner import SLOW
+from tests.support.cli_project import Told, interrupt
+from tests.support.processes import wait_until
 
 HOOKS = """
 import os, subprocess, sys, time

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tests.faults.ground import Ground, wait_dead
 from tests.faults.registry import Fault, Steps, fault, faults
-from tests.integration.cli_project import Told, wait_for_file
-from tests.integration.conftest import wait_until
+from tests.support.cli_project import Told, wait_for_file
+from tests.support.processes import wait_until
 
 PATIENCE = ("--set", "self_healing.lock_timeout_seconds=180")
 NO_PATIENCE = ("--set", "self_healing.lock_timeout_seconds=0.5")

@@ -28,8 +28,9 @@ from orchestrator.core.events import (
 )
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.storage.factory import create_storage_backend
-from tests.integration.conftest import Shelf, WarmWorkspace, dbt_processes, wait_until
 from tests.integration.test_dbt_runner import SLOW
+from tests.support.processes import dbt_processes, wait_until
+from tests.support.workspaces import PreparedProjects, WarmWorkspace
 
 Fits = Callable[[Event], bool]
 SHORE = "dbt/models/foundation/lake_shore.sql"
@@ -89,10 +90,10 @@ class Watched(WarmWorkspace):
 
 
 @pytest.fixture(scope="module")
-def watched_workspace(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def watched_workspace(prepared: PreparedProjects, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A simulated reservoir with a warm orchestrator, for the tests of this module."""
     root = tmp_path_factory.mktemp("watched") / "reservoir"
-    shutil.copytree(shelf.lay("reservoir", simulated=True).root, root)
+    shutil.copytree(prepared.lay("reservoir", simulated=True).root, root)
     workspace = Watched(root)
     yield workspace
     workspace.warm.close()

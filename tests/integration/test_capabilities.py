@@ -16,8 +16,8 @@ from orchestrator.database.capabilities import Capabilities, capabilities_of
 from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.database.duckdb_file import DuckDBReader, read_catalog
 from orchestrator.database.names import RelationName
-from tests.integration.conftest import WarmWorkspace
-from tests.storage.postgres import running_server
+from tests.support.postgres import running_server
+from tests.support.workspaces import WarmWorkspace
 
 DUCKDB, POSTGRES = capabilities_of("duckdb"), capabilities_of("postgres")
 OPEN_FOR_WRITING = "import duckdb, sys; db = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from tests.integration.cli_project import Cli, healed_home, lakes
-from tests.storage.postgres import PostgresServer, running_server
-
-__all__ = ["healed_home", "lakes"]
+from tests.support.cli_project import Cli
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture
@@ -23,13 +20,6 @@ def place(lakes: Cli) -> Cli:
     for folder in ("backups", "runs"):
         shutil.rmtree(lakes.root / "var" / folder, ignore_errors=True)
     return lakes
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """Run a server of this module's own."""
-    with running_server() as made:
-        yield made
 
 
 def backups(place: Cli) -> list[dict[str, object]]:

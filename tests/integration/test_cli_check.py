@@ -10,10 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.integration.cli_project import REQUIRED, Cli, healed_home, lakes
-from tests.integration.conftest import PROJECTS, REPOSITORY
-
-__all__ = ["healed_home", "lakes"]
+from tests.support.cli_project import REQUIRED, Cli
+from tests.support.workspaces import PROJECTS, REPOSITORY
 
 
 def test_a_healthy_database_is_said_to_be_ready_without_starting_dbt(lakes: Cli) -> None:

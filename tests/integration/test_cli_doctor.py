@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli_project import Cli, Told, healed_home, lakes
-from tests.integration.conftest import PROJECTS
-
-__all__ = ["healed_home", "lakes"]
+from tests.support.cli_project import Cli, Told
+from tests.support.workspaces import PROJECTS
 
 CHECKS = [
     *("versions", "profile", "parse", "registry", "database", "locks"),

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.integration.conftest import REPOSITORY
+from tests.support.workspaces import REPOSITORY
 
 PROGRAM = """
 import atexit, sys, threading, time

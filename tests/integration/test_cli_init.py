@@ -12,10 +12,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.integration.cli_project import REQUIRED, Cli, healed_home, interrupt, lakes
-from tests.integration.conftest import REPOSITORY
-
-__all__ = ["healed_home", "lakes"]
+from tests.support.cli_project import REQUIRED, Cli, interrupt
+from tests.support.workspaces import REPOSITORY
 
 
 def test_nothing_to_do_is_said_within_one_look(lakes: Cli) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.cli_project import Cli, healed_home, lakes
-
-__all__ = ["healed_home", "lakes"]
+from tests.support.cli_project import Cli
 
 UNKNOWN: dict[str, object] = {"expected_seconds": None}
 STAGES = [

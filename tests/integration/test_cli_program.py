@@ -7,10 +7,9 @@ import shutil
 
 import pytest
 
-from tests.integration.cli_project import Cli, healed_home, lakes
-from tests.integration.conftest import REPOSITORY, dbt_processes
-
-__all__ = ["healed_home", "lakes"]
+from tests.support.cli_project import Cli
+from tests.support.processes import dbt_processes
+from tests.support.workspaces import REPOSITORY
 
 
 def test_help_is_light_and_names_every_command(lakes: Cli) -> None:

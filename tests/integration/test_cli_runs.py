@@ -17,11 +17,10 @@ from orchestrator import create_orchestrator
 from orchestrator.core.events import Event, StageFinished
 from orchestrator.storage.factory import create_storage_backend
 from tests.faults.ground import DROP_RIGHTS
-from tests.integration.cli_project import Cli, Told, healed_home, lakes
-from tests.integration.conftest import REPOSITORY, wait_until
-from tests.storage.postgres import PostgresServer, running_server
-
-__all__ = ["healed_home", "lakes"]
+from tests.support.cli_project import Cli, Told
+from tests.support.postgres import PostgresServer
+from tests.support.processes import wait_until
+from tests.support.workspaces import REPOSITORY
 
 STAGES = ["flows", "balance", "checks"]
 
@@ -51,13 +50,6 @@ def ran(kept_run: Path, place: Cli) -> Cli:
     """Give the project as it is after that one run."""
     shutil.copytree(kept_run, place.root / "var", dirs_exist_ok=True)
     return place
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """Run a server of this module's own, for it is stopped in between."""
-    with running_server() as made:
-        yield made
 
 
 def clear(place: Cli) -> None:

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli_project import Cli, healed_home, interrupt, lakes
-from tests.integration.conftest import PROJECTS
-
-__all__ = ["healed_home", "lakes"]
+from tests.support.cli_project import Cli, interrupt
+from tests.support.workspaces import PROJECTS
 
 LOUD_HOOK = """
 import subprocess

@@ -26,7 +26,8 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.events import NodeFinished, NodeStarted, ProjectParsedAgain
 from orchestrator.dbt_runner.process.runner import DbtRunner
-from tests.integration.conftest import WarmWorkspace, Workspace, dbt_processes, wait_until
+from tests.support.processes import dbt_processes, wait_until
+from tests.support.workspaces import WarmWorkspace, Workspace
 
 SLOW = "select count(*) as n from range(100000000000) a(i), range(100000) b(j)"
 

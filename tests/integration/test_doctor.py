@@ -30,8 +30,8 @@ from orchestrator.maintenance.doctor.registry_check import check_registry
 from orchestrator.maintenance.doctor.scan import query_interruptibly
 from orchestrator.self_healing.evidence import Missing
 from orchestrator.self_healing.initialization_state import TableFinding
-from tests.integration.cli_project import HOLD_FILE
-from tests.integration.conftest import REPOSITORY, WarmWorkspace
+from tests.support.cli_project import HOLD_FILE
+from tests.support.workspaces import REPOSITORY, WarmWorkspace
 
 FILE_HEADERS = 3 * 4096
 BLOCK = 262144

@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator import ConfigurationError
 from orchestrator.maintenance.doctor.examination import examine
-from tests.integration.conftest import Workspace
 from tests.integration.test_staleness import edit
+from tests.support.workspaces import Workspace
 
 Fresh = Callable[[str], Workspace]
 SUMMARY = """models:

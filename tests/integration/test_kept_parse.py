@@ -12,7 +12,8 @@ import pytest
 from orchestrator.core.events import DbtReady, DbtWarned
 from orchestrator.dbt_runner.process.process import DbtProcess
 from orchestrator.dbt_runner.process.zygote import VARIABLE
-from tests.integration.conftest import Workspace, dbt_processes, parent_of, wait_until
+from tests.support.processes import dbt_processes, parent_of, wait_until
+from tests.support.workspaces import Workspace
 
 PACKAGE = "name: local_one\nversion: '1.0'\nprofile: ephemeral\nmodel-paths: [models]\n"
 SECOND_OUTPUT = "    other: {type: duckdb, path: \"{{ env_var('ORCHESTRATOR_DATABASE') }}\", schema: other}\n"

@@ -15,8 +15,8 @@ import pytest
 from orchestrator import Hook, HookContext, HookType
 from orchestrator.core.errors import InitializationError
 from orchestrator.core.events import NodeFinished, ReplayDeclined
-from tests.integration.conftest import Shelf, Workspace
 from tests.integration.test_replay import ledger, only, replayed
+from tests.support.workspaces import PreparedProjects, Workspace
 
 ALL = (True, True, True)
 BY_DBT = (False, False, False)
@@ -44,9 +44,9 @@ def rows(workspace: Workspace, **options: Any) -> tuple[dict[str, str], list[tup
 
 
 @pytest.fixture(scope="module")
-def recording(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recording(prepared: PreparedProjects, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose stages were recorded by a run that is over, to be copied to where it was."""
-    workspace = shelf.lay("replay", simulated=False)
+    workspace = prepared.lay("replay", simulated=False)
     only(workspace, "plain", "checks")
     (workspace.root / "dbt" / "models" / "scaled.sql").write_text(SCALED)
     workspace.simulate(1, 3)
@@ -57,9 +57,9 @@ def recording(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def recorded(recording: Path, shelf: Shelf) -> Workspace:
+def recorded(recording: Path, prepared: PreparedProjects) -> Workspace:
     """A copy of that project, at the path at which it was recorded."""
-    workspace = shelf.lay("replay", simulated=False)
+    workspace = prepared.lay("replay", simulated=False)
     shutil.rmtree(workspace.root)
     shutil.copytree(recording, workspace.root)
     return workspace

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli_project import Cli
+from tests.support.cli_project import Cli
 
 PROJECT = """
 name: odd

@@ -45,8 +45,8 @@ from orchestrator.core.events import (
     from_record,
 )
 from orchestrator.database.mutex import DatabaseMutex
-from tests.integration.conftest import WarmWorkspace, Workspace
 from tests.integration.test_dbt_runner import SLOW
+from tests.support.workspaces import WarmWorkspace, Workspace
 
 Fresh = Callable[[str], Workspace]
 

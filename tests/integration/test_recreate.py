@@ -13,7 +13,7 @@ import pytest
 from orchestrator.core.errors import DatabaseError, DatabaseLockedError
 from orchestrator.maintenance import recreate
 from orchestrator.maintenance.recreate import set_aside
-from tests.integration.cli_project import Cli
+from tests.support.cli_project import Cli
 
 
 @pytest.fixture

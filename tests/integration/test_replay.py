@@ -11,7 +11,7 @@ import pytest
 from orchestrator import Hook, HookContext, HookType
 from orchestrator.core.errors import OrchestratorError, StageTimeoutError, TestFailedError
 from orchestrator.core.events import ReplayDeclined, StageFinished
-from tests.integration.conftest import Workspace
+from tests.support.workspaces import Workspace
 
 BY_DBT = (False, False, False, False, False)
 Fresh = Callable[[str], Workspace]

@@ -8,10 +8,8 @@ import sys
 
 import pytest
 
-from tests.integration.cli_project import Cli, healed_home, lakes
-from tests.integration.conftest import REPOSITORY
-
-__all__ = ["healed_home", "lakes"]
+from tests.support.cli_project import Cli
+from tests.support.workspaces import REPOSITORY
 
 PROGRAM = """
 import json, sys

@@ -31,8 +31,8 @@ from orchestrator.core.events import (
     YearsPurged,
     YearStarted,
 )
-from tests.integration.conftest import WarmWorkspace, Workspace
 from tests.integration.test_staleness import edit
+from tests.support.workspaces import WarmWorkspace, Workspace
 
 Fresh = Callable[[str], Workspace]
 KILLED_AT = """

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from orchestrator.core.events import ProjectParsedAgain
-from tests.integration.conftest import Workspace
+from tests.support.workspaces import Workspace
 
 YEARS = (1, 2, 3)
 LATE_NAME = """\

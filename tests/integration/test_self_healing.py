@@ -23,8 +23,9 @@ from orchestrator.core.errors import DatabaseLockedError, DbtProjectError
 from orchestrator.core.events import StepFinished
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.self_healing.initialization_state import InitializationResult
-from tests.integration.conftest import WarmWorkspace, Workspace, dbt_processes, wait_until
 from tests.integration.test_dbt_runner import SLOW
+from tests.support.processes import dbt_processes, wait_until
+from tests.support.workspaces import WarmWorkspace, Workspace
 
 Fresh = Callable[[str], Workspace]
 ALL = ["lake_level", "lake_shape", "lake_shore", "lakes", "rain", "stg_rain"]

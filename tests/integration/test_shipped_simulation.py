@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator import InitializationError
 from orchestrator.core.events import ProjectParsedAgain
-from tests.integration.conftest import REPOSITORY, Workspace
+from tests.support.workspaces import REPOSITORY, Workspace
 
 Clone = Callable[[str], Workspace]
 

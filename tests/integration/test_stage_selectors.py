@@ -9,10 +9,8 @@ import pytest
 
 from orchestrator import ConfigurationError
 from orchestrator.core.events import StageStarted, StepStarted, YearsPurged
-from tests.integration.cli_project import Cli, healed_home, lakes
-from tests.integration.conftest import Workspace
-
-__all__ = ["healed_home", "lakes"]
+from tests.support.cli_project import Cli
+from tests.support.workspaces import Workspace
 
 Fresh = Callable[[str], Workspace]
 

@@ -10,8 +10,8 @@ from orchestrator.core.errors import DatabaseError, InitializationError
 from orchestrator.ledger.changes import Change
 from orchestrator.self_healing.evidence import Outdated
 from orchestrator.self_healing.initialization_state import InitializationResult, TableFinding
-from tests.integration.conftest import Workspace
 from tests.integration.test_dbt_runner import SLOW
+from tests.support.workspaces import Workspace
 
 Fresh = Callable[[str], Workspace]
 

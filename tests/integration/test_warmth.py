@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-from tests.integration.conftest import REPOSITORY
+from tests.support.workspaces import REPOSITORY
 
 # What is worked out of a class, a module or a text, and kept by whoever works it out.
 PREPARED = (

@@ -35,7 +35,8 @@ from orchestrator.dbt_runner.process.zygote_messages import (
     short,
 )
 from orchestrator.dbt_runner.project.settings import Query
-from tests.integration.conftest import PROJECTS, REPOSITORY, Workspace, wait_until
+from tests.support.processes import wait_until
+from tests.support.workspaces import PROJECTS, REPOSITORY, Workspace
 
 pytestmark = pytest.mark.skipif(not supported(), reason="zygotes need Linux 5.3 or newer")
 

@@ -38,7 +38,7 @@ from orchestrator.maintenance.backup.journal import JOURNAL
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase, chosen
 from orchestrator.storage.factory import create_storage_backend
 from tests.maintenance.conftest import Shop
-from tests.maintenance.kills import count_operations, die_before
+from tests.support.kills import count_operations, die_before
 
 REPOSITORY = Path(__file__).parents[2]
 KILLED = """
@@ -46,7 +46,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {repository!r})
 from tests.maintenance.conftest import Shop
-from tests.maintenance.kills import count_operations, die_before
+from tests.support.kills import count_operations, die_before
 from orchestrator.maintenance.backup.backup import create_backup, find_backup
 from orchestrator.maintenance.backup.restore import restore_backup
 left = {after}

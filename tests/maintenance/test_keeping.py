@@ -16,7 +16,7 @@ from orchestrator.core.errors import BackupError, DiskFullError
 from orchestrator.core.events import ignore
 from orchestrator.maintenance.backup.keeping import publisher
 from tests.maintenance.conftest import Shop
-from tests.maintenance.kills import REPOSITORY
+from tests.support.kills import REPOSITORY
 
 LIMITED = """
 import resource, sys

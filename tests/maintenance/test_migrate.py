@@ -29,10 +29,10 @@ from orchestrator.maintenance.migrate import (
     migrate_databases,
 )
 from orchestrator.storage.head import HEAD, VERSION_TABLE
-from tests.integration.cli_project import Cli
 from tests.maintenance.conftest import Shop
-from tests.maintenance.kills import count_operations, die_before
 from tests.storage.test_initialization import make_old
+from tests.support.cli_project import Cli
+from tests.support.kills import count_operations, die_before
 
 ODD = '"odd ""name"'
 

@@ -21,7 +21,7 @@ from orchestrator.maintenance.backup.backup import Backup, create_backup, find_b
 from orchestrator.maintenance.backup.journal import JOURNAL
 from orchestrator.maintenance.backup.restore import restore_backup
 from tests.maintenance.conftest import Shop
-from tests.maintenance.kills import REPOSITORY, count_operations, die_before, program
+from tests.support.kills import REPOSITORY, count_operations, die_before, program
 
 RESTORE = "restore_backup(find_backup(shop.root, {name!r}), shop.root, history_url=shop.url, lock_timeout=5)"
 WRITE = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('drop table lake_level')"

@@ -20,9 +20,9 @@ from orchestrator.maintenance.migrate import CURRENT, MIGRATED, migrate_database
 from orchestrator.storage.factory import create_storage_backend
 from orchestrator.storage.models import WorkflowRun
 from tests.maintenance.conftest import START, Shop
-from tests.maintenance.kills import die_before
-from tests.storage.postgres import PostgresServer, running_server
 from tests.storage.test_initialization import make_old
+from tests.support.kills import die_before
+from tests.support.postgres import PostgresServer, running_server
 
 
 class ServerShop(Shop):

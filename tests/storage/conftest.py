@@ -9,16 +9,9 @@ import pytest
 
 from orchestrator.storage.base import StorageBackend
 from orchestrator.storage.factory import create_storage_backend
-from tests.storage.postgres import PostgresServer, running_server
+from tests.support.postgres import PostgresServer
 
 ENGINES = ("sqlite", "postgresql")
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[PostgresServer]:
-    """Run one server for all tests of this process."""
-    with running_server() as made:
-        yield made
 
 
 @pytest.fixture(params=ENGINES)

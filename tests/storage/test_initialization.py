@@ -36,7 +36,7 @@ from orchestrator.storage.initialization import ensure_initialized, is_ready
 from orchestrator.storage.models import Base, WorkflowRun
 from orchestrator.storage.schema import MIGRATIONS
 from tests.faults.ground import DROP_RIGHTS
-from tests.storage.postgres import PostgresServer
+from tests.support.postgres import PostgresServer
 
 REPOSITORY = Path(__file__).parents[2]
 RUNS = 10_000

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.storage.postgres import why_not
+from tests.support.postgres import why_not
 
 REPOSITORY = Path(__file__).parents[2]
 TESTS = """
 import pytest
-from tests.storage.postgres import running_server
+from tests.support.postgres import running_server
 
 @pytest.fixture
 def server():

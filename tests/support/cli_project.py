@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import pytest
 
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.zygote import VARIABLE
-from tests.integration.conftest import PROJECTS, REPOSITORY, wait_until
+from tests.support.processes import wait_until
+from tests.support.workspaces import REPOSITORY
 
 REQUIRED = ["lakes", "rain", "lake_shape", "stg_rain", "lake_shore", "lake_level"]
 HOLD_FILE = """
@@ -113,34 +112,6 @@ class Cli:
         """Return the databases that were moved aside, without their logs."""
         found = sorted(self.database.parent.glob("*.corrupt-*"))
         return [path for path in found if path.suffix != ".wal"]
-
-
-_made: dict[str, Path] = {}
-
-
-@pytest.fixture(scope="session")
-def healed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make one project folder with a healed database; the name of the folder has a space."""
-    if "home" not in _made:
-        root = tmp_path_factory.mktemp("cli") / "my lakes"
-        shutil.copytree(PROJECTS / "reservoir", root)
-        done = Cli(root, root / "var" / "reservoir.duckdb")("init", "--json")
-        assert done.exit_code == 0, done.err
-        shutil.copy(root / "var" / "reservoir.duckdb", root / "healed.copy")
-        _made["home"] = root
-    return _made["home"]
-
-
-@pytest.fixture
-def lakes(healed_home: Path) -> Cli:
-    """Give that project with its database as it was healed; its parse is known, so a look needs no dbt."""
-    database = healed_home / "var" / "reservoir.duckdb"
-    for leftover in database.parent.glob("reservoir.duckdb*"):
-        leftover.unlink()
-    for leftover in database.parent.glob("orchestrator.db*"):
-        leftover.unlink()
-    shutil.copy(healed_home / "healed.copy", database)
-    return Cli(healed_home, database)
 
 
 def interrupt(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> Told:

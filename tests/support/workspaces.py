@@ -1,4 +1,4 @@
-"""Real projects, real databases, real processes."""
+"""Projects with their databases, laid out for tests."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
-import pytest
 
 from orchestrator import PipelineOrchestrator, create_orchestrator
 from orchestrator.core.events import Event
@@ -107,7 +104,7 @@ class Workspace:
         )
 
 
-class Shelf:
+class PreparedProjects:
     """Projects that were parsed, and simulated once, kept to be copied.
 
     Every copy is laid at the same path with its times kept, so that dbt's partial parse and our facts stay valid and
@@ -141,24 +138,6 @@ class Shelf:
                 orchestrator.execute_multi_year_simulation()
         shutil.rmtree(work / "var" / "runs", ignore_errors=True)
         shutil.copytree(work, self.base / "kept" / f"{name}-simulated")
-
-
-@pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    """The one shelf of this session."""
-    return Shelf(tmp_path_factory.mktemp("shelf"))
-
-
-@pytest.fixture
-def fresh(shelf: Shelf) -> Callable[[str], Workspace]:
-    """Lay out a project that has no database yet."""
-    return lambda name: shelf.lay(name, simulated=False)
-
-
-@pytest.fixture
-def simulated(shelf: Shelf) -> Callable[[str], Workspace]:
-    """Lay out a project together with the database of a finished run."""
-    return lambda name: shelf.lay(name, simulated=True)
 
 
 class WarmWorkspace(Workspace):
@@ -196,61 +175,3 @@ class WarmWorkspace(Workspace):
         """Hash all tables with the warm process out of the way."""
         self.warm.runner.release()
         return super().digests()
-
-
-@pytest.fixture(scope="module")
-def warm_workspace(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmWorkspace]:
-    """A simulated reservoir with a warm orchestrator, for the tests of one module that change no project file."""
-    root = tmp_path_factory.mktemp("warm") / "reservoir"
-    shutil.copytree(shelf.lay("reservoir", simulated=True).root, root)
-    workspace = WarmWorkspace(root)
-    yield workspace
-    workspace.warm.close()
-
-
-@pytest.fixture
-def warm(warm_workspace: WarmWorkspace) -> WarmWorkspace:
-    """The warm workspace as it was in the beginning."""
-    warm_workspace.restore()
-    return warm_workspace
-
-
-@pytest.fixture
-def no_orphans(shelf: Shelf) -> Iterator[None]:
-    """Fail when a dbt process of this test outlives it."""
-    yield
-    wait_until(lambda: not dbt_processes(shelf.base), "every dbt process of this test is gone", 4.0)
-
-
-# New interpreters, and forks of a zygote, which have its command line (the zygote itself works in /).
-DBT_PROGRAMS = (b"orchestrator.dbt_runner.process.worker", b"orchestrator.dbt_runner.process.zygote_server")
-
-
-def dbt_processes(below: Path) -> list[int]:
-    """Return the pids of the dbt processes that work in a folder below ``below`` and are not zombies."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            command = (entry / "cmdline").read_bytes()
-            place = (entry / "cwd").readlink()
-        except OSError:
-            continue
-        if any(program in command for program in DBT_PROGRAMS) and place.is_relative_to(below):
-            found.append(int(entry.name))
-    return found
-
-
-def parent_of(pid: int) -> int:
-    """Return the pid of a process's parent."""
-    status = Path("/proc", str(pid), "status").read_text().splitlines()
-    return int(next(line for line in status if line.startswith("PPid:")).split()[1])
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None:
-    """Wait for something that another process does, and fail when it does not come."""
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, f"after {seconds} s still not: {what}"
-        time.sleep(0.02)
