@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.database.sql import quoted_name
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.pipeline.workflow import Summary, SummaryColumn
@@ -22,8 +23,8 @@ def read_summary(runner: DbtRunner, facts: ProjectFacts, year_column: str, years
     year = next((column.label for column in columns if _same(column.name, year_column)), "Year")
     columns = [column for column in columns if not _same(column.name, year_column)]
     columns.insert(0, SummaryColumn(year_column, year, "text"))
-    names = ", ".join(f'"{column.name}"' for column in columns)
-    span = f'"{year_column}" between {years[0]} and {years[-1]}'
+    names = ", ".join(quoted_name(column.name) for column in columns)
+    span = f"{quoted_name(year_column)} between {years[0]} and {years[-1]}"
     rows = runner.query(f"select {names} from {node.relation.quoted()} where {span} order by 1")
     return Summary(tuple(columns), tuple(rows))
 
