@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help simulate test lint format bench faults faults-table docs lock clean
+.PHONY: help simulate test test-fast lint format bench faults faults-table docs lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -26,6 +26,10 @@ simulate: .venv/runtime ## Run the shipped simulation; ARGS="2025-2026 --scenari
 test: .venv/test ## Run the tests; ARGS="-k hooks -x"
 	@$(COMPILE)
 	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+test-fast: .venv/test ## Run the tests that take two minutes together: none that is marked slow or faults
+	@$(COMPILE)
+	@$(VENV_PYTHON) -m pytest -m "not slow and not faults" $(ARGS)
 
 lint: .venv-lint/lint ## Check style (ruff) and types (mypy)
 	@$(LINT_PYTHON) -m ruff check $(LINTED)
