@@ -271,8 +271,13 @@ def test_a_server_that_stops_in_the_middle(
     """The run ends well and warns once; when the server is back, its events are imported."""
     url = server.make_database()
 
+    def begun() -> bool:
+        with create_storage_backend(url) as backend:
+            return bool(backend.runs.list_runs())
+
     def stop(event: Event) -> None:
         if isinstance(event, StageFinished) and (event.year, event.stage) == (2000, "balance"):
+            wait_until(begun, "the run is in the history", 60)  # what writes it there has a thread of its own
             server.stop()
 
     config = place.root / "config" / "simulation.yaml"
