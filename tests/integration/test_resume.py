@@ -367,7 +367,8 @@ def test_a_year_without_stages_leaves_no_rows(simulated: Fresh) -> None:
     """Where all stages are for the first year alone, the years behind it carry nothing over, and nothing is lost."""
     workspace = simulated("reservoir")
     stages = [{"name": "all", "select": "tag:FLOWS tag:BALANCE", "first_year_only": True}]
-    workspace.simulate(2000, 2002, overrides={"stages": stages})
+    look = Hook(HookType.PRE_YEAR, lambda context: None, "look")
+    workspace.simulate(2000, 2002, overrides={"stages": stages}, hooks=[look])
     assert workspace.sql("select water_year, count(*) from lake_level group by 1") == [(2000, 2)]
 
 
