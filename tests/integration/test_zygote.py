@@ -562,8 +562,33 @@ def test_an_event_says_why_none_served(fresh: Callable[[str], Workspace], tmp_pa
     assert "No such file" in event.not_forked
 
 
-def test_one_project_leaves_nothing_for_the_next(kept: Zygote, tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed", [False, True], ids=["closed", "killed"])
+def test_an_end_in_the_rehearsal_leaves_nothing(killed: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A zygote that ends while its child still rehearses leaves neither that child nor its folder."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with Zygote.start() as zygote:
+        wait_until(lambda: any(tmp_path.glob("orchestrator-rehearsal-*/cache")), "it rehearses", SECONDS)
+        of_it = [int(line.split()[0]) for line in running() if str(zygote.address.parent) in line]
+        assert len(of_it) == 2
+        if killed:
+            os.kill(zygote.pid, signal.SIGKILL)
+    wait_until(lambda: not any(map(is_there, of_it)), "both are gone", SECONDS)
+    assert list(tmp_path.glob("orchestrator-rehearsal-*")) == []
+
+
+def running() -> list[str]:
+    """Return pid and command line of every process."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                found.append(f"{entry.name} " + (entry / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+def test_one_project_leaves_nothing_for_the_next(kept: Zygote, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Projects of other settings, macros and vars, one after another, give what they give in new interpreters."""
+    monkeypatch.chdir(tmp_path)  # the path of a profile may be relative to it
     found: list[list[tuple[object, object]]] = []
     for zygote in (None, kept):
         shutil.rmtree(tmp_path / "here", ignore_errors=True)
@@ -594,6 +619,8 @@ OWN = {
 def built(root: Path, name: str, zygote: Zygote | None) -> tuple[object, object]:
     """Build a project in a folder; return its nodes, and the rows of its model."""
     shutil.rmtree(root, ignore_errors=True)
+    for database in root.parent.glob("*.duckdb*"):
+        database.unlink()
     if name in OWN:
         for file, text in OWN[name].items():
             (root / file).parent.mkdir(parents=True, exist_ok=True)

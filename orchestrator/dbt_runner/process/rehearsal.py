@@ -6,6 +6,7 @@ import linecache
 import os
 import pickle
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -87,23 +88,35 @@ def rehearse(project: Mapping[str, str]) -> Rehearsed | None:
 
     What failed is written to standard error.
     """
+    folder = Path(tempfile.mkdtemp(prefix="orchestrator-rehearsal-"))
     ours, theirs = Pipe(duplex=False)
     child = os.fork()
     if child == 0:
-        _rehearse_and_end(project, theirs)
-    theirs.close()
-    with ours:
-        try:
-            rehearsed = ours.recv()
-        except EOFError:
-            rehearsed = None
-    os.waitpid(child, 0)
-    assert rehearsed is None or isinstance(rehearsed, Rehearsed)
+        ours.close()  # who holds both ends waits for ever, where the zygote has ended
+        _rehearse_and_end(project, folder, theirs)
+    try:
+        theirs.close()
+        with ours:
+            rehearsed = _told(ours)
+    except BaseException:  # the zygote is told to end
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        os.waitpid(child, 0)
+        shutil.rmtree(folder, ignore_errors=True)
     return rehearsed
 
 
-def _rehearse_and_end(project: Mapping[str, str], told: Connection) -> NoReturn:
-    folder = Path(tempfile.mkdtemp(prefix="orchestrator-rehearsal-"))
+def _told(connection: Connection) -> Rehearsed | None:
+    try:
+        rehearsed = connection.recv()
+    except EOFError:
+        return None
+    assert isinstance(rehearsed, Rehearsed)
+    return rehearsed
+
+
+def _rehearse_and_end(project: Mapping[str, str], folder: Path, told: Connection) -> NoReturn:
     try:
         for name in [name for name in os.environ if name.startswith("DBT_")]:
             del os.environ[name]
