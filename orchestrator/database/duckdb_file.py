@@ -22,6 +22,7 @@ Opened = TypeVar("Opened")
 
 SECONDS_TO_WAIT_FOR_OTHERS = 3.0
 SECONDS_BETWEEN_TRIES = 0.05
+INTERRUPTED = "Query interrupted"
 COLUMNS_SQL = """
 select database_name, schema_name, table_name, column_name, data_type
 from duckdb_columns()
@@ -143,7 +144,12 @@ class DuckDBReader:
             self._connection.close()
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
-        """Return all rows of a query; of a database that does not exist, none."""
+        """Return all rows of a query; of a database that does not exist, none.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C came while DuckDB worked.
+            DatabaseError: the database cannot answer.
+        """
         if self._connection is None:
             return []
         import duckdb  # see __init__
@@ -152,6 +158,10 @@ class DuckDBReader:
             return self._connection.execute(sql).fetchall()
         except duckdb.Error as error:
             raise database_error(str(error), self._path) from error
+        except RuntimeError as error:
+            if str(error) != INTERRUPTED:
+                raise
+            raise KeyboardInterrupt from error  # DuckDB loses what the signal's handler raised
 
     def interrupt(self) -> None:
         """Make the query that another thread runs here raise; does nothing while none runs."""
