@@ -112,7 +112,7 @@ STAGE_AGAIN = "the stage before the hook is repeated"
     Fault(
         "a hook starts the same run in this process",
         75,
-        ("hook 'wells:again' stopped the run", "this very thread"),
+        ("hook 'wells:again' stopped the run", "already held by this thread"),
         0,
         "refused at once: it would wait for itself",
         given=("pre_year", "again"),
