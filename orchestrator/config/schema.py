@@ -239,7 +239,8 @@ class StorageSettings(Section):
     enabled: Flag = Field(default=True, description="Keep a history of runs; false keeps only their JSON lines.")
     url: Annotated[str, Field(strict=True), AfterValidator(_is_url)] = Field(
         "sqlite:///var/orchestrator.db",
-        description="SQLAlchemy URL of the run history; a relative SQLite path is relative to the project root.",
+        description="URL of the run history, a SQLite or PostgreSQL database; a relative SQLite path is relative to "
+        "the project root.",
     )
 
 
