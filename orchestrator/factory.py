@@ -58,7 +58,7 @@ def create_orchestrator(
     for listener in watchers:
         if not callable(listener):
             raise ConfigurationError(
-                f"{listener!r} is no listener.",
+                f"{listener!r} is not a listener.",
                 to_fix="give a function that takes one Event (orchestrator.core.events)",
             )
     resolved = _resolve_config(config, database, overrides)
@@ -152,7 +152,7 @@ def _resolve_config(
         return made if database is None else made.with_overrides(database=database)
     if config is not None and not isinstance(config, (str, Path)):
         raise ConfigurationError(
-            f"{config!r} is no configuration.",
+            f"{config!r} is not a configuration.",
             to_fix="give the path of a YAML file, a mapping, a SimulationConfig, or None",
         )
     return SimulationConfig.load(config, overrides=overrides, database=database)
@@ -165,8 +165,8 @@ def _require_overrides(overrides: Mapping[str, object] | Sequence[str] | None) -
     for one in [overrides] if isinstance(overrides, str) else overrides:
         if not isinstance(one, str) or "=" not in one:
             raise ConfigurationError(
-                f"The override {one!r} is no text of the form key.path=value.",
-                to_fix='give a mapping, such as {"simulation.end_year": 2030}, or texts: "simulation.end_year=2030"',
+                f"The override {one!r} is not a string of the form key.path=value.",
+                to_fix='give a mapping, such as {"simulation.end_year": 2030}, or strings: "simulation.end_year=2030"',
             )
 
 

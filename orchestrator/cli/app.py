@@ -25,7 +25,7 @@ GROUPS = {
         {"list": "list_", "show": "show", "diff": "diff", "import": "import_", "delete": "delete"},
     ),
     "backup": (
-        "Copies of the workspace's databases, and the way back.",
+        "Back up and restore the workspace's databases.",
         {"create": "create", "list": "list_", "verify": "verify", "restore": "restore", "prune": "prune"},
     ),
 }

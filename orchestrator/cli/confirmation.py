@@ -7,6 +7,8 @@ import sys
 from orchestrator.cli.output import Output
 from orchestrator.core.errors import ConfigurationError
 
+NO_TERMINAL = "there is no terminal to ask on"
+
 
 def confirm(output: Output, what: str, reassurance: str, *, declined: str) -> None:
     """Ask whether to go on, where somebody can answer; ``what`` is what would happen.
@@ -15,7 +17,8 @@ def confirm(output: Output, what: str, reassurance: str, *, declined: str) -> No
         ConfigurationError: nobody can be asked, or the answer is no.
     """
     if output.json or output.quiet or not _somebody_is_there():
-        raise ConfigurationError(f"{what}, and nobody can be asked.", to_fix="add --yes")
+        why = "with --json or --quiet nothing is asked" if output.json or output.quiet else NO_TERMINAL
+        raise ConfigurationError(f"{what}. This needs confirmation, but {why}.", to_fix="add --yes")
     output.people.print(f"{what}; {reassurance}.")
     if output.people.input("Go on? [y/N] ", markup=False).strip().lower() not in ("y", "yes"):
         raise ConfigurationError(declined)

@@ -29,7 +29,9 @@ def doctor(
     fix: Annotated[
         bool,
         typer.Option(
-            "--fix", metavar=NO_VALUE, help="Remove first what processes that are gone left, and say what was removed."
+            "--fix",
+            metavar=NO_VALUE,
+            help="First remove what processes that have ended left behind, and say what was removed.",
         ),
     ] = False,
 ) -> int:

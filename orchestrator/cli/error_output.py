@@ -42,7 +42,9 @@ def failure_of(error: BaseException) -> Failure:
         status = "cancelled" if isinstance(cause, RunCancelledError) else "failed"
         return Failure(type(cause).__name__, "\n".join(lines), cause.to_fix, cause.exit_code, status)
     if isinstance(cause, SystemExit):
-        return Failure("SystemExit", f"Something ended the program by sys.exit({cause.code!r}){where}.", NO_EXIT, 1)
+        return Failure(
+            "SystemExit", f"Something called sys.exit({cause.code!r}){where} and ended the program.", NO_EXIT, 1
+        )
     message = str(cause).strip() or "no reason given"
     return Failure(type(cause).__name__, f"Unexpected {type(cause).__name__}: {message}{where}", BUG, 1)
 

@@ -43,7 +43,7 @@ def show_expected(output: Output, years: Sequence[YearPreview]) -> None:
     output.show(table)
     output.say()
     unknown = f" ({NOTHING}: no history yet)" if None in expected else ""
-    output.say(f"Medians so far{unknown}. Start-up, healing and hooks are not known and come on top.")
+    output.say(f"Medians of past runs{unknown}. Start-up, healing and hooks are not included.")
 
 
 def _names(years: Sequence[YearPreview]) -> list[str]:

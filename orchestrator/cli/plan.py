@@ -65,7 +65,7 @@ def _show(output: Output, planned: RunPlan) -> None:
         _show_start(output, planned.start)
     _show_years(output, planned.years)
     for warning in planned.warnings:
-        output.say(Text(f"! {warning}, so `simulate` would refuse to begin", "yellow"))
+        output.say(Text(f"! {warning}, so `simulate` would refuse to start", "yellow"))
     show_expected(output, planned.years)
 
 
@@ -94,7 +94,7 @@ def _show_start(output: Output, start: Start) -> None:
     for loss in start.losses:
         output.say(f"\nRows are gone: {loss.words()}.")
     if start.resumed:
-        output.say(f"\nGoes on at {start.stage} of {start.year}: what comes before it is done.")
+        output.say(f"\nResumes at {start.stage} of {start.year}: everything before it is done.")
     if start.removed:
         output.say(f"\nRemoves first what the database holds of {shown_years(start.removed)}.")
     if start.forgone:

@@ -80,9 +80,9 @@ def _unknown_key(where: str, path: KeyPath, model: type[BaseModel], origin: Orig
         found = str(path[-1])
         guess = nearest(found, known) or elsewhere(found, model)
     hint = f" Did you mean {guess!r}?" if guess else ""
-    inside = dotted(path[:-1]) or "the top level"
+    inside = f"in {dotted(path[:-1])}" if path[:-1] else "at the top level"
     return (
-        f"{where}{dotted(path)} is no known key.{hint} Allowed at {inside}: {', '.join(known)}.",
+        f"{where}{dotted(path)} is not a known key.{hint} Keys allowed {inside}: {', '.join(known)}.",
         f"write {guess} instead of {found}, or remove it." if guess else f"remove {found}.",
     )
 

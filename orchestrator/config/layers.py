@@ -80,7 +80,7 @@ def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, 
                 where = layer.origin_of(("scenario",))
                 raise ConfigurationError(
                     f"{where.label if where else file}: scenario is {named!r}, but this file is the scenario {name!r}.",
-                    to_fix="remove the key: a scenario is named by its file.",
+                    to_fix="remove the key: a scenario takes its name from its file.",
                 )
             layer.put(["scenario"], name, layer.origins[()])
             return layer

@@ -55,7 +55,7 @@ def names_a_file(path: Path) -> Path:
     if path == Path():
         raise ValueError("is empty; name a file, or remove the key.")
     if not is_a_file(str(path)):
-        raise ValueError(f"is {str(path)!r}, which is no file, and the orchestrator works in files; name one.")
+        raise ValueError(f"is {str(path)!r}, which is not a file; the orchestrator needs a database file, so name one.")
     return path
 
 
@@ -219,7 +219,7 @@ class HookSettings(Section):
     )
     on_error: Literal["abort", "warn"] = Field(
         "abort",
-        description="What an error of the hook does: stop the run, or be told while the run goes on.",
+        description="Whether an error of the hook stops the run (abort) or is only reported (warn).",
     )
 
 
@@ -228,7 +228,8 @@ class ExecutionSettings(Section):
 
     replay: Literal["auto", "off"] = Field(
         "auto",
-        description="Whether a stage is replayed in later years where that is proven to give the same: auto or off.",
+        description="Whether a stage is replayed in later years where that is proven to give the same result: auto or "
+        "off.",
     )
 
 
@@ -238,7 +239,8 @@ class StorageSettings(Section):
     enabled: Flag = Field(default=True, description="Keep a history of runs; false keeps only their JSON lines.")
     url: Annotated[str, Field(strict=True), AfterValidator(_is_url)] = Field(
         "sqlite:///var/orchestrator.db",
-        description="SQLAlchemy URL of the run history; a relative SQLite path is relative to the project root.",
+        description="URL of the run history, a SQLite or PostgreSQL database; a relative SQLite path is relative to "
+        "the project root.",
     )
 
 
@@ -249,7 +251,7 @@ class BackupSettings(Section):
         default=False, description="Back the database up before healing replaces a table that is there."
     )
     after_run: Flag = Field(default=False, description="Back the database up after every completed simulation.")
-    keep: int = Field(5, strict=True, ge=1, description="How many backups stay when one is made by itself.")
+    keep: int = Field(5, strict=True, ge=1, description="How many backups to keep after an automatic backup.")
 
 
 RequiredTables = Annotated[

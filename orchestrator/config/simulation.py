@@ -82,7 +82,7 @@ class SimulationConfig(Section):
     execution: ExecutionSettings = Field(default_factory=ExecutionSettings, description="How stages are run.")
     hooks: tuple[HookSettings, ...] = Field((), description="Functions to call during a run, in order.")
     storage: StorageSettings = Field(default_factory=StorageSettings, description="History of runs.")
-    backup: BackupSettings = Field(default_factory=BackupSettings, description="Backups that are made by themselves.")
+    backup: BackupSettings = Field(default_factory=BackupSettings, description="Automatic backups.")
     publish: Annotated[Path, AfterValidator(names_a_file)] | None = Field(
         None,
         description="File that gets a copy of the database after every completed simulation, replaced in one move, "
@@ -252,7 +252,7 @@ class SimulationConfig(Section):
         for year in (start, end):
             if year is not None and type(year) is not int:
                 raise ConfigurationError(
-                    f"The year {year!r} is no whole number.", to_fix="give years as numbers, such as 2025"
+                    f"Year {year!r} is not a whole number.", to_fix="give years as numbers, such as 2025"
                 )
         first = self.simulation.start_year if start is None else start
         last = max(self.simulation.end_year, first) if end is None else end
@@ -264,7 +264,7 @@ class SimulationConfig(Section):
             )
         if last < first:
             raise ConfigurationError(
-                f"The years {first}-{last} are no range: the last is before the first.",
+                f"{first}-{last} is not a valid range: its last year is before its first.",
                 to_fix=f"write {last}-{first}, or other years.",
             )
         return tuple(range(first, last + 1))
@@ -286,4 +286,4 @@ class SimulationConfig(Section):
 
 
 def _subject(first: int, last: int) -> str:
-    return f"The year {first} is" if first == last else f"The years {first}-{last} begin"
+    return f"Year {first} is" if first == last else f"The years {first}-{last} start"

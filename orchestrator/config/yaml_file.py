@@ -204,10 +204,10 @@ def _walk(
 
 def _key_complaint(key: yaml.Node, name: str, lines: Mapping[str, int]) -> _Complaint | None:
     if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-        return _Complaint(f"the key {name} is not text.", "put it in quotes.")
+        return _Complaint(f"the key {name} is not a string.", "put it in quotes.")
     if key.value in lines:
         first = f"first on line {lines[key.value]}"
-        return _Complaint(f"{name} stands twice in this file, {first}.", "remove one of them.")
+        return _Complaint(f"{name} appears twice in this file, {first}.", "remove one of them.")
     return _ambiguity(key, f"the key {name}")
 
 
@@ -217,14 +217,14 @@ def _ambiguity(node: yaml.ScalarNode, name: str) -> _Complaint | None:
         octal = node.style is None and _AMBIGUOUS_OCTAL.match(str(node.value))
         if octal and node.tag == "tag:yaml.org,2002:float":
             return _Complaint(
-                f"{subject} {node.value}, which some readers take as octal.",
+                f"{subject} {node.value}, which some YAML parsers read as octal.",
                 "write it without the leading zero, or in quotes.",
             )
         return None
     if _AMBIGUOUS_TRUTH.match(node.value) and name not in _WORDS:
         truth = "true" if node.value.lower() in {"yes", "on"} else "false"
         return _Complaint(
-            f"{subject} {node.value}, which is text to some readers and {truth} to others.",
+            f"{subject} {node.value}, which some YAML parsers read as a string and others as {truth}.",
             f"write {truth}, or '{node.value}' in quotes.",
         )
     return None

@@ -115,7 +115,7 @@ class HookError(OrchestratorError):
         else:
             reason = f"{type(cause).__name__}: {cause}"
         if state["to_fix"] is None:
-            state["to_fix"] = "correct the hook, or let runs go on without it (on_error: warn)"
+            state["to_fix"] = "correct the hook, or set on_error: warn so that runs continue when it fails"
         when = f" ({moment})" if moment else ""
         message = f"The {hook_type} hook {hook_name!r} stopped the run{when}. {reason}"
         state |= {"message": message, "hook_name": hook_name, "hook_type": hook_type}

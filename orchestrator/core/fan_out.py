@@ -24,6 +24,6 @@ def fan_out(listeners: Iterable[Callable[[Event], None]]) -> Emit:
             except Exception:  # a watcher may not stop what it watches
                 active.remove(listener)
                 name = getattr(listener, "__qualname__", type(listener).__qualname__)
-                logger.exception("listener %s failed at %s and is left out", name, type(event).__name__)
+                logger.exception("listener %s failed on %s and is not called again", name, type(event).__name__)
 
     return emit

@@ -42,7 +42,7 @@ def known_database_error(message: str, path: Path | None) -> DatabaseError | Non
     where = f"database {path}" if path is not None else "database"
     if _SAME_PROCESS in message:
         return DatabaseLockedError(
-            f"The {where} is open in this very process (pid {os.getpid()}) with another configuration.",
+            f"The {where} is already open in this process (pid {os.getpid()}) with a different configuration.",
             pid=os.getpid(),
             to_fix="close that duckdb connection before the orchestrator runs",
         )
@@ -63,7 +63,7 @@ def known_database_error(message: str, path: Path | None) -> DatabaseError | Non
         )
     if any(text in message for text in _DENIED):
         return DatabasePermissionError(
-            f"The {where} may not be opened for writing: {_first_line(message)}",
+            f"The {where} cannot be opened for writing: {_first_line(message)}",
             to_fix="give this user read and write permission on the file and its folder, or set `database:`",
         )
     if "Is a directory" in message:

@@ -89,9 +89,9 @@ def locked_error(database: str, lock_path: Path, holder: LockHolder, waited: flo
     after = f" after waiting {_duration(waited)}" if waited >= WORTH_TELLING_SECONDS else ""
     start = f"The database {database} is in use by"
     if not holder.believable or holder.since is None:
-        gone = "" if holder.pid is None else f" (the last note is of pid {holder.pid}, which is gone)"
+        gone = "" if holder.pid is None else f" (the last note names pid {holder.pid}, which has ended)"
         return DatabaseLockedError(
-            f"{start} another process{after}; it left no note of itself{gone}. The lock is {lock_path}.",
+            f"{start} another process{after}, which left no lock note{gone}. The lock is {lock_path}.",
             lock_path=lock_path,
             to_fix=f"find the process with 'fuser {shlex.quote(str(lock_path))}', and wait for it or stop it.",
         )

@@ -209,8 +209,8 @@ class DatabaseMutex:
         if not self.held_here and _holding_threads.get(self.lock_path) == _here():
             holder = self.note.read()
             raise DatabaseLockedError(
-                f"The database {self.database} is in use by this very thread ({holder.command}), which would wait for "
-                "itself: a run was started inside another one, by a hook perhaps.",
+                f"The database {self.database} is already held by this thread ({holder.command}), which would wait for "
+                "itself: a run was started inside another run, possibly by a hook.",
                 lock_path=self.lock_path,
                 pid=os.getpid(),
                 command=holder.command,

@@ -217,7 +217,8 @@ def _damage_told() -> Iterator[None]:
         yield
     except (ValueError, TypeError, AttributeError, AssertionError) as error:
         raise DatabaseError(
-            f"The ledger in this database (schema {SCHEMA}) holds what no orchestrator wrote: {error!r}.",
+            f"The ledger in this database (schema {SCHEMA}) contains data that the orchestrator did not write: "
+            f"{error!r}.",
             to_fix=f"remove it with `drop schema {SCHEMA} cascade` in DuckDB: your tables stay, and the next run "
             "starts at its first year",
         ) from error

@@ -97,11 +97,11 @@ def require_equal(path: Path, new: Path) -> None:
             wrong = [*_differing_shapes(connection), *_differing_tables(connection)]
             old_layout, new_layout = (ledger_version(ConnectionReader(connection), name) for name in (OLD, NEW))
             if old_layout and new_layout != len(LAYOUTS):
-                wrong.append("its ledger has not the newest layout")
+                wrong.append("its ledger does not have the newest layout")
     except duckdb.Error as error:
         raise _known(path, error) from error
     if wrong:
-        raise BackupError(f"The migrated copy of {path} is not the same: {'; '.join(wrong[:5])}.")
+        raise BackupError(f"The migrated copy of {path} differs from the original: {'; '.join(wrong[:5])}.")
 
 
 def _differing_shapes(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -124,7 +124,7 @@ def _differing_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
         relations = (quoted_name(database, schema, table) for database in (OLD, NEW))
         old, new = (connection.execute(question + relation).fetchall()[0] for relation in relations)
         if old != new:
-            wrong.append(f"table {schema}.{table} has {new[0]} rows unlike {old[0]}, or other values")
+            wrong.append(f"table {schema}.{table} has {new[0]} rows instead of {old[0]}, or different values")
     return wrong
 
 

@@ -134,5 +134,5 @@ def _hooks_in(found: object, where: str) -> Iterable[Hook]:
     if isinstance(found, Hook):
         return (found,)
     if not isinstance(found, Iterable) or isinstance(found, (str, bytes)):
-        raise HookDefinitionError(f"{where} gives {found!r}, but must give a Hook or several.")
+        raise HookDefinitionError(f"{where} returned {found!r}; it must return one Hook or several.")
     return found

@@ -112,7 +112,7 @@ class HookManager:
             known = sorted({hook.name for hook in self._hooks})
             raise HookDefinitionError(
                 f"No hook named {name!r} is registered.{did_you_mean(name, known)}"
-                f" Registered are: {', '.join(known) or 'none'}."
+                f" Registered hooks: {', '.join(known) or 'none'}."
             )
         self._hooks = tuple(hook for hook in self._hooks if hook.name != name)
         return removed
@@ -176,7 +176,7 @@ def checked(hook: Hook) -> Hook:
     """
     if not isinstance(hook, Hook):
         raise HookDefinitionError(
-            f"{hook!r} is no Hook but a {type(hook).__name__}.",
+            f"{hook!r} is a {type(hook).__name__}, not a Hook.",
             to_fix="register Hook(HookType.POST_YEAR, function).",
         )
     who = f"The hook {hook.name!r}"
@@ -186,7 +186,7 @@ def checked(hook: Hook) -> Hook:
         types = [kind.value for kind in HookType]
         raise HookDefinitionError(
             f"{who} has the unknown type {hook.hook_type!r}.{did_you_mean(str(hook.hook_type), types)}"
-            f" Types are: {', '.join(types)}."
+            f" Valid types: {', '.join(types)}."
         ) from None
     if hook.on_error not in POLICIES:
         raise HookDefinitionError(f"{who} has on_error={hook.on_error!r}, but must have 'abort' or 'warn'.")

@@ -141,7 +141,7 @@ class PipelineOrchestrator:
         self._require_stages_of_hooks(plan)
         if self._scope.in_run:
             raise OrchestratorError(
-                "A run of this orchestrator was started inside another one, by a hook perhaps.",
+                "A run was started inside another run of this orchestrator, possibly by a hook.",
                 to_fix="start it when the other run is done, or make another orchestrator with another database",
             )
         with self._one_run_at_a_time:
@@ -152,7 +152,8 @@ class PipelineOrchestrator:
         for hook in self.hooks.list_hooks():
             if hook.stage is not None and hook.stage not in names:
                 raise HookDefinitionError(
-                    f"Hook {hook.name!r} is for stage {hook.stage!r}, which does not exist: it would never be called.",
+                    f"Hook {hook.name!r} is limited to stage {hook.stage!r}, which does not exist, so it would never "
+                    "be called.",
                     to_fix=f"name one of the stages: {', '.join(names)}",
                 )
 

@@ -138,15 +138,15 @@ def _require_before(
     before = [stage for stage in ledger.stages if stage.year < first]
     if any(stage.fingerprint != print_now for stage in before):
         raise YearSequenceError(
-            f"Year {first} cannot follow the years before it, because what decides the result changed since they "
-            f"were simulated: {listed(changed)}.",
+            f"Year {first} cannot continue from the years before it: inputs have changed since those were "
+            f"simulated: {listed(changed)}.",
             to_fix=f"run `orchestrator simulate {plan.first_year}-{last}`",
         )
     lost = [loss for loss in losses if loss.year < first]
     if lost:
         raise YearSequenceError(
-            f"Year {first} cannot follow, because rows of the years before it are gone: {lost[0].words()}.",
-            to_fix=f"run `orchestrator simulate {lost[0].year}-{last}`, which goes on from the last whole year",
+            f"Year {first} cannot be simulated, because rows of earlier years are missing: {lost[0].words()}.",
+            to_fix=f"run `orchestrator simulate {lost[0].year}-{last}`, which resumes after the last complete year",
         )
     if not before:
         return  # years that the ledger does not know: whether their rows are there was looked at
@@ -155,16 +155,16 @@ def _require_before(
             record = ledger.finished(year, stage.name)
             if record is None:
                 raise YearSequenceError(
-                    f"Year {first} reads what {first - 1} left behind, and {_end(plan, ledger, year, stage.name)}.",
+                    f"Year {first} needs the results of {first - 1}, but {_end(plan, ledger, year, stage.name)}.",
                     to_fix=f"run `orchestrator simulate {year}-{last}`",
                 )
             names = [name for node, name in gone.items() if node in record.nodes]
             if names:
                 what = f"table {names[0]} is" if len(names) == 1 else f"tables {', '.join(names)} are"
                 raise YearSequenceError(
-                    f"Year {first} cannot follow the years before it, because {what} gone, which stage {stage.name} "
-                    f"of {year} built.",
-                    to_fix=f"run `orchestrator simulate {year}-{last}`, which goes on at that stage",
+                    f"Year {first} cannot continue from the years before it: {what} gone, which stage {stage.name} of "
+                    f"{year} built.",
+                    to_fix=f"run `orchestrator simulate {year}-{last}`, which resumes at that stage",
                 )
 
 

@@ -186,9 +186,9 @@ class RunLedger:
             if found != expected:
                 loss = Loss(year, node.name, expected, found)
                 raise ContinuityError(
-                    f"Year {year + 1} cannot follow: {loss.words()}. Something other than this run changed them.",
-                    to_fix="find what deletes rows while a simulation runs (a hook?), and run again: it goes on from "
-                    "the last year that is whole",
+                    f"Year {year + 1} cannot be simulated: {loss.words()}. Something outside this run changed them.",
+                    to_fix="find out what deletes rows during a run (a hook?), then run again; the run resumes after "
+                    "the last complete year",
                 )
 
     def stage_finished(

@@ -18,7 +18,7 @@ def told_change(change: Change) -> str:
     ('model b is new', 'seed a is gone')
     """
     if change == UNRECORDED:
-        return f"{change.what} is not recorded"
+        return "there is no record of what the earlier years were built from"
     if change.before is None:
         return f"{change.what} is new"
     if change.after is None:
@@ -30,9 +30,9 @@ def told_loss(table: str, year: int, *, expected: int, found: int) -> str:
     """Say that a table does not hold the rows of a year that it held when the year ended.
 
     >>> told_loss("balances", 2026, expected=1000, found=999)
-    'balances holds 999 rows of 2026; 1,000 were there when it ended'
+    'balances has 999 rows of 2026, but had 1,000 when that year finished'
     """
-    return f"{table} holds {found:,} rows of {year}; {expected:,} were there when it ended"
+    return f"{table} has {found:,} rows of {year}, but had {expected:,} when that year finished"
 
 
 def listed(changes: Sequence[Change]) -> str:

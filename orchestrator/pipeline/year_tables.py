@@ -74,7 +74,7 @@ class YearTables:
         there = f"the last simulated year is {max(held)}" if held else "no year has been simulated"
         begin = max(held) + 1 if held and max(held) < year else first_year
         raise YearSequenceError(
-            f"Year {year} reads what {year - 1} left behind, and {year - 1} is not in the database: {there}.",
+            f"Year {year} needs the results of {year - 1}, which is not in the database: {there}.",
             to_fix=f"run `orchestrator simulate {begin}-{year}`",
         )
 
@@ -119,8 +119,8 @@ def require_year_column(nodes: Iterable[NodeFacts], catalog: Catalog, year_colum
                 "give the model a unique_key"
             )
         raise ConfigurationError(
-            f"Model {node.name} is incremental without a unique_key, and {what}: the rows of a year could not be "
-            "removed before that year is built again, and would be there twice.",
+            f"Model {node.name} is incremental without a unique_key, and {what}: when a year is rebuilt, its old rows "
+            "could not be removed and would be duplicated.",
             to_fix=remedy,
         )
 

@@ -33,10 +33,10 @@ def require_year_read(config: SimulationConfig, facts: ProjectFacts) -> None:
     year_var = config.simulation.year_var
     read = sorted({name for node in facts.nodes for name, _ in node.inputs if not name.endswith(" of the environment")})
     near = nearest(year_var, read, cutoff=0.5) or next((name for name in read if "year" in name), None)
-    told = f" Read are: {', '.join(read[:SHOWN])}{', …' if len(read) > SHOWN else ''}." if read else ""
+    told = f" Variables that are read: {', '.join(read[:SHOWN])}{', …' if len(read) > SHOWN else ''}." if read else ""
     said = nobody_reads(config)
     raise ConfigurationError(
-        f"{said[0].upper()}{said[1:]}: every year would be built alike.{told} Nothing was run and nothing was removed.",
+        f"{said[0].upper()}{said[1:]}, so every year would be the same.{told} Nothing was run and nothing was removed.",
         to_fix=f"set simulation.year_var ({config.origin_of('simulation', 'year_var')}) to "
         f"{near or 'the variable that the models read'}, or read the year with var('{year_var}')",
     )

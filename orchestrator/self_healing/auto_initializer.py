@@ -246,10 +246,10 @@ class AutoInitializer:
             wrong = "; ".join(f"{f.table.name} {f.detail}" for f in findings[:5])
             which = f"{plural(len(findings), 'required table')} {'is' if len(findings) == 1 else 'are'}"
             raise InitializationError(
-                f"After the repair {which} still not ready: {wrong}.",
+                f"Healing finished, but {which} still not ready: {wrong}.",
                 step="verify",
                 tables=[finding.table.name for finding in findings],
-                to_fix="look at the models named here: they ran without an error and did not give what is promised",
+                to_fix="check these models: they ran without errors but did not produce what is required",
             )
 
     @contextmanager
@@ -260,8 +260,8 @@ class AutoInitializer:
         except DbtTimeoutError as error:
             shown = ", ".join(tables[:5]) + (" …" if len(tables) > 5 else "")
             raise InitializationTimeoutError(
-                f"The initialization did not end within {plural(deadline.timeout or 0.0, 'second')}; it was stopped in "
-                f"step {name}{f' ({shown})' if shown else ''}. No partial table was left, and the database is free.",
+                f"Healing took longer than {plural(deadline.timeout or 0.0, 'second')} and was stopped in step {name}"
+                f"{f' ({shown})' if shown else ''}. No table is half built, and the database is not locked.",
                 step=name,
                 tables=tables,
                 to_fix="give it more time with --timeout or self_healing.timeout_seconds, and run again",

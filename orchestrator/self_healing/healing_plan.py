@@ -157,11 +157,11 @@ def _refuse_old_rows(
             above = next((f for u, f in problems.items() if u in facts.ancestors([unique_id])), None)
             why = f"{above.table.name} {above.detail}" if above is not None else "what it is built from has changed"
             raise InitializationError(
-                f"Table {node.name} is incremental and holds rows made of what is out of date: {why}. "
-                "It is not rebuilt by itself.",
+                f"Table {node.name} is incremental and contains rows built from outdated inputs: {why}. "
+                "It is not rebuilt automatically.",
                 step="check_tables",
                 tables=[node.name],
-                to_fix=f"empty it (delete from {node.relation.quoted()}) to have it built anew",
+                to_fix=f"empty it (delete from {node.relation.quoted()}), and it will be rebuilt",
             )
 
 
@@ -170,19 +170,19 @@ def _refuse_loss(node: NodeFacts, finding: TableFinding, holds_rows: HoldsRows) 
         return
     if finding.problem is Problem.STALE:
         raise InitializationError(
-            f"Table {node.name} {finding.detail}. It is incremental and holds rows of years that were already "
-            "simulated, so it is not rebuilt by itself.",
+            f"Table {node.name} {finding.detail}. It is incremental and contains rows of simulated years, so it is "
+            "not rebuilt automatically.",
             step="check_tables",
             tables=[node.name],
-            to_fix=f"empty it (delete from {node.relation.quoted()}) to have it built anew, or move the database "
+            to_fix=f"empty it (delete from {node.relation.quoted()}), and it will be rebuilt; or move the database "
             "aside with `orchestrator init --recreate` and simulate again",
         )
     raise InitializationError(
-        f"Table {node.name} {finding.detail}, and it holds rows of years that were already simulated, so it "
-        "is not rebuilt by itself.",
+        f"Table {node.name} {finding.detail}, and it contains rows of simulated years, so it is not rebuilt "
+        "automatically.",
         step="check_tables",
         tables=[node.name],
-        to_fix="put its columns right by hand (alter table), or "
+        to_fix="fix its columns by hand (alter table), or "
         + (
             "simulate all years again: `orchestrator simulate --fresh`"
             if finding.table.tier is TableTier.STATE

@@ -36,7 +36,7 @@ def heal_advice(*, simulates: bool) -> str:
     >>> heal_advice(simulates=False)
     'run `orchestrator init`'
     """
-    return "run `orchestrator init`" + ("; `simulate` does it by itself" if simulates else "")
+    return "run `orchestrator init`" + ("; `simulate` does this automatically" if simulates else "")
 
 
 @dataclass(frozen=True)

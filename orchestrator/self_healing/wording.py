@@ -21,7 +21,7 @@ def told(seen: Evidence) -> str:
     """Say what is wrong with a table; the table's name goes before it.
 
     >>> told(WrongKind(expected="table", found="view")), told(TooFewRows(expected=1, found=0))
-    ('is a view; a table is required', 'has 0 rows; at least a row is promised')
+    ('is a view; a table is required', 'has 0 rows, but at least 1 is required')
     """
     match seen:
         case Missing():
@@ -31,8 +31,7 @@ def told(seen: Evidence) -> str:
         case Unfinished(since=since):
             return f"was being built on {_minute(since)}, and that build was never finished"
         case TooFewRows(expected=expected, found=found):
-            promise = "a row is" if expected == 1 else f"{expected:,} are"
-            return f"has {found:,} rows; at least {promise} promised"
+            return f"has {found:,} rows, but at least {expected:,} {'is' if expected == 1 else 'are'} required"
         case ColumnsDiffer():
             return _told_columns(seen)
         case Outdated():
@@ -43,15 +42,16 @@ def told(seen: Evidence) -> str:
 
 
 def _told_columns(seen: ColumnsDiffer) -> str:
-    promised_by = "the seed's header" if seen.of_seed else "the contract"
     if seen.lacking or seen.unexpected:
         parts = [f"lacks {', '.join(seen.lacking)}"] if seen.lacking else []
         parts += [f"has {', '.join(seen.unexpected)}"] if seen.unexpected else []
-        return f"{' and '.join(parts)} unlike {promised_by}"
+        promised_by = "the seed's header" if seen.of_seed else "the contract"
+        return f"has columns that differ from {promised_by}: it {' and '.join(parts)}"
     if seen.mistyped:
         name, expected, found = seen.mistyped[0]
-        return f"column {name} is {found}; {promised_by.replace('header', 'type')} says {expected}"
-    return "has its columns in another order than the seed's header"
+        says = "the seed declares" if seen.of_seed else "the contract says"
+        return f"column {name} has type {found}, but {says} {expected}"
+    return "has its columns in a different order from the seed's header"
 
 
 def _told_changes(seen: Outdated) -> str:

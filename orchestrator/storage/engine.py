@@ -59,9 +59,9 @@ def _wrong_with(url: URL) -> str | None:
     if url.get_backend_name() != "sqlite":
         return "has an @ in its password, which is written %40" if "@" in (url.host or "") else None
     if url.host is not None:
-        return "has two slashes where three go before a path"
+        return "has two slashes; a path needs three"
     if url.query or (url.database or "").startswith("file:"):
-        return "has options, which SQLite is not given here"
+        return "has options, which are not supported for SQLite"
     return None
 
 

@@ -60,8 +60,8 @@ class RunHistoryListener:
         else:
             return
         logger.warning(
-            "This run is missing in the run history, or not complete there. %s\nIts events are kept in %s: "
-            "`orchestrator runs import` brings it in once that is mended.",
+            "This run is missing from the run history, or incomplete there. %s\nIts events are kept in %s: "
+            "once the problem is fixed, `orchestrator runs import` imports it.",
             reason,
             folder,
         )

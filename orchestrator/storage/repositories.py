@@ -214,7 +214,9 @@ class ExecutionStateRepository(_Store, AbstractExecutionStateRepository):
                 except IntegrityError:
                     continue
                 return state
-        raise StorageError(f"A state of run {run_id} could not be saved: {TRIES} times another one was faster.")
+        raise StorageError(
+            f"A state of run {run_id} could not be saved: another process took its number {TRIES} times."
+        )
 
     def get_latest_state(self, run_id: str) -> dict[str, object] | None:
         """Return the data of the state that was saved last, None where there is none."""

@@ -41,7 +41,7 @@ def known_version(found: str | None, there: set[str]) -> str | None:
         foreign = sorted(there & set(TABLES[HEAD]))
         if foreign:
             raise StorageCorruptionError(
-                f"The database of storage.url has a table {foreign[0]} that is not of a run history.",
+                f"The database of storage.url has a table {foreign[0]} that does not belong to a run history.",
                 to_fix="name a database of its own in storage.url",
             )
         return None
@@ -54,7 +54,7 @@ def known_version(found: str | None, there: set[str]) -> str | None:
     gone = sorted(set(TABLES[found]) - there)
     if gone:
         raise StorageCorruptionError(
-            f"The run history lacks its table {gone[0]}.",
+            f"The run history is missing its table {gone[0]}.",
             to_fix="put a backup in its place, or remove it: `orchestrator runs import` fills a new one from var/runs",
         )
     return found
@@ -94,6 +94,6 @@ def _verify(connection: Connection, before: dict[str, int]) -> None:
         wrong += [f"{table.name} lacks {column.name}" for column in table.columns if column.name not in there]
     if connection.dialect.name == "sqlite":
         loose = connection.exec_driver_sql("pragma foreign_key_check")
-        wrong += [f"{row[0]} points to what is not there" for row in loose]
+        wrong += [f"{row[0]} refers to a row that does not exist" for row in loose]
     if wrong or version_of(connection) != HEAD:
-        raise StorageCorruptionError(f"After its upgrade the run history is not whole: {'; '.join(wrong[:5])}.")
+        raise StorageCorruptionError(f"The run history is inconsistent after the upgrade: {'; '.join(wrong[:5])}.")

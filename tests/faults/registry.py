@@ -140,12 +140,13 @@ def table() -> str:
     lines = [
         "# Faults on purpose",
         "",
-        "Each row is caused for real by a test in `tests/faults/`, with processes, files and signals; this page is",
-        "written from those tests (`make faults-table`). After each fault no process of ours lives, the mutex is free,",
-        "nothing temporary is left in the database, and every error says how to fix it. `check` is run while the fault",
-        "is still there. Once it is taken away, `simulate` ends 0 with the rows of an undisturbed run.",
+        "Each row is a fault that a test in `tests/faults/` really causes, with processes, files and signals. This",
+        "page is generated from those tests (`make faults-table`). After each fault, no process that the orchestrator",
+        "started is still running, the lock is free, nothing temporary is left in the database, and every error says",
+        "how to fix it. `check` is run while the fault is still there. Once the fault is removed, `simulate` exits",
+        "with 0 and gives the same rows as an undisturbed run.",
         "",
-        "`make faults` goes on from there: it kills runs at random moments for as long as you let it.",
+        "`make faults` goes further: it kills runs at random moments for as long as you let it.",
     ]
     for group, found in FAULTS.items():
         lines += ["", f"## {group}", "", "| fault | exit | says | `check` | afterwards |", "|---|---|---|---|---|"]

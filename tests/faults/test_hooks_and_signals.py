@@ -71,7 +71,7 @@ def hooked(ground: Ground, hook_type: str, function: str, **more: str) -> tuple[
 
 
 NOT_STARTED = "no year is begun; the finished ones stay"
-STAGE_AGAIN = "the stage before the hook is repeated"
+HOOK_AGAIN = "the next run calls the hook again; no finished stage is repeated"
 
 
 @faults(
@@ -89,7 +89,7 @@ STAGE_AGAIN = "the stage before the hook is repeated"
         1,
         ("hook 'wells:wrong_sql' stopped the run (2000, flows)", "selct"),
         0,
-        STAGE_AGAIN,
+        HOOK_AGAIN,
         given=("post_stage", "wrong_sql"),
     ),
     Fault(
@@ -112,7 +112,7 @@ STAGE_AGAIN = "the stage before the hook is repeated"
     Fault(
         "a hook starts the same run in this process",
         75,
-        ("hook 'wells:again' stopped the run", "this very thread"),
+        ("hook 'wells:again' stopped the run", "already held by this thread"),
         0,
         "refused at once: it would wait for itself",
         given=("pre_year", "again"),

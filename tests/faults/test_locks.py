@@ -133,7 +133,7 @@ def test_another_program_is_named(ground: Ground, one: Fault) -> Steps:
     Fault(
         "the clock was set back: ledger, notes and files are from the future",
         0,
-        "going on at balance of 2002",
+        "resuming at balance of 2002",
         afterwards="the next run goes on where the last one stopped, whatever the times say",
     ),
 )
@@ -174,7 +174,7 @@ def test_a_holder_from_the_future_is_told(ground: Ground) -> Steps:
 
 @fault(
     "Locks",
-    Fault("the note of the holder is nonsense", 75, ("it left no note of itself", "To fix: find"), untouched=True),
+    Fault("the note of the holder is nonsense", 75, ("which left no lock note", "To fix: find"), untouched=True),
 )
 def test_a_holder_without_a_readable_note_is_told(ground: Ground) -> Steps:
     """Without a note that can be read, the way to find the holder is told."""

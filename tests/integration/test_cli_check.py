@@ -48,7 +48,7 @@ def test_two_dropped_tables_are_the_two_that_are_named(lakes: Cli) -> None:
     assert "rain        missing: does not exist" in spoken.out
     assert spoken.out.endswith(
         "2 of 6 required tables are not ready in var/reservoir.duckdb.\n"
-        "To fix: run `orchestrator init`; `simulate` does it by itself\n"
+        "To fix: run `orchestrator init`; `simulate` does this automatically\n"
     )
 
 

@@ -62,7 +62,7 @@ def test_the_plan_says_where_a_run_would_go_on(lakes: Cli) -> None:
         (2002, ["flows", "balance", "checks"])
     ]
     told = lakes("simulate", "--dry-run")
-    assert "Goes on at flows of 2002: what comes before it is done." in told.out
+    assert "Resumes at flows of 2002: everything before it is done." in told.out
     assert "2002: 3 stages, 3 nodes\n" in told.out
     assert "2000–2002: 3 stages" in lakes("simulate", "--dry-run", "--fresh").out
     told = lakes("plan", "--set", "vars.rain_factor=2")
@@ -87,7 +87,7 @@ def test_the_plan_says_how_long_it_will_take(lakes: Cli) -> None:
     assert document["expected_seconds"] == pytest.approx(sum(took.values()))
     told = lakes("simulate", "--dry-run", "--fresh")
     assert "Expected seconds  2000  each of 2001–2002  in all\n" in told.out
-    assert told.out.endswith("Start-up, healing and hooks are not known and come on top.\n")
+    assert told.out.endswith("Start-up, healing and hooks are not included.\n")
 
 
 def test_years_that_would_go_are_told_before_and_after(lakes: Cli) -> None:

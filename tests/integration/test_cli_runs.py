@@ -248,7 +248,7 @@ def test_a_broken_store_stops_nothing(
         options = ("--set", f"storage.url=sqlite:///{folder}/runs.db")
         done = place("simulate", "2000-2001", *options, python=("-c", DROP_RIGHTS))
     assert done.exit_code == 0, done.err
-    assert done.err.count("missing in the run history") == 1
+    assert done.err.count("missing from the run history") == 1
     assert "orchestrator runs import" in done.err
     assert documents(place("runs", "list", "--json")) == []
     imported = documents(place("runs", "import", "--json"))
@@ -262,7 +262,7 @@ def test_a_server_that_never_answers_delays_nothing(place: Cli) -> None:
         port = silent.getsockname()[1]
         done = place("simulate", "2000", "--set", f"storage.url=postgresql://a:b@127.0.0.1:{port}/runs")
     assert done.exit_code == 0, done.err
-    assert done.err.count("missing in the run history") == 1
+    assert done.err.count("missing from the run history") == 1
 
 
 def test_a_server_that_stops_in_the_middle(

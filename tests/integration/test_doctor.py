@@ -183,7 +183,7 @@ def test_a_leftover_of_dbt(place: WarmWorkspace) -> None:
     diagnosis = only(examine(place.warm), "leftovers")
     assert diagnosis.subject == "table inflow__dbt_tmp"
     assert diagnosis.remedy is not None and diagnosis.remedy.startswith('drop table "main"."inflow__dbt_tmp"')
-    place.sql(diagnosis.remedy.partition(";")[0])
+    place.sql(diagnosis.remedy.partition(",")[0])
     assert examine(place.warm).healthy
 
 
@@ -191,8 +191,8 @@ def test_a_leftover_of_nothing_that_is_known(place: WarmWorkspace) -> None:
     """It may be somebody's own: the remedy says so and promises nothing, and --fix leaves it and says that."""
     place.sql("create table old__dbt_tmp as select 1 as n", "alter table inflow rename to inflow__dbt_backup")
     backup, old = found(examine(place.warm))
-    assert old.subject == "table old__dbt_tmp" and "which nothing in this project builds" in old.detail
-    assert old.remedy == 'drop table "main"."old__dbt_tmp", if it is nobody\'s own'
+    assert old.subject == "table old__dbt_tmp" and "nothing in this project builds" in old.detail
+    assert old.remedy == 'drop table "main"."old__dbt_tmp", if nobody needs it'
     mended = mend(place.warm, emit=ignore)
     assert mended.done == ()
     assert mended.left == (
@@ -214,7 +214,7 @@ def test_a_file_on_a_read_only_disk(tmp_path: Path) -> None:
         (diagnosis,) = check_file(file, simulates=True)
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
-    assert diagnosis.detail == f"{file} and {tmp_path} may not be written"
+    assert diagnosis.detail == f"{file} and {tmp_path} are not writable"
     assert diagnosis.remedy is not None and "read-only file system" in diagnosis.remedy
     assert "chmod" not in diagnosis.remedy
 
@@ -412,7 +412,7 @@ def test_the_versions_are_those_of_the_package() -> None:
         (
             "delete from lake_level where water_year = 2001",
             "year 2001",
-            "lake_level holds 0 rows of 2001; 2 were there",
+            "lake_level has 0 rows of 2001, but had 2",
         ),
         ("drop table inflow", "table inflow", "a finished stage built it, and it is gone"),
     ],
@@ -422,7 +422,7 @@ def test_years_that_are_not_whole(place: WarmWorkspace, damage: str, subject: st
     place.sql(damage)
     diagnosis = only(examine(place.warm), "ledger")
     assert diagnosis.subject == subject and detail in diagnosis.detail
-    begins = "goes on at flows of 2001" if "2001" in damage else "starts at 2000 again"
+    begins = "resumes at flows of 2001" if "2001" in damage else "starts at 2000 again"
     assert diagnosis.remedy == f"run `orchestrator simulate`, which {begins}"
 
 

@@ -145,7 +145,7 @@ def test_a_database_in_memory_is_refused(odd: Odd) -> None:
     odd.write("seeds/x.csv", "a\n1\n")
     told = odd("init")
     assert told.exit_code == 2
-    assert "in memory only" in told.err
+    assert "uses an in-memory database" in told.err
     assert "To fix:" in told.err
 
 
@@ -184,7 +184,7 @@ def test_a_database_that_cannot_work_is_refused_before_anything_is_written(odd: 
         assert "To fix: choose another name" in told.err
     told = odd("simulate", "--database", ":memory:")
     assert told.exit_code == 2
-    assert "database is ':memory:', which is no file" in told.err
+    assert "database is ':memory:', which is not a file" in told.err
     assert sorted(odd.root.rglob("*")) == before
 
 

@@ -169,9 +169,9 @@ def test_a_run_inside_a_run_is_refused(warm: WarmWorkspace) -> None:
     before = warm.digests()
 
     def nest(context: HookContext) -> None:
-        with pytest.raises(OrchestratorError, match="inside another one"):
+        with pytest.raises(OrchestratorError, match="inside another run"):
             run(warm)
-        with pytest.raises(DatabaseLockedError, match="this very thread"):
+        with pytest.raises(DatabaseLockedError, match="already held by this thread"):
             warm.simulate()
 
     warm.warm.hooks.register_hook(Hook(HookType.PRE_STAGE, nest, name="nest", stage="balance"))
@@ -207,7 +207,7 @@ def test_a_year_without_its_predecessor_is_refused(warm: WarmWorkspace, fresh: F
     """The error says what is there and what to run first; nothing is built."""
     warm.sql("delete from lake_level where water_year > 2000", "delete from inflow where water_year > 2000")
     before = warm.digests()
-    with pytest.raises(YearSequenceError, match=r"lake_level holds 0 rows of 2001; 2 were there") as caught:
+    with pytest.raises(YearSequenceError, match=r"lake_level has 0 rows of 2001, but had 2 ") as caught:
         run(warm, 2002, 2002)
     assert "orchestrator simulate 2001-2002" in str(caught.value)
     assert warm.digests() == before
@@ -219,7 +219,7 @@ def test_a_year_without_its_predecessor_is_refused(warm: WarmWorkspace, fresh: F
 def test_a_lost_state_table_is_not_taken_for_an_empty_year(warm: WarmWorkspace) -> None:
     """A dropped table of the year before is refused, not created empty and read."""
     warm.sql("drop table lake_level")
-    with pytest.raises(YearSequenceError, match=r"lake_level holds 0 rows of 2000; 2 were there") as caught:
+    with pytest.raises(YearSequenceError, match=r"lake_level has 0 rows of 2000, but had 2 ") as caught:
         run(warm, 2002, 2002)
     assert "orchestrator simulate 2000-2002" in str(caught.value)
     assert "lake_level" not in warm.tables()
@@ -317,28 +317,28 @@ def test_a_hook_for_no_stage_is_refused(warm: WarmWorkspace) -> None:
     """A hook that would never be called is an error before anything runs."""
     warm.warm.hooks.register_hook(Hook(HookType.POST_STAGE, print, name="lost", stage="flow"))
     try:
-        with pytest.raises(HookDefinitionError, match=r"(?s)'lost' is for stage 'flow'.*balance") as caught:
+        with pytest.raises(HookDefinitionError, match=r"(?s)'lost' is limited to stage 'flow'.*balance") as caught:
             run(warm)
     finally:
         warm.warm.hooks.unregister_hook("lost")
     assert caught.value.exit_code == 2
     assert warm.events == []
-    with pytest.raises(ConfigurationError, match="5 is no listener"):
+    with pytest.raises(ConfigurationError, match="5 is not a listener"):
         create_orchestrator(warm.config, listeners=[5])  # type: ignore[list-item]
 
 
 def test_what_is_no_configuration_is_told_in_words_of_python(warm: WarmWorkspace) -> None:
     """Wrong arguments are errors of this package, and send nobody to the command line."""
-    with pytest.raises(ConfigurationError, match=r"5 is no configuration\.\nTo fix: give the path of a YAML file"):
+    with pytest.raises(ConfigurationError, match=r"5 is not a configuration\.\nTo fix: give the path of a YAML file"):
         create_orchestrator(5)  # type: ignore[arg-type]
     for wrong in (["a"], [5], "a"):
-        with pytest.raises(ConfigurationError, match=r"is no text of the form key\.path=value") as caught:
+        with pytest.raises(ConfigurationError, match=r"is not a string of the form key\.path=value") as caught:
             create_orchestrator(warm.config, overrides=wrong)  # type: ignore[arg-type]
         assert "--set" not in str(caught.value)
     with pytest.raises(ConfigurationError, match="does not exist") as caught:
         create_orchestrator(warm.root / "nowhere.yaml")
     assert caught.value.to_fix is not None and "or name another file (on the command line" in caught.value.to_fix
-    with pytest.raises(ConfigurationError, match="The year '2000' is no whole number"):
+    with pytest.raises(ConfigurationError, match="Year '2000' is not a whole number"):
         warm.warm.execute_multi_year_simulation("2000", "2001")  # type: ignore[arg-type]
 
 

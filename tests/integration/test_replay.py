@@ -87,8 +87,8 @@ def test_what_breaks_a_condition_is_left_to_dbt(fresh: Fresh, by_dbt: Callable[.
     assert set(found.values()) == {BY_DBT}
     assert declined(workspace) == [
         "hooked has hooks",
-        "asking: it asks the database with run_query()",
-        "asking_in_macro: it asks the database with statement()",
+        "asking: it queries the database with run_query()",
+        "asking_in_macro: it queries the database with statement()",
         "clock: it uses run_started_at",
         "own_kind is materialized as yearly_copy",
         "kept_history is neither an SQL model nor a data test",

@@ -57,4 +57,4 @@ def test_the_plan_warns_of_a_stage_without_nodes(lakes: Cli) -> None:
     stages = [{"name": "flows", "select": "tag:FLOWS"}, {"name": "out", "select": "tag:OUTT", "command": "build"}]
     told = lakes("plan", "2000", "--set", f"stages={json.dumps(stages)}")
     assert told.exit_code == 0, told.err
-    assert "! stage out: tag:OUTT matches no node, so `simulate` would refuse to begin" in told.out
+    assert "! stage out: tag:OUTT matches no node, so `simulate` would refuse to start" in told.out

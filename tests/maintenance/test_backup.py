@@ -315,7 +315,7 @@ def test_a_kill_at_every_step_of_a_restore(shop: Shop, damaged: bool, caplog: py
         found = shop.digests()
         assert found in (before, then), number
         ends.append(found == then)
-        told = "is finished now" if ends[-1] else "the databases are as before it"
+        told = "restore or migration was completed" if ends[-1] else "the databases are unchanged"
         assert not begun or told in caplog.text, number
         named += "what was there before is backup 2" in caplog.text
         assert not (backups_dir(shop.root) / JOURNAL).exists()

@@ -219,7 +219,7 @@ def test_a_configuration_without_a_server(far: ServerShop) -> None:
     """A dump has nowhere to go, and nothing is touched."""
     backup = far.backup()
     before = far.files()
-    with pytest.raises(BackupError, match="names none") as caught:
+    with pytest.raises(BackupError, match="is not a PostgreSQL URL") as caught:
         restore_backup(backup, far.root, history_url="sqlite:///x.db", lock_timeout=0)
     assert "--set storage.url" in str(caught.value)
     assert far.files() == before

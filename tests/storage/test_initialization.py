@@ -259,7 +259,7 @@ def test_tables_of_another_program_are_left_alone(url: str) -> None:
     if url.startswith("sqlite"):
         file_of(url).parent.mkdir()
     tell(url, "create table workflow_runs (mine integer)")
-    with pytest.raises(StorageCorruptionError, match="table workflow_runs that is not of a run history"):
+    with pytest.raises(StorageCorruptionError, match="table workflow_runs that does not belong to a run history"):
         ensure_initialized(url)
     assert ask(url, "select count(*) from workflow_runs") == [(0,)]
 

@@ -153,7 +153,7 @@ def test_environment_values_keep_the_type_of_their_key(load: Load) -> None:
 def test_a_database_that_is_no_file_is_refused(load: Load, key: str, path: str) -> None:
     """What DuckDB keeps in memory or elsewhere can be locked, copied and looked at by nobody."""
     message = message_of(load, BASE + f'{key}: "{path}"\n')
-    assert f"{key} is '{Path(path)}', which is no file" in message
+    assert f"{key} is '{Path(path)}', which is not a file" in message
 
 
 @pytest.mark.parametrize("name", ["main.duckdb", "var/Temp.v2.duckdb", "system", 'quo"te.db', "it's.db", "a#b.db"])
@@ -308,7 +308,7 @@ def test_years_are_given_or_configured(load: Load) -> None:
     assert config.years(2028) == (2028, 2029)
     assert config.years(2026, 2026) == (2026,)
     assert config.years(2030) == (2030,)
-    with pytest.raises(ConfigurationError, match="the last is before the first"):
+    with pytest.raises(ConfigurationError, match="its last year is before its first"):
         config.years(2028, 2027)
     with pytest.raises(ConfigurationError, match=r"before 2025.*config/simulation.yaml, line 1"):
         config.years(2024)
@@ -390,9 +390,9 @@ def test_years_that_are_no_numbers() -> None:
     config = SimulationConfig.from_mapping(
         {"simulation": {"start_year": 5, "end_year": 6}, "stages": [{"name": "a", "select": "b"}]}, root="."
     )
-    with pytest.raises(ConfigurationError, match="The year '5' is no whole number"):
+    with pytest.raises(ConfigurationError, match="Year '5' is not a whole number"):
         config.years("5", 6)  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="The year 1 is before 5"):
+    with pytest.raises(ConfigurationError, match="Year 1 is before 5"):
         config.years(1, 1)
 
 
@@ -405,8 +405,8 @@ def test_years_that_are_no_numbers() -> None:
         ("text\n", ["config/simulation.yaml holds a single value"]),
         ("a: [1\n", ["config/simulation.yaml, line 2", "not valid YAML"]),
         ("simulation:\n\tstart_year: 1\n", ["config/simulation.yaml, line 2", "replace the tabs"]),
-        ("vars: {a: 1, b: 2, a: 3}\n", ["line 1", "vars.a stands twice", "first on line 1"]),
-        ("vars:\n  1: x\n", ["line 2", "the key vars.1 is not text"]),
+        ("vars: {a: 1, b: 2, a: 3}\n", ["line 1", "vars.a appears twice", "first on line 1"]),
+        ("vars:\n  1: x\n", ["line 2", "the key vars.1 is not a string"]),
         ("vars: &v {a: *v}\n", ["vars.a contains itself"]),
         ("vars: {a: no}\n", ["vars.a is no", "write false, or 'no' in quotes"]),
         (
@@ -419,12 +419,12 @@ def test_years_that_are_no_numbers() -> None:
         (
             "databse: x\n",
             [
-                "line 1: databse is no known key",
+                "line 1: databse is not a known key",
                 "Did you mean 'database'?",
                 "write database instead",
             ],
         ),
-        ("threads: 4\n", ["threads is no known key", "'dbt.threads'"]),
+        ("threads: 4\n", ["threads is not a known key", "'dbt.threads'"]),
         ("dbt: {theads: 4}\n", ["dbt.theads", "'threads'", "project_dir, profiles_dir"]),
         ("required_tables: atuo\n", ['required_tables is "atuo"', "'auto' or a list"]),
         (
@@ -589,7 +589,7 @@ def test_each_key_misspelt_once_is_named(path: tuple[str | int, ...]) -> None:
     target[f"{path[-1]}x"] = target.pop(path[-1])
     with pytest.raises(ConfigurationError) as caught:
         SimulationConfig.from_mapping(data, root="/")
-    assert f"{written(path)}x is no known key. Did you mean '{path[-1]}'?" in str(caught.value)
+    assert f"{written(path)}x is not a known key. Did you mean '{path[-1]}'?" in str(caught.value)
 
 
 def every_model(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -619,7 +619,7 @@ def test_off_is_a_word_where_it_is_one(tmp_path: Path) -> None:
     file.write_text("dbt: {project_dir: .}\n")
     assert SimulationConfig.load(file, environ={"ORCHESTRATOR_EXECUTION__REPLAY": "off"}).execution.replay == "off"
     assert SimulationConfig.load(file, environ={}, overrides=["execution.replay=off"]).execution.replay == "off"
-    with pytest.raises(ConfigurationError, match="is off, which is text to some readers"):
+    with pytest.raises(ConfigurationError, match="is off, which some YAML parsers read as a string"):
         SimulationConfig.load(file, environ={}, overrides=["vars.a=off"])
 
 

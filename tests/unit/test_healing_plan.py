@@ -190,7 +190,7 @@ def test_a_relation_of_the_wrong_kind_is_dropped_first() -> None:
 
 def test_simulated_years_are_never_rebuilt() -> None:
     """An incremental or state table that holds rows is reported with what to do instead."""
-    with pytest.raises(InitializationError, match="already simulated") as caught:
+    with pytest.raises(InitializationError, match="rows of simulated years") as caught:
         plan({"snapshot": Problem.DRIFTED}, with_rows=["snapshot"])
     assert caught.value.tables == ("snapshot",)
     assert "To fix:" in str(caught.value)

@@ -244,7 +244,7 @@ def too_many(context: HookContext, more: int) -> None:
 @pytest.mark.parametrize(
     ("hook", "offence"),
     [
-        ("text", "is no Hook but a str"),
+        ("text", "is a str, not a Hook"),
         (Hook(HookType.PRE_YEAR, "text"), "cannot be called: 'text' is a str"),  # type: ignore[arg-type]
         (
             Hook(HookType.PRE_YEAR, no_argument),  # type: ignore[arg-type]
@@ -434,8 +434,8 @@ def test_installed_packages_bring_hooks(install: Callable[[str, str], None]) -> 
 @pytest.mark.parametrize(
     ("code", "offence"),
     [
-        ("given = 3\n", "gives 3, but must give a Hook"),
-        ("given = ['x']\n", "'x' is no Hook but a str"),
+        ("given = 3\n", "returned 3; it must return one Hook"),
+        ("given = ['x']\n", "'x' is a str, not a Hook"),
         ("given = Hook(HookType.PRE_YEAR, 3, 'bad')\n", "The hook 'bad' cannot be called"),
         ("", "cannot be loaded: AttributeError"),
         ("import surely_not_installed\n", "cannot be loaded: ModuleNotFoundError"),

@@ -164,7 +164,7 @@ def test_a_damaged_ledger_is_told_as_such(database: Database) -> None:
     """What no orchestrator wrote is an error with its cure; a part that is gone is laid out again."""
     database.execute(WRITER.run_started(RUN, AT, None))
     database.execute(["update orchestrator.runs set components = 'xx'"])
-    with pytest.raises(DatabaseError, match="holds what no orchestrator wrote") as caught:
+    with pytest.raises(DatabaseError, match="contains data that the orchestrator did not write") as caught:
         read_ledger(database, "memory")
     assert "drop schema orchestrator cascade" in str(caught.value)
     database.execute(["drop table orchestrator.runs"])

@@ -229,7 +229,7 @@ def test_a_stale_note_is_not_believed_over_the_lock(database: Path, hold: Hold) 
     mutex = DatabaseMutex(database, run_id="r")
     holder = mutex.holder()
     assert holder is not None and holder.alive is False and not holder.believable
-    with pytest.raises(DatabaseLockedError, match=f"pid {gone.pid}, which is gone") as caught:
+    with pytest.raises(DatabaseLockedError, match=f"pid {gone.pid}, which has ended") as caught:
         mutex.acquire(0)
     assert caught.value.pid is None
 
@@ -258,7 +258,7 @@ def test_a_broken_note_is_no_note(database: Path, hold: Hold, note: str) -> None
     mutex = DatabaseMutex(database, run_id="r")
     holder = mutex.holder()
     assert holder is not None and holder.pid is None
-    with pytest.raises(DatabaseLockedError, match="left no note"):
+    with pytest.raises(DatabaseLockedError, match="left no lock note"):
         mutex.acquire(0)
 
 
@@ -311,7 +311,10 @@ def test_one_object_in_two_threads_takes_turns(database: Path) -> None:
 def test_a_thread_does_not_wait_for_itself(database: Path) -> None:
     """A second object in the thread that holds the mutex is refused at once, and says why."""
     inner = DatabaseMutex(database, run_id="inner")
-    with DatabaseMutex(database, run_id="outer").held(), pytest.raises(DatabaseLockedError, match="this very thread"):
+    with (
+        DatabaseMutex(database, run_id="outer").held(),
+        pytest.raises(DatabaseLockedError, match="already held by this thread"),
+    ):
         inner.acquire()
     DatabaseMutex(database, run_id="later").acquire(0)
 

@@ -58,10 +58,10 @@ def test_a_test_is_its_one_question() -> None:
     [
         ("grant select on m to you", "it sends GRANT"),
         ("", "it sends nothing"),
-        (f"create table m as ({SQL} union {SQL})", "its compiled SQL stands where it is not built from"),
-        (f"delete from m where year in ({SQL})", "its compiled SQL stands where it is not built from"),
+        (f"create table m as ({SQL} union {SQL})", "its compiled SQL appears in an unexpected statement"),
+        (f"delete from m where year in ({SQL})", "its compiled SQL appears in an unexpected statement"),
         (f"create table n as ({SQL})", "its compiled SQL is in 2 of its statements"),
-        ("delete from m where year = 2026", "the year stands outside of its compiled SQL"),
+        ("delete from m where year = 2026", "the year appears outside its compiled SQL"),
     ],
 )
 def test_what_is_not_explained_is_a_doubt(statement: str, doubt: str) -> None:
@@ -72,4 +72,4 @@ def test_what_is_not_explained_is_a_doubt(statement: str, doubt: str) -> None:
 def test_sql_that_is_nowhere_or_asked_twice_is_a_doubt() -> None:
     """A model whose SQL never appears, and a test with two queries, are left to dbt."""
     assert replace(MODEL, compiled="select 1").doubt([]) == "its compiled SQL is in 0 of its statements"
-    assert replace(TEST, statements=TEST.statements * 2).doubt([]) == "its query is not asked once by itself"
+    assert replace(TEST, statements=TEST.statements * 2).doubt([]) == "its query is not sent exactly once on its own"

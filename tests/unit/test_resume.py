@@ -95,7 +95,10 @@ def test_what_is_not_recorded_is_a_change_too() -> None:
     found = start(Ledger((), ledger(*YEAR_1, made_of={}).stages))
     assert (found.resumed, found.changes) == (False, (Change("seed", "a", None, "aa"), Change("var", "x", None, "1")))
     of_nothing = find_start(plan(2025, 2025), Ledger((), ledger(*YEAR_1).stages), {}, {})
-    assert (of_nothing.changes, of_nothing.changed) == ((UNRECORDED,), ("what was run before is not recorded",))
+    assert (of_nothing.changes, of_nothing.changed) == (
+        (UNRECORDED,),
+        ("there is no record of what the earlier years were built from",),
+    )
 
 
 def test_a_range_in_the_middle_needs_what_comes_before_it() -> None:
@@ -109,7 +112,7 @@ def test_a_range_in_the_middle_needs_what_comes_before_it() -> None:
     with pytest.raises(YearSequenceError, match=r"var x changed from 2 to 1") as caught:
         start(ledger(*YEAR_1, made_of={**NOW, "var x": "2"}), 2026)
     assert "simulate 2025-2027" in str(caught.value)
-    with pytest.raises(YearSequenceError, match=r"snapshot holds 3 rows of 2025; 10 were there") as caught:
+    with pytest.raises(YearSequenceError, match=r"snapshot has 3 rows of 2025, but had 10") as caught:
         start(ledger(*YEAR_1, *YEAR_2), 2027, 2027, y2025=3)
     assert "simulate 2025-2027" in str(caught.value)
 
@@ -118,7 +121,9 @@ def test_lost_rows_bring_the_run_back_to_their_year() -> None:
     """The first year that is not whole is run anew, from its first stage, and the loss is told."""
     found = start(ledger(*YEAR_1, *YEAR_2), 2025, 2028, y2026=9)
     assert (found.year, found.stage, found.kept_stages, found.resumed) == (2026, "events", (), True)
-    assert [loss.words() for loss in found.losses] == ["snapshot holds 9 rows of 2026; 10 were there when it ended"]
+    assert [loss.words() for loss in found.losses] == [
+        "snapshot has 9 rows of 2026, but had 10 when that year finished"
+    ]
     assert start(ledger(*YEAR_1, *YEAR_2), 2025, 2028, y2025=11).point is None
 
 

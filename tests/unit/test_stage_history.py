@@ -72,7 +72,7 @@ def test_years_that_are_alike_share_a_column(
         "checks             0.5                0.2     1.2",
         "total              9.5                2.2    16.2",
         "",
-        "Medians so far. Start-up, healing and hooks are not known and come on top.",
+        "Medians of past runs. Start-up, healing and hooks are not included.",
     ]
 
 

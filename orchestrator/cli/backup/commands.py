@@ -136,7 +136,8 @@ def restore(
     output.write_json({"restored": backup.name, "databases": done.databases, "kept": kept})
     output.say(f"Restored {', '.join(done.databases)} from {backup.name}.")
     if kept is not None:
-        output.say(f"What was there is kept; to undo: {options.carried_by(f'orchestrator backup restore {kept}')}")
+        undo = options.carried_by(f"orchestrator backup restore {kept}")
+        output.say(f"The previous databases are backed up; to undo: {undo}")
     return 0
 
 

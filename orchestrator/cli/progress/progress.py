@@ -139,13 +139,13 @@ class Progress:
             waited, self._waiting_for = self._waiting_for, None
             self._idle()
             if waited is not None:
-                self._step_line("wait", event.seconds, f"until {waited} was done")
+                self._step_line("wait", event.seconds, f"until {waited} finished")
             return
         holder = "another process" if event.pid is None else f"pid {event.pid}"
         self._waiting_for = holder
         who = f"{holder} ({event.command})" if event.command else holder
         limit = "" if event.timeout is None else f", giving up after {event.timeout:g} s"
-        held = "" if event.since is None else f", at it for {(event.at - event.since).total_seconds():.0f} s"
+        held = "" if event.since is None else f", running for {(event.at - event.since).total_seconds():.0f} s"
         self._status.show(f"waiting for {holder}{limit}")
         self._line(Text(f"waiting for {who}{held}{limit}"), *WARNED)
 
@@ -197,15 +197,15 @@ class Progress:
                 purge = purge_text(event.rows, event.from_year, len(event.tables), event.years, event.forgone)
                 self._step_line("purge", event.seconds, purge)
             case RunResumed():
-                self._line(Text(f"going on at {event.stage} of {event.year}: what comes before it is done"), *DONE)
+                self._line(Text(f"resuming at {event.stage} of {event.year}: everything before it is done"), *DONE)
             case ChangesFound():
                 self._changes(f"starting at {event.from_year} again, because since the last run", event.changes)
             case TablesLost():
                 gone = tuple(f"table {name} is gone" for name in event.tables)
                 self._changes("finished stages are run again, because since the last run", gone)
             case RowsLost():
-                held = f"{event.table} holds {event.found:,} rows of {event.year}; {event.expected:,} were there"
-                self._line(Text(f"{held} when it ended, so {event.year} is simulated again"), *WARNED)
+                held = f"{event.table} has {event.found:,} rows of {event.year}, but had {event.expected:,}"
+                self._line(Text(f"{held} when that year finished, so {event.year} is simulated again"), *WARNED)
 
     def _further(self, event: Event) -> None:
         match event:

@@ -45,7 +45,7 @@ def list_(
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="At most so many runs.")
+        int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="Show at most this many runs.")
     ] = 20,
 ) -> int:
     """List runs, newest first."""
@@ -116,7 +116,7 @@ def import_(
     for one in found:
         output.say(f"{one.run_id}  {one.outcome}" + (f": {one.detail}" if one.detail else ""))
     if not found:
-        output.say("There are no events of any run in var/runs.")
+        output.say("There are no events in var/runs.")
     return 1 if any(one.outcome == UNREADABLE for one in found) else 0
 
 
@@ -128,7 +128,7 @@ def delete(
     ],
     *,
     force: Annotated[
-        bool, typer.Option("--force", metavar=NO_VALUE, help="Also runs that are running, as far as is known here.")
+        bool, typer.Option("--force", metavar=NO_VALUE, help="Also delete runs that still seem to be active.")
     ] = False,
 ) -> int:
     """Remove runs from the history, with their steps and checkpoints; databases and var/runs are left alone."""

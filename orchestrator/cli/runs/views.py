@@ -72,7 +72,7 @@ def show_run(output: Output, found: FullRun, *, advice: str) -> None:
     show_summary(output, stored_summary(record))
     if status == CRASHED:
         output.say()
-        output.say(f"Its process is gone, and no end is known; {advice}.")
+        output.say(f"Its process has ended without reporting a result; {advice}.")
     if run.error_message:
         output.say()
         output.say(Text.assemble(("Error: ", "bold red"), run.error_message))
@@ -115,7 +115,7 @@ def _facts(record: RunRecord, status: str) -> list[tuple[str, str]]:
         ("versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
     ]
     if run.resumed_from is not None:
-        found.append(("goes on from", run.resumed_from))
+        found.append(("resumed from", run.resumed_from))
     if status != "completed" and stage:
         found.append(("reached", stage))
     return found

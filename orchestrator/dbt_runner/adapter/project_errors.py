@@ -38,12 +38,12 @@ def project_error(message: str, project_dir: Path, profiles_dir: Path, changed: 
     for file in (project_dir / "dbt_project.yml", profiles):
         trouble = _yaml_trouble(file)
         if trouble is not None:
-            return DbtProjectError(f"The file {file} is no valid YAML: {trouble}.", to_fix="correct it and run again")
+            return DbtProjectError(f"The file {file} is not valid YAML: {trouble}.", to_fix="correct it and run again")
     told = "\n".join(line for line in message.splitlines() if not line.startswith(_WRAPPING)) or message
     if "profile" in message.lower() and (".sql" not in message):
         return DbtProjectError(
-            f"The profile in {profiles} does not fit: {told}",
-            to_fix=f"correct {profiles}, or choose with dbt.profile and dbt.target what it holds",
+            f"The profile in {profiles} cannot be used: {told}",
+            to_fix=f"correct {profiles}, or set dbt.profile and dbt.target to a profile and target in it",
         )
     named = _FILE.search(message)
     file_name = named.group(1) if named is not None else changed

@@ -80,7 +80,7 @@ class ReuseProof:
         if name in self._open:
             if next(reversed(self._open)) == name:
                 return self._open[name]  # itself, or its dispatch: it is looked at until nothing is added
-            return Code(uses_year=True, decides=True, blocker="macros call each other in a circle", vars={ANY_VAR})
+            return Code(uses_year=True, decides=True, blocker="macros call each other in a cycle", vars={ANY_VAR})
         trees = [
             self._parse(text)
             for implementation in sorted({name, *self._implementations.get(name, ())})

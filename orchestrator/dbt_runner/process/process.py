@@ -133,7 +133,7 @@ class DbtProcess:
         self._output.seek(0)
         tail = self._output.read().decode(errors="replace").strip().splitlines()[-5:]
         reason = ending(self._popen.returncode, forked=self.forked)
-        said = f" Its last words: {' | '.join(tail)}" if tail else ""
+        said = f" Its last output: {' | '.join(tail)}" if tail else ""
         return DbtProcessError(
             f"The dbt process (pid {self._popen.pid}) ended unexpectedly with {reason}.{said}",
             to_fix="run the command again: what was finished is kept",

@@ -293,7 +293,7 @@ class DbtRunner:
                 require_same_database(self.settings, self._facts)
             value = self._exchange(request, what, deadline)
             if not isinstance(value, kind):
-                raise DbtProcessError(f"{what} was answered by a {type(value).__name__}.")
+                raise DbtProcessError(f"{what}: unexpected answer of type {type(value).__name__} from the dbt process.")
             return value
 
     def _exchange(self, request: Request | None, what: str, deadline: Deadline) -> object:

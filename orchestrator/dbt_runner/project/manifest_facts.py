@@ -168,8 +168,8 @@ def _circle(unique_ids: list[str], manifest: Manifest) -> DbtProjectError:
     nodes = [manifest.nodes[unique_id] for unique_id in unique_ids]
     path = " → ".join(node.name for node in [nodes[0], *reversed(nodes[1:]), nodes[0]])
     return DbtProjectError(
-        f"The dbt project has models that read each other in a circle: {path} ({nodes[0].original_file_path}).",
-        to_fix="take one ref() out of the circle; what a year reads of the year before is a source with "
+        f"The dbt project has a cycle of models: {path} ({nodes[0].original_file_path}).",
+        to_fix="remove one ref() from the cycle; what a year reads of the year before is a source with "
         "meta.prior_year_of",
     )
 
@@ -181,7 +181,7 @@ def _database_path(config: RuntimeConfig, adapter: str, cwd: Path) -> Path | Non
     where = f"Profile {config.profile_name!r} with target {config.target_name!r}"
     if path.startswith(IN_MEMORY):
         raise ConfigurationError(
-            f"{where} keeps its database in memory only: nothing that is built there outlives the dbt process.",
+            f"{where} uses an in-memory database, which is lost when the dbt process ends.",
             to_fix="give the profile's target a path, such as `path: project.duckdb`",
         )
     if not is_a_file(path):
@@ -210,6 +210,6 @@ def _text(value: object, unique_id: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise ConfigurationError(
-        f"{unique_id}: meta.prior_year_of is {value!r}; the name of a model is allowed.",
+        f"{unique_id}: meta.prior_year_of is {value!r}, but must be the name of a model.",
         to_fix="correct it in the YAML file of the dbt project that describes this source",
     )

@@ -119,6 +119,6 @@ def _whole_number(value: object, unique_id: str) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
         return value
     raise ConfigurationError(
-        f"{unique_id}: meta.min_rows is {value!r}; a whole number of rows, 0 or more, is allowed.",
+        f"{unique_id}: meta.min_rows is {value!r}, but must be a whole number of rows, 0 or more.",
         to_fix="correct it in the YAML file of the dbt project that describes this node",
     )

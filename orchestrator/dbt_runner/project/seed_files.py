@@ -62,7 +62,7 @@ def seed_trouble(path: Path, delimiter: str) -> str | None:
                 if row and len(row) != len(header):
                     return f"Line {reader.line_num} has {len(row)} fields, and the header has {len(header)}."
     except csv.Error as error:
-        return f"Line {reader.line_num} is no valid CSV: {error}."
+        return f"Line {reader.line_num} is not valid CSV: {error}."
     except (OSError, UnicodeDecodeError):
         return None
     return None

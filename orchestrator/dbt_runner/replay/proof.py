@@ -108,7 +108,7 @@ class ReplayProof:
                 return f"the profile sets {setting}"
         path = str(credentials.path)
         if "://" in path or path.startswith(("md:", "motherduck:")):
-            return "the database is no local file"
+            return "the database is not a local file"
         comment = config.query_comment
         if comment.comment != type(comment)().comment or comment.append or comment.job_label:
             return "the project has a query comment of its own"
@@ -222,7 +222,7 @@ class ReplayProof:
         if name in SAME_EVERY_YEAR:
             return None
         if name in ASKING:
-            return f"it asks the database with {name}()"
+            return f"it queries the database with {name}()"
         if name not in self._macros:
             self._macros[name] = None  # what is being looked at may call itself
             if name not in self._texts:

@@ -43,7 +43,8 @@ class RecordedNode:
         """Return why these statements cannot be sent again, None when they can; ``words`` name the year."""
         if self.relation is None:
             asking = [text for text in self.statements if self.compiled in text]
-            return None if len(asking) == 1 and self._wrapped(asking[0]) else "its query is not asked once by itself"
+            alone = len(asking) == 1 and self._wrapped(asking[0])
+            return None if alone else "its query is not sent exactly once on its own"
         built = 0
         for text in self.statements:
             verb = _verb(text)
@@ -53,13 +54,13 @@ class RecordedNode:
                 continue
             if self.compiled in text:
                 if verb not in BUILDING or not self._wrapped(text):
-                    return "its compiled SQL stands where it is not built from"
+                    return "its compiled SQL appears in an unexpected statement"
                 built += 1
             if verb == "alter" and not _RENAMING.match(_COMMENT.sub("", text)):
                 return "it changes the columns of its table"
             rest = _SUFFIX.sub("", "".join(_COMMENT.sub("", text).split(self.compiled)))
             if any(re.search(rf"\b{re.escape(word)}\b", rest) for word in words):
-                return "the year stands outside of its compiled SQL"
+                return "the year appears outside its compiled SQL"
         return None if built == 1 else f"its compiled SQL is in {built} of its statements"
 
     def statements_for(self, compiled: str, suffix: str) -> tuple[str, ...]:

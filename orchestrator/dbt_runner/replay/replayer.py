@@ -96,7 +96,7 @@ class Replayer:
         reasons: dict[str, str] = {}
         for result, compiled in results:
             if result.status not in CLEAN:
-                return f"{result.name} was not clean"
+                return f"{result.name} did not succeed without a warning"
             one = self._recorded(result, compiled, sent, words)
             if isinstance(one, RecordedNode):
                 recorded.append(one)
@@ -113,7 +113,7 @@ class Replayer:
             nodes = self._with_columns(recorded, before.catalog)
             changed = self._other_columns(recorded, before.catalog)
         except DbtError as error:  # what a query reads may be gone, or other than it was, once the stage is over
-            return f"the columns of its queries cannot be told afterwards: {error}"
+            return f"the columns of its queries could not be determined: {error}"
         if changed is not None:
             return f"the query of {changed} gave other columns or types than its table had"
         found = tuple((name, before.catalog.get(name)) for name in relations)
@@ -134,7 +134,7 @@ class Replayer:
         if node is None:
             return f"{result.name} is not known"
         if result.unique_id in sent.compiling:
-            return f"{result.name} asks the database while it is compiled"
+            return f"{result.name} queries the database while it is compiled"
         if result.unique_id in sent.warned or "" in sent.warned:
             return f"{result.name}: dbt warns when it runs it"
         relation = node.relation if node.resource_type == "model" else None

@@ -127,7 +127,7 @@ def _send_node(cursor: Cursor, one: RecordedNode, compiled: str, catalog: Catalo
         if committed:
             raise DbtError(
                 f"Model {result.name} ({result.file}) failed after its rows were committed: {error}",
-                to_fix="run again: the year is built anew",
+                to_fix="run again: the year will be rebuilt",
             ) from error
         return f"{result.name}: {error}"
     seconds = elapsed()

@@ -52,7 +52,9 @@ def locked(place: Path, timeout: float) -> Iterator[None]:
         place.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
-        waited = f"has been at the backups in {place} for {plural(timeout, 'second')}" if timeout else f"is at {place}"
+        waited = f"is using {place}"
+        if timeout:
+            waited = f"has been using the backups in {place} for {plural(timeout, 'second')}"
         raise DatabaseLockedError(
             f"Another process {waited}.", to_fix=f"wait for it, or find it with `fuser {place / '.lock'}`"
         ) from error

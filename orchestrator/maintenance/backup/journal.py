@@ -114,7 +114,8 @@ class Journal:
         replace(self, phase=SWAPPING).write(file)
         kept = None
         with translate_os_errors(
-            "A restore is decided and cannot be finished yet; the next command of any kind goes on", file.parent
+            "The restore is committed but could not be completed; the next command of any kind will complete it",
+            file.parent,
         ):
             for swap in self.swaps:
                 swap.swap()
@@ -155,7 +156,7 @@ class Journal:
         """
         if self.phase == LAYING:
             self.take_back(file)
-            logger.warning("a restore or migration that was cut off is taken back: the databases are as before it")
+            logger.warning("an interrupted restore or migration was rolled back: the databases are unchanged")
             return False
         try:
             kept = self.carry_out(file, history_url)
@@ -163,13 +164,13 @@ class Journal:
             if file.exists():
                 raise
             raise BackupError(
-                "A restore was cut off while a server put the run history back, and that cannot be repeated now: "
-                f"{error.message} All files are as they were before the restore; the server's history is either "
-                "that of before or that of the backup. What it held before, if anything, is kept as a backup.",
-                to_fix="run the command again, it does as asked; `orchestrator backup list` names what can be restored",
+                "A restore was interrupted while a server put the run history back, and that cannot be repeated now: "
+                f"{error.message} All files are as they were before the restore; the server holds either the old "
+                "history or the one from the backup; the old one, if there was one, is kept as a backup.",
+                to_fix="run the command again; `orchestrator backup list` names what can be restored",
             ) from error
         before = "" if kept is None else f"; what was there before is backup {kept.name}"
-        logger.warning("a restore or migration that was cut off is finished now%s", before)
+        logger.warning("an interrupted restore or migration was completed%s", before)
         return True
 
 

@@ -53,7 +53,7 @@ def publisher(config: SimulationConfig, database: Callable[[], Path | None], emi
     def publish() -> None:
         path = database()
         if path is None:
-            raise BackupError("publish copies a database file, and this project's database is none.")
+            raise BackupError("publish copies a database file, but this project's database is not a file.")
         new = beside(target)
         what = f"The run is complete, and its database could not be published to {target}"
         with step("publish", emit), translate_os_errors(what, target.parent):

@@ -119,8 +119,8 @@ def refuse_busy_server(url: str) -> None:
     if busy is not None:
         raise DatabaseLockedError(
             f"The run history at {masked(url)} is in use by another connection.",
-            to_fix="wait for it to end (`select * from pg_stat_activity` names it), or restore the others alone with "
-            "--database",
+            to_fix="wait for it to end (`select * from pg_stat_activity` names it), or restore only the other "
+            "databases, one at a time, with --database",
         ) from busy
 
 
@@ -148,8 +148,9 @@ def server_url(dump: Path, url: str | None) -> str:
     """
     if url is None or not url.startswith("postgres"):
         raise BackupError(
-            f"{dump} holds a run history of PostgreSQL, and storage.url names none.",
-            to_fix="give its URL: --set storage.url=postgresql://…, or restore the others alone with --database",
+            f"{dump} is a PostgreSQL run history, but storage.url is not a PostgreSQL URL.",
+            to_fix="give its URL: --set storage.url=postgresql://…, or restore only the other databases, one at a "
+            "time, with --database",
         )
     return url
 

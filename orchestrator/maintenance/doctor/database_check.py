@@ -41,7 +41,7 @@ def check_file(path: Path, *, simulates: bool) -> list[Diagnosis]:
         return [problem_found("database", "is a folder, not a file", remedy, subject=str(path))]
     locked = [place for place in (path, path.resolve().parent) if not os.access(place, os.W_OK)]
     if locked:
-        detail = f"{' and '.join(map(str, locked))} may not be written"
+        detail = f"{' and '.join(map(str, locked))} {'is' if len(locked) == 1 else 'are'} not writable"
         return [problem_found("database", detail, _to_write(locked), subject=str(path))]
     return [check_passed("database", f"{path}, {size(path.stat().st_size)}")]
 
@@ -88,7 +88,7 @@ def check_ledger(reader: DatabaseReader, database: str) -> list[Diagnosis]:
         read_ledger(reader, database)
     except DatabaseError as error:
         return [from_error("ledger", error)]
-    return [check_passed("ledger", f"layout {layout}" if layout else "none yet; the first repair or run lays it out")]
+    return [check_passed("ledger", f"layout {layout}" if layout else "none yet; the first repair or run creates it")]
 
 
 def check_tables(
@@ -122,7 +122,7 @@ def check_years(start: Start, reported: Set[str]) -> list[Diagnosis]:
     """
     if start.changed:
         return []  # all of them are built again
-    remedy = f"run `orchestrator simulate`, which goes on at {start.stage} of {start.year}"
+    remedy = f"run `orchestrator simulate`, which resumes at {start.stage} of {start.year}"
     if not start.resumed:
         remedy = f"run `orchestrator simulate`, which starts at {start.year} again"
     gone = [

@@ -95,7 +95,7 @@ def profile_problem(settings: DbtSettings) -> Diagnosis | None:
         origin = "dbt.target in the configuration" if settings.target else f"`target:` in {file}"
         return problem_found(
             "profile",
-            f"is no output of profile {name} in {file}; {has}",
+            f"is not an output of profile {name} in {file}; {has}",
             f"correct {origin}",
             subject=f"target {target}",
         )
@@ -136,14 +136,14 @@ def check_locks(mutex: DatabaseMutex, holder: LockHolder | None) -> list[Diagnos
         return [check_passed("locks", "free")]
     who = described_holder(abandoned) if abandoned.pid is not None else "a process that cannot be read from it"
     gone = "left by" if abandoned.alive is not False else "left by a process that is gone:"
-    remedy = f"delete it (rm '{mutex.note.path}'); the next run does so by itself"
+    remedy = f"delete it (rm '{mutex.note.path}'); the next run does so automatically"
     return [problem_found("locks", f"{gone} {who}; nobody holds the lock", remedy, subject=str(mutex.note.path))]
 
 
 def described_holder(holder: LockHolder) -> str:
     """Say who holds or held a mutex."""
     if not holder.believable and holder.alive is not False:
-        return "another process, which left no note of itself"
+        return "another process, which left no lock note"
     since = f", since {holder.since:%Y-%m-%d %H:%M} UTC" if holder.since is not None else ""
     return f"pid {holder.pid} on {holder.host} ({holder.command}){since}"
 
@@ -188,9 +188,7 @@ def _log(database: Path, *, in_use: bool) -> list[Diagnosis]:
     if in_use or not log.exists():
         return []
     if database.exists():
-        detail = (
-            f"{size(log.stat().st_size)} of commits that a process which was killed did not write into the database yet"
-        )
+        detail = f"{size(log.stat().st_size)} of commits that a killed process had not yet written to the database"
         return [
             worth_noting(
                 "leftovers",
@@ -200,11 +198,7 @@ def _log(database: Path, *, in_use: bool) -> list[Diagnosis]:
             )
         ]
     remedy = f"bring {database.name} back beside it; DuckDB deletes the log when it makes a new database there"
-    return [
-        problem_found(
-            "leftovers", "belongs to a database that is not there; it may hold commits", remedy, subject=str(log)
-        )
-    ]
+    return [problem_found("leftovers", "its database is missing; it may contain commits", remedy, subject=str(log))]
 
 
 def _set_aside(database: Path) -> list[Diagnosis]:
@@ -225,7 +219,7 @@ def check_disk(place: Path, database: Path | None) -> list[Diagnosis]:
         free = shutil.disk_usage(place).free
         held = database.stat().st_size if database is not None and database.is_file() else 0
     except OSError as error:
-        return [worth_noting("disk", f"free space cannot be told: {error.strerror}", subject=str(place))]
+        return [worth_noting("disk", f"free space could not be determined: {error.strerror}", subject=str(place))]
     needed = max(LEAST_FREE_BYTES, held)
     if free >= needed:
         return [check_passed("disk", f"{size(free)} free")]

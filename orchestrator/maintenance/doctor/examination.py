@@ -132,7 +132,7 @@ class _Examination:
         except OrchestratorError as error:
             profile = profile_problem(self._runner.settings)
             if profile is not None:
-                self._add([profile, *unexamined("dbt needs the profile first", "parse")])
+                self._add([profile, *unexamined("dbt cannot parse without a valid profile", "parse")])
             else:
                 self._add(
                     [check_passed("profile", str(self._runner.settings.effective_profiles_dir() / "profiles.yml"))]
@@ -157,7 +157,7 @@ class _Examination:
     def _database(self, project: _Project, folders: list[Path]) -> None:
         path = self._path(project)
         if path is None and project.facts is None:
-            why = "only a parse tells which database it is"
+            why = "the project must be parsed to find the database"
             self._add(unexamined(why, "database", "locks", "scan", "ledger", "tables"))
             self._leftovers([], None, folders, in_use=False)
             return
@@ -185,7 +185,7 @@ class _Examination:
         if path is not None:
             return check_file(path, simulates=self._simulates)
         assert project.facts is not None
-        return [check_passed("database", f"{project.facts.adapter}, as the profile says; it has no file")]
+        return [check_passed("database", f"{project.facts.adapter} (from the profile); not a file")]
 
     def _scan(self, path: Path | None) -> bool:
         """Read the whole file; return whether another program has it open."""

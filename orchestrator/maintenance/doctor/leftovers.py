@@ -112,9 +112,9 @@ def _leftover(relation: FoundRelation, base: RelationName, *, keeps_rows: bool, 
     detail = f"left by a dbt command that was killed while it built {base.name}"
     remedy = f"drop {relation.kind} {name}"
     if rebuilt:
-        return problem_found("leftovers", detail, f"{remedy}; building {base.name} anew does it, too", subject=subject)
-    detail = f"called like what is {detail}, which nothing in this project builds"
-    return problem_found("leftovers", detail, f"{remedy}, if it is nobody's own", subject=subject)
+        return problem_found("leftovers", detail, f"{remedy}, or rebuild {base.name}", subject=subject)
+    detail = f"looks like a leftover of a killed dbt command, but nothing in this project builds {base.name}"
+    return problem_found("leftovers", detail, f"{remedy}, if nobody needs it", subject=subject)
 
 
 def _is_orphan(name: RelationName, facts: ProjectFacts) -> bool:
