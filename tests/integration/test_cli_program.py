@@ -26,6 +26,7 @@ def test_help_is_light_and_names_every_command(lakes: Cli) -> None:
 def test_a_healthy_check_is_light(lakes: Cli) -> None:
     """A look that finds nothing imports only what it needs: no run, no history, no progress, no other command."""
     shutil.rmtree(lakes.root / "var" / "backups", ignore_errors=True)  # of other tests: it is looked into
+    assert lakes("check").exit_code == 0  # after other tests no parse of this project may be kept
     told = lakes("check", python=["-X", "importtime"])
     assert told.exit_code == 0
     imported = {line.rpartition("|")[2].strip() for line in told.err.splitlines()}
