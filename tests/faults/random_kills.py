@@ -21,8 +21,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.dbt_runner.process.zygote import VARIABLE
-from tests.support.cli_project import Cli
+from tests.support.cli_project import COLD, Cli
 from tests.support.processes import dbt_processes, wait_until
 from tests.support.workspaces import PROJECTS, REPOSITORY, Workspace
 
@@ -113,7 +112,7 @@ class Arena:
 
     def _start(self) -> subprocess.Popen[str]:
         """Start a run whose dbt process is a new interpreter: a fork would not be its child, by which it is found."""
-        return self.cli.start("simulate", *self._arguments, env={VARIABLE: ""})
+        return self.cli.start("simulate", *self._arguments, env=COLD)
 
     def _to_the_end(self) -> None:
         process = self._start()

@@ -14,7 +14,6 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestrator.dbt_runner.process.zygote import VARIABLE
 from tests.faults.ground import Ground
 from tests.faults.registry import Fault, Steps, fault, faults
 from tests.support.cli_project import Told
@@ -24,7 +23,6 @@ HEADER, BLOCK = 3 * 4096, 262_144
 FULL = ("could not grow", "To fix: free some disk space")
 MANY_ROWS = "month,depth\n" + "".join(f"{i * 7919 % 1000003},{i}.25\n" for i in range(300_000))
 MANY = "cross join (select hash(i) as noise from range(300000) r(i))"
-COLD = {VARIABLE: ""}  # the hook looks for its children, and a fork would be the child of another process
 FILL_HOOK = """
 import os, pathlib, resource
 from tests.support.processes import dbt_processes
@@ -88,7 +86,7 @@ def test_a_full_disk_in_a_ledger_write(ground: Ground) -> Steps:
     ground.empty()
     with hook(ground, "full.py", FILL_HOOK):
         hooks = "hooks=[{type: pre_stage, stage: checks, call: 'full:fill'}]"
-        told = ground("simulate", "--set", hooks, env={"ROOM": "0", **COLD})
+        told = ground("simulate", "--set", hooks, env={"ROOM": "0"})
         stages = ground.sql("select year, stage from orchestrator.stages order by all")
         assert stages == [(2000, "balance"), (2000, "flows")]
         yield told
@@ -107,7 +105,7 @@ def test_a_full_disk_at_the_close(ground: Ground) -> Steps:
     ground.empty()
     with hook(ground, "full.py", FILL_HOOK):
         hooks = "hooks=[{type: post_simulation, call: 'full:fill'}]"
-        told = ground("simulate", "--set", hooks, env={"ROOM": "50000", **COLD})
+        told = ground("simulate", "--set", hooks, env={"ROOM": "50000"})
         assert log_of(ground).stat().st_size > 0
         assert ground.workspace.digests() == ground.undisturbed
         yield told

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.support.cli_project import REQUIRED, Cli, interrupt
+from tests.support.cli_project import COLD, REQUIRED, Cli, interrupt
 from tests.support.workspaces import REPOSITORY
 
 
@@ -141,7 +141,7 @@ def test_recreate_dry_run_changes_nothing(lakes: Cli) -> None:
 def test_the_timeout_ends_a_healing_with_124(lakes: Cli) -> None:
     """A limit that passes while dbt still starts stops it; the next init succeeds in time."""
     lakes.sql("drop table rain")
-    told = lakes("init", "--timeout", "0.4", "--json")
+    told = lakes("init", "--timeout", "0.4", "--json", env=COLD)
     assert told.exit_code == 124
     assert told.error()["type"] == "InitializationTimeoutError"
     assert "--timeout" in told.error()["to_fix"]

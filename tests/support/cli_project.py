@@ -20,6 +20,8 @@ from tests.support.processes import wait_until
 from tests.support.workspaces import REPOSITORY
 
 REQUIRED = ["lakes", "rain", "lake_shape", "stg_rain", "lake_shore", "lake_level"]
+COLD = {VARIABLE: ""}
+"""The environment of a command whose dbt process is to be a new interpreter, which takes its time to start."""
 HOLD_FILE = """
 import duckdb, sys
 c = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "read_only")
