@@ -28,11 +28,11 @@ PREPARED = (
 PROGRAM = """
 import gc, importlib, json, os, sys
 gc.disable()
-from orchestrator.dbt_runner import process_warmth
+from orchestrator.dbt_runner.process import warm_up
 from tests.integration.module_state import changes, module_state
-process_warmth.use_thread_locks()
+warm_up.use_thread_locks()
 import orchestrator.dbt_runner.process.session
-rehearsed = process_warmth.rehearse(process_warmth.PROJECT)
+rehearsed = warm_up.rehearse(warm_up.PROJECT)
 for name in rehearsed.modules:
     importlib.import_module(name)
 import mashumaro.core.meta.code.builder
@@ -57,7 +57,7 @@ def changed(work: str) -> tuple[list[str], str]:
 
 def test_nothing_but_the_listed_caches_is_changed() -> None:
     """All that a zygote does beside importing are caches of pure functions; nothing of a project is in its modules."""
-    paths, said = changed("process_warmth.work_out(rehearsed)")
+    paths, said = changed("warm_up.work_out(rehearsed)")
     known = re.compile("|".join(f"(?:{pattern})(?![a-zA-Z0-9_]).*" for pattern in PREPARED), re.DOTALL)
     assert len(paths) > 1000
     assert [path for path in paths if not known.fullmatch(path)][:20] == []
