@@ -32,6 +32,8 @@ from tests.integration.test_dbt_runner import SLOW
 from tests.support.processes import dbt_processes, wait_until
 from tests.support.workspaces import PreparedProjects, WarmWorkspace
 
+pytestmark = pytest.mark.slow
+
 Fits = Callable[[Event], bool]
 SHORE = "dbt/models/foundation/lake_shore.sql"
 INFLOW = "dbt/models/yearly/inflow.sql"

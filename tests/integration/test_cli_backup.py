@@ -13,6 +13,8 @@ import pytest
 from tests.support.cli_project import Cli
 from tests.support.postgres import PostgresServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def place(lakes: Cli) -> Cli:

@@ -14,6 +14,8 @@ import pytest
 from tests.support.cli_project import Cli, Told
 from tests.support.workspaces import PROJECTS
 
+pytestmark = pytest.mark.slow
+
 CHECKS = [
     *("versions", "profile", "parse", "registry", "database", "locks"),
     *("scan", "ledger", "tables", "leftovers", "history", "disk"),

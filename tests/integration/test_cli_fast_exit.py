@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.workspaces import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import atexit, sys, threading, time
 from orchestrator.cli.fast_exit import allow_fast_exit, run_with_fast_exit

@@ -22,6 +22,8 @@ from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
 from tests.support.workspaces import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 STAGES = ["flows", "balance", "checks"]
 
 

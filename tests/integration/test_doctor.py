@@ -33,6 +33,8 @@ from orchestrator.self_healing.initialization_state import TableFinding
 from tests.support.cli_project import HOLD_FILE
 from tests.support.workspaces import REPOSITORY, WarmWorkspace
 
+pytestmark = pytest.mark.slow
+
 FILE_HEADERS = 3 * 4096
 BLOCK = 262144
 KEEP_NOTHING = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute(sys.argv[2]); os._exit(1)"

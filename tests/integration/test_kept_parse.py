@@ -15,6 +15,8 @@ from orchestrator.dbt_runner.process.zygote import VARIABLE
 from tests.support.processes import dbt_processes, parent_of, wait_until
 from tests.support.workspaces import Workspace
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = "name: local_one\nversion: '1.0'\nprofile: ephemeral\nmodel-paths: [models]\n"
 SECOND_OUTPUT = "    other: {type: duckdb, path: \"{{ env_var('ORCHESTRATOR_DATABASE') }}\", schema: other}\n"
 

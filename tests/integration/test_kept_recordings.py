@@ -18,6 +18,8 @@ from orchestrator.core.events import NodeFinished, ReplayDeclined
 from tests.integration.test_replay import ledger, only, replayed
 from tests.support.workspaces import PreparedProjects, Workspace
 
+pytestmark = pytest.mark.slow
+
 ALL = (True, True, True)
 BY_DBT = (False, False, False)
 RECORDED = (False, False, True)

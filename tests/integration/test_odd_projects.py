@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.cli_project import Cli
 
+pytestmark = pytest.mark.slow
+
 PROJECT = """
 name: odd
 version: "1.0"

@@ -13,6 +13,8 @@ from orchestrator.core.errors import OrchestratorError, StageTimeoutError, TestF
 from orchestrator.core.events import ReplayDeclined, StageFinished
 from tests.support.workspaces import Workspace
 
+pytestmark = pytest.mark.slow
+
 BY_DBT = (False, False, False, False, False)
 Fresh = Callable[[str], Workspace]
 

@@ -11,6 +11,8 @@ import pytest
 from tests.support.cli_project import Cli
 from tests.support.workspaces import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import json, sys
 from orchestrator import create_orchestrator

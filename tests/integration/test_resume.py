@@ -34,6 +34,8 @@ from orchestrator.core.events import (
 from tests.integration.test_staleness import edit
 from tests.support.workspaces import WarmWorkspace, Workspace
 
+pytestmark = pytest.mark.slow
+
 Fresh = Callable[[str], Workspace]
 KILLED_AT = """
 import os, signal

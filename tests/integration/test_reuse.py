@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from orchestrator.core.events import ProjectParsedAgain
 from tests.support.workspaces import Workspace
+
+pytestmark = pytest.mark.slow
 
 YEARS = (1, 2, 3)
 LATE_NAME = """\

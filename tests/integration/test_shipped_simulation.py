@@ -12,6 +12,8 @@ from orchestrator import InitializationError
 from orchestrator.core.events import ProjectParsedAgain
 from tests.support.workspaces import REPOSITORY, Workspace
 
+pytestmark = pytest.mark.slow
+
 Clone = Callable[[str], Workspace]
 
 

@@ -13,6 +13,8 @@ from orchestrator.self_healing.initialization_state import InitializationResult,
 from tests.integration.test_dbt_runner import SLOW
 from tests.support.workspaces import Workspace
 
+pytestmark = pytest.mark.slow
+
 Fresh = Callable[[str], Workspace]
 
 

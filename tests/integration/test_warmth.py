@@ -7,7 +7,11 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.workspaces import REPOSITORY
+
+pytestmark = pytest.mark.slow
 
 # What is worked out of a class, a module or a text, and kept by whoever works it out.
 PREPARED = (

@@ -38,7 +38,10 @@ from orchestrator.dbt_runner.project.settings import Query
 from tests.support.processes import wait_until
 from tests.support.workspaces import PROJECTS, REPOSITORY, Workspace
 
-pytestmark = pytest.mark.skipif(not supported(), reason="zygotes need Linux 5.3 or newer")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not supported(), reason="zygotes need Linux 5.3 or newer"),
+]
 
 SLOW = "select count(*) as n from range(100000000000) a(i), range(100000) b(j)"
 SECONDS = 60.0

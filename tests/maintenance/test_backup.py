@@ -40,6 +40,8 @@ from orchestrator.storage.factory import create_storage_backend
 from tests.maintenance.conftest import Shop
 from tests.support.kills import count_operations, die_before
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 KILLED = """
 import os, signal, sys

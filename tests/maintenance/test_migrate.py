@@ -34,6 +34,8 @@ from tests.storage.test_initialization import make_old
 from tests.support.cli_project import Cli
 from tests.support.kills import count_operations, die_before
 
+pytestmark = pytest.mark.slow
+
 ODD = '"odd ""name"'
 
 

@@ -23,6 +23,8 @@ from orchestrator.maintenance.backup.restore import restore_backup
 from tests.maintenance.conftest import Shop
 from tests.support.kills import REPOSITORY, count_operations, die_before, program
 
+pytestmark = pytest.mark.slow
+
 RESTORE = "restore_backup(find_backup(shop.root, {name!r}), shop.root, history_url=shop.url, lock_timeout=5)"
 WRITE = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('drop table lake_level')"
 

@@ -24,6 +24,8 @@ from tests.storage.test_initialization import make_old
 from tests.support.kills import die_before
 from tests.support.postgres import PostgresServer, running_server
 
+pytestmark = pytest.mark.slow
+
 
 class ServerShop(Shop):
     """A workspace whose history is at ``place``."""
