@@ -79,7 +79,7 @@ def warm(warm_workspace: WarmWorkspace) -> WarmWorkspace:
 def no_orphans(prepared: PreparedProjects) -> Iterator[None]:
     """Fail when a dbt process of this test outlives it."""
     yield
-    wait_until(lambda: not dbt_processes(prepared.base), "every dbt process of this test is gone", 4.0)
+    wait_until(lambda: not dbt_processes(prepared.base), "every dbt process of this test is gone")
 
 
 @pytest.fixture(scope="session")

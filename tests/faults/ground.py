@@ -16,7 +16,7 @@ import duckdb
 
 from orchestrator.database.mutex import DatabaseMutex
 from tests.support.cli_project import Cli, Told
-from tests.support.processes import dbt_processes, wait_until
+from tests.support.processes import GENEROUS, dbt_processes, wait_until
 from tests.support.workspaces import REPOSITORY, Workspace
 
 KILLER = Path(__file__).with_name("killer.py")
@@ -26,7 +26,6 @@ for right in (1, 2):
     ctypes.CDLL(None).prctl(24, right, 0, 0, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
-SECONDS_FOR_AN_ORPHAN = 2.5
 
 
 class Ground(Cli):
@@ -90,7 +89,7 @@ class Ground(Cli):
 
     def assert_nothing_left(self) -> None:
         """No process of ours lives, the mutex is free, and nothing temporary lies in the database."""
-        wait_until(lambda: not dbt_processes(self.root), "no dbt process is left", SECONDS_FOR_AN_ORPHAN)
+        wait_until(lambda: not dbt_processes(self.root), "no dbt process is left")
         assert DatabaseMutex(self.database, run_id="probe").holder() is None
         if self.is_free():
             assert [name for name in self.workspace.tables() if "__dbt_" in name] == []
@@ -103,15 +102,7 @@ class Ground(Cli):
 
     def wait_unlocked(self) -> None:
         """Wait until nobody holds the file: a killed process loses its command line before its locks."""
-        wait_until(lambda: not self.is_locked(), "the database is free", SECONDS_FOR_AN_ORPHAN)
-
-    def is_locked(self) -> bool:
-        """Tell whether another process holds the file of the database."""
-        try:
-            duckdb.connect(str(self.database), read_only=True).close()
-        except duckdb.Error as error:
-            return "Could not set lock" in str(error)
-        return False
+        self.workspace.wait_unlocked()
 
     def is_free(self) -> bool:
         """Tell whether DuckDB opens the file: it is whole, and nobody has it open for writing."""
@@ -122,7 +113,7 @@ class Ground(Cli):
         return True
 
 
-def wait_dead(process: subprocess.Popen[str], seconds: float = 6.0) -> int:
+def wait_dead(process: subprocess.Popen[str], seconds: float = GENEROUS) -> int:
     """Wait for a process to end; kill it when it does not, and fail."""
     try:
         return process.wait(seconds)

@@ -100,7 +100,7 @@ class Arena:
                 raise DifferenceError(f"a run that was not killed ended with {process.returncode}:\n{out}\n{err}")
             if process is not victim and process.returncode != 0:
                 raise DifferenceError(f"the run that waited ended with {process.returncode}:\n{out}\n{err}")
-        wait_until(lambda: not dbt_processes(self.root), "no dbt process is left", 5)
+        wait_until(lambda: not dbt_processes(self.root), "no dbt process is left")
 
     def assert_recovers(self) -> None:
         """Run to the end and compare."""

@@ -38,7 +38,7 @@ def simulate_within(ground: Ground, size: int) -> Told:
     """Simulate on an empty database whose dbt process may write no file larger than ``size`` bytes."""
     ground.empty()
     process = ground.start("simulate")
-    wait_until(lambda: bool(dbt_processes(ground.root)), "dbt is started", 30)
+    wait_until(lambda: bool(dbt_processes(ground.root)), "dbt is started")
     for pid in dbt_processes(ground.root):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, size))
     out, err = process.communicate(timeout=120)
@@ -309,7 +309,7 @@ def test_a_foreign_log(ground: Ground) -> Steps:
     """A log that does not belong to the file is not replayed into it."""
     ground.empty()
     assert ground.killed_at({"event": "StageStarted", "year": 2001, "stage": "balance"}, "both").returncode == -9
-    wait_until(ground.is_free, "the database is free", 4)
+    wait_until(ground.is_free, "the database is free")
     log = log_of(ground).read_bytes()
     log_of(ground).unlink()
     assert ground("simulate").exit_code == 0
@@ -327,7 +327,7 @@ def test_a_lost_log(ground: Ground) -> Steps:
     ground.empty()
     assert ground("simulate", "2000").exit_code == 0
     assert ground.killed_at({"event": "StageStarted", "year": 2002, "stage": "balance"}, "both").returncode == -9
-    wait_until(ground.is_free, "the database is free", 4)
+    wait_until(ground.is_free, "the database is free")
     log_of(ground).unlink()
     assert ground.sql("select distinct year from orchestrator.stages") == [(2000,)]
     yield ground("simulate")

@@ -71,6 +71,7 @@ def test_waiters_take_over(ground: Ground) -> Steps:
     ground.empty()
     holder = ground.start("simulate")
     wait_for_file(note_of(ground))
+    holder.send_signal(signal.SIGSTOP)  # else it may be done before they wait
     waiters = [ground.start("simulate", *PATIENCE) for _ in range(2)]
     for waiter in waiters:
         read_until(waiter, f"waiting for pid {holder.pid}")
@@ -141,7 +142,7 @@ def test_times_in_the_future_decide_nothing(ground: Ground) -> Steps:
     """A run that was cut off in its last year is gone on with, though everything it wrote is of next year."""
     ground.empty()
     assert ground.killed_at({"event": "StageStarted", "year": 2002, "stage": "balance"}, "both").returncode == -9
-    wait_until(ground.is_free, "the database is free", 4)
+    wait_until(ground.is_free, "the database is free")
     ahead = f"interval {DAYS_AHEAD} days"
     ground.sql(
         f"update orchestrator.stages set finished_at = finished_at + {ahead}",

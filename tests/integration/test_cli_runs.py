@@ -372,7 +372,7 @@ def test_a_history_that_is_taken_away_in_mid_run(place: Cli) -> None:
 
     def remove(event: Event) -> None:
         if isinstance(event, StageFinished) and (event.year, event.stage) == (2000, "checks"):
-            wait_until(lambda: _steps(place) > 0, "the history has begun", 20)
+            wait_until(lambda: _steps(place) > 0, "the history has begun")
             (place.root / "var" / "orchestrator.db").unlink()
 
     config = place.root / "config" / "simulation.yaml"

@@ -248,7 +248,7 @@ def test_a_killed_parent_leaves_no_orphan(reservoir: Workspace) -> None:
     pid = int(parent.stdout.readline())
     parent.kill()
     parent.communicate()
-    wait_until(lambda: pid not in dbt_processes(reservoir.root), "the dbt process is gone", 2.0)
+    wait_until(lambda: pid not in dbt_processes(reservoir.root), "the dbt process is gone")
 
 
 def killed(runner: DbtRunner) -> int:
@@ -256,7 +256,7 @@ def killed(runner: DbtRunner) -> int:
     pid = runner.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: runner.pid is None, "it is gone", 2.0)
+    wait_until(lambda: runner.pid is None, "it is gone")
     return pid
 
 

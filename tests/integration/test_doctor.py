@@ -31,6 +31,7 @@ from orchestrator.maintenance.doctor.scan import query_interruptibly
 from orchestrator.self_healing.evidence import Missing
 from orchestrator.self_healing.initialization_state import TableFinding
 from tests.support.cli_project import HOLD_FILE
+from tests.support.processes import GENEROUS
 from tests.support.workspaces import REPOSITORY, WarmWorkspace
 
 pytestmark = pytest.mark.slow
@@ -107,7 +108,7 @@ def test_ctrl_c_stops_a_long_read(place: WarmWorkspace) -> None:
         elapsed = stopwatch()
         with pytest.raises(KeyboardInterrupt):
             query_interruptibly(reader, "select bit_xor(hash(n)) from range(100000000000) t(n)")
-        assert elapsed() < 5
+        assert elapsed() < GENEROUS
 
 
 def test_a_required_table_that_is_not_ready(place: WarmWorkspace) -> None:

@@ -11,6 +11,7 @@ from orchestrator.ledger.changes import Change
 from orchestrator.self_healing.evidence import Outdated
 from orchestrator.self_healing.initialization_state import InitializationResult, TableFinding
 from tests.integration.test_dbt_runner import SLOW
+from tests.support.processes import GENEROUS
 from tests.support.workspaces import Workspace
 
 pytestmark = pytest.mark.slow
@@ -190,7 +191,8 @@ def test_a_build_that_was_killed_is_incomplete(reservoir: Workspace, no_orphans:
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=GENEROUS)
+    reservoir.wait_unlocked()  # its dbt process ends by itself, a moment later
     model.write_text(original)
     found, _, _ = healed(reservoir)
     assert ("lake_shape", "incomplete") in [(f.table.name, f.problem.value) for f in found]

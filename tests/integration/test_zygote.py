@@ -265,7 +265,7 @@ def test_a_killed_parent_takes_its_process_along(way: Path | None, kept: Zygote)
     assert is_there(pid)
     parent.kill()
     parent.communicate()
-    wait_until(lambda: not is_there(pid), "the dbt process is gone", 3.0)
+    wait_until(lambda: not is_there(pid), "the dbt process is gone")
     for other in (before, after):
         answers(other)
         other.close()

@@ -16,7 +16,7 @@ import duckdb
 
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.zygote import VARIABLE
-from tests.support.processes import wait_until
+from tests.support.processes import GENEROUS, wait_until
 from tests.support.workspaces import REPOSITORY
 
 REQUIRED = ["lakes", "rain", "lake_shape", "stg_rain", "lake_shore", "lake_level"]
@@ -119,7 +119,7 @@ class Cli:
 def interrupt(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> Told:
     """Send a signal, wait at most 2 seconds and some for a busy machine, and return what was said."""
     process.send_signal(number)
-    out, err = process.communicate(timeout=6)
+    out, err = process.communicate(timeout=GENEROUS)
     return Told(process.returncode, out, err)
 
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+GENEROUS = 60.0
+"""Seconds that a busy machine may take for what takes a moment, and far less than what would never end."""
 # New interpreters, and forks of a zygote, which have its command line (the zygote itself works in /).
 DBT_PROGRAMS = (b"orchestrator.dbt_runner.process.worker", b"orchestrator.dbt_runner.process.zygote_server")
 
@@ -32,7 +34,7 @@ def parent_of(pid: int) -> int:
     return int(next(line for line in status if line.startswith("PPid:")).split()[1])
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = GENEROUS) -> None:
     """Wait for something that another process does, and fail when it does not come."""
     ends = time.monotonic() + seconds
     while not condition():

@@ -13,6 +13,7 @@ import duckdb
 
 from orchestrator import PipelineOrchestrator, create_orchestrator
 from orchestrator.core.events import Event
+from tests.support.processes import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROJECTS = REPOSITORY / "tests" / "projects"
@@ -55,6 +56,10 @@ class Workspace:
             for statement in statements:
                 rows = connection.execute(statement).fetchall()
             return rows
+
+    def wait_unlocked(self, seconds: float = 60.0) -> None:
+        """Wait until nobody holds the database's file: a killed process loses its command line before its locks."""
+        wait_until(lambda: not _is_locked(self.database), "the database is free", seconds)
 
     def tables(self) -> set[str]:
         """Return the names of all tables and views, dbt's temporary ones included, the ledger left out."""
@@ -175,3 +180,12 @@ class WarmWorkspace(Workspace):
         """Hash all tables with the warm process out of the way."""
         self.warm.runner.release()
         return super().digests()
+
+
+def _is_locked(database: Path) -> bool:
+    """Tell whether another process holds the file of a database."""
+    try:
+        duckdb.connect(str(database), read_only=True).close()
+    except duckdb.Error as error:
+        return "Could not set lock" in str(error)
+    return False

@@ -22,6 +22,7 @@ from orchestrator.core.errors import DatabaseError, DatabaseLockedError, Databas
 from orchestrator.core.events import Event, LockAcquired, LockReleased, LockWaited
 from orchestrator.database.lock_note import LockHolder
 from orchestrator.database.mutex import DatabaseMutex
+from tests.support.processes import GENEROUS
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -466,7 +467,7 @@ except KeyboardInterrupt:
     assert line_of(waiter) == "waits"
     elapsed = stopwatch()
     waiter.send_signal(signal.SIGINT)
-    waiter.communicate(timeout=10)
+    waiter.communicate(timeout=GENEROUS)
     assert waiter.returncode == 130 and elapsed() < 2
 
 
