@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import json
 import signal
 import subprocess
 import sys
@@ -45,13 +48,60 @@ def program(root: Path, work: str, number: int) -> str:
 
 def count_operations(root: Path, work: str) -> int:
     """Do ``work`` in a process of its own; return how many operations it takes."""
-    done = subprocess.run([sys.executable, "-c", program(root, work, 0)], capture_output=True, text=True, check=True)
-    return int(done.stdout)
+    status, output = _programs().run(program(root, work, 0))
+    assert status == 0, output
+    return int(output)
 
 
 def die_before(root: Path, work: str, number: int) -> None:
     """Do ``work`` in a process that kills itself before its ``number``-th operation."""
-    done = subprocess.run(
-        [sys.executable, "-c", program(root, work, number)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == -signal.SIGKILL, (number, done.stderr)
+    status, output = _programs().run(program(root, work, number))
+    assert status == -signal.SIGKILL, (number, output)
+
+
+SERVER = """
+import json, os, sys, tempfile
+sys.path.insert(0, sys.argv[1])
+import orchestrator.maintenance.backup.restore, orchestrator.maintenance.migrate, tests.maintenance.conftest
+
+for line in sys.stdin:
+    with tempfile.TemporaryFile() as output:
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            for descriptor in (1, 2):
+                os.dup2(output.fileno(), descriptor)
+            break
+        _, status = os.waitpid(child, 0)
+        output.seek(0)
+        print(json.dumps([os.waitstatus_to_exitcode(status), output.read().decode()]), flush=True)
+else:
+    sys.exit()
+exec(json.loads(line), {"__name__": "__main__"})
+"""
+
+
+class Programs:
+    """Runs programs one after the other, each in a fork of a process that has imported what they need."""
+
+    def __init__(self) -> None:
+        self._server = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(REPOSITORY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        atexit.register(self._end)
+
+    def run(self, code: str) -> tuple[int, str]:
+        """Run a program to its end; return its exit code, below 0 by a signal, and what it wrote."""
+        assert self._server.stdin is not None and self._server.stdout is not None
+        self._server.stdin.write(json.dumps(code) + "\n")
+        self._server.stdin.flush()
+        status, output = json.loads(self._server.stdout.readline())
+        return int(status), str(output)
+
+    def _end(self) -> None:
+        self._server.communicate()
+
+
+@functools.cache
+def _programs() -> Programs:
+    return Programs()

@@ -35,7 +35,9 @@ class Workspace:
     @property
     def database(self) -> Path:
         """Return the database file."""
-        found = sorted(self.root.rglob("*.duckdb"))
+        # os.walk passes over folders that a dbt process removes meanwhile.
+        files = (Path(folder, name) for folder, _, names in os.walk(self.root) for name in names)
+        found = sorted(file for file in files if file.suffix == ".duckdb")
         return found[0] if found else self.root / "var" / f"{self.root.name}.duckdb"
 
     def orchestrator(self, **options: object) -> PipelineOrchestrator:
