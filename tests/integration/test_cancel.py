@@ -36,6 +36,7 @@ pytestmark = pytest.mark.slow
 
 Fits = Callable[[Event], bool]
 SHORE = "dbt/models/foundation/lake_shore.sql"
+NESTED = "{% for other in range(99999) %}{% endfor %}"
 INFLOW = "dbt/models/yearly/inflow.sql"
 
 
@@ -188,9 +189,8 @@ def test_a_waiter_for_the_mutex_is_cancelled(watched: Watched) -> None:
 def test_a_parse_that_is_waited_for_is_cancelled(watched: Watched) -> None:
     """Where the run waits for dbt to read a changed project, dbt is stopped, and started again by the next run."""
     watched.warm.close()
-    seed = watched.root / "dbt" / "seeds" / "seeds.yml"
-    original = seed.read_text()
-    seed.write_text(original + "\n# changed\n")
+    endless = watched.root / "dbt" / "models" / "endless.sql"
+    endless.write_text(f"{{% for one in range(99999) %}}{NESTED}{{% endfor %}} select 1 as one")
     threads: list[threading.Thread] = []
 
     def cancel() -> None:
@@ -211,7 +211,7 @@ def test_a_parse_that_is_waited_for_is_cancelled(watched: Watched) -> None:
         assert watched.warm.runner.pid is None
         assert dbt_processes(watched.root) == []
     finally:
-        seed.write_text(original)
+        endless.unlink()
     watched.assert_goes_on(None)
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.events import DbtReady, DbtWarned
+from orchestrator import PipelineOrchestrator, create_orchestrator
+from orchestrator.core.errors import DbtProjectError
+from orchestrator.core.events import DbtReady, DbtStarted, DbtWarned, Event
 from orchestrator.dbt_runner.process.process import DbtProcess
 from orchestrator.dbt_runner.process.zygote import VARIABLE
+from orchestrator.dbt_runner.project.facts import ProjectFacts
 from tests.support.processes import dbt_processes, parent_of, wait_until
 from tests.support.workspaces import Workspace
 
@@ -27,6 +30,13 @@ def models(workspace: Workspace) -> dict[str, str]:
         facts = orchestrator.runner.facts()
         assert any(isinstance(event, DbtReady) for event in workspace.events)
         return {node.name: f"{node.schema}.{node.identifier}" for node in facts.models()}
+
+
+def alias(facts: ProjectFacts) -> str:
+    """Return the name of the table of the model that has another in these tests."""
+    node = facts.node("model.ephemeral_project.squares")
+    assert node is not None
+    return node.identifier
 
 
 def same_time(path: Path, text: str) -> None:
@@ -187,3 +197,103 @@ def test_a_linked_package_is_seen(project: Workspace, tmp_path: Path) -> None:
     assert models(project)["inner"] == "main.before"
     (package / "models" / "inner.sql").write_text("{{ config(alias='afterwards') }} select 1 as a")
     assert models(project)["inner"] == "main.afterwards"
+
+
+def test_a_copied_project_reads_its_own_files(project: Workspace) -> None:
+    """What was kept is copied with it, dbt's partial parse too, and names the files of the old folder, still there."""
+    seed = Path("dbt", "seeds", "fruit.csv")
+    (project.root / seed).parent.mkdir(exist_ok=True)
+    (project.root / seed).write_text("name\nold\n")
+    with project.orchestrator() as orchestrator:
+        orchestrator.runner.seed("fruit")
+    copy = Workspace(Path(shutil.copytree(project.root, project.root.with_name("copy"))))
+    (copy.root / seed).write_text("name\nnew\n")
+    with copy.orchestrator() as orchestrator:
+        orchestrator.runner.seed("fruit")
+        assert orchestrator.runner.query("select name from fruit") == [("new",)]
+    shutil.rmtree(copy.root)
+
+
+def test_a_look_sees_a_change_under_the_old_time_and_size(project: Workspace) -> None:
+    """No dbt is started for a look at what was kept, and the edited file counts all the same."""
+    with project.orchestrator() as orchestrator:
+        assert orchestrator.runner.known_facts() is not None
+    same_time(project.root / "dbt" / "models" / "named.yml", "models: [{name: squares, config: {alias: bbbb}}]\n")
+    with project.orchestrator() as orchestrator:
+        assert orchestrator.runner.known_facts() is None
+
+
+def test_a_project_whose_files_were_touched_is_not_parsed(project: Workspace) -> None:
+    """A checkout, an archive or the cache of a build gives them other times; then they count by their content."""
+    kept = parses(project)
+    for path in (project.root / "dbt").rglob("*"):
+        os.utime(path)
+    with project.orchestrator() as orchestrator:
+        assert orchestrator.runner.known_facts() is not None
+    assert models(project)["squares"] == "main.aaaa"
+    assert parses(project) == kept
+
+
+def test_all_of_the_environment_counts_where_names_are_computed(
+    project: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any variable may be the one that a project reads by a name that is put together."""
+    monkeypatch.setenv("ALIAS_DEV", "aaaa")
+    (project.root / "dbt" / "models" / "named.yml").write_text(
+        "models: [{name: squares, config: {alias: \"{{ env_var('ALIAS_' ~ target.name | upper) }}\"}}]\n"
+    )
+    assert models(project)["squares"] == "main.aaaa"
+    kept = parses(project)
+    assert models(project)["squares"] == "main.aaaa"
+    assert parses(project) == kept
+    with project.orchestrator() as orchestrator:
+        orchestrator.runner.facts()
+        monkeypatch.setenv("ALIAS_DEV", "bbbb")
+        assert alias(orchestrator.runner.current_facts()) == "bbbb"
+
+
+class Edited(Workspace):
+    """A workspace of which a model is edited at the first event of a kind."""
+
+    def edit_at(self, kind: type[Event], alias: str) -> PipelineOrchestrator:
+        """Return an orchestrator during whose work the model gets another alias, once."""
+        file = self.root / "dbt" / "models" / "named.yml"
+
+        def edit(event: Event) -> None:
+            if isinstance(event, kind) and alias not in file.read_text():
+                file.write_text(f"models: [{{name: squares, config: {{alias: {alias}}}}}]\n")
+
+        return create_orchestrator(self.config, listeners=[self.events.append, edit])
+
+
+@pytest.mark.parametrize("kind", [DbtStarted, DbtReady])
+def test_an_edit_while_dbt_reads_is_seen(project: Workspace, kind: type[Event]) -> None:
+    """What dbt read before, or while, a file was edited does not serve whoever asks afterwards."""
+    with Edited(project.root).edit_at(kind, "edited") as orchestrator:
+        orchestrator.runner.start()
+        assert alias(orchestrator.runner.facts()) == "edited"
+        assert orchestrator.runner.known_facts() is not None
+
+
+def test_an_edit_before_anybody_asked_is_seen(project: Workspace) -> None:
+    """A process that was started, and has read the project, is replaced where the project is another by then."""
+    with project.orchestrator() as orchestrator:
+        orchestrator.runner.start()
+        wait_until(lambda: bool(dbt_processes(project.root)), "dbt works for the project")
+        (project.root / "dbt" / "models" / "named.yml").write_text("models: []\n")
+        assert alias(orchestrator.runner.facts()) == "squares"
+        assert orchestrator.runner.run("squares").nodes[0].name == "squares"
+
+
+def test_files_that_never_rest_are_refused(project: Workspace) -> None:
+    """Where something writes to the project each time dbt reads it, that is said instead of a result."""
+    file = project.root / "dbt" / "models" / "named.yml"
+
+    def edit(event: Event) -> None:
+        if isinstance(event, DbtReady):
+            file.write_text(file.read_text() + "\n")
+
+    with create_orchestrator(project.config, listeners=[edit]) as orchestrator:
+        with pytest.raises(DbtProjectError, match="changed each time while dbt read them"):
+            orchestrator.runner.facts()
+        assert orchestrator.runner.pid is None

@@ -240,7 +240,7 @@ def test_a_timeout_stops_it(way: Path | None, reservoir: Workspace) -> None:
     with reservoir.orchestrator(zygote=way) as orchestrator:
         runner = orchestrator.runner
         runner.facts()
-        first = runner._process
+        first = runner._client._process
         assert first is not None
         with pytest.raises(DbtTimeoutError):
             runner.query(SLOW, timeout=0.5)

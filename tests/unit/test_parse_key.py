@@ -17,8 +17,8 @@ from orchestrator.dbt_runner.project.kept_parse import (
     cached_parse,
     recordings_path,
     store_parse,
-    watched_files,
 )
+from orchestrator.dbt_runner.project.parse_inputs import ParseInputs, records_before
 from orchestrator.dbt_runner.project.parse_key import ParseKey
 from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.dbt_runner.replay.kept_recordings import KeptRecordings, Key
@@ -132,10 +132,17 @@ def keep(tmp_path: Path) -> Callable[..., DbtSettings]:
     def kept(**change: object) -> DbtSettings:
         own = {"project_dir": project, "profiles_dir": project, "cwd": tmp_path, "cache_dir": tmp_path}
         settings = replace(SETTINGS, **{**own, **change})  # type: ignore[arg-type]  # as above
-        store_parse(settings, KeptParse(facts(settings), b"packed", ()), watched_files(settings), ("models",), (), ())
+        store_parse(settings, parse_of(settings))
         return settings
 
     return kept
+
+
+def parse_of(settings: DbtSettings) -> KeptParse:
+    """Make a parse of the project as it is."""
+    before = records_before(settings, None)
+    inputs = ParseInputs.of(settings, folders=("models",), env_names=(), var_files=(), before=before)
+    return KeptParse(facts(settings), inputs, b"packed", ())
 
 
 def facts(settings: DbtSettings) -> ProjectFacts:
@@ -161,7 +168,8 @@ def test_a_kept_parse_is_the_one_of_its_key(keep: Callable[..., DbtSettings]) ->
     """Of two databases and two values of a variable, each finds its own parse and its own facts."""
     first, second, third = keep(), keep(database=ROOT / "b" / "simulation.duckdb"), keep(vars={"growth": 2})
     assert [cached_facts(one) for one in (first, second, third)] == [facts(one) for one in (first, second, third)]
-    assert cached_parse(first) == KeptParse(facts(first), b"packed", ())
+    found = cached_parse(first)
+    assert found is not None and (found.facts, found.packed) == (facts(first), b"packed")
     assert cached_facts(replace(first, target="prod")) is None
 
 

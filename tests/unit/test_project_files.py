@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from orchestrator.dbt_runner.project.files import file_state, files_below
+from orchestrator.dbt_runner.project.files import files_below
 
 
 def test_links_are_followed_once(tmp_path: Path) -> None:
@@ -32,13 +31,3 @@ def test_hidden_folders(tmp_path: Path) -> None:
     found = sorted(Path(path).name for path in files_below(tmp_path / "models"))
     assert found == [".hidden.sql", "a.YML", "a.sql"]
     assert list(files_below(place)) != []
-
-
-def test_what_is_no_file_has_no_state(tmp_path: Path) -> None:
-    """A pipe, which would be waited for, a folder and a link into nowhere do not count."""
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
-    (tmp_path / "file").write_text("four")
-    states = {name: file_state(str(tmp_path / name)) for name in ("pipe", "lost", "file", ".")}
-    assert states.pop("file") == [4, (tmp_path / "file").stat().st_mtime_ns]
-    assert set(states.values()) == {None}

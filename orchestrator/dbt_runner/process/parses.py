@@ -26,16 +26,19 @@ from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.inputs import env_vars_read, watched_folders
 from orchestrator.dbt_runner.project.kept_parse import (
-    PARTIAL_PARSE,
     KeptParse,
     cached_parse,
+    last_inputs,
     parse_digest,
+    partial_parse,
     store_parse,
-    watched_files,
 )
 from orchestrator.dbt_runner.project.manifest_facts import project_facts
+from orchestrator.dbt_runner.project.parse_inputs import ParseInputs, records_before
 from orchestrator.dbt_runner.project.settings import DbtSettings, Vars
 from orchestrator.dbt_runner.project.var_values import files_in_vars
+
+PARTIAL_PARSE = "partial_parse.msgpack"
 
 
 class Parses:
@@ -53,7 +56,7 @@ class Parses:
         self._packed: dict[str, bytes] = {}
         self._facts: ProjectFacts | None = None
 
-    def load(self) -> ProjectFacts:
+    def load(self) -> tuple[ProjectFacts, ParseInputs]:
         """Parse the project with the vars of the settings, or take the parse that was kept of it.
 
         Raises:
@@ -61,14 +64,13 @@ class Parses:
         """
         kept = cached_parse(self._settings)
         if kept is not None and self._prepare(kept.packed):
-            facts, packed = kept.facts, kept.packed
             for text in kept.warnings:
                 self._events.warn(text)
         else:
-            facts, packed = self._parse_and_keep()
-        self._packed[_key(self._settings.vars)] = packed
-        self._facts = facts
-        return facts
+            kept = self._parse_and_keep()
+        self._packed[_key(self._settings.vars)] = kept.packed
+        self._facts = kept.facts
+        return kept.facts, kept.inputs
 
     @property
     def facts(self) -> ProjectFacts:
@@ -112,12 +114,12 @@ class Parses:
         """Make dbt ready for a kept parse: it reads profile and project, and takes the manifest as it is."""
         return bool(self._dbt.call(["parse"], self._settings.vars, unpacked(packed)).success)
 
-    def _parse_and_keep(self) -> tuple[ProjectFacts, bytes]:
+    def _parse_and_keep(self) -> KeptParse:
         settings = self._settings
-        shared = settings.cache_dir / PARTIAL_PARSE
+        shared = partial_parse(settings)
         if shared.is_file():
             shutil.copyfile(shared, self._target / PARTIAL_PARSE)
-        before = watched_files(settings)
+        before = records_before(settings, last_inputs(settings))
         manifest = self._parse(settings.vars)
         packed = pack(manifest)
         config = get_adapter_by_type(str(manifest.metadata.adapter_type)).config
@@ -125,12 +127,16 @@ class Parses:
         facts = project_facts(manifest, packed, config, profiles_dir, settings.year_vars, settings.cwd)
         if (self._target / PARTIAL_PARSE).is_file():
             (self._target / PARTIAL_PARSE).replace(shared)
-        names = env_vars_read(manifest, config, profiles_dir)
-        var_files = files_in_vars(config, settings.cwd)
-        if names is not None:
-            kept = KeptParse(facts, packed, self._events.warned)
-            store_parse(settings, kept, before, watched_folders(config), names, var_files)
-        return facts, packed
+        inputs = ParseInputs.of(
+            settings,
+            folders=watched_folders(config),
+            env_names=env_vars_read(manifest, config, profiles_dir),
+            var_files=files_in_vars(config, settings.cwd),
+            before=before,
+        )
+        kept = KeptParse(facts, inputs, packed, self._events.warned)
+        store_parse(settings, kept)
+        return kept
 
     def _parse(self, variables: Vars) -> Manifest:
         answer = self._dbt.call(["parse"], variables, None)

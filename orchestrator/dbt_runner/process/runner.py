@@ -1,18 +1,16 @@
-"""The client of one warm dbt process."""
+"""Commands and SQL for one dbt project, sent to a warm dbt process."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
-from orchestrator.core.clocks import Deadline, MakeDeadline, utc_now
-from orchestrator.core.errors import DbtProcessError, OrchestratorError
-from orchestrator.core.events import CommandStarted, DbtStarted, Emit, Event, ignore
+from orchestrator.core.clocks import Deadline, MakeDeadline
+from orchestrator.core.events import CommandStarted, Emit, Event, ignore
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.adapter.failed_nodes import raise_for_failures
+from orchestrator.dbt_runner.process.client import DbtClient
 from orchestrator.dbt_runner.project.database_choice import require_same_database, same_database
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.kept_parse import cached_facts
@@ -22,21 +20,13 @@ from orchestrator.dbt_runner.project.settings import (
     DbtSettings,
     Execute,
     Invoke,
-    Load,
     Query,
     ReadCatalog,
-    Release,
-    Request,
     Select,
     Vars,
 )
 
-if TYPE_CHECKING:
-    from orchestrator.dbt_runner.process.process import DbtProcess
-
-OPENING = (Invoke, Query, Execute, ReadCatalog, CreateEmpty)
 Selection = str | Sequence[str]
-T = TypeVar("T")
 
 
 class DbtRunner:
@@ -62,16 +52,8 @@ class DbtRunner:
     ) -> None:
         self.settings = settings
         self._emit = emit
-        self._deadline = deadline
-        self._zygote = zygote
-        self._process: DbtProcess | None = None
-        self._facts: ProjectFacts | None = None
-        self._kept = False
-        self._pending_load = False
-        self._database_open = False
-        self._in_use = False
+        self._client = DbtClient(settings, self._pass_on, deadline, zygote)
         self._command = ""
-        self._one_at_a_time = threading.RLock()
 
     def __enter__(self) -> DbtRunner:
         return self
@@ -81,17 +63,7 @@ class DbtRunner:
 
     def start(self) -> None:
         """Start the dbt process, which begins to import and parse; return at once."""
-        from orchestrator.dbt_runner.process.environment import environment
-        from orchestrator.dbt_runner.process.process import DbtProcess  # a look at a database starts none
-
-        with self._one_at_a_time:
-            if self._process is None or not self._process.alive():
-                new = self._process = DbtProcess.take(self._pass_on, self._zygote)
-                self._emit(DbtStarted(at=utc_now(), pid=new.pid, forked=new.forked, not_forked=new.not_forked))
-                new.send(Load(self.settings, environment(self.settings)))
-                self._pending_load = True
-                self._database_open = False
-            self._in_use = True
+        self._client.start()
 
     def facts(self, *, timeout: float | None = None) -> ProjectFacts:
         """Return the facts of the parsed project, waiting for the parse.
@@ -106,20 +78,11 @@ class DbtRunner:
 
     def parsed(self, *, timeout: float | None = None) -> ProjectFacts:
         """Return the facts of the parsed project, whichever database its profile uses; else as :meth:`facts`."""
-        with self._one_at_a_time:
-            self._ready(self._deadline(timeout))
-            assert self._facts is not None
-            return self._facts
+        return self._client.parsed(timeout)
 
     def refresh(self) -> None:
-        """Forget the parse when files of the project have changed since; not while the database is open.
-
-        Where no facts can be kept beside the project, a change cannot be seen, and the parse stays.
-        """
-        with self._one_at_a_time:
-            if self._kept and not self._database_open and cached_facts(self.settings) is None:
-                self._facts, self._kept = None, False
-                self.close()
+        """Forget the parse when anything that decides it has changed since; not while the database is open."""
+        self._client.refresh()
 
     def known_facts(self) -> ProjectFacts | None:
         """Return the facts without waiting for dbt: of this process, or kept from an unchanged project.
@@ -127,7 +90,7 @@ class DbtRunner:
         None also where the profile uses another database than the configuration names: :meth:`facts` says so.
         """
         self.refresh()
-        facts = self._facts or cached_facts(self.settings)
+        facts = self._client.facts or cached_facts(self.settings)
         return facts if facts is not None and same_database(self.settings, facts) else None
 
     def current_facts(self) -> ProjectFacts:
@@ -211,20 +174,20 @@ class DbtRunner:
     def select(self, command: str, select: Selection, vars: Vars | None = None) -> tuple[str, ...]:
         """Return the unique ids of the nodes that a command would touch, running nothing."""
         request = Select(command, _words(select), self._vars(vars))
-        return self._ask(request, f"dbt ls for {command}", None, tuple)
+        return self._client.ask(request, f"dbt ls for {command}", None, tuple)
 
     def query(self, sql: str, timeout: float | None = None) -> list[tuple[object, ...]]:
         """Return all rows of a query; values keep their types (dates, decimals)."""
-        return self._ask(Query(sql), "A query", timeout, list)
+        return self._client.ask(Query(sql), "A query", timeout, list)
 
     def execute(self, sql: str | Sequence[str], timeout: float | None = None) -> list[int]:
         """Run one or more statements in one transaction; return the rows each affected, -1 where unknown."""
         statements = (sql,) if isinstance(sql, str) else tuple(sql)
-        return self._ask(Execute(statements), "A statement", timeout, list)
+        return self._client.ask(Execute(statements), "A statement", timeout, list)
 
     def catalog(self, timeout: float | None = None) -> Catalog:
         """Take a snapshot of all relations in the project's schemas."""
-        return self._ask(ReadCatalog(), "Reading the catalog", timeout, Catalog)
+        return self._client.ask(ReadCatalog(), "Reading the catalog", timeout, Catalog)
 
     def relations(self) -> tuple[RelationName, ...]:
         """Return the names of all relations in the project's schemas, dbt's temporary ones left out."""
@@ -244,100 +207,39 @@ class DbtRunner:
 
     def create_empty(self, node: NodeFacts, timeout: float | None = None) -> None:
         """Create a model's table without rows, typed from its contract."""
-        self._ask(CreateEmpty(node.unique_id), f"Creating {node.name}", timeout, type(None))
+        self._client.ask(CreateEmpty(node.unique_id), f"Creating {node.name}", timeout, type(None))
 
     def release(self) -> None:
         """Close the database for certain; the process stays and opens it again when needed."""
-        with self._one_at_a_time:
-            if self._database_open and self._process is not None and self._process.alive():
-                self._ask(Release(), "Closing the database", None, type(None))
-            self._database_open = False
-            self._in_use = False
+        self._client.release()
 
     @property
     def database_open(self) -> bool:
         """Tell whether the dbt process may hold the database open."""
-        return self._database_open
+        return self._client.database_open
 
     @property
     def pid(self) -> int | None:
         """Return the pid of the dbt process, None while there is none."""
-        return self._process.pid if self._process is not None and self._process.alive() else None
+        return self._client.pid
 
     def stop(self) -> None:
         """Stop whatever runs and end the process; callable from any thread."""
-        process, self._process = self._process, None
-        self._forget()
-        if process is not None:
-            process.stop()
+        self._client.stop()
 
     def close(self) -> None:
         """End the process; the database is closed and its lock free afterwards."""
-        process, self._process = self._process, None
-        self._forget()
-        if process is not None:
-            process.close()
+        self._client.close()
 
     def _invoke(self, request: Invoke, timeout: float | None, failures_dir: Path | None = None) -> DbtResult:
         self._command = request.command
-        result = self._ask(request, f"dbt {request.command}", timeout, DbtResult)
+        result = self._client.ask(request, f"dbt {request.command}", timeout, DbtResult)
         settings = self.settings
-        raise_for_failures(result, settings.project_dir, self._facts, failures_dir, settings.year_vars)
+        raise_for_failures(result, settings.project_dir, self._client.facts, failures_dir, settings.year_vars)
         return result
-
-    def _ask(self, request: Request, what: str, timeout: float | None, kind: type[T]) -> T:
-        with self._one_at_a_time:
-            deadline = self._deadline(timeout)
-            self._ready(deadline)
-            if isinstance(request, OPENING) and self._facts is not None:
-                require_same_database(self.settings, self._facts)
-            value = self._exchange(request, what, deadline)
-            if not isinstance(value, kind):
-                raise DbtProcessError(f"{what}: unexpected answer of type {type(value).__name__} from the dbt process.")
-            return value
-
-    def _exchange(self, request: Request | None, what: str, deadline: Deadline) -> object:
-        process = self._process
-        if process is None:
-            raise DbtProcessError("The dbt process was stopped.")
-        try:
-            if request is not None:
-                self._database_open = self._database_open or isinstance(request, OPENING)
-                process.send(request)
-            return process.answer(what, deadline)
-        finally:
-            if not process.alive():
-                process.close()
-                self._process = None
-                self._forget()
-
-    def _ready(self, deadline: Deadline) -> None:
-        deadline.check()
-        process = self._process
-        if process is not None and not process.alive() and self._in_use:
-            error = process.death()
-            self.close()
-            raise error
-        self.start()
-        if not self._pending_load:
-            return
-        try:
-            facts = self._exchange(None, "Starting dbt and parsing the project", deadline)
-        except OrchestratorError:
-            self.close()  # that answer does not come twice
-            raise
-        assert isinstance(facts, ProjectFacts)
-        self._pending_load = False
-        self._facts = facts
-        self._kept = cached_facts(self.settings) is not None
 
     def _vars(self, variables: Vars | None) -> Vars:
         return self.settings.vars if variables is None else variables
-
-    def _forget(self) -> None:
-        self._pending_load = False
-        self._database_open = False
-        self._in_use = False
 
     def _pass_on(self, event: Event) -> None:
         if isinstance(event, CommandStarted):

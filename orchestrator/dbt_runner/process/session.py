@@ -27,6 +27,7 @@ from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
 from orchestrator.dbt_runner.process.parses import Parses
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.kept_parse import recordings_path
+from orchestrator.dbt_runner.project.loaded import Loaded
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 from orchestrator.dbt_runner.project.selection import ExactSelectors
 from orchestrator.dbt_runner.project.settings import CreateEmpty, DbtSettings, Invoke, Select, Vars
@@ -61,13 +62,13 @@ class DbtSession:
         self._aside = aside
         self._replayer: Replayer | None = None
 
-    def load(self) -> ProjectFacts:
+    def load(self) -> Loaded:
         """Parse the project, or take what was kept of it; see :meth:`Parses.load`."""
         elapsed = stopwatch()
-        facts = self._parses.load()
+        facts, inputs = self._parses.load()
         self._database = ProjectDatabase(facts)
         self._emit(DbtReady(at=utc_now(), seconds=elapsed(), nodes=len(facts.nodes), adapter=facts.adapter))
-        return facts
+        return Loaded(facts, inputs)
 
     def invoke(self, request: Invoke) -> DbtResult:
         """Run one dbt command and return what its own results say.

@@ -99,10 +99,10 @@ class Worker:
             os.environ.clear()
             os.environ.update(request.environment)
             self._session = DbtSession(request.settings, self._send, self._aside)
-            facts = self._session.load()
+            loaded = self._session.load()
             gc.freeze()
             gc.enable()
-            return facts
+            return loaded
         session = self._session
         if session is None:
             raise DbtError("The dbt process was asked for something before it loaded a project.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,12 +29,3 @@ def files_below(folder: Path) -> Iterator[str]:
             if hidden and os.path.splitext(name)[1].lower() not in READ_BY_DBT:  # noqa: PTH122 - as below
                 continue
             yield os.path.join(place, name)  # noqa: PTH118 - thousands of files: twice as fast as pathlib
-
-
-def file_state(path: str) -> list[int] | None:
-    """Return size and modification time (ns) of a file; None for what cannot be reached, and for what is no file."""
-    try:
-        state = os.stat(path)  # noqa: PTH116 - as above
-    except OSError:
-        return None
-    return [state.st_size, state.st_mtime_ns] if stat.S_ISREG(state.st_mode) else None

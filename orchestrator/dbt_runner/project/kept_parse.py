@@ -1,8 +1,8 @@
 """A parse kept between runs, so that a look at an unchanged project needs no dbt, and a run of it no parse.
 
-The JSON file holds the facts and says what they were made of: its key (:class:`ParseKey`), size and modification time
-of every file below the project's own folders, the environment variables it reads, and versions. Any difference voids
-it. The manifest itself lies beside it, as dbt packs it, and counts only where it is the one that the JSON file names.
+The JSON file holds the facts and what they were made of (:class:`ParseInputs`); any difference voids it. The manifest
+itself lies beside it, as dbt packs it, and counts only where it is the one that the JSON file names. So does what dbt
+keeps for its own partial parse, which is as much bound to the place of the project.
 """
 
 from __future__ import annotations
@@ -10,32 +10,27 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Sequence
-from functools import cache, lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from orchestrator.core.files import replace_file
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.facts_json import facts_of
-from orchestrator.dbt_runner.project.files import file_state, files_below
+from orchestrator.dbt_runner.project.parse_inputs import ParseInputs
 from orchestrator.dbt_runner.project.parse_key import ParseKey
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
-FORMAT = 15
-_VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres")
-PARTIAL_PARSE = "partial_parse.msgpack"
-FACTS, MANIFEST, RECORDINGS = "json", "msgpack", "recordings"
-_YAML = (".yml", ".yaml")
+FORMAT = 16
+FACTS, MANIFEST, RECORDINGS, PARTIAL = "json", "msgpack", "recordings", "partial"
 
 
 @dataclasses.dataclass(frozen=True)
 class KeptParse:
-    """A parse: its facts, its manifest in msgpack, and what dbt warned of."""
+    """A parse: its facts, what decided them, its manifest in msgpack, and what dbt warned of."""
 
     facts: ProjectFacts
+    inputs: ParseInputs
     packed: bytes
     warnings: tuple[str, ...]
 
@@ -43,75 +38,49 @@ class KeptParse:
 def cached_facts(settings: DbtSettings) -> ProjectFacts | None:
     """Return the facts of the last parse when nothing that decides them has changed since, else None."""
     kept = _kept_document(settings)
-    return None if kept is None else kept[1]
+    return None if kept is None else kept.facts
 
 
 def last_facts(settings: DbtSettings) -> ProjectFacts | None:
     """Return the facts of the last parse whatever has changed since; None where there was none that can be read."""
-    try:
-        path = _path(settings)
-        state = path.stat()
-        return _read(path, state.st_mtime_ns, state.st_ino)[1]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    last = _last_document(settings)
+    return None if last is None else last.facts
+
+
+def last_inputs(settings: DbtSettings) -> ParseInputs | None:
+    """Return what decided the last parse with this key; None where there was none that can be read."""
+    last = _last_document(settings)
+    return None if last is None else last.inputs
 
 
 def cached_parse(settings: DbtSettings) -> KeptParse | None:
-    """Return the last parse; None as for :func:`cached_facts`.
-
-    None also where a file changed under its old size and time: here, unlike there, all are read.
-    """
+    """Return the last parse when nothing that decides it has changed since, else None."""
     kept = _kept_document(settings)
     if kept is None:
         return None
-    document, facts = kept
     try:
         packed = _path(settings, MANIFEST).read_bytes()
-        same = document["content"] == _content(document["files"])
     except OSError:
         return None
-    if not same:
-        (settings.cache_dir / PARTIAL_PARSE).unlink(missing_ok=True)  # dbt goes by times, too
-    if not same or parse_digest(packed) != document["manifest"]:
+    if parse_digest(packed) != kept.manifest:
         return None
-    return KeptParse(facts, packed, tuple(document["warnings"]))
+    return KeptParse(kept.facts, kept.inputs, packed, kept.warnings)
 
 
-def watched_files(settings: DbtSettings) -> dict[str, list[int]]:
-    """Return size and modification time (ns) of the files that a parse reads.
-
-    These are the files at the top of the project and those that the last parse found to matter. Taken before a
-    parse, so that an edit during the parse voids its result.
-    """
-    try:
-        folders = json.loads(_path(settings).read_text(encoding="utf-8"))["folders"]
-    except (OSError, ValueError, KeyError, TypeError):
-        folders = []
-    return _stat_files(settings, folders)
+def partial_parse(settings: DbtSettings) -> Path:
+    """Return the file that dbt's own partial parse goes by; it is removed where dbt would overlook a change by it."""
+    path = _path(settings, PARTIAL)
+    last = last_inputs(settings)
+    if last is None or last.changed_behind_times():
+        path.unlink(missing_ok=True)
+    return path
 
 
-def store_parse(
-    settings: DbtSettings,
-    kept: KeptParse,
-    before: dict[str, list[int]],
-    folders: tuple[str, ...],
-    env_names: tuple[str, ...],
-    var_files: tuple[Path, ...],
-) -> None:
-    """Write a parse; ``before`` is what :func:`watched_files` said before the parse."""
-    files = _stat_files(settings, folders, var_files)
-    if any(files.get(path) != state for path, state in before.items()):
-        return
+def store_parse(settings: DbtSettings, kept: KeptParse) -> None:
+    """Write a parse, for whoever finds that its inputs are unchanged."""
     document = {
         "format": FORMAT,
-        "key": ParseKey.of(settings).record(),
-        "versions": _versions(),
-        "env_names": list(env_names),
-        "env": _env_digest(env_names),
-        "folders": list(folders),
-        "var_files": [str(path) for path in var_files],
-        "files": files,
-        "content": _content(files),
+        "inputs": kept.inputs.to_json(),
         "facts": dataclasses.asdict(kept.facts),
         "manifest": parse_digest(kept.packed),
         "warnings": list(kept.warnings),
@@ -120,31 +89,54 @@ def store_parse(
     replace_file(_path(settings), json.dumps(document, default=str).encode())
 
 
-def _kept_document(settings: DbtSettings) -> tuple[dict[str, Any], ProjectFacts] | None:
+@dataclasses.dataclass(frozen=True)
+class _Document:
+    """The JSON file of a kept parse."""
+
+    facts: ProjectFacts
+    inputs: ParseInputs
+    manifest: str
+    warnings: tuple[str, ...]
+
+
+def _kept_document(settings: DbtSettings) -> _Document | None:
+    last = _last_document(settings)
+    inputs = None if last is None else last.inputs.unchanged(settings)
+    if last is None or inputs is None:
+        return None
+    if inputs is not last.inputs:
+        with suppress(OSError, ValueError, KeyError):
+            _note_states(_path(settings), inputs)
+    return dataclasses.replace(last, inputs=inputs)
+
+
+def _note_states(path: Path, inputs: ParseInputs) -> None:
+    """Note that files whose times have moved hold what they held, so that they need not be read again."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    replace_file(path, json.dumps({**document, "inputs": inputs.to_json()}).encode())
+
+
+def _last_document(settings: DbtSettings) -> _Document | None:
     try:
         path = _path(settings)
         state = path.stat()
-        document, facts = _read(path, state.st_mtime_ns, state.st_ino)
-        if document["key"] != ParseKey.of(settings).record():
-            return None
-        if document["versions"] != _versions():
-            return None
-        if document["env"] != _env_digest(document["env_names"]):
-            return None
-        if document["files"] != _stat_files(settings, document["folders"], document["var_files"]):
-            return None
-        return document, facts
-    except (OSError, ValueError, KeyError, TypeError):
+        return _read(path, state.st_mtime_ns, state.st_ino)
+    except (OSError, ValueError, KeyError, TypeError, AssertionError):
         return None
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, modified: int, inode: int) -> tuple[dict[str, Any], ProjectFacts]:
+def _read(path: Path, modified: int, inode: int) -> _Document:
     """Read a file of ours once: it is only ever replaced as a whole, by a file with another time and inode."""
     document = json.loads(path.read_text(encoding="utf-8"))
     if document["format"] != FORMAT:
         raise ValueError(document["format"])
-    return document, facts_of(document.pop("facts"))
+    return _Document(
+        facts=facts_of(document["facts"]),
+        inputs=ParseInputs.from_json(document["inputs"]),
+        manifest=str(document["manifest"]),
+        warnings=tuple(document["warnings"]),
+    )
 
 
 def parse_digest(packed: bytes) -> str:
@@ -163,45 +155,3 @@ def _path(settings: DbtSettings, kind: str = FACTS) -> Path:
 
 def _file(settings: DbtSettings, key: ParseKey, kind: str) -> Path:
     return settings.cache_dir / f"facts-{key.name}.{kind}"
-
-
-def _stat_files(
-    settings: DbtSettings, folders: Sequence[str], var_files: Sequence[str | Path] = ()
-) -> dict[str, list[int]]:
-    profile = settings.effective_profiles_dir() / "profiles.yml"
-    top = [p for p in settings.project_dir.iterdir() if p.suffix in _YAML] if settings.project_dir.is_dir() else []
-    paths = [str(path) for path in (profile, settings.project_dir / ".dbtignore", *top, *var_files)]
-    for folder in folders:
-        paths += files_below(settings.project_dir / folder)
-    return {path: state for path in paths if (state := file_state(path)) is not None}
-
-
-def _content(files: Iterable[str]) -> str:
-    """Return one hash of these files, each with its path; one that may not be read goes by its path alone."""
-    found = hashlib.sha256()
-    for path in sorted(files):
-        try:
-            with Path(path).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
-            digest = ""
-        found.update(f"{path} {digest}\n".encode())
-    return found.hexdigest()
-
-
-def _env_digest(names: tuple[str, ...] | list[str]) -> str:
-    """Hash what the project reads of the environment, and what dbt itself does (DBT_TARGET and the like)."""
-    read = {*names, *(name for name in os.environ if name.startswith("DBT_"))} - {"ORCHESTRATOR_DATABASE"}
-    values = [(name, os.environ.get(name)) for name in sorted(read)]
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
-
-
-@cache
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _VERSIONED:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

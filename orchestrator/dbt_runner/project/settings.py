@@ -44,7 +44,7 @@ class DbtSettings:
 
 @dataclass(frozen=True)
 class Load:
-    """Ask the dbt process to parse, in this environment; the answer is a ``ProjectFacts``."""
+    """Ask the dbt process to parse, in this environment; the answer is a ``Loaded``."""
 
     settings: DbtSettings
     environment: dict[str, str]

@@ -1,0 +1,163 @@
+"""Inputs of a parse: everything that decided its result, and whether it is still the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import yaml
+
+from orchestrator.dbt_runner.project.file_records import FileRecord, records_of, same_files
+from orchestrator.dbt_runner.project.files import files_below
+from orchestrator.dbt_runner.project.parse_key import ParseKey
+from orchestrator.dbt_runner.project.settings import DbtSettings
+
+_VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres")
+_YAML = (".yml", ".yaml")
+_FOLDERS = ("model", "seed", "snapshot", "macro", "test", "analysis", "function", "docs")
+SET_FOR_DBT = frozenset({"ORCHESTRATOR_DATABASE", "PYTHONPATH", "DO_NOT_TRACK", "NO_COLOR"})
+SET_BY_SHELLS = frozenset({"_", "SHLVL", "OLDPWD"})
+
+
+@dataclass(frozen=True)
+class ParseInputs:
+    """All that decided a parse: its key, versions, environment variables and files.
+
+    ``env_names`` are the environment variables that the project reads, None where their names cannot be told: then
+    all count. ``folders`` are relative to the project. ``files`` are as they were before dbt read them.
+    """
+
+    key: dict[str, object]
+    versions: dict[str, str]
+    env_names: tuple[str, ...] | None
+    env: str
+    folders: tuple[str, ...]
+    var_files: tuple[str, ...]
+    files: dict[str, FileRecord]
+
+    @classmethod
+    def of(
+        cls,
+        settings: DbtSettings,
+        *,
+        folders: tuple[str, ...],
+        env_names: tuple[str, ...] | None,
+        var_files: Iterable[Path],
+        before: Mapping[str, FileRecord],
+    ) -> ParseInputs:
+        """Take the inputs of a parse that was just made; ``before`` are the records of files taken before it."""
+        files = tuple(str(path) for path in var_files)
+        after = _paths(settings, folders, files)
+        own = tuple(f"{settings.project_dir / folder}{os.sep}" for folder in folders)
+        gone = {path for path in before if path.startswith(own)}
+        return cls(
+            key=ParseKey.of(settings).record(),
+            versions=versions(),
+            env_names=env_names,
+            env=_env_digest(env_names),
+            folders=folders,
+            var_files=files,
+            files=records_of(path for path in after if path not in before)
+            | {path: record for path, record in before.items() if path in {*after, *gone}},
+        )
+
+    @classmethod
+    def from_json(cls, document: dict[str, object]) -> ParseInputs:
+        """Read what :meth:`to_json` made. Raises KeyError, TypeError or ValueError where it is something else."""
+        values = dict(document)
+        files, names = values.pop("files"), values.pop("env_names")
+        assert isinstance(files, dict)
+        return cls(
+            files={path: FileRecord(*record) for path, record in files.items()},
+            env_names=None if names is None else tuple(names),  # type: ignore[arg-type]  # checked by FORMAT
+            folders=tuple(values.pop("folders")),  # type: ignore[arg-type]  # as above
+            var_files=tuple(values.pop("var_files")),  # type: ignore[arg-type]  # as above
+            **values,  # type: ignore[arg-type]  # as above
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Return this as what JSON knows."""
+        return {**asdict(self), "files": {path: list(vars(record).values()) for path, record in self.files.items()}}
+
+    def unchanged(self, settings: DbtSettings) -> ParseInputs | None:
+        """Return these inputs with the files as they are now, None when anything that decides the parse has changed.
+
+        A file that was touched, copied or restored counts by its content.
+        """
+        if self.key != ParseKey.of(settings).record() or self.versions != versions():
+            return None
+        if self.env != _env_digest(self.env_names):
+            return None
+        files = same_files(self.files, _paths(settings, self.folders, self.var_files))
+        if files is None:
+            return None
+        return self if files is self.files else replace(self, files=files)
+
+    def changed_behind_times(self) -> bool:
+        """Tell whether a file has another content under its old modification time, by which dbt goes."""
+        for path, record in self.files.items():
+            now = records_of([path]).get(path)
+            if now is not None and now.digest != record.digest and now.same_time(record):
+                return True
+        return False
+
+
+def records_before(settings: DbtSettings, last: ParseInputs | None) -> dict[str, FileRecord]:
+    """Return a record of each file that a parse will read, taken before it, so that an edit meanwhile is noticed.
+
+    ``last`` are the inputs of an earlier parse, which knows the folders; else they are those that the project file
+    names, or dbt's defaults.
+    """
+    folders = last.folders if last is not None else _named_folders(settings.project_dir)
+    return records_of(_paths(settings, folders, last.var_files if last is not None else ()))
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that decide a parse."""
+    found = {}
+    for package in _VERSIONED:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _paths(settings: DbtSettings, folders: Iterable[str], var_files: Iterable[str]) -> list[str]:
+    profile = settings.effective_profiles_dir() / "profiles.yml"
+    top = [p for p in settings.project_dir.iterdir() if p.suffix in _YAML] if settings.project_dir.is_dir() else []
+    paths = [str(path) for path in (profile, settings.project_dir / ".dbtignore", *top, *var_files)]
+    for folder in folders:
+        paths += files_below(settings.project_dir / folder)
+    database = str(settings.database)
+    return [path for path in paths if path not in (database, f"{database}.wal")]
+
+
+def _named_folders(project_dir: Path) -> tuple[str, ...]:
+    try:
+        project = yaml.safe_load((project_dir / "dbt_project.yml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        project = None
+    named = project if isinstance(project, dict) else {}
+    found: list[str] = []
+    for kind in _FOLDERS:
+        folders = named.get(f"{kind}-paths", ["analyses" if kind == "analysis" else f"{kind}s"])
+        found += [folder for folder in folders if isinstance(folder, str)] if isinstance(folders, list) else []
+    return tuple(found)
+
+
+def _env_digest(names: tuple[str, ...] | None) -> str:
+    """Hash what the project reads of the environment, and what dbt itself does (DBT_TARGET and the like)."""
+    if names is None:
+        read = {*os.environ} - SET_BY_SHELLS
+    else:
+        read = {*names, *(name for name in os.environ if name.startswith("DBT_"))}
+    values = [(name, os.environ.get(name)) for name in sorted(read - SET_FOR_DBT)]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
