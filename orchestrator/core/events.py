@@ -109,6 +109,13 @@ class DbtWarned(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SwitchesIgnored(Event):
+    """Signals that the environment sets switches of dbt's own command line, which reach no command of ours."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProjectParsedAgain(Event):
     """Signals that a parse could not be reused for these vars, and why."""
 

@@ -139,9 +139,10 @@ def test_a_file_that_hides_others_is_seen(project: Workspace) -> None:
 
 
 def test_the_environment_of_dbt_is_seen(project: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another DBT_TARGET, and a variable read in whatever spelling, is another parse."""
+    """A variable that the profile reads, and one that is read in whatever spelling, makes another parse."""
     profile = project.root / "dbt" / "profiles.yml"
-    profile.write_text(profile.read_text() + SECOND_OUTPUT)
+    text = profile.read_text() + SECOND_OUTPUT
+    profile.write_text(text.replace("target: dev", "target: \"{{ env_var('DBT_TARGET', 'dev') }}\""))
     (project.root / "dbt" / "models" / "named.yml").write_text(
         "models: [{name: squares, config: {alias: \"{{ env_var ('ALIAS', 'none') }}\"}}]\n"
     )

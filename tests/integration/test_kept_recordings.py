@@ -288,7 +288,7 @@ PLAIN = "{{ config(materialized='table') }} select {{ var('yr') }} as yr"
         ({"models/a.sql": HANDED_ON}, {"SCALE": "7"}, {}, None),
         ({"models/a.sql": THREADS}, {}, {"dbt.threads": 3}, None),
         ({"models/a.sql": NUMERIC, "models/a.yml": CONTRACT}, {}, {}, "a: dbt warns when it runs it"),
-        ({"models/a.sql": PLAIN}, {"DBT_FAVOR_STATE": "1"}, {}, "the environment sets DBT_FAVOR_STATE"),
+        ({"models/a.sql": PLAIN}, {"DBT_FULL_REFRESH": "1", "DBT_EMPTY": "1"}, {}, None),
         ({"models/a.sql": CALLED, "macros/wrap.sql": WRAP}, {}, {}, "a: it gives run_started_at another meaning"),
         ({"models/a.sql": WARNING}, {}, {}, "a: it warns"),
         (
@@ -346,20 +346,20 @@ def test_a_schema_that_is_not_there_yet(fresh: Callable[[str], Workspace]) -> No
 
 
 @pytest.mark.parametrize("select", ["--full-refresh", "--empty", "state:modified"])
-def test_a_selection_that_goes_by_more_than_the_project(
-    fresh: Callable[[str], Workspace], monkeypatch: pytest.MonkeyPatch, select: str
-) -> None:
+def test_a_selection_that_goes_by_more_than_the_project(fresh: Callable[[str], Workspace], select: str) -> None:
     """Flags of dbt, which its run heeds and its compile does not, and selectors that go by other files."""
     workspace = fresh("replay")
     lay(workspace, {"models/a.sql": WHILE_RUNNING})
-    workspace.config.write_text(workspace.config.read_text().replace('"tag:PLAIN"', f'["tag:PLAIN", "{select}"]'))
+    selected = (
+        f'["tag:PLAIN", "{select}", "--state", "../state"]' if "state" in select else f'["tag:PLAIN", "{select}"]'
+    )
+    workspace.config.write_text(workspace.config.read_text().replace('"tag:PLAIN"', selected))
     if select.startswith("state"):
         state = workspace.root / "state"
         args = ["parse", "--project-dir", str(workspace.root / "dbt"), "--profiles-dir", str(workspace.root / "dbt")]
         command = [sys.executable, "-m", "dbt.cli.main", *args, "--target-path", str(state), "--vars", "{yr: 1}"]
         environment = {**os.environ, "ORCHESTRATOR_DATABASE": str(workspace.database)}
         subprocess.run(command, cwd=workspace.root, env=environment, check=True, capture_output=True)
-        monkeypatch.setenv("DBT_STATE", str(state))
     rows(workspace)
     found = rows(workspace)
     told = [event.reason for event in workspace.events if isinstance(event, ReplayDeclined)]

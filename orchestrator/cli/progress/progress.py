@@ -38,6 +38,7 @@ from orchestrator.core.events import (
     StageStarted,
     StepFinished,
     StepStarted,
+    SwitchesIgnored,
     TablesLost,
     YearFinished,
     YearsPurged,
@@ -69,6 +70,7 @@ class Progress:
         self._last_step: tuple[str, str | None] | None = None
         self._step_nodes = 0
         self._live: Live | None = None
+        self._ignored: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         console = self._console
@@ -215,6 +217,9 @@ class Progress:
                 self._status.show(f"hook {event.name}")
             case HookFinished():
                 self._hook(event)
+            case SwitchesIgnored() if event.names != self._ignored:
+                self._ignored = event.names
+                self._line(Text(_ignored_switches(event.names)), *WARNED)
             case DbtWarned() if self._detail:
                 self._line(Text(f"dbt: {event.message}"), *WARNED)
             case ProjectParsedAgain() if self._detail:
@@ -263,6 +268,16 @@ class Progress:
     def _line(self, text: Text, mark: str = " ", style: str = "") -> None:
         line = Text.assemble((mark, style), " ", text)
         self._console.print(line, soft_wrap=self._live is None)
+
+
+def _ignored_switches(names: tuple[str, ...]) -> str:
+    """Return the line about switches of dbt's command line.
+
+    >>> _ignored_switches(("DBT_EMPTY",))
+    'DBT_EMPTY is set in the environment and has no effect here: the configuration alone decides what dbt does'
+    """
+    verbs = "is set in the environment and has" if len(names) == 1 else "are set in the environment and have"
+    return f"{', '.join(names)} {verbs} no effect here: the configuration alone decides what dbt does"
 
 
 def _same_terminal(name: str) -> bool:

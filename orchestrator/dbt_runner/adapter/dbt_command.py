@@ -11,6 +11,7 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import EventMsg
 
+from orchestrator.dbt_runner.adapter.switches import disconnect_switches
 from orchestrator.dbt_runner.project.settings import DbtSettings, Vars
 
 QUIET = (
@@ -21,12 +22,16 @@ OnEvent = Callable[[EventMsg], None]
 
 
 class DbtCommand:
-    """Calls dbt for one project, with no artifacts, logs or telemetry; ``target`` is the folder it may write to."""
+    """Calls dbt for one project, with no artifacts, logs or telemetry; ``target`` is the folder it may write to.
+
+    What a command does is in its arguments and in the project: switches of the environment are not heeded.
+    """
 
     def __init__(self, settings: DbtSettings, target: Path, on_event: OnEvent) -> None:
         self._settings = settings
         self._target = target
         self._on_event = on_event
+        disconnect_switches()
 
     def call(
         self, args: Sequence[str], variables: Vars, manifest: Manifest | None, on_event: OnEvent | None = None

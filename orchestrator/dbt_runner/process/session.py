@@ -19,11 +19,12 @@ from dbt_common.events.base_types import EventMsg
 
 from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.errors import DbtProjectError, NothingSelectedError
-from orchestrator.core.events import DbtReady, Emit
+from orchestrator.core.events import DbtReady, Emit, SwitchesIgnored
 from orchestrator.dbt_runner.adapter.answers import command_error, compiled_sql, node_result
 from orchestrator.dbt_runner.adapter.database import ProjectDatabase
 from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
 from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
+from orchestrator.dbt_runner.adapter.switches import unheeded_switches
 from orchestrator.dbt_runner.process.parses import Parses
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.kept_parse import recordings_path
@@ -65,6 +66,9 @@ class DbtSession:
     def load(self) -> Loaded:
         """Parse the project, or take what was kept of it; see :meth:`Parses.load`."""
         elapsed = stopwatch()
+        ignored = unheeded_switches()
+        if ignored:
+            self._emit(SwitchesIgnored(at=utc_now(), names=ignored))
         facts, inputs = self._parses.load()
         self._database = ProjectDatabase(facts)
         self._emit(DbtReady(at=utc_now(), seconds=elapsed(), nodes=len(facts.nodes), adapter=facts.adapter))

@@ -6,7 +6,6 @@ must be known not to look at data, at the clock or at the invocation. Whatever i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -31,11 +30,6 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-FLAGS_IN_ENVIRONMENT = _words(
-    "DEFER DEFER_TO_STATE EMPTY EVENT_TIME_END EVENT_TIME_START EXCLUDE_RESOURCE_TYPES FAVOR_STATE FULL_REFRESH "
-    "RESOURCE_TYPES SAMPLE STORE_FAILURES WARN_ERROR WARN_ERROR_OPTIONS"
-)
-"""Options that make dbt run a node otherwise than it compiles it, as DBT_... or DBT_ENGINE_... in the environment."""
 SAME_EVERY_YEAR = frozenset({"is_incremental", "should_full_refresh", "should_store_failures"})
 ASKING = frozenset({"run_query", "statement", "noop_statement"})
 PARSE_TIME_MACROS = ("generate_alias_name", "generate_schema_name", "generate_database_name", "test_")
@@ -97,10 +91,6 @@ class ReplayProof:
         hooks = [node for node in self._manifest.nodes.values() if str(node.resource_type) == "operation"]
         if config.on_run_start or config.on_run_end or any(hook.package_name not in self._internal for hook in hooks):
             return "the project has on-run-start or on-run-end hooks"
-        flags = [f"{prefix}{flag}" for flag in sorted(FLAGS_IN_ENVIRONMENT) for prefix in ("DBT_", "DBT_ENGINE_")]
-        given = [flag for flag in flags if os.environ.get(flag)]
-        if given:
-            return f"the environment sets {given[0]}"
         if config.dispatch:
             return "the project changes the dispatch of macros"
         for setting in ("plugins", "attach", "is_ducklake", "disable_transactions"):
