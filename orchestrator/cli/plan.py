@@ -83,6 +83,9 @@ def show_healing(output: Output, healing: HealingPlan) -> None:
 def _show_start(output: Output, start: Start) -> None:
     from orchestrator.reports.plan import gone_tables  # as above
 
+    if start.other_years:
+        models = ", ".join(start.other_years)
+        output.say(f"\nStarts at {start.year}, because meta.writes_other_years is set on {models}")
     if start.changed:
         output.say(f"\nStarts at {start.year} again, because since the last run")
         for change in start.changed:

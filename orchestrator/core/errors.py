@@ -23,6 +23,7 @@
     │   ├── ConcurrentInitializationError      75   (also a DatabaseLockedError)
     │   └── InitializationTimeoutError         124  (also a TimeoutError)
     ├── ContinuityError                        1    rows that a year left for the next one are gone
+    ├── OtherYearsWrittenError                 1    a stage changed rows of other years than its own
     ├── RunCancelledError                      130  somebody cancelled the run
     ├── StorageError                           1    the history of runs cannot be used
     │   ├── StorageUnavailableError (ConnectionError) 1  the server is not there, or refuses
@@ -286,6 +287,10 @@ class InitializationTimeoutError(InitializationError, TimeoutError):
 
 class ContinuityError(OrchestratorError):
     """Signals that the rows which a year left for the next one were changed by somebody else."""
+
+
+class OtherYearsWrittenError(OrchestratorError):
+    """Signals that a stage changed rows of other years than the one it builds, which could not be undone."""
 
 
 class RunCancelledError(OrchestratorError):

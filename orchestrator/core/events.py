@@ -241,6 +241,14 @@ class RunResumed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WholeRangeRun(Event):
+    """Signals that a run goes through all ``years`` of the simulation, because models change rows of other years."""
+
+    models: tuple[str, ...]
+    years: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChangesFound(Event):
     """Signals what changed since the years in the database were simulated, so that they are simulated anew."""
 

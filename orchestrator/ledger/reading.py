@@ -97,7 +97,7 @@ class LedgerRun:
 class Ledger:
     """The whole ledger as one snapshot; empty where the database has none.
 
-    ``carried`` are the rows of a year that a carried-over table held when the year ended, by (year, unique id).
+    ``carried`` are the rows of a year that a table of years held when the year ended, by (year, unique id).
     """
 
     runs: tuple[LedgerRun, ...] = ()
@@ -202,13 +202,6 @@ def read_ledger(reader: QueryReader, database: str) -> Ledger:
             ),
             carried={(_number(year), str(node)): _number(rows) for year, node, rows in carried},
         )
-
-
-def read_carried(reader: QueryReader, database: str, year: int) -> dict[str, int]:
-    """Return how many rows of a year the ledger says that each carried-over table holds, by unique id."""
-    rows = reader.query(f"select node, row_count from {place_of(database)}.carried_rows where year = {year}")
-    with _damage_told():
-        return {str(node): _number(count) for node, count in rows}
 
 
 @contextmanager

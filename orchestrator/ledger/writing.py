@@ -7,11 +7,11 @@ is written before, ``built`` and a finished stage after.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.database.sql import literal, quoted_name
+from orchestrator.database.sql import literal
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.reading import BUILDING, BUILT, FinishedStage, LedgerRun, place_of
 
@@ -53,13 +53,12 @@ class LedgerWriter:
         table = self._table("stages")
         return (f"update {table} set hooks_done = true where year = {year} and stage = {literal(stage)}",)
 
-    def carried(self, year: int, node: NodeFacts, year_column: str) -> tuple[str, ...]:
-        """State how many rows of a year a carried-over table holds: as many as it does when this is run."""
-        return (
-            f"delete from {self._table('carried_rows')} where year = {year} and node = {literal(node.unique_id)}",
-            f"insert into {self._table('carried_rows')} select {year}, {literal(node.unique_id)}, count(*) "
-            f"from {node.relation.quoted()} where {quoted_name(year_column)} = {year}",
-        )
+    def year_rows(self, year: int, rows: Mapping[str, int]) -> tuple[str, ...]:
+        """State how many rows of a year its tables hold, by unique id."""
+        table = self._table("carried_rows")
+        values = ", ".join(f"({year}, {literal(node)}, {count})" for node, count in sorted(rows.items()))
+        forget = f"delete from {table} where year = {year}"
+        return (forget, f"insert into {table} values {values}") if values else (forget,)
 
     def forget(self, year: int, kept_stages: Sequence[str] = ()) -> tuple[str, ...]:
         """Take back what is stated of ``year``, but for these stages of it, and of all later years."""

@@ -52,6 +52,10 @@ class CurrentRun:
         assert self.config.simulation is not None
         return self.config.simulation.year_column
 
+    def begin_at_first_year(self) -> None:
+        """Run the years before the range as well."""
+        self.plan = self.plan.from_first_year()
+
     def hold(self, mutex: DatabaseMutex) -> None:
         """Take the mutex of the database until :meth:`let_go`.
 

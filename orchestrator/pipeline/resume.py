@@ -36,7 +36,8 @@ class Start:
     ids) keep their rows of it. ``purge_from`` is the first year whose rows go, ``removed`` are the simulated years that
     go with them, and ``forgone`` those of these that the run does not build again. ``resumed`` tells whether earlier
     work of the range is kept, ``changes`` what differs from the last run, ``losses`` what is no longer whole, ``gone``
-    the names of tables that finished stages built and that do not exist any more.
+    the names of tables that finished stages built and that do not exist any more. ``other_years`` are the names of
+    models that change rows of other years than their own: because of them it is the first year of the simulation.
     """
 
     year: int
@@ -50,6 +51,7 @@ class Start:
     gone: tuple[str, ...] = ()
     removed: tuple[int, ...] = ()
     forgone: tuple[int, ...] = ()
+    other_years: tuple[str, ...] = ()
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -70,13 +72,16 @@ def find_start(
     gone: Mapping[str, str] = MappingProxyType({}),
     *,
     fresh: bool = False,
+    other_years: tuple[str, ...] = (),
 ) -> Start:
     """Decide where a run of ``plan`` begins.
 
     It goes on at the first stage of the range that is not finished with this very fingerprint; a range that is
     finished is run anew, and so is everything with ``fresh``. ``counts`` are the rows that the carried-over tables
     hold now, by (year, unique id), for everything in ``ledger.carried``. ``gone`` are the names, by unique id, of what
-    finished stages built and what does not exist any more: those stages count as not finished.
+    finished stages built and what does not exist any more: those stages count as not finished. ``other_years`` are the
+    names of models that change rows of other years than their own: nothing is kept then, and the plan has to begin at
+    the first year.
 
     Raises:
         YearSequenceError: the range begins after a year that is not there, is not whole any more, or was made of
@@ -93,8 +98,8 @@ def find_start(
     if first > plan.first_year:
         _require_before(plan, ledger, print_now, changed, losses, gone)
     anew = Start(first, _first_stage(plan, first), _purge_from(plan, ledger, first), changes=changed, losses=losses)
-    goes_on = None if fresh or changed else _resumed(plan, ledger, losses, gone)
-    start = replace(goes_on or anew, gone=tuple(gone.values()))
+    goes_on = None if fresh or changed or other_years else _resumed(plan, ledger, losses, gone)
+    start = replace(goes_on or anew, gone=tuple(gone.values()), other_years=other_years)
     removed = {stage.year for stage in ledger.stages if stage.year >= start.purge_from}
     if start.kept_stages:
         removed.discard(start.year)

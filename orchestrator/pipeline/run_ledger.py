@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.core.clocks import utc_now
-from orchestrator.core.errors import ContinuityError, YearSequenceError
+from orchestrator.core.errors import YearSequenceError
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName
 from orchestrator.database.reader import DatabaseReader
-from orchestrator.database.sql import quoted_name
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult
@@ -18,14 +17,15 @@ from orchestrator.ledger.reading import (
     Ledger,
     LedgerRun,
     ledger_version,
-    read_carried,
     read_ledger,
     upgrade_statements,
 )
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.fingerprint import components, fingerprint
-from orchestrator.pipeline.resume import Loss, Start, find_start
+from orchestrator.pipeline.resume import Start, find_start
+from orchestrator.pipeline.watched_years import WatchedYears
 from orchestrator.pipeline.workflow import SimulationPlan
+from orchestrator.pipeline.year_rows import count_years, models_of_other_years, require_accumulating
 from orchestrator.pipeline.year_tables import YearTables, count_rows, require_year_column, with_years
 
 
@@ -64,25 +64,33 @@ class RunLedger:
         self._year_column = year_column
         self._writer = LedgerWriter(facts.ledger_database)
         self._run = LedgerRun(run_id, scenario, self.fingerprint, self.components, plan.years[0], plan.years[-1])
-        self._holding: tuple[NodeFacts, ...] = ()
-        self._rows_at_end: dict[str, int] = {}
+        self._years = WatchedYears(facts, carried, lasting, year_column)
         self._looked_at: frozenset[str] = frozenset()
 
     def find_start(self, reader: DatabaseReader, *, fresh: bool) -> Start:
         """Decide where the run begins; see :func:`orchestrator.pipeline.resume.find_start`.
 
         Raises:
+            ConfigurationError: a table that carries rows over to the next year cannot hold several years.
             YearSequenceError: the year before the range is not there, not whole, or made of something else.
         """
+        require_accumulating(self._carried)
         catalog = reader.catalog()
         self._ledger = ledger = read_ledger(reader, self._facts.ledger_database)
         counts = self._counts(reader, catalog, ledger)
-        start = find_start(self._plan, ledger, self.components, counts, self._gone(catalog, ledger), fresh=fresh)
+        gone = self._gone(catalog, ledger)
+        others = models_of_other_years(self._facts)
+        start = find_start(self._plan, ledger, self.components, counts, gone, fresh=fresh, other_years=others)
         first, beginning = self._plan.years[0], self._plan.first_year
         if first > beginning:
             YearTables.of(self._facts, catalog, self._year_column).require_year_before(first, beginning, reader)
             self._require_carried(catalog)
         return start
+
+    @property
+    def years(self) -> tuple[int, ...]:
+        """Return the years of the run."""
+        return self._plan.years
 
     @property
     def previous_run_id(self) -> str | None:
@@ -142,8 +150,7 @@ class RunLedger:
         for node in self._carried:
             if node.relation in gone:
                 runner.create_empty(node)
-        whole = with_years([node.relation for node in self._carried], runner.catalog(), self._year_column)
-        self._holding = tuple(node for node in self._carried if node.relation in whole)
+        self._years.begin(runner)
         removed = [*zip(emptied, counts, strict=True)]
         removed += zip(holding, affected[len(affected) - len(purge) :], strict=True)
         tables_with_rows = tuple(table for table, count in removed if count > 0)
@@ -155,7 +162,8 @@ class RunLedger:
     def _dropped(self, runner: DbtRunner, catalog: Catalog, start: Start) -> list[NodeFacts]:
         """Return what a run from the very beginning builds again: tables of years, and what its stages built before.
 
-        A table that also holds earlier years than those of the simulation is not among them.
+        A table that also holds earlier years than those of the simulation is not among them, unless the simulation
+        itself may have written them.
         """
         if not self._from_nothing(start):
             return []
@@ -167,72 +175,60 @@ class RunLedger:
         return [
             node
             for node in there
-            if (node.unique_id in staged if node.relation not in dated else node.relation not in earlier)
+            if (
+                node.unique_id in staged
+                if node.relation not in dated
+                else node.writes_other_years or node.relation not in earlier
+            )
         ]
 
-    def require_whole(self, runner: DbtRunner, year: int) -> None:
-        """Make sure that a year's carried-over rows are still there before the next one reads them.
+    def require_unchanged(self, runner: DbtRunner, but_year: int) -> None:
+        """Make sure that the tables of years hold what they held when it was last counted, ``but_year`` aside.
 
         Raises:
-            ContinuityError: a table holds fewer or more rows of ``year`` than when it ended.
+            ContinuityError: a table holds fewer or more rows of a finished year than when that ended.
         """
-        catalog = runner.catalog()
-        there = tuple(node for node in self._holding if catalog.get(node.relation) is not None)
-        counts = self._count(runner, there, year)
-        rows = {node.unique_id: count for node, count in zip(there, counts, strict=True)}
-        for node in self._holding:
-            expected = self._rows_at_end.get(node.unique_id, 0)
-            found = rows.get(node.unique_id, 0)
-            if found != expected:
-                loss = Loss(year, node.name, expected, found)
-                raise ContinuityError(
-                    f"Year {year + 1} cannot be simulated: {loss.words()}. Something outside this run changed them.",
-                    to_fix="find out what deletes rows during a run (a hook?), then run again; the run resumes after "
-                    "the last complete year",
-                )
+        self._years.require_unchanged(runner, but_year)
 
     def stage_finished(
         self, runner: DbtRunner, year: int, stage: str, result: DbtResult, seconds: float, *, hooks_done: bool
     ) -> None:
-        """Write that a stage is in the database; with the last stage of a year, also what it carries over.
+        """Write that a stage is in the database; with the last stage of a year, also the rows of that year.
 
         ``hooks_done`` tells that no hooks follow it.
 
         Raises:
             ConfigurationError: the stage appends to a table out of which a year could not be taken again.
+            OtherYearsWrittenError: it changed rows of other years.
+            ContinuityError: with the last stage of a year, when something else did.
         """
         nodes = frozenset(node.unique_id for node in result.nodes)
         if not nodes <= self._looked_at:
             self._look_at(runner, nodes)
+        last = stage == self._plan.stages_of(year)[-1].name
+        self._years.stage_done(runner, year, stage, nodes, all_tables=last)
         rows = sum(node.rows or 0 for node in result.nodes if node.resource_type != "test" and (node.rows or 0) > 0)
         finished = FinishedStage(year, stage, self.fingerprint, nodes, rows, seconds, hooks_done)
-        last = stage == self._plan.stages_of(year)[-1].name
-        carried = self._carry(year) if last else ()
-        runner.execute([*self._writer.stage_finished(self._run, finished, utc_now()), *carried])
-        if last:
-            self._remember(runner, year)
+        held = self._writer.year_rows(year, self._years.rows_of(year)) if last else ()
+        runner.execute([*self._writer.stage_finished(self._run, finished, utc_now()), *held])
 
     def _look_at(self, runner: DbtRunner, nodes: frozenset[str]) -> None:
         known = [node for unique_id in sorted(nodes) if (node := self._facts.node(unique_id)) is not None]
-        if any(node.appends for node in known):
-            require_year_column(known, runner.catalog(), self._year_column)
+        if any(node.materialized == "incremental" for node in known):
+            catalog = runner.catalog()
+            require_year_column(known, catalog, self._year_column)
+            self._years.add(known, catalog)
         self._looked_at |= nodes
 
     def year_ended(self, runner: DbtRunner, year: int) -> None:
-        """Count again what a year carries over, after hooks that may have changed it.
+        """Count again what tables hold of a year, after hooks that may have changed it.
 
         Raises:
-            ContinuityError: a table of it is gone.
+            ContinuityError: a table that carries rows over is gone, or rows of another year changed.
         """
-        catalog = runner.catalog()
-        for node in self._holding:
-            if catalog.get(node.relation) is None:
-                raise ContinuityError(
-                    f"The table {node.name}, which carries {year} over to the next year, does not exist any more.",
-                    to_fix="find what drops tables while a simulation runs (a hook?), and run again",
-                )
-        runner.execute(self._carry(year))
-        self._remember(runner, year)
+        self._years.require_carried(runner, year)
+        self.require_unchanged(runner, year)
+        runner.execute(self._writer.year_rows(year, self._years.rows_of(year)))
 
     def hooks_done(self, runner: DbtRunner, year: int, stage: str) -> None:
         """Write that the hooks after a finished stage have returned."""
@@ -242,26 +238,18 @@ class RunLedger:
         """Write that the run is complete."""
         runner.execute(self._writer.run_completed(self._run.run_id, utc_now()))
 
-    def _carry(self, year: int) -> tuple[str, ...]:
-        return tuple(text for node in self._holding for text in self._writer.carried(year, node, self._year_column))
-
-    def _remember(self, runner: DbtRunner, year: int) -> None:
-        """Read what the ledger has just counted, so that it is not counted twice."""
-        self._rows_at_end = read_carried(runner, self._facts.ledger_database, year) if self._holding else {}
-
-    def _count(self, runner: DbtRunner, nodes: tuple[NodeFacts, ...], year: int) -> list[int]:
-        return count_rows([node.relation for node in nodes], runner, f"where {quoted_name(self._year_column)} = {year}")
-
     def _counts(self, reader: DatabaseReader, catalog: Catalog, ledger: Ledger) -> dict[tuple[int, str], int]:
-        counts: dict[tuple[int, str], int] = {}
-        for unique_id in sorted({node for _, node in ledger.carried}):
-            node = self._facts.node(unique_id)
-            if node is None or not with_years([node.relation], catalog, self._year_column):
-                continue
-            column = quoted_name(self._year_column)
-            rows = reader.query(f"select {column}, count(*) from {node.relation.quoted()} group by 1")
-            counts |= {(int(str(year)), unique_id): int(str(count)) for year, count in rows if year is not None}
-        return counts
+        """Return how many rows of each year the tables hold that the ledger knows rows of."""
+        known = [self._facts.node(unique_id) for unique_id in sorted({unique_id for _, unique_id in ledger.carried})]
+        nodes = {node.relation: node.unique_id for node in known if node is not None}
+        tables = with_years(nodes, catalog, self._year_column)
+        found = count_years(tables, self._year_column, reader)
+        return {
+            (year, nodes[table]): count
+            for table, rows in found.items()
+            for year, count in rows.items()
+            if isinstance(year, int)
+        }
 
     def _gone(self, catalog: Catalog, ledger: Ledger) -> dict[str, str]:
         """Return the names of what finished stages built and what does not exist any more, by unique id."""

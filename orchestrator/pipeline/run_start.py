@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from orchestrator.core.clocks import Deadline, utc_now
-from orchestrator.core.events import ChangesFound, Emit, RowsLost, RunResumed, StartFound, TablesLost
+from orchestrator.core.events import ChangesFound, Emit, RowsLost, RunResumed, StartFound, TablesLost, WholeRangeRun
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.pipeline.current_run import CurrentRun
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
+from orchestrator.pipeline.year_rows import models_of_other_years
 from orchestrator.self_healing.database_look import open_reader
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
 from orchestrator.self_healing.registry import node_of
 
 
 def run_ledger(run: CurrentRun, facts: ProjectFacts, required: tuple[RequiredTable, ...]) -> RunLedger:
-    """Make the ledger of a run over a parsed project with these required tables."""
+    """Make the ledger of a run over a parsed project with these required tables.
+
+    Where a model changes rows of other years than its own, the run begins at the first year of the simulation.
+    """
+    if models_of_other_years(facts):
+        run.begin_at_first_year()
     carried = tuple(node_of(table, facts) for table in required if table.tier is TableTier.STATE)
     lasting = frozenset(node_of(table, facts).unique_id for table in required if table.tier is not TableTier.STATE)
     return RunLedger(run.run_id, run.config.scenario, run.plan, facts, carried, lasting, run.year_column)
@@ -41,6 +47,8 @@ def tell_run_start(emit: Emit, ledger: RunLedger, start: Start) -> None:
     emit(StartFound(at=utc_now(), year=start.year, stage=start.stage, fingerprint=ledger.fingerprint))
     for loss in start.losses:
         emit(RowsLost(at=utc_now(), year=loss.year, table=loss.table, expected=loss.expected, found=loss.found))
+    if start.other_years:
+        emit(WholeRangeRun(at=utc_now(), models=start.other_years, years=ledger.years))
     if start.changed:
         emit(ChangesFound(at=utc_now(), changes=start.changed, from_year=start.year))
     if start.gone:

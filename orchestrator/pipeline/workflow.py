@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.self_healing.initialization_state import InitializationResult
@@ -42,6 +42,10 @@ class SimulationPlan:
         assert config.simulation is not None
         stages = tuple(Stage(s.name, s.select, s.command, s.first_year_only, s.timeout_seconds) for s in config.stages)
         return cls(years, stages, config.simulation.start_year)
+
+    def from_first_year(self) -> SimulationPlan:
+        """Return the plan of the same last year that begins with the first year of the simulation."""
+        return replace(self, years=tuple(range(self.first_year, self.years[-1] + 1)))
 
     def stages_of(self, year: int) -> tuple[Stage, ...]:
         """Return the stages of one year."""

@@ -69,8 +69,8 @@ class YearLoop:
         elapsed = stopwatch()
         self._emit(YearStarted(at=utc_now(), year=year))
         hooked = self._run.fire(HookType.PRE_YEAR, year=year)
-        if year > self._start.year and (hooked or not held):
-            self._ledger.require_whole(self._runner, year - 1)
+        if hooked or (year > self._start.year and not held):
+            self._ledger.require_unchanged(self._runner, year)
         kept = self._start.kept_stages if year == self._start.year else ()
         stages = [stage for stage in self._run.plan.stages_of(year) if stage.name not in kept]
         results, hooked = [], False
@@ -78,6 +78,7 @@ class YearLoop:
             results.append(self._stage(year, stage))
             hooked = self._run.fire(HookType.POST_STAGE, year=year, stage=stage.name)
             if hooked and stage is not stages[-1]:
+                self._ledger.require_unchanged(self._runner, year)
                 self._ledger.hooks_done(self._runner, year, stage.name)
         hooked = self._run.fire(HookType.POST_YEAR, year=year) or hooked
         if hooked or not stages:
@@ -96,7 +97,8 @@ class YearLoop:
         return bool(after or (last and self._hooks.list_hooks(HookType.POST_YEAR)))
 
     def _stage(self, year: int, stage: Stage) -> StageResult:
-        self._run.fire(HookType.PRE_STAGE, year=year, stage=stage.name)
+        if self._run.fire(HookType.PRE_STAGE, year=year, stage=stage.name):
+            self._ledger.require_unchanged(self._runner, year)
         started_at, elapsed = utc_now(), stopwatch()
         self._emit(StageStarted(at=started_at, year=year, stage=stage.name, command=stage.command))
         nodes, dbt_seconds, replayed, failure = 0, 0.0, False, None

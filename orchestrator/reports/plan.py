@@ -75,6 +75,7 @@ def plan_run(
     if not years:
         return RunPlan(config.scenario, config.database_path, (), healing, start=None, years=(), warnings=())
     start = orchestrator.find_start(years[0], years[-1], fresh=fresh)
+    years = tuple(range(min(years[0], start.year), years[-1] + 1))
     previews = preview_years(config, orchestrator.runner, years, busy=busy)
     previews = left_to_run(with_expected(previews, _stage_history(orchestrator)), start)
     unread = () if year_is_read(orchestrator.runner.facts()) else (nobody_reads(config),)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SECONDS_TO_FINISH = 5.0
+SECONDS_TO_FINISH = 20.0
 SECONDS_BETWEEN_TRIES = 2.0
 
 

@@ -57,6 +57,8 @@ def node(
         labels=(),
         has_rows=True if kind == "seed" else None,
         appends=materialized == "incremental",
+        full_refresh=False,
+        writes_other_years=False,
         code=((f"{kind} {name}", "0"),),
         inputs=(),
         uses_year=False,

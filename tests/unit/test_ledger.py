@@ -17,7 +17,6 @@ from orchestrator.ledger.reading import (
     LedgerRun,
     ledger_version,
     read_built_tables,
-    read_carried,
     read_ledger,
     upgrade_statements,
 )
@@ -112,16 +111,13 @@ def test_runs_and_stages_are_read_back(database: Database) -> None:
     assert read_ledger(database, "memory").runs[0].status == "completed"
 
 
-def test_carried_rows_are_counted_by_the_database(database: Database) -> None:
-    """What a year leaves is counted in the same transaction that states it."""
-    carried = node("snapshot", "incremental")
-    database.query("attach ':memory:' as db")
-    database.execute(["create table db.main.snapshot as select 2025 as year from range(3)"])
-    database.execute(WRITER.carried(2025, carried, "year"))
-    database.execute(WRITER.carried(2026, carried, "year"))
-    assert read_ledger(database, "memory").carried == {(2025, "model.p.snapshot"): 3, (2026, "model.p.snapshot"): 0}
-    assert read_carried(database, "memory", 2025) == {"model.p.snapshot": 3}
-    assert read_carried(database, "memory", 2027) == {}
+def test_the_rows_of_a_year_are_read_back(database: Database) -> None:
+    """The last count of a year is the one that holds; a year without tables is no year with none."""
+    database.execute(WRITER.year_rows(2025, {"model.p.a": 3, "model.p.it's": 0}))
+    database.execute(WRITER.year_rows(2026, {"model.p.a": 5}))
+    database.execute(WRITER.year_rows(2026, {}))
+    database.execute(WRITER.year_rows(2025, {"model.p.a": 4}))
+    assert read_ledger(database, "memory").carried == {(2025, "model.p.a"): 4}
 
 
 def test_a_year_is_forgotten_with_all_that_follow(database: Database) -> None:

@@ -40,6 +40,7 @@ from orchestrator.core.events import (
     StepStarted,
     SwitchesIgnored,
     TablesLost,
+    WholeRangeRun,
     YearFinished,
     YearsPurged,
     YearStarted,
@@ -112,7 +113,7 @@ class Progress:
                 self._years = YearTable(event.stages, event.years, self._console)
             case YearStarted() | YearFinished() | StageStarted() | StageFinished() | RunFinished():
                 self._year(event)
-            case YearsPurged() | RunResumed() | ChangesFound() | TablesLost() | RowsLost():
+            case YearsPurged() | RunResumed() | ChangesFound() | TablesLost() | RowsLost() | WholeRangeRun():
                 self._start(event)
             case _:
                 self._further(event)
@@ -193,8 +194,13 @@ class Progress:
             case _:
                 pass
 
-    def _start(self, event: YearsPurged | RunResumed | ChangesFound | TablesLost | RowsLost) -> None:
+    def _start(self, event: YearsPurged | RunResumed | ChangesFound | TablesLost | RowsLost | WholeRangeRun) -> None:
         match event:
+            case WholeRangeRun():
+                if self._years is not None:
+                    self._years.expect(event.years)
+                names = ", ".join(event.models)
+                self._line(Text(f"starting at {event.years[0]}: meta.writes_other_years is set on {names}"), *WARNED)
             case YearsPurged():
                 purge = purge_text(event.rows, event.from_year, len(event.tables), event.years, event.forgone)
                 self._step_line("purge", event.seconds, purge)

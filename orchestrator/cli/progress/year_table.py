@@ -22,6 +22,10 @@ class YearTable:
         self._year: int | None = None
         self._done: dict[str, str] = {}
 
+    def expect(self, years: tuple[int, ...]) -> None:
+        """Take other years for those of the run."""
+        self._years = years
+
     def begin(self, year: int) -> Text | None:
         """Begin a year; return the heading when it is the first one."""
         self._year, self._done = year, {}

@@ -31,7 +31,9 @@ class NodeFacts:
 
     ``columns`` are a model's documented ones, or a seed's header with its declared types; ``contract`` tells
     whether dbt enforces them. ``file`` is relative to the project. ``has_rows`` is None except for seeds. ``appends``
-    tells whether it is incremental without a unique key, so that building it twice doubles its rows.
+    tells whether it is incremental without a unique key, so that building it twice doubles its rows. ``full_refresh``
+    tells that each build of it replaces all of its rows whatever the command says, ``writes_other_years`` (from its
+    ``meta``) that a year may change rows of other years in it.
     ``code`` are (what, checksum) of its own text and of the macros it reaches, such as ``("model a", ...)`` or
     ``("macro b", ...)``; ``inputs`` are the variables it reads, the year left out, as (name, JSON of the value).
     ``uses_year`` tells whether its own code, or a macro that it reaches, reads the year variable; ``prints_year`` that
@@ -58,6 +60,8 @@ class NodeFacts:
     labels: tuple[tuple[str, str, str], ...]
     has_rows: bool | None
     appends: bool
+    full_refresh: bool
+    writes_other_years: bool
     code: tuple[tuple[str, str], ...]
     inputs: tuple[tuple[str, str], ...]
     uses_year: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def node_facts(
 
     Raises:
         DbtProjectError: a seed file cannot be read.
-        ConfigurationError: its ``meta.min_rows`` is no number of rows.
+        ConfigurationError: a ``meta`` that the orchestrator reads has a wrong value.
     """
     kind = str(node.resource_type)
     has_rows: bool | None = None
@@ -82,6 +83,8 @@ def node_facts(
         labels=_labels(node),
         has_rows=has_rows,
         appends=node.config.materialized == "incremental" and not node.config.get("unique_key"),
+        full_refresh=node.config.get("full_refresh") is True,
+        writes_other_years=_true_or_false(meta, "writes_other_years", node.unique_id),
         code=(
             (f"{kind} {_full_name(node)}", digest(checksum, _deciding_config(node))),
             (f"place of {_full_name(node)}", f"{node.schema}.{node.alias}"),
@@ -113,6 +116,16 @@ def _labels(node: ManifestNode) -> tuple[tuple[str, str, str], ...]:
         if "label" in meta:
             found.append((column.name, str(meta["label"]), str(meta.get("format", "integer"))))
     return tuple(found)
+
+
+def _true_or_false(meta: Mapping[str, object], name: str, unique_id: str) -> bool:
+    value = meta.get(name, False)
+    if isinstance(value, bool):
+        return value
+    raise ConfigurationError(
+        f"{unique_id}: meta.{name} is {value!r}, but must be true or false.",
+        to_fix="correct it where the dbt project configures this node",
+    )
 
 
 def _whole_number(value: object, unique_id: str) -> int | None:

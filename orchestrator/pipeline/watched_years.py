@@ -1,0 +1,118 @@
+"""The tables that a run adds years to, watched: a stage may change the rows of its own year alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orchestrator.core.errors import ContinuityError
+from orchestrator.database.catalog import Catalog
+from orchestrator.database.names import RelationName
+from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.pipeline.year_rows import (
+    ChangedYear,
+    Year,
+    changed_years,
+    count_years,
+    other_years_written,
+    take_back,
+)
+from orchestrator.pipeline.year_tables import with_years
+
+
+class WatchedYears:
+    """Counts of each year's rows in the incremental and carried-over tables of a run, as they were last counted.
+
+    ``lasting`` are the unique ids of tables that are there before the first year: they are watched once a stage
+    builds them. A model that says that it changes rows of other years is not watched.
+    """
+
+    def __init__(
+        self, facts: ProjectFacts, carried: tuple[NodeFacts, ...], lasting: frozenset[str], year_column: str
+    ) -> None:
+        self._facts = facts
+        self._carried = carried
+        self._lasting = lasting
+        self._year_column = year_column
+        self._nodes: dict[RelationName, NodeFacts] = {}
+        self._rows: dict[RelationName, dict[Year, int]] = {}
+
+    def begin(self, runner: DbtRunner) -> None:
+        """Find the tables that exist, and count what they hold."""
+        models = [model for model in self._facts.models() if model.unique_id not in self._lasting]
+        self.add((*self._carried, *models), runner.catalog())
+        self._rows = count_years(list(self._nodes), self._year_column, runner)
+
+    def add(self, nodes: Iterable[NodeFacts], catalog: Catalog) -> None:
+        """Watch the tables of these nodes as well, as far as they add years; so far they held nothing."""
+        wanted = {node.relation: node for node in nodes if node.materialized == "incremental"}
+        wanted |= {node.relation: node for node in self._carried}
+        for relation in with_years(wanted, catalog, self._year_column):
+            if relation not in self._nodes and not wanted[relation].writes_other_years:
+                self._nodes[relation] = wanted[relation]
+                self._rows[relation] = {}
+
+    def rows_of(self, year: int) -> dict[str, int]:
+        """Return how many rows of a year each table held when it was last counted, by unique id."""
+        return {node.unique_id: self._rows[table].get(year, 0) for table, node in self._nodes.items()}
+
+    def stage_done(self, runner: DbtRunner, year: int, stage: str, built: frozenset[str], *, all_tables: bool) -> None:
+        """Count what a stage left in the tables that it ``built`` (unique ids), or in ``all_tables``, and compare.
+
+        Raises:
+            OtherYearsWrittenError: a table that it built holds other rows of other years; those of years that it held
+                none of are removed again.
+            ContinuityError: so does a table that it did not build.
+        """
+        tables = [table for table, node in self._nodes.items() if all_tables or node.unique_id in built]
+        found = count_years(tables, self._year_column, runner)
+        changes: dict[RelationName, tuple[ChangedYear, ...]] = {
+            table: changed
+            for table, rows in found.items()
+            if self._nodes[table].unique_id in built and (changed := changed_years(self._rows[table], rows, year))
+        }
+        if changes:
+            undo = [text for table, changed in changes.items() for text in take_back(table, self._year_column, changed)]
+            if undo:
+                runner.execute(undo)
+            told = [(self._nodes[table], changed) for table, changed in changes.items()]
+            raise other_years_written(told, year, stage, self._year_column)
+        self._keep(found, year)
+
+    def require_unchanged(self, runner: DbtRunner, but_year: int) -> None:
+        """Count all tables again, and make sure that they hold what they held, ``but_year`` aside.
+
+        Raises:
+            ContinuityError: a table holds fewer or more rows of another year.
+        """
+        catalog = runner.catalog()
+        there = [relation for relation in self._nodes if catalog.get(relation) is not None]
+        found: dict[RelationName, dict[Year, int]] = {relation: {} for relation in self._nodes}
+        self._keep(found | count_years(there, self._year_column, runner), but_year)
+
+    def require_carried(self, runner: DbtRunner, year: int) -> None:
+        """Make sure that what a year leaves for the next is still there.
+
+        Raises:
+            ContinuityError: a table that carries rows over is gone.
+        """
+        catalog = runner.catalog()
+        for node in self._carried:
+            if node.relation in self._nodes and catalog.get(node.relation) is None:
+                raise ContinuityError(
+                    f"The table {node.name}, which carries {year} over to the next year, does not exist any more.",
+                    to_fix="find what drops tables while a simulation runs (a hook?), and run again",
+                )
+
+    def _keep(self, found: dict[RelationName, dict[Year, int]], but_year: int) -> None:
+        for relation, rows in found.items():
+            changed = changed_years(self._rows[relation], rows, but_year)
+            if changed:
+                raise ContinuityError(
+                    f"Year {but_year} cannot be simulated: rows of other years changed in "
+                    f"{self._nodes[relation].name}: {', '.join(one.words() for one in changed)}. No stage that builds "
+                    "this table did that.",
+                    to_fix="find out what else writes to it during a run (a hook, or the post-hook of another model?), "
+                    "then run again; the run resumes after the last complete year",
+                )
+        self._rows |= found

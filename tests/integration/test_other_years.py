@@ -1,0 +1,178 @@
+"""A year writes its own rows: what appears, changes or vanishes in other years is noticed, named and undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator import ConfigurationError, Hook, HookContext, HookType, NodeFailedError
+from orchestrator.core.errors import ContinuityError, OtherYearsWrittenError
+from orchestrator.core.events import RowsLost, RunResumed, StageFinished, WholeRangeRun
+from tests.support.workspaces import Workspace
+
+pytestmark = pytest.mark.slow
+
+FILES = {
+    "orchestrator.yaml": """\
+simulation: {start_year: 2000, end_year: 2002, year_var: year, year_column: year}
+database: var/tides.duckdb
+dbt: {project_dir: .}
+stages:
+  - {name: tides, select: "tides"}
+  - {name: report, select: "report"}
+""",
+    "dbt_project.yml": "{name: tides, version: '1.0', profile: tides, vars: {year: 2000}}",
+    "profiles.yml": "tides: {target: dev, outputs: {dev: {type: duckdb, "
+    "path: \"{{ env_var('ORCHESTRATOR_DATABASE') }}\"}}}",
+    "models/report.sql": "{{ config(materialized='incremental', on_schema_change='fail') }} "
+    "select {{ var('year') }} as year, count(*) as tides from {{ ref('tides') }}",
+}
+APPENDS = "{{ config(materialized='incremental'OPTIONS) }} select {{ var('year') }} as year, 'now' as what"
+LATE = APPENDS + " {% if var('year') > 2000 %} union all select {{ var('year') }} - 1, 'late' {% endif %}"
+FORECAST = APPENDS + " union all select {{ var('year') }} + 1, 'forecast'"
+BEFORE_ALL = APPENDS + " union all select 1999, 'before' union all select null, 'undated'"
+MEANT = ", meta={'writes_other_years': true}"
+SNAPSHOT_OF_ALL = ", full_refresh=true"
+
+Made = Callable[..., Workspace]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    """Make the project with one text for its model ``tides``."""
+
+    def make(model: str, options: str = "") -> Workspace:
+        files = {**FILES, "models/tides.sql": model.replace("OPTIONS", options)}
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        return Workspace(tmp_path)
+
+    return make
+
+
+def tides(workspace: Workspace) -> list[tuple[object, ...]]:
+    """Return the rows of the model."""
+    return workspace.sql("select year, what from tides order by all")
+
+
+def finished(workspace: Workspace) -> list[tuple[int, str]]:
+    """Return the stages that ended well, in order."""
+    events = [event for event in workspace.events if isinstance(event, StageFinished) and event.success]
+    return [(event.year, event.stage) for event in events]
+
+
+def test_rows_of_a_finished_year_fail_the_stage(made: Made) -> None:
+    """Model, year and counts are named; the next run begins with the year whose rows changed."""
+    workspace = made(LATE)
+    with pytest.raises(OtherYearsWrittenError) as caught:
+        workspace.simulate()
+    assert "Stage tides of 2001" in str(caught.value)
+    assert "tides: 2000 (1 row before, now 2)" in str(caught.value)
+    assert "writes_other_years" in str(caught.value.to_fix)
+    assert finished(workspace) == [(2000, "tides"), (2000, "report")]
+    workspace.events.clear()
+    with pytest.raises(OtherYearsWrittenError, match=r"2000 \(1 row before, now 2\)"):
+        workspace.simulate()
+    lost = [(event.table, event.year, event.found) for event in workspace.events if isinstance(event, RowsLost)]
+    assert lost == [("tides", 2000, 2)]
+    assert finished(workspace) == [(2000, "tides"), (2000, "report")]
+
+
+@pytest.mark.parametrize(("model", "said"), [(FORECAST, "2001 (0 rows"), (BEFORE_ALL, "1999 (0 rows")])
+def test_rows_of_years_without_any_are_removed_again(made: Made, model: str, said: str) -> None:
+    """Those of a year that is to come, of one before the simulation, and of none."""
+    workspace = made(model)
+    for _ in range(2):
+        with pytest.raises(OtherYearsWrittenError) as caught:
+            workspace.simulate()
+        assert said in str(caught.value) and "removed again" in str(caught.value)
+        assert ("no year (0 rows" in str(caught.value)) is (model == BEFORE_ALL)
+        assert tides(workspace) == [(2000, "now")]
+
+
+def test_a_model_that_means_it_is_run_from_the_first_year(made: Made) -> None:
+    """In one go, after a failure, or in two halves, the rows are the same; and it is said why it begins there."""
+    workspace = made(LATE + FORECAST.partition("what")[2], MEANT)
+    workspace.simulate()
+    whole = tides(workspace)
+    assert len(whole) == 3 + 2 + 3
+    workspace.database.unlink()
+    workspace.simulate(2000, 2001)
+    workspace.events.clear()
+    workspace.simulate(2002, 2002)
+    assert tides(workspace) == whole
+    told = [(event.models, event.years) for event in workspace.events if isinstance(event, WholeRangeRun)]
+    assert told == [(("tides",), (2000, 2001, 2002))]
+    assert [year for year, _ in finished(workspace)] == [2000, 2000, 2001, 2001, 2002, 2002]
+    (workspace.root / "models" / "report.sql").write_text("select 1 / 0 as broken, broken from {{ ref('tides') }}")
+    with pytest.raises(NodeFailedError):
+        workspace.simulate()
+    (workspace.root / "models" / "report.sql").write_text(FILES["models/report.sql"])
+    workspace.events.clear()
+    workspace.simulate()
+    assert tides(workspace) == whole
+    assert not [event for event in workspace.events if isinstance(event, RunResumed)]
+
+
+def test_years_that_vanish_behind_the_march_fail_the_stage(made: Made) -> None:
+    """An incremental model that is rebuilt by each year keeps the last one alone."""
+    workspace = made(APPENDS, SNAPSHOT_OF_ALL)
+    with pytest.raises(OtherYearsWrittenError) as caught:
+        workspace.simulate()
+    assert "tides: 2000 (1 row before, now 0)" in str(caught.value)
+    assert "full_refresh" in str(caught.value.to_fix)
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ("materialized='table'", "materialized: table"),
+        ("materialized='incremental', full_refresh=true", "full_refresh"),
+    ],
+)
+def test_what_carries_years_over_must_hold_several(made: Made, config: str, named: str) -> None:
+    """It is refused before the first year, with nothing written."""
+    workspace = made(
+        "{{ config(CONFIG, contract={'enforced': true}) }} select cast({{ var('year') }} as integer) as year, "
+        "cast('now' as varchar) as what from {{ source('before', 'tides') }} having true".replace("CONFIG", config)
+    )
+    (workspace.root / "models" / "tides.yml").write_text(
+        "sources: [{name: before, schema: main, tables: [{name: tides, meta: {prior_year_of: tides}}]}]\n"
+        "models: [{name: tides, columns: [{name: year, data_type: integer}, {name: what, data_type: varchar}]}]\n"
+    )
+    with pytest.raises(ConfigurationError, match=r"Model tides .* carries rows") as caught:
+        workspace.simulate()
+    assert named in str(caught.value)
+    assert not workspace.database.exists()
+
+
+@pytest.mark.parametrize("hook_type", [HookType.PRE_YEAR, HookType.PRE_STAGE, HookType.POST_STAGE, HookType.POST_YEAR])
+def test_a_hook_that_changes_a_finished_year_stops_the_run(made: Made, hook_type: HookType) -> None:
+    """Whenever it does; no model is blamed for it."""
+    workspace = made(APPENDS)
+
+    def change(context: HookContext) -> None:
+        if context.year == 2001:
+            context.execute("insert into report select 2000, 7")
+
+    with workspace.orchestrator() as orchestrator:
+        orchestrator.hooks.register_hook(Hook(hook_type, change, name="changes"))
+        with pytest.raises(ContinuityError, match=r"changed in report: 2000 \(1 row before, now 2\)"):
+            orchestrator.execute_multi_year_simulation()
+
+
+def test_rows_deleted_between_runs_are_noticed_in_every_table_of_years(made: Made) -> None:
+    """Not only in those that carry rows over."""
+    workspace = made(APPENDS)
+    workspace.simulate()
+    workspace.sql("delete from report where year = 2001")
+    workspace.events.clear()
+    workspace.simulate()
+    assert [(event.table, event.year) for event in workspace.events if isinstance(event, RowsLost)] == [
+        ("report", 2001)
+    ]
+    assert finished(workspace)[0] == (2001, "tides")
+    assert workspace.sql("select year, tides from report order by 1") == [(2000, 1), (2001, 2), (2002, 3)]
