@@ -37,6 +37,7 @@ def dbt_settings(config: SimulationConfig) -> DbtSettings:
         database=None if config.database_path is None else config.database_path.resolve(),
         vars=dict(config.dbt_vars()),
         year_vars=years,
+        ledger_schema=config.ledger.schema,
     )
 
 

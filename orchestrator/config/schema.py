@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -242,6 +243,20 @@ class StorageSettings(Section):
         description="URL of the run history, a SQLite or PostgreSQL database; a relative SQLite path is relative to "
         "the project root.",
     )
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter(
+        "ignore", UserWarning
+    )  # pydantic keeps `schema` as the old name of a method that nobody calls
+
+    class LedgerSettings(Section):
+        """The ledger: the simulated database's own record of what is done."""
+
+        schema: Text = Field(  # type: ignore[assignment]  # as above
+            "orchestrator",
+            description="Schema of the simulated database in which the ledger lies; nothing else may be in it.",
+        )
 
 
 class BackupSettings(Section):

@@ -38,6 +38,7 @@ from orchestrator.config.schema import (
     DbtSettings,
     ExecutionSettings,
     HookSettings,
+    LedgerSettings,
     RequiredTables,
     Section,
     SelfHealingSettings,
@@ -82,6 +83,7 @@ class SimulationConfig(Section):
     execution: ExecutionSettings = Field(default_factory=ExecutionSettings, description="How stages are run.")
     hooks: tuple[HookSettings, ...] = Field((), description="Functions to call during a run, in order.")
     storage: StorageSettings = Field(default_factory=StorageSettings, description="History of runs.")
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where the ledger lies.")
     backup: BackupSettings = Field(default_factory=BackupSettings, description="Automatic backups.")
     publish: Annotated[Path, AfterValidator(names_a_file)] | None = Field(
         None,

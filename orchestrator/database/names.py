@@ -34,6 +34,30 @@ class RelationName:
         return quoted_name(self.database, self.schema, self.name)
 
 
+@dataclass(frozen=True)
+class SchemaName:
+    """The name of a schema in a database, whose name may be empty: then it is the connection's own.
+
+    >>> SchemaName("db", "s").quoted(), SchemaName("", "s").relation("T").quoted()
+    ('"db"."s"', '"s"."t"')
+    """
+
+    database: str
+    schema: str
+
+    def quoted(self) -> str:
+        """Return the name for use in SQL, each part in double quotes."""
+        return quoted_name(self.database, self.schema)
+
+    def relation(self, name: str) -> RelationName:
+        """Return the name of a relation in it."""
+        return RelationName.of(self.database, self.schema, name)
+
+    def holds(self, name: RelationName) -> bool:
+        """Tell whether a relation is in it."""
+        return (name.database, name.schema) == (self.database.lower(), self.schema.lower())
+
+
 @lru_cache(maxsize=10_000)  # every look at a database names the same relations
 def _relation_name(database: str | None, schema: str | None, name: str) -> RelationName:
     return RelationName((database or "").lower(), (schema or "").lower(), name.lower())

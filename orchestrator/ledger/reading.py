@@ -1,13 +1,14 @@
 """Reading of the ledger: runs, finished stages, carried-over rows and built tables.
 
-It lives in schema ``orchestrator`` of the simulated database, so a copy, a backup or a restore carries its own
-truth. Times are stored as UTC without a zone. What writes it is in :mod:`orchestrator.ledger.writing`.
+It lives in a schema of its own in the simulated database (``orchestrator``, unless the configuration names another), so
+a copy, a backup or a restore carries its own truth. Several projects, or targets of one, may share it: what it says is
+about relations. Times are stored as UTC without a zone. What writes it is in :mod:`orchestrator.ledger.writing`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -15,39 +16,19 @@ from functools import lru_cache
 
 from orchestrator.core.errors import DatabaseError
 from orchestrator.database.catalog import Catalog
-from orchestrator.database.names import RelationName
+from orchestrator.database.names import RelationName, SchemaName
 from orchestrator.database.reader import QueryReader
-from orchestrator.database.sql import literal
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.ledger.layouts import RELATIONS_SINCE_LAYOUT, YEARS_SINCE_LAYOUT, as_number, ledger_version
 
-SCHEMA = "orchestrator"
 BUILDING, BUILT = "building", "built"
 
-# LAYOUTS[N-1] makes layout N out of layout N-1. Never change one that was released: append the next.
-LAYOUTS: tuple[tuple[str, ...], ...] = (
-    (
-        "create schema if not exists {place}",
-        "create table if not exists {place}.ledger_version (version integer not null)",
-        "create table if not exists {place}.built_tables (node varchar, code varchar, inputs varchar, "
-        "row_count bigint, built_at timestamp, state varchar)",
-    ),
-    (
-        "create table if not exists {place}.runs (run_id varchar not null, scenario varchar, fingerprint varchar, "
-        "components varchar, first_year integer, last_year integer, status varchar, started_at timestamp, "
-        "finished_at timestamp, resumed_year integer, resumed_stage varchar)",
-        "create table if not exists {place}.stages (run_id varchar, scenario varchar, fingerprint varchar, "
-        "year integer, stage varchar, nodes varchar, row_count bigint, seconds double precision, "
-        "finished_at timestamp, hooks_done boolean)",
-        "create table if not exists {place}.carried_rows (year integer, node varchar, row_count bigint)",
-    ),
-)
-YEARS_SINCE_LAYOUT = 2
-TABLES_SINCE = (("ledger_version", "built_tables"), ("runs", "stages", "carried_rows"))
-TABLES = tuple(name for names in TABLES_SINCE for name in names)
+PLACE_OF = "place of "
 
 
-def is_ledger(name: RelationName) -> bool:
-    """Tell whether a relation is one of the ledger's own."""
-    return name.schema == SCHEMA and name.name in TABLES
+def relation_key(relation: RelationName) -> str:
+    """Return a relation's name as the ledger keeps it."""
+    return relation.quoted()
 
 
 @dataclass(frozen=True)
@@ -68,7 +49,8 @@ class BuiltTable:
 class FinishedStage:
     """A stage of a year whose rows are in the database.
 
-    ``nodes`` are the unique ids it ran; ``hooks_done`` tells whether the hooks after it have returned.
+    ``nodes`` are the unique ids it ran; ``hooks_done`` tells whether the hooks after it have returned. ``run_id`` is
+    the run that finished it.
     """
 
     year: int
@@ -78,6 +60,7 @@ class FinishedStage:
     rows: int = 0
     seconds: float = 0.0
     hooks_done: bool = True
+    run_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,14 +78,18 @@ class LedgerRun:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The whole ledger as one snapshot; empty where the database has none.
+    """What the ledger says of one project and target, as one snapshot; empty where the database has none.
 
-    ``carried`` are the rows of a year that a table of years held when the year ended, by (year, unique id).
+    ``carried`` are the rows of a year that a table of years held when the year ended, by (year, unique id). ``earlier``
+    are the rows that were in such a table before any year of the simulation, by its key (:func:`relation_key`).
+    ``elsewhere`` are the ids of runs that built other relations: of another target, or another project.
     """
 
     runs: tuple[LedgerRun, ...] = ()
     stages: tuple[FinishedStage, ...] = ()
     carried: dict[tuple[int, str], int] = field(default_factory=dict)
+    earlier: dict[str, int] = field(default_factory=dict)
+    elsewhere: frozenset[str] = frozenset()
 
     def finished(self, year: int, stage: str) -> FinishedStage | None:
         """Return the record of a finished stage, None when it is not finished."""
@@ -117,109 +104,116 @@ class Ledger:
         return next((run.components for run in reversed(self.runs) if run.fingerprint == fingerprint), {})
 
 
-def ledger_version(reader: QueryReader, database: str, catalog: Catalog | None = None) -> int:
-    """Return the layout of the ledger in a database, 0 where there is none or a part of it is gone.
-
-    ``catalog`` is a snapshot of all of the database, which spares the question for the names of its tables.
-
-    Raises:
-        DatabaseError: a newer version of this program wrote it.
-    """
-    if catalog is not None and database:
-        there = {name for name in TABLES if catalog.get(RelationName.of(database, SCHEMA, name)) is not None}
-    else:
-        rows = reader.query(
-            f"select table_name from information_schema.tables where lower(table_schema) = '{SCHEMA}'"
-            + (f" and lower(table_catalog) = {literal(database.lower())}" if database else "")
-        )
-        there = {str(name).lower() for (name,) in rows}
-    if "ledger_version" not in there:
-        return 0
-    newest = reader.query(f"select max(version) from {place_of(database)}.ledger_version")[0][0]
-    version = 0 if newest is None else _number(newest)
-    if version > len(LAYOUTS):
-        raise DatabaseError(
-            f"The ledger in this database (schema {SCHEMA}) has layout {version}, and this version of the "
-            f"orchestrator knows layouts up to {len(LAYOUTS)}.",
-            to_fix="use the newer version of the orchestrator that wrote it",
-        )
-    wanted = {name for names in TABLES_SINCE[:version] for name in names}
-    return version if wanted <= there else 0
-
-
-def upgrade_statements(version: int, database: str) -> tuple[str, ...]:
-    """Return what brings a ledger of an older layout (0: none at all) to the newest; none when it is new."""
-    if version == len(LAYOUTS):
-        return ()
-    place = place_of(database)
-    statements = [text.format(place=place) for layout in LAYOUTS[version:] for text in layout]
-    table = f"{place}.ledger_version"
-    return (*statements, f"delete from {table}", f"insert into {table} values ({len(LAYOUTS)})")
-
-
-def read_built_tables(reader: QueryReader, database: str, catalog: Catalog | None = None) -> dict[str, BuiltTable]:
+def read_built_tables(
+    reader: QueryReader, place: SchemaName, facts: ProjectFacts | None = None, catalog: Catalog | None = None
+) -> dict[str, BuiltTable]:
     """Return what the ledger says of built tables, by unique id; ``catalog`` as for :func:`ledger_version`.
 
+    What was built as another relation than ``facts`` say of a node is not that node's; older layouts do not say which
+    it was.
+
     Raises:
-        DatabaseError: a newer version of this program wrote the ledger, or it holds what none wrote.
+        ConfigurationError, DatabaseError: as :func:`ledger_version`, and when it holds what none wrote.
     """
-    if ledger_version(reader, database, catalog) == 0:
+    version = ledger_version(reader, place, catalog)
+    if version == 0:
         return {}
-    rows = reader.query(f"select node, code, inputs, built_at, state from {place_of(database)}.built_tables")
-    with _damage_told():
-        return {str(node): _built_table(node, code, inputs, at, state) for node, code, inputs, at, state in rows}
+    relation = "relation" if version >= RELATIONS_SINCE_LAYOUT else "null"
+    relations = _relations(facts)
+    rows = reader.query(f"select node, code, inputs, built_at, state, {relation} from {place.quoted()}.built_tables")
+    with _damage_told(place):
+        found: dict[str, BuiltTable] = {}
+        for node, code, inputs, at, state, key in rows:
+            name = str(node)
+            if key == relations.get(name, key) if key is not None else name not in found:
+                found[name] = _built_table(node, code, inputs, at, state)
+        return found
 
 
-def read_ledger(reader: QueryReader, database: str) -> Ledger:
-    """Read the ledger of a database, but for its built tables.
+def read_ledger(reader: QueryReader, place: SchemaName, facts: ProjectFacts | None = None) -> Ledger:
+    """Read what the ledger of a database says of a project, or of all without ``facts``, but for its built tables.
 
     Raises:
-        DatabaseError: a newer version of this program wrote it, or it holds what none wrote.
+        ConfigurationError, DatabaseError: as :func:`ledger_version`, and when it holds what none wrote.
     """
-    if ledger_version(reader, database) < YEARS_SINCE_LAYOUT:
+    version = ledger_version(reader, place)
+    if version < YEARS_SINCE_LAYOUT:
         return Ledger()
-    place = place_of(database)
+    schema = place.quoted()
+    with_relations = version >= RELATIONS_SINCE_LAYOUT
+    relations, places = _relations(facts), _places(facts)
     runs = reader.query(
-        f"select run_id, scenario, fingerprint, components, first_year, last_year, status from {place}.runs "
+        f"select run_id, scenario, fingerprint, components, first_year, last_year, status from {schema}.runs "
         "order by started_at"
     )
     stages = reader.query(
-        f"select year, stage, fingerprint, nodes, row_count, seconds, hooks_done from {place}.stages "
+        f"select year, stage, fingerprint, nodes, row_count, seconds, hooks_done, run_id from {schema}.stages "
         "order by year, finished_at"
     )
-    carried = reader.query(f"select year, node, row_count from {place}.carried_rows")
-    with _damage_told():
+    relation = "relation" if with_relations else "null"
+    carried = reader.query(f"select year, node, row_count, {relation} from {schema}.carried_rows")
+    earlier = reader.query(f"select relation, row_count from {schema}.earlier_rows") if with_relations else []
+    with _damage_told(place):
+        known = tuple(
+            LedgerRun(str(i), str(s), str(f), _pairs(c), as_number(a), as_number(z), str(status))
+            for i, s, f, c, a, z, status in runs
+        )
+        elsewhere = frozenset(run.run_id for run in known if _is_elsewhere(run, places))
         return Ledger(
-            runs=tuple(
-                LedgerRun(str(i), str(s), str(f), _pairs(c), _number(a), _number(z), str(status))
-                for i, s, f, c, a, z, status in runs
-            ),
-            stages=tuple(
-                FinishedStage(
-                    _number(y), str(s), str(f), frozenset(json.loads(str(n))), _number(r), float(str(t)), h is True
-                )
-                for y, s, f, n, r, t, h in stages
-            ),
-            carried={(_number(year), str(node)): _number(rows) for year, node, rows in carried},
+            runs=tuple(run for run in known if run.run_id not in elsewhere),
+            stages=tuple(_finished_stage(*row) for row in stages if str(row[-1]) not in elsewhere),
+            carried={
+                (as_number(year), str(node)): as_number(rows)
+                for year, node, rows, key in carried
+                if key is None or key == relations.get(str(node), key)
+            },
+            earlier={str(key): as_number(rows) for key, rows in earlier},
+            elsewhere=elsewhere,
         )
 
 
+def _finished_stage(year: object, stage: object, *values: object) -> FinishedStage:
+    fingerprint, nodes, rows, seconds, hooks_done, run_id = values
+    return FinishedStage(
+        year=as_number(year),
+        stage=str(stage),
+        fingerprint=str(fingerprint),
+        nodes=frozenset(json.loads(str(nodes))),
+        rows=as_number(rows),
+        seconds=float(str(seconds)),
+        hooks_done=hooks_done is True,
+        run_id=str(run_id),
+    )
+
+
+def _relations(facts: ProjectFacts | None) -> dict[str, str]:
+    """Return the key of the relation that each node builds, by unique id."""
+    return {} if facts is None else {node.unique_id: relation_key(node.relation) for node in facts.nodes}
+
+
+def _places(facts: ProjectFacts | None) -> dict[str, str]:
+    """Return the components of a run that say where nodes are built."""
+    code = () if facts is None else (part for node in facts.nodes for part in node.code)
+    return {name: value for name, value in code if name.startswith(PLACE_OF)}
+
+
+def _is_elsewhere(run: LedgerRun, places: Mapping[str, str]) -> bool:
+    """Tell whether none of the nodes that a run knew was built where it is now: then others did that run."""
+    known = [run.components[name] == value for name, value in places.items() if name in run.components]
+    return bool(known) and not any(known)
+
+
 @contextmanager
-def _damage_told() -> Iterator[None]:
+def _damage_told(place: SchemaName) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, AttributeError, AssertionError) as error:
         raise DatabaseError(
-            f"The ledger in this database (schema {SCHEMA}) contains data that the orchestrator did not write: "
+            f"The ledger in this database (schema {place.schema}) contains data that the orchestrator did not write: "
             f"{error!r}.",
-            to_fix=f"remove it with `drop schema {SCHEMA} cascade` in DuckDB: your tables stay, and the next run "
+            to_fix=f"remove it with `drop schema {place.schema} cascade` in DuckDB: your tables stay, and the next run "
             "starts at its first year",
         ) from error
-
-
-def place_of(database: str) -> str:
-    """Return the ledger's schema as SQL names it; ``database`` is the database's name in SQL, may be empty."""
-    return RelationName.of(None, database, SCHEMA).quoted() if database else SCHEMA
 
 
 @lru_cache(maxsize=10_000)  # a look at a healthy database reads the same again and again; nobody changes what it gets
@@ -234,8 +228,3 @@ def _pairs(text: object) -> dict[str, str]:
 def _moment(value: object) -> datetime:
     assert isinstance(value, datetime)
     return value.replace(tzinfo=timezone.utc)
-
-
-def _number(value: object) -> int:
-    assert isinstance(value, int)
-    return value

@@ -7,20 +7,30 @@ is written before, ``built`` and a finished stage after.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.database.names import SchemaName
 from orchestrator.database.sql import literal
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.ledger.reading import BUILDING, BUILT, FinishedStage, LedgerRun, place_of
+from orchestrator.ledger.reading import BUILDING, BUILT, FinishedStage, LedgerRun, relation_key
 
 
 @dataclass(frozen=True)
 class LedgerWriter:
-    """Makes the statements that write one database's ledger; ``database`` is its name in SQL, may be empty."""
+    """Makes the statements that write the ledger in a schema.
 
-    database: str
+    ``relations`` are the keys of the relations that the project's nodes build, by unique id: of those alone is written.
+    """
+
+    place: SchemaName
+    relations: Mapping[str, str]
+
+    @classmethod
+    def of(cls, facts: ProjectFacts) -> LedgerWriter:
+        """Make one for a project."""
+        return cls(facts.ledger, {node.unique_id: relation_key(node.relation) for node in facts.nodes})
 
     def building(self, nodes: Iterable[NodeFacts], at: datetime) -> tuple[str, ...]:
         """State that builds of these nodes begin."""
@@ -48,26 +58,47 @@ class LedgerWriter:
         values = (run.run_id, run.scenario, stage.fingerprint, stage.year, stage.stage, sorted(stage.nodes))
         return (self._insert("stages", (*values, stage.rows, stage.seconds, at, stage.hooks_done)),)
 
-    def hooks_done(self, year: int, stage: str) -> tuple[str, ...]:
-        """State that the hooks after a finished stage have returned."""
+    def hooks_done(self, year: int, stage: str, elsewhere: Collection[str] = ()) -> tuple[str, ...]:
+        """State that the hooks after a finished stage have returned; ``elsewhere`` are runs of others."""
         table = self._table("stages")
-        return (f"update {table} set hooks_done = true where year = {year} and stage = {literal(stage)}",)
+        others = _but_runs(elsewhere)
+        return (f"update {table} set hooks_done = true where year = {year} and stage = {literal(stage)}{others}",)
 
     def year_rows(self, year: int, rows: Mapping[str, int]) -> tuple[str, ...]:
         """State how many rows of a year its tables hold, by unique id."""
         table = self._table("carried_rows")
-        values = ", ".join(f"({year}, {literal(node)}, {count})" for node, count in sorted(rows.items()))
-        forget = f"delete from {table} where year = {year}"
+        keys = self.relations
+        values = ", ".join(
+            f"({year}, {literal(node)}, {count}, {literal(keys.get(node))})" for node, count in sorted(rows.items())
+        )
+        forget = f"delete from {table} where year = {year} and {self._ours()}"
         return (forget, f"insert into {table} values {values}") if values else (forget,)
 
-    def forget(self, year: int, kept_stages: Sequence[str] = ()) -> tuple[str, ...]:
-        """Take back what is stated of ``year``, but for these stages of it, and of all later years."""
+    def earlier_rows(self, rows: Mapping[str, int]) -> tuple[str, ...]:
+        """State how many rows tables held before any year of the simulation, by key of the relation."""
+        if not rows:
+            return ()
+        table = self._table("earlier_rows")
+        keys = ", ".join(literal(key) for key in rows)
+        values = ", ".join(f"({literal(key)}, {count})" for key, count in sorted(rows.items()))
+        return (f"delete from {table} where relation in ({keys})", f"insert into {table} values {values}")
+
+    def forget(self, year: int, kept_stages: Sequence[str] = (), elsewhere: Collection[str] = ()) -> tuple[str, ...]:
+        """Take back what is stated of ``year``, but for these stages of it, and of all later years.
+
+        ``elsewhere`` are the runs of others, which this is none of.
+        """
         kept = ", ".join(literal(name) for name in kept_stages)
         but = f" and not (year = {year} and stage in ({kept}))" if kept else ""
         return (
-            f"delete from {self._table('stages')} where year >= {year}{but}",
-            f"delete from {self._table('carried_rows')} where year >= {year}",
+            f"delete from {self._table('stages')} where year >= {year}{but}{_but_runs(elsewhere)}",
+            f"delete from {self._table('carried_rows')} where year >= {year} and {self._ours()}",
         )
+
+    def _ours(self) -> str:
+        """Return the condition that a row is of this project's relations; older rows do not say."""
+        keys = ", ".join(literal(key) for key in sorted(set(self.relations.values())))
+        return f"(relation is null or relation in ({keys}))" if keys else "relation is null"
 
     def _tables(
         self, rows: Sequence[tuple[str, dict[str, str], dict[str, str]]], at: datetime, state: str
@@ -75,17 +106,24 @@ class LedgerWriter:
         if not rows:
             return ()
         names = ", ".join(literal(node) for node, _, _ in rows)
+        keys = ", ".join(literal(self.relations.get(node)) for node, _, _ in rows)
         values = ", ".join(
-            "(" + ", ".join(map(_sql, (node, code, inputs, None, at, state))) + ")" for node, code, inputs in rows
+            "(" + ", ".join(map(_sql, (node, code, inputs, None, at, state, self.relations.get(node)))) + ")"
+            for node, code, inputs in rows
         )
         table = self._table("built_tables")
-        return (f"delete from {table} where node in ({names})", f"insert into {table} values {values}")
+        mine = f"relation in ({keys}) or (relation is null and node in ({names}))"
+        return (f"delete from {table} where {mine}", f"insert into {table} values {values}")
 
     def _insert(self, table: str, values: Sequence[object]) -> str:
         return f"insert into {self._table(table)} values ({', '.join(map(_sql, values))})"
 
     def _table(self, name: str) -> str:
-        return f"{place_of(self.database)}.{name}"
+        return f"{self.place.quoted()}.{name}"
+
+
+def _but_runs(run_ids: Collection[str]) -> str:
+    return f" and run_id not in ({', '.join(literal(run_id) for run_id in sorted(run_ids))})" if run_ids else ""
 
 
 def _sql(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 from orchestrator.core.errors import BackupError, DatabaseError
 from orchestrator.database.duckdb_file import ConnectionReader, storage_version
 from orchestrator.database.errors import known_database_error
+from orchestrator.database.names import SchemaName
 from orchestrator.database.sql import literal, quoted_name
-from orchestrator.ledger.reading import LAYOUTS, SCHEMA, ledger_version, upgrade_statements
+from orchestrator.ledger.layouts import LAYOUTS, ledger_places, ledger_version, upgrade_statements
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,7 +25,7 @@ order by all
 """
 SHAPES_SQL = """
 select 'column', schema_name, table_name, column_name, data_type from duckdb_columns()
-where not internal and database_name = '{name}' and schema_name <> '{ledger}'
+where not internal and database_name = '{name}' and coalesce(schema_name not in ({ledgers}), true)
 union all
 select 'view', schema_name, view_name, '', '' from duckdb_views() where not internal and database_name = '{name}'
 union all
@@ -48,13 +50,13 @@ def needed_by_file(path: Path) -> tuple[str, ...]:
     try:
         with closing(duckdb.connect(str(path), read_only=True)) as connection:
             reader = ConnectionReader(connection)
-            layout, storage = ledger_version(reader, ""), _storage(reader)
+            layouts = [ledger_version(reader, place) for place in ledger_places(reader, "")]
+            storage = _storage(reader)
     except duckdb.Error as error:
         raise _known(path, error) from error
     newest = _newest_storage()
     changes = []
-    if 0 < layout < len(LAYOUTS):
-        changes.append(f"ledger: layout {layout} to {len(LAYOUTS)}")
+    changes += [f"ledger: layout {layout} to {len(LAYOUTS)}" for layout in layouts if 0 < layout < len(LAYOUTS)]
     if storage != newest:
         changes.append(f"storage: {storage} to {newest}")
     return tuple(changes)
@@ -71,12 +73,14 @@ def rewrite(path: Path, new: Path) -> None:
             connection.execute(f"copy from database {OLD} to {NEW}")
             connection.execute(f"detach {OLD}")
             connection.execute(f"use {NEW}")
-            layout = ledger_version(ConnectionReader(connection), NEW)
-            if layout:
-                connection.execute("begin")
-                for statement in upgrade_statements(layout, NEW):
-                    connection.execute(statement)
-                connection.execute("commit")
+            reader = ConnectionReader(connection)
+            for place in ledger_places(reader, NEW):
+                layout = ledger_version(reader, place)
+                if layout:
+                    connection.execute("begin")
+                    for statement in upgrade_statements(layout, place):
+                        connection.execute(statement)
+                    connection.execute("commit")
             connection.execute("checkpoint")
     except duckdb.Error as error:
         raise _known(path, error) from error
@@ -94,27 +98,32 @@ def require_equal(path: Path, new: Path) -> None:
         with closing(duckdb.connect()) as connection:
             connection.execute(f"attach {literal(path)} as {OLD} (read_only)")
             connection.execute(f"attach {literal(new)} as {NEW} (read_only)")
-            wrong = [*_differing_shapes(connection), *_differing_tables(connection)]
-            old_layout, new_layout = (ledger_version(ConnectionReader(connection), name) for name in (OLD, NEW))
-            if old_layout and new_layout != len(LAYOUTS):
-                wrong.append("its ledger does not have the newest layout")
+            ledgers = [place.schema for place in ledger_places(ConnectionReader(connection), OLD)]
+            wrong = [*_differing_shapes(connection, ledgers), *_differing_tables(connection, ledgers)]
+            reader = ConnectionReader(connection)
+            for place in ledger_places(reader, OLD):
+                new_layout = ledger_version(reader, SchemaName(NEW, place.schema))
+                if ledger_version(reader, place) and new_layout != len(LAYOUTS):
+                    wrong.append("its ledger does not have the newest layout")
     except duckdb.Error as error:
         raise _known(path, error) from error
     if wrong:
         raise BackupError(f"The migrated copy of {path} differs from the original: {'; '.join(wrong[:5])}.")
 
 
-def _differing_shapes(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    old, new = (set(connection.execute(SHAPES_SQL.format(name=name, ledger=SCHEMA)).fetchall()) for name in (OLD, NEW))
+def _differing_shapes(connection: duckdb.DuckDBPyConnection, ledgers: Sequence[str]) -> list[str]:
+    places = ", ".join(literal(schema) for schema in ledgers) or "null"
+    question = SHAPES_SQL.replace("{ledgers}", places)
+    old, new = (set(connection.execute(question.format(name=name)).fetchall()) for name in (OLD, NEW))
     return [f"{kind} {schema}.{name} {column} differs".strip() for kind, schema, name, column, _ in sorted(old - new)]
 
 
-def _differing_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+def _differing_tables(connection: duckdb.DuckDBPyConnection, ledgers: Sequence[str]) -> list[str]:
     wrong = []
     for schema, table in connection.execute(TABLES_SQL.format(name=OLD)).fetchall():
-        if (schema, table) == (SCHEMA, "ledger_version"):
+        if schema in ledgers and table == "ledger_version":
             continue
-        columns = connection.execute(
+        columns = connection.execute(  # an upgrade of the ledger adds columns; what was there stays
             "select column_name from duckdb_columns() where database_name = ? and schema_name = ? and table_name = ? "
             "order by column_index",
             [OLD, schema, table],

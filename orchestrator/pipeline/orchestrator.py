@@ -111,7 +111,7 @@ class PipelineOrchestrator:
         facts = self.runner.current_facts()
         patience = self._scope.deadline(SECONDS_TO_WAIT_FOR_OTHERS)
         with open_reader(self.runner, facts, patience=patience) as reader:
-            ledger = read_ledger(reader, facts.ledger_database)
+            ledger = read_ledger(reader, facts.ledger, facts)
         times = tuple(StageTime(stage.year, stage.stage, stage.seconds) for stage in ledger.stages)
         return StageHistory(times, self.config.simulation.start_year)
 

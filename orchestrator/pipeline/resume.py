@@ -93,7 +93,7 @@ def find_start(
     losses = tuple(
         Loss(year, node.rpartition(".")[2], expected, counts.get((year, node), 0))
         for (year, node), expected in sorted(ledger.carried.items())
-        if counts.get((year, node), 0) != expected
+        if node not in gone and counts.get((year, node), 0) != expected
     )
     if first > plan.first_year:
         _require_before(plan, ledger, print_now, changed, losses, gone)

@@ -12,14 +12,8 @@ from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult
-from orchestrator.ledger.reading import (
-    FinishedStage,
-    Ledger,
-    LedgerRun,
-    ledger_version,
-    read_ledger,
-    upgrade_statements,
-)
+from orchestrator.ledger.layouts import ledger_version, upgrade_statements
+from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun, read_ledger, relation_key
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.resume import Start, find_start
@@ -62,7 +56,7 @@ class RunLedger:
         self._lasting = lasting
         self._ledger = Ledger()
         self._year_column = year_column
-        self._writer = LedgerWriter(facts.ledger_database)
+        self._writer = LedgerWriter.of(facts)
         self._run = LedgerRun(run_id, scenario, self.fingerprint, self.components, plan.years[0], plan.years[-1])
         self._years = WatchedYears(facts, carried, lasting, year_column)
         self._looked_at: frozenset[str] = frozenset()
@@ -76,7 +70,7 @@ class RunLedger:
         """
         require_accumulating(self._carried)
         catalog = reader.catalog()
-        self._ledger = ledger = read_ledger(reader, self._facts.ledger_database)
+        self._ledger = ledger = read_ledger(reader, self._facts.ledger, self._facts)
         counts = self._counts(reader, catalog, ledger)
         gone = self._gone(catalog, ledger)
         others = models_of_other_years(self._facts)
@@ -109,7 +103,7 @@ class RunLedger:
 
         DuckDB locks its file; a server lets anybody write, and so may whatever else is attached to a file.
         """
-        own = self._facts.ledger_database.lower()
+        own = self._facts.ledger.database.lower()
         return self._facts.database_path is None or any(node.relation.database != own for node in self._carried)
 
     def left_hooks(self, start: Start) -> FinishedStage | None:
@@ -133,17 +127,20 @@ class RunLedger:
         gone = {node.relation for node in dropped}
         holding = tuple(t for t in tables.holding(f">= {start.purge_from}", runner) if t not in gone)
         purge = tables.only(holding).purge_statements(start.purge_from, start.year, kept)
+        own = tuple(table for table in tables.tables if table not in gone and self._held_nothing_before(table))
+        strays = tables.only(own).without_years_before(self._plan.first_year, runner)
         emptied = [node.relation for node in dropped if catalog.relations[node.relation].kind == "table"]
         counts = count_rows(emptied, runner)
-        version = ledger_version(runner, self._facts.ledger_database)
+        version = ledger_version(runner, self._facts.ledger)
         cascade = self._facts.capabilities.drop_cascade
         point = None if start.point is None else (start.year, start.stage)
         affected = runner.execute(
             [
-                *upgrade_statements(version, self._facts.ledger_database),
-                *self._writer.forget(start.purge_from, start.kept_stages),
+                *upgrade_statements(version, self._facts.ledger),
+                *self._writer.forget(start.purge_from, start.kept_stages, self._ledger.elsewhere),
                 *self._writer.run_started(self._run, utc_now(), point),
                 *(catalog.drop_statement(node.relation, cascade=cascade) for node in dropped),
+                *strays,
                 *purge,
             ]
         )
@@ -151,6 +148,7 @@ class RunLedger:
             if node.relation in gone:
                 runner.create_empty(node)
         self._years.begin(runner)
+        self._keep_earlier(runner)
         removed = [*zip(emptied, counts, strict=True)]
         removed += zip(holding, affected[len(affected) - len(purge) :], strict=True)
         tables_with_rows = tuple(table for table, count in removed if count > 0)
@@ -178,9 +176,34 @@ class RunLedger:
             if (
                 node.unique_id in staged
                 if node.relation not in dated
-                else node.writes_other_years or node.relation not in earlier
+                else node.writes_other_years or node.relation not in earlier or self._held_nothing_before(node.relation)
             )
         ]
+
+    def _held_nothing_before(self, table: RelationName) -> bool:
+        """Tell whether a table is known to have held no row of an earlier year when its simulation began."""
+        return self._ledger.earlier.get(relation_key(table)) == 0
+
+    def _keep_earlier(self, runner: DbtRunner) -> None:
+        """Write what tables hold before any year of the simulation, where it is not known yet; nothing, if not there.
+
+        What appears there later was written by a stage that did not come to its end.
+        """
+        models = [m for m in self._facts.models() if m.materialized == "incremental" and not m.writes_other_years]
+        new = [
+            m
+            for m in models
+            if m.unique_id not in self._lasting and relation_key(m.relation) not in self._ledger.earlier
+        ]
+        there = runner.catalog()
+        held = self._years.rows_before(self._plan.first_year)
+        rows = {
+            relation_key(m.relation): held.get(m.relation, 0)
+            for m in new
+            if m.relation in held or there.get(m.relation) is None
+        }
+        if rows:
+            runner.execute(self._writer.earlier_rows(rows))
 
     def require_unchanged(self, runner: DbtRunner, but_year: int) -> None:
         """Make sure that the tables of years hold what they held when it was last counted, ``but_year`` aside.
@@ -232,7 +255,7 @@ class RunLedger:
 
     def hooks_done(self, runner: DbtRunner, year: int, stage: str) -> None:
         """Write that the hooks after a finished stage have returned."""
-        runner.execute(self._writer.hooks_done(year, stage))
+        runner.execute(self._writer.hooks_done(year, stage, self._ledger.elsewhere))
 
     def completed(self, runner: DbtRunner) -> None:
         """Write that the run is complete."""

@@ -9,6 +9,7 @@ from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.pipeline.wording import told_loss
 from orchestrator.pipeline.year_rows import (
     ChangedYear,
     Year,
@@ -55,6 +56,13 @@ class WatchedYears:
     def rows_of(self, year: int) -> dict[str, int]:
         """Return how many rows of a year each table held when it was last counted, by unique id."""
         return {node.unique_id: self._rows[table].get(year, 0) for table, node in self._nodes.items()}
+
+    def rows_before(self, year: int) -> dict[RelationName, int]:
+        """Return how many rows of earlier years, or of none, each table held when it was last counted."""
+        return {
+            table: sum(count for one, count in rows.items() if one is None or one < year)
+            for table, rows in self._rows.items()
+        }
 
     def stage_done(self, runner: DbtRunner, year: int, stage: str, built: frozenset[str], *, all_tables: bool) -> None:
         """Count what a stage left in the tables that it ``built`` (unique ids), or in ``all_tables``, and compare.
@@ -108,10 +116,10 @@ class WatchedYears:
         for relation, rows in found.items():
             changed = changed_years(self._rows[relation], rows, but_year)
             if changed:
+                name = self._nodes[relation].name
+                lost = "; ".join(told_loss(name, one.year, expected=one.before, found=one.after) for one in changed)
                 raise ContinuityError(
-                    f"Year {but_year} cannot be simulated: rows of other years changed in "
-                    f"{self._nodes[relation].name}: {', '.join(one.words() for one in changed)}. No stage that builds "
-                    "this table did that.",
+                    f"Year {but_year} cannot be simulated: {lost}. No stage that builds this table did that.",
                     to_fix="find out what else writes to it during a run (a hook, or the post-hook of another model?), "
                     "then run again; the run resumes after the last complete year",
                 )

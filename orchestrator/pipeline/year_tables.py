@@ -57,6 +57,14 @@ class YearTables:
             for table in self.tables
         )
 
+    def without_years_before(self, year: int, reader: DatabaseReader) -> tuple[str, ...]:
+        """Return the statements that remove rows of earlier years, and of none, where there are any."""
+        column = quoted_name(self.year_column)
+        holding = {*self.holding(f"< {year}", reader), *self.holding("is null", reader)}
+        return tuple(
+            f"delete from {t.quoted()} where {column} < {year} or {column} is null" for t in self.tables if t in holding
+        )
+
     def require_year_before(self, year: int, first_year: int, reader: DatabaseReader) -> None:
         """Make sure that ``year`` has something to read: the year before it, or that it is the first.
 

@@ -29,7 +29,7 @@ from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.settings import Vars
-from orchestrator.ledger.reading import is_ledger, ledger_version, upgrade_statements
+from orchestrator.ledger.layouts import is_ledger, ledger_version, upgrade_statements
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.self_healing.database_look import open_or_name_holder, open_reader
 from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan
@@ -188,7 +188,7 @@ class AutoInitializer:
         if not findings:
             return (), ()
         self._keep_what_is_replaced(plan, before)
-        ledger = LedgerWriter(facts.ledger_database)
+        ledger = LedgerWriter.of(facts)
         begun = False
         for name in dict.fromkeys(command.step for command in plan.commands):
             commands = [command for command in plan.commands if command.step == name]
@@ -206,7 +206,7 @@ class AutoInitializer:
             left = checker.findings_in(self._runner)
             record.detail = _told(left, checker)
             self._verify(left)
-        return findings, _gained(before, after)
+        return findings, _gained(before, after, facts)
 
     def _keep_what_is_replaced(self, plan: HealingPlan, before: Catalog) -> None:
         building = [node for command in plan.commands for node in (*command.nodes, *command.drops)]
@@ -218,7 +218,7 @@ class AutoInitializer:
 
     def _begin(self, plan: HealingPlan, facts: ProjectFacts, ledger: LedgerWriter, deadline: Deadline) -> None:
         """State in the ledger, before anything is touched, what is about to be built."""
-        lay_out = upgrade_statements(ledger_version(self._runner, facts.ledger_database), facts.ledger_database)
+        lay_out = upgrade_statements(ledger_version(self._runner, facts.ledger), facts.ledger)
         built = [node for command in plan.commands if command.command != "create" for node in command.nodes]
         self._runner.execute([*lay_out, *ledger.building(built, utc_now())], deadline.remaining())
 
@@ -320,9 +320,9 @@ def _told(findings: Sequence[TableFinding], checker: TableExistenceChecker) -> s
     return f"{len(findings)} of {required} required tables not ready"
 
 
-def _gained(before: Catalog, after: Catalog) -> tuple[str, ...]:
+def _gained(before: Catalog, after: Catalog, facts: ProjectFacts) -> tuple[str, ...]:
     return tuple(
         name.name
         for name, relation in after.relations.items()
-        if not is_ledger(name) and ((was := before.get(name)) is None or was.kind != relation.kind)
+        if not is_ledger(name, facts.ledger) and ((was := before.get(name)) is None or was.kind != relation.kind)
     )

@@ -8,6 +8,7 @@ from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.text import nearest
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.ledger.layouts import clash_error
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
 
 FOUNDATION_TAG = "FOUNDATION"
@@ -33,12 +34,26 @@ def required_tables(
     model that a source's ``meta.prior_year_of`` names. ``meta.min_rows`` of a node is its promise of rows.
 
     Raises:
-        ConfigurationError: a name that no node builds, a tier that does not fit it, or a prior-year source that
-            fits no model.
+        ConfigurationError: a name that no node builds, a tier that does not fit it, a prior-year source that
+            fits no model, or a node in the schema of the ledger.
     """
+    _require_apart(facts)
     tables = _derived(facts) if configured is None else [_with_node(table, facts) for table in configured]
     order = {tier: number for number, tier in enumerate(TableTier)}
     return tuple(sorted(tables, key=lambda table: order[table.tier]))
+
+
+def _require_apart(facts: ProjectFacts) -> None:
+    """Make sure that dbt builds nothing in the ledger's schema."""
+    inside = [node.name for node in facts.nodes if node.resource_type != "test" and _in_ledger(node, facts)]
+    if inside:
+        raise clash_error(facts.ledger, f"this dbt project builds {', '.join(inside[:3])} in it")
+
+
+def _in_ledger(node: NodeFacts, facts: ProjectFacts) -> bool:
+    place, name = facts.ledger, node.relation
+    same = not place.database or name.database == place.database.lower()
+    return same and node.materialized != "ephemeral" and name.schema == place.schema.lower()
 
 
 def node_of(table: RequiredTable, facts: ProjectFacts) -> NodeFacts:

@@ -99,7 +99,7 @@ class TableExistenceChecker:
     def staleness(self, reader: DatabaseReader, catalog: Catalog | None = None) -> Staleness:
         """Return what the ledger of the database tells about the required tables; ``catalog`` is what it holds."""
         whole = catalog if self.facts.capabilities.reads_whole_catalog else None  # else the ledger is not in it
-        built = read_built_tables(reader, self.facts.ledger_database, whole)
+        built = read_built_tables(reader, self.facts.ledger, self.facts, whole)
         return Staleness(self.facts, built, self._required_ids)
 
     @cached_property

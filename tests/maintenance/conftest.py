@@ -11,7 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestrator.ledger.reading import upgrade_statements
+from orchestrator.database.names import SchemaName
+from orchestrator.ledger.layouts import upgrade_statements
 from orchestrator.maintenance.backup.backup import Backup, create_backup
 from orchestrator.maintenance.backup.restore import Restored, restore_backup
 from orchestrator.maintenance.backup.workspace import DUCKDB, HISTORY, SQLITE, WorkspaceDatabase
@@ -46,7 +47,7 @@ class Shop:
         """Make both databases, or put more into them."""
         self.lakes.parent.mkdir(exist_ok=True)
         with closing(duckdb.connect(str(self.lakes))) as connection:
-            for statement in upgrade_statements(0, ""):
+            for statement in upgrade_statements(0, SchemaName("", "orchestrator")):
                 connection.execute(statement)
             connection.execute("create table if not exists lake_level (year integer, level double)")
             connection.execute(f"insert into lake_level select 2000 + i % 3, i * 0.5 from range({rows}) r(i)")

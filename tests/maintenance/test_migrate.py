@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.config.paths import backups_dir
 from orchestrator.core.events import Event
-from orchestrator.ledger.reading import LAYOUTS
+from orchestrator.ledger.layouts import LAYOUTS
 from orchestrator.maintenance.backup.backup import list_backups, verify_backup
 from orchestrator.maintenance.backup.exclusion import recover
 from orchestrator.maintenance.backup.journal import JOURNAL

@@ -536,6 +536,7 @@ WHOLE: dict[str, object] = {
     ],
     "hooks": [{"type": "pre_stage", "call": "a:b", "name": "n", "stage": "n", "on_error": "warn"}],
     "storage": {"enabled": True, "url": "sqlite://"},
+    "ledger": {"schema": "orchestrator"},
     "backup": {"before_heal": True, "after_run": False, "keep": 1},
     "publish": "p.duckdb",
 }
@@ -604,7 +605,7 @@ def every_model(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 def test_every_field_has_a_description_and_every_duration_its_unit() -> None:
     """What a key means can be read from the model, with the unit of its number."""
     models = list(every_model(SimulationConfig))
-    assert len(models) == 10
+    assert len(models) == 11
     for model in models:
         for name, field in model.model_fields.items():
             assert field.description and field.description.endswith("."), f"{model.__name__}.{name}"

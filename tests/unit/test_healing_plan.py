@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.core.errors import ConfigurationError, InitializationError
 from orchestrator.database.catalog import Catalog, Relation
+from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
 from orchestrator.ledger.changes import Change
 from orchestrator.self_healing.evidence import (
@@ -103,7 +104,7 @@ def project(nodes: Sequence[NodeFacts] = NODES, sources: tuple[SourceFacts, ...]
         reuse_blocker=None,
         versions=(),
         unasked=(),
-        ledger_database="db",
+        ledger=SchemaName("db", "orchestrator"),
         shape=ProjectShape("", ""),
     )
 

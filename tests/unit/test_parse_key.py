@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.project.facts import ProjectFacts, ProjectShape
 from orchestrator.dbt_runner.project.kept_parse import (
     KeptParse,
@@ -159,7 +160,7 @@ def facts(settings: DbtSettings) -> ProjectFacts:
         reuse_blocker=None,
         versions=(("duckdb", "2.0.0"),),
         unasked=(),
-        ledger_database="simulation",
+        ledger=SchemaName("simulation", "orchestrator"),
         shape=ProjectShape("what", "where"),
     )
 

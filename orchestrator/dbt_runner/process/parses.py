@@ -123,14 +123,13 @@ class Parses:
         manifest = self._parse(settings.vars)
         packed = pack(manifest)
         config = get_adapter_by_type(str(manifest.metadata.adapter_type)).config
-        profiles_dir = settings.effective_profiles_dir()
-        facts = project_facts(manifest, packed, config, profiles_dir, settings.year_vars, settings.cwd)
+        facts = project_facts(manifest, packed, config, settings)
         if (self._target / PARTIAL_PARSE).is_file():
             (self._target / PARTIAL_PARSE).replace(shared)
         inputs = ParseInputs.of(
             settings,
             folders=watched_folders(config),
-            env_names=env_vars_read(manifest, config, profiles_dir),
+            env_names=env_vars_read(manifest, config, settings.effective_profiles_dir()),
             var_files=files_in_vars(config, settings.cwd),
             before=before,
         )

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from orchestrator.database.capabilities import Capabilities, capabilities_of
-from orchestrator.database.names import RelationName
+from orchestrator.database.names import RelationName, SchemaName
 
 RELATIONAL = ("table", "view", "incremental", "seed", "snapshot")
 
@@ -115,9 +115,8 @@ class ProjectFacts:
     ``database_path`` is the absolute file that the profile really uses, None where the adapter has no file.
     ``reuse_blocker`` holds for the whole project (YAML or the profile read the year variable).
     ``versions`` are (package, version) pairs of what decides the result, ``unasked`` (what, checksum or value) of what
-    dbt runs by itself, such as ``("hook p-on-run-start-0", ...)`` or macros that no node calls. ``ledger_database`` is
-    the name in SQL of the database in which the ledger lies, empty for the connection's own. ``shape`` is worked out by
-    :mod:`orchestrator.dbt_runner.project.shape`.
+    dbt runs by itself, such as ``("hook p-on-run-start-0", ...)`` or macros that no node calls. ``ledger`` is
+    the schema in which the ledger lies. ``shape`` is worked out by :mod:`orchestrator.dbt_runner.project.shape`.
     """
 
     project_name: str
@@ -131,7 +130,7 @@ class ProjectFacts:
     reuse_blocker: str | None
     versions: tuple[tuple[str, str], ...]
     unasked: tuple[tuple[str, str], ...]
-    ledger_database: str
+    ledger: SchemaName
     shape: ProjectShape
 
     @property

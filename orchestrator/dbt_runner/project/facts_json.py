@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
 
 
@@ -16,8 +17,8 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
     values = dict(document)
     nodes, sources = values.pop("nodes"), values.pop("sources")
     assert isinstance(nodes, list) and isinstance(sources, list)
-    path, shape = values.pop("database_path"), values.pop("shape")
-    assert isinstance(shape, dict)
+    path, shape, ledger = values.pop("database_path"), values.pop("shape"), values.pop("ledger")
+    assert isinstance(shape, dict) and isinstance(ledger, dict)
     return ProjectFacts(
         nodes=tuple(_node_of(node) for node in nodes),
         sources=tuple(SourceFacts(**source) for source in sources),
@@ -26,6 +27,7 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
         project_dir=Path(str(values.pop("project_dir"))),
         database_path=None if path is None else Path(str(path)),
         shape=ProjectShape(**shape),
+        ledger=SchemaName(**ledger),
         **values,  # type: ignore[arg-type]  # what asdict() wrote, checked by FORMAT
     )
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from orchestrator.core.errors import ConfigurationError, DbtProjectError
 from orchestrator.database.capabilities import capabilities_of
 from orchestrator.database.file_names import ANOTHER_NAME, IN_MEMORY, is_a_file, why_unusable
+from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.analysis.printed_year import PrintProof
 from orchestrator.dbt_runner.analysis.reuse import ReuseProof
 from orchestrator.dbt_runner.analysis.template_code import Code
 from orchestrator.dbt_runner.project.facts import ProjectFacts, SourceFacts
 from orchestrator.dbt_runner.project.inputs import INTERNAL_PACKAGES, yaml_files
 from orchestrator.dbt_runner.project.node_facts import node_facts
+from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.dbt_runner.project.shape import project_shape
 from orchestrator.dbt_runner.project.var_values import VarValues, digest
 
@@ -29,9 +31,7 @@ PACKAGES = ("dbt-core", "dbt-adapters")
 _TYPES = ("seed", "model", "snapshot", "test")
 
 
-def project_facts(
-    manifest: Manifest, packed: bytes, config: RuntimeConfig, profiles_dir: Path, year_vars: frozenset[str], cwd: Path
-) -> ProjectFacts:
+def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, settings: DbtSettings) -> ProjectFacts:
     """Collect the facts of a freshly parsed project; ``packed`` is its manifest as dbt packs it.
 
     Raises:
@@ -39,6 +39,7 @@ def project_facts(
         ConfigurationError: a ``meta`` that the orchestrator reads has a wrong value.
     """
     project_dir = Path(config.project_root).resolve()
+    profiles_dir, year_vars, cwd = settings.effective_profiles_dir(), settings.year_vars, settings.cwd
     proof, printing = _proofs(manifest, year_vars)
     adapter = str(config.credentials.type)
     macros = _own_macros(manifest, adapter)
@@ -76,7 +77,10 @@ def project_facts(
         or proof.blocker_in_yaml(yaml_files(config, project_dir, profiles_dir)),
         versions=tuple(_versions((*PACKAGES, f"dbt-{adapter}", adapter))),
         unasked=_unasked(manifest, proof, values, macros),
-        ledger_database=str(config.credentials.database) if capabilities_of(adapter).attaches_databases else "",
+        ledger=SchemaName(
+            str(config.credentials.database) if capabilities_of(adapter).attaches_databases else "",
+            settings.ledger_schema,
+        ),
         shape=project_shape(packed, config, profiles_dir),
     )
 

@@ -27,6 +27,7 @@ class ProjectIdentity:
     variables: str
     year_vars: tuple[str, ...]
     database_name: str | None
+    ledger_schema: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class ParseKey:
                 variables=canonical(settings.vars),
                 year_vars=tuple(sorted(settings.year_vars)),
                 database_name=None if database is None else database_in(database),
+                ledger_schema=settings.ledger_schema,
             ),
             ProjectPlace(
                 project_dir=settings.project_dir,

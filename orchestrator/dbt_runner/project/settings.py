@@ -9,6 +9,7 @@ from pathlib import Path
 from orchestrator.core.events import Event
 
 Vars = dict[str, object]
+LEDGER_SCHEMA = "orchestrator"
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class DbtSettings:
     ``profiles_dir`` None means where dbt looks by itself. ``database`` is the file that the configuration names, links
     followed (dbt goes by its name, and DuckDB by that of the file itself), None to take what the profile says. ``vars``
     are those of the parse; ``year_vars`` those that change between commands. ``cache_dir`` is a folder of our own for
-    parse results; ``cwd`` is what relative paths of the profile and of vars are relative to.
+    parse results; ``cwd`` is what relative paths of the profile and of vars are relative to. ``ledger_schema`` is the
+    schema in which the ledger lies.
     """
 
     project_dir: Path
@@ -31,6 +33,7 @@ class DbtSettings:
     database: Path | None = None
     vars: Vars = field(default_factory=dict)
     year_vars: frozenset[str] = frozenset()
+    ledger_schema: str = LEDGER_SCHEMA
 
     def effective_profiles_dir(self) -> Path:
         """Return the folder whose ``profiles.yml`` is used: as set, as DBT_PROFILES_DIR says, the project, ~/.dbt."""

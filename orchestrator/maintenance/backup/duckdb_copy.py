@@ -13,7 +13,8 @@ from orchestrator.core.errors import BackupError, DatabaseError
 from orchestrator.database.duckdb_file import ConnectionReader, storage_version
 from orchestrator.database.errors import known_database_error
 from orchestrator.database.sql import literal, quoted_name
-from orchestrator.ledger.reading import ledger_version, read_ledger
+from orchestrator.ledger.layouts import ledger_places, ledger_version
+from orchestrator.ledger.reading import Ledger, read_ledger
 from orchestrator.maintenance.backup.files import FileDigest, copy_file, digest_of, flush_file
 from orchestrator.maintenance.backup.metadata import DatabaseRecord, FileRecord
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase
@@ -72,7 +73,8 @@ def _describe_duckdb(database: WorkspaceDatabase, connection: duckdb.DuckDBPyCon
     import duckdb
 
     reader = ConnectionReader(connection)
-    ledger = read_ledger(reader, "")
+    place = next(iter(ledger_places(reader, "")), None)
+    ledger = Ledger() if place is None else read_ledger(reader, place)
     return DatabaseRecord(
         name=database.name,
         kind=DUCKDB,
@@ -81,7 +83,7 @@ def _describe_duckdb(database: WorkspaceDatabase, connection: duckdb.DuckDBPyCon
         files=(),
         engine=duckdb.__version__,
         storage_version=storage_version(reader),
-        schema_version=str(ledger_version(reader, "")),
+        schema_version=str(0 if place is None else ledger_version(reader, place)),
         fingerprint=ledger.stages[-1].fingerprint if ledger.stages else None,
         tables=_row_counts(reader),
         compacted=False,

@@ -8,10 +8,18 @@ from collections.abc import Callable, Set
 from pathlib import Path
 
 from orchestrator.core.clocks import stopwatch
-from orchestrator.core.errors import DatabaseError, DatabaseLockedError, InitializationError, OrchestratorError
+from orchestrator.core.errors import (
+    ConfigurationError,
+    DatabaseError,
+    DatabaseLockedError,
+    InitializationError,
+    OrchestratorError,
+)
 from orchestrator.core.text import plural
+from orchestrator.database.names import SchemaName
 from orchestrator.database.reader import DatabaseReader
-from orchestrator.ledger.reading import ledger_version, read_built_tables, read_ledger
+from orchestrator.ledger.layouts import ledger_version
+from orchestrator.ledger.reading import read_built_tables, read_ledger
 from orchestrator.maintenance.doctor.diagnosis import (
     Diagnosis,
     check_passed,
@@ -80,13 +88,13 @@ def scan_file(path: Path, busy: Callable[[str], None]) -> list[Diagnosis]:
     return [check_passed("scan", f"read every column of {read} in {seconds():.1f} s")]
 
 
-def check_ledger(reader: DatabaseReader, database: str) -> list[Diagnosis]:
+def check_ledger(reader: DatabaseReader, place: SchemaName) -> list[Diagnosis]:
     """Tell which layout the ledger has, and whether all of it can be read."""
     try:
-        layout = ledger_version(reader, database)
-        read_built_tables(reader, database)
-        read_ledger(reader, database)
-    except DatabaseError as error:
+        layout = ledger_version(reader, place)
+        read_built_tables(reader, place)
+        read_ledger(reader, place)
+    except (ConfigurationError, DatabaseError) as error:
         return [from_error("ledger", error)]
     return [check_passed("ledger", f"layout {layout}" if layout else "none yet; the first repair or run creates it")]
 

@@ -11,6 +11,7 @@ from orchestrator.core.clocks import stopwatch
 from orchestrator.core.errors import ConfigurationError, DatabaseError, DatabaseLockedError, OrchestratorError
 from orchestrator.core.text import plural
 from orchestrator.database.duckdb_file import DuckDBReader
+from orchestrator.database.names import SchemaName
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.maintenance.doctor.database_check import (
@@ -204,10 +205,12 @@ class _Examination:
         """Look at the ledger and the required tables; return what relations were left over."""
         self._busy("looking at the tables")
         facts = project.facts
-        ledger_place = facts.ledger_database if facts is not None and project.mismatch is None else ""
+        place = SchemaName("", self._config.ledger.schema)
+        if facts is not None and project.mismatch is None:
+            place = facts.ledger
         try:
             with nullcontext(self._runner) if path is None else DuckDBReader(path) as reader:
-                self._add(check_ledger(reader, ledger_place))
+                self._add(check_ledger(reader, place))
                 relations = relations_of(reader)
                 if facts is None:
                     self._add(unexamined("the project does not parse", "tables"))

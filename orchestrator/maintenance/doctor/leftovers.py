@@ -9,7 +9,7 @@ from orchestrator.core.text import plural
 from orchestrator.database.names import RelationName
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import ProjectFacts
-from orchestrator.ledger.reading import is_ledger
+from orchestrator.ledger.layouts import is_ledger
 from orchestrator.maintenance.doctor.diagnosis import Diagnosis, problem_found, worth_noting
 
 LEFTOVER = re.compile(r"(.+?)__dbt_(tmp|backup)\d*")
@@ -118,7 +118,7 @@ def _leftover(relation: FoundRelation, base: RelationName, *, keeps_rows: bool, 
 
 
 def _is_orphan(name: RelationName, facts: ProjectFacts) -> bool:
-    if is_ledger(name) or any(source.relation == name for source in facts.sources):
+    if is_ledger(name, facts.ledger) or any(source.relation == name for source in facts.sources):
         return False
     schemas = {(node.relation.database, node.relation.schema) for node in facts.nodes if node.resource_type != "test"}
     return (name.database, name.schema) in schemas
