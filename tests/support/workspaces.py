@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -14,6 +13,7 @@ import duckdb
 from orchestrator import PipelineOrchestrator, create_orchestrator
 from orchestrator.core.events import Event
 from tests.support.processes import wait_until
+from tests.support.programs import start_python
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROJECTS = REPOSITORY / "tests" / "projects"
@@ -101,14 +101,7 @@ class Workspace:
     def python(self, code: str) -> subprocess.Popen[str]:
         """Start a plain script in another process, with this folder as its working folder."""
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        return subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=self.root,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return start_python(["-c", code], cwd=self.root, env=environment)
 
 
 class PreparedProjects:
