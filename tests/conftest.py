@@ -59,11 +59,9 @@ def simulated(prepared: PreparedProjects) -> Callable[[str], Workspace]:
 
 
 @pytest.fixture(scope="module")
-def warm_workspace(prepared: PreparedProjects, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmWorkspace]:
+def warm_workspace(prepared: PreparedProjects) -> Iterator[WarmWorkspace]:
     """A simulated reservoir with a warm orchestrator, for the tests of one module that change no project file."""
-    root = tmp_path_factory.mktemp("warm") / "reservoir"
-    shutil.copytree(prepared.lay("reservoir", simulated=True).root, root)
-    workspace = WarmWorkspace(root)
+    workspace = WarmWorkspace(prepared.lay_warm("reservoir"))
     yield workspace
     workspace.warm.close()
 

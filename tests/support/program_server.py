@@ -1,4 +1,4 @@
-"""The program server: ``python -P program_server.py FD``, which forks the Python programs that tests start.
+"""The program server: ``python program_server.py FD``, which forks the Python programs that tests start.
 
 It has imported our command line and what that stands on, but not dbt, and nothing of a project. For each request that
 comes to the socket FD it forks a child, which takes over folder, environment, standard streams, limits and ignored
@@ -209,7 +209,7 @@ def _open_streams(*, unbuffered: bool) -> None:
             binary = io.BufferedWriter(raw)
         raw.name = f"<{name}>"
         stream = io.TextIOWrapper(
-            binary,  # type: ignore[arg-type]
+            binary,
             encoding=before.encoding,
             errors=before.errors,
             newline=None if number == 0 else "\n",
@@ -266,8 +266,8 @@ def main() -> list[str] | None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     control = socket.socket(fileno=int(sys.argv[1]))
     gc.disable()
-    born_with, path = dict(os.environ), [*sys.path]
-    sys.path.insert(0, str(REPOSITORY))
+    born_with, path = dict(os.environ), sys.path[1:]  # the first is our own folder
+    sys.path[0] = str(REPOSITORY)
     names = import_much()
     connection = None
     with suppress(BrokenPipeError):  # nobody is there any more

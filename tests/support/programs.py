@@ -36,7 +36,7 @@ class ProgramServer:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", str(SERVER), str(theirs.fileno())],
+                [sys.executable, str(SERVER), str(theirs.fileno())],
                 cwd="/",
                 env=environment,
                 pass_fds=[theirs.fileno()],
