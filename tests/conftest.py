@@ -14,6 +14,7 @@ from orchestrator.dbt_runner.process.zygote import VARIABLE, Zygote, supported
 from tests.support.cli_project import Cli
 from tests.support.postgres import PostgresServer, running_server
 from tests.support.processes import dbt_processes, wait_until
+from tests.support.programs import close_servers
 from tests.support.workspaces import PROJECTS, PreparedProjects, WarmWorkspace, Workspace
 
 # A shell ignores SIGINT in what it starts in the background, and children inherit that: tests send it on purpose.
@@ -32,8 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """End it."""
+    """End it, and the program server of this process."""
     global _zygote
+    close_servers()
     if _zygote is not None:
         del os.environ[VARIABLE]
         _zygote.close()
@@ -59,11 +61,9 @@ def simulated(prepared: PreparedProjects) -> Callable[[str], Workspace]:
 
 
 @pytest.fixture(scope="module")
-def warm_workspace(prepared: PreparedProjects, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmWorkspace]:
+def warm_workspace(prepared: PreparedProjects) -> Iterator[WarmWorkspace]:
     """A simulated reservoir with a warm orchestrator, for the tests of one module that change no project file."""
-    root = tmp_path_factory.mktemp("warm") / "reservoir"
-    shutil.copytree(prepared.lay("reservoir", simulated=True).root, root)
-    workspace = WarmWorkspace(root)
+    workspace = WarmWorkspace(prepared.lay_warm("reservoir"))
     yield workspace
     workspace.warm.close()
 

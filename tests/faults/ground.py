@@ -17,6 +17,7 @@ import duckdb
 from orchestrator.database.mutex import DatabaseMutex
 from tests.support.cli_project import Cli, Told
 from tests.support.processes import GENEROUS, dbt_processes, wait_until
+from tests.support.programs import run_python
 from tests.support.workspaces import REPOSITORY, Workspace
 
 KILLER = Path(__file__).with_name("killer.py")
@@ -76,16 +77,7 @@ class Ground(Cli):
     def killed_at(self, moment: dict[str, object], target: str) -> subprocess.CompletedProcess[str]:
         """Simulate until an event with these fields, then kill ``parent``, ``dbt`` or ``both``."""
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        return subprocess.run(
-            [sys.executable, str(KILLER), json.dumps({"target": target, **moment})],
-            cwd=self.root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return run_python([str(KILLER), json.dumps({"target": target, **moment})], cwd=self.root, env=environment)
 
     def assert_nothing_left(self) -> None:
         """No process of ours lives, the mutex is free, and nothing temporary lies in the database."""

@@ -265,7 +265,7 @@ def test_an_interruption_in_a_node(ground: Ground, one: Fault) -> Steps:
 def test_an_interruption_while_dbt_starts(ground: Ground, one: Fault) -> Steps:
     """Neither the parse nor its cache is waited for."""
     assert isinstance(one.given, tuple)
-    process = ground.start("simulate")
+    process = ground.start("simulate", cold=True)
     wait_for(ground, process, "DbtStarted")
     yield interrupted(ground, process, *one.given)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.database.duckdb_file import DuckDBReader, read_catalog
 from orchestrator.database.names import RelationName
 from tests.support.postgres import running_server
+from tests.support.programs import start_python
 from tests.support.workspaces import WarmWorkspace
 
 DUCKDB, POSTGRES = capabilities_of("duckdb"), capabilities_of("postgres")
@@ -34,9 +34,7 @@ def postgres() -> Iterator[psycopg.Connection]:
 def test_a_duckdb_file_has_a_single_writer(tmp_path: Path) -> None:
     """While one process has the file open for writing, another cannot even read it."""
     path = tmp_path / "db.duckdb"
-    writer = subprocess.Popen(
-        [sys.executable, "-c", OPEN_FOR_WRITING, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    writer = start_python(["-c", OPEN_FOR_WRITING, str(path)], stdin=subprocess.PIPE, stderr=None)
     assert writer.stdout is not None and writer.stdout.readline() == "open\n"
     try:
         with pytest.raises(DatabaseLockedError):

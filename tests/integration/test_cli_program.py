@@ -46,7 +46,7 @@ def test_a_run_that_does_not_begin_leaves_no_dbt_process(lakes: Cli, args: list[
 
 def test_version(lakes: Cli) -> None:
     """--version says who it is."""
-    told = lakes("--version")
+    told = lakes("--version", cold=True)
     assert told.exit_code == 0 and told.out.startswith("orchestrator")
 
 

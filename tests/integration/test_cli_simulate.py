@@ -131,7 +131,7 @@ def test_healing_errors_do_not_speak_of_hooks(lakes: Cli) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_ends_a_run_with_130(lakes: Cli, number: signal.Signals) -> None:
     """While dbt starts, Ctrl-C and SIGTERM end the run at once; the document says so."""
-    process = lakes.start("simulate", "--json")
+    process = lakes.start("simulate", "--json", cold=True)
     assert process.stderr is not None
     assert "check_tables" in process.stderr.readline()
     told = interrupt(process, number)
@@ -142,7 +142,7 @@ def test_an_interruption_ends_a_run_with_130(lakes: Cli, number: signal.Signals)
 
 def test_the_first_words_come_before_dbt(lakes: Cli) -> None:
     """The heading is flushed on its own, while dbt still starts."""
-    process = lakes.start("simulate", "2000")
+    process = lakes.start("simulate", "2000", cold=True)
     assert process.stdout is not None
     assert process.stdout.readline().startswith("Simulating 2000")
     assert "check_tables" in process.stdout.readline()
@@ -155,6 +155,6 @@ def test_what_a_hook_leaves_open_is_written(lakes: Cli) -> None:
     code = "held = open('held.txt', 'w')\ndef write(context):\n    held.write('written')\n"
     (lakes.root / "held_hooks.py").write_text(code)
     hook = "hooks=[{type: post_simulation, call: 'held_hooks:write'}]"
-    told = lakes("simulate", "2000", "-q", "--set", hook)
+    told = lakes("simulate", "2000", "-q", "--set", hook, cold=True)
     assert told.exit_code == 0, told.err
     assert (lakes.root / "held.txt").read_text() == "written"

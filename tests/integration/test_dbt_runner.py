@@ -7,7 +7,6 @@ import decimal
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -27,6 +26,7 @@ from orchestrator.core.errors import (
 from orchestrator.core.events import NodeFinished, NodeStarted, ProjectParsedAgain
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from tests.support.processes import dbt_processes, wait_until
+from tests.support.programs import run_python, start_python
 from tests.support.workspaces import WarmWorkspace, Workspace
 
 SLOW = "select count(*) as n from range(100000000000) a(i), range(100000) b(j)"
@@ -191,7 +191,7 @@ def test_errors_come_from_this_invocation(reservoir: Workspace, runner: DbtRunne
 def test_a_foreign_program_on_the_file_is_named(reservoir: Workspace) -> None:
     """A lock conflict arrives without results; it becomes an error that names the holder (trap 6)."""
     code = f"import duckdb; c = duckdb.connect({str(reservoir.database)!r}); print(1, flush=True); input()"
-    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    holder = start_python(["-c", code], stdin=subprocess.PIPE, stderr=None)
     try:
         assert holder.stdout is not None
         holder.stdout.readline()
@@ -211,7 +211,7 @@ def test_a_short_look_from_outside_is_waited_out(warm: WarmWorkspace) -> None:
         f"import duckdb, time; c = duckdb.connect({str(warm.database)!r}, read_only=True); "
         "print(1, flush=True); time.sleep(1)"
     )
-    reader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    reader = start_python(["-c", code], stderr=None)
     assert reader.stdout is not None
     reader.stdout.readline()
     assert runner.run("lake_shape").failures == ()
@@ -336,4 +336,4 @@ def test_facts_of_an_unchanged_project_need_no_dbt(reservoir: Workspace) -> None
 
 def _opens_elsewhere(workspace: Workspace) -> bool:
     code = f"import duckdb; duckdb.connect({str(workspace.database)!r})"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+    return run_python(["-c", code]).returncode == 0

@@ -32,6 +32,7 @@ from orchestrator.self_healing.evidence import Missing
 from orchestrator.self_healing.initialization_state import TableFinding
 from tests.support.cli_project import HOLD_FILE
 from tests.support.processes import GENEROUS
+from tests.support.programs import run_python, start_python
 from tests.support.workspaces import REPOSITORY, WarmWorkspace
 
 pytestmark = pytest.mark.slow
@@ -69,9 +70,7 @@ def only(report: Report, check: str, status: Status = Status.PROBLEM) -> Diagnos
 def start(code: str, *args: str) -> subprocess.Popen[str]:
     """Start a script and wait until it says that it holds what it is to hold."""
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
-    )
+    process = start_python(["-c", code, *args], stdin=subprocess.PIPE, stderr=None, env=env)
     assert process.stdout is not None and process.stdout.readline() == "held\n"
     return process
 
@@ -242,7 +241,7 @@ def test_a_relation_that_nothing_builds_is_a_note(place: WarmWorkspace) -> None:
 def test_a_log_that_was_not_written_into_the_database(place: WarmWorkspace) -> None:
     """Beside its database it is a note, and read along; without it, it may hold what nothing else does."""
     place.warm.runner.release()
-    subprocess.run([sys.executable, "-c", KEEP_NOTHING, str(place.database), "delete from rain"], check=False)
+    run_python(["-c", KEEP_NOTHING, str(place.database), "delete from rain"])
     log = Path(f"{place.database}.wal")
     assert log.exists()
     report = examine(place.warm)

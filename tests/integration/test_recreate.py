@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -14,6 +12,7 @@ from orchestrator.core.errors import DatabaseError, DatabaseLockedError
 from orchestrator.maintenance import recreate
 from orchestrator.maintenance.recreate import set_aside
 from tests.support.cli_project import Cli
+from tests.support.programs import run_python
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def database(tmp_path: Path) -> Path:
     path = tmp_path / "some.duckdb"
     script = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute('create table t as select 1 as n')"
     script += "; c.execute('checkpoint'); c.execute('insert into t values (2)'); os._exit(1)"
-    subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    run_python(["-c", script, str(path)])
     assert path.with_name("some.duckdb.wal").exists()
     return path
 

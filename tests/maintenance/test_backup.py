@@ -8,7 +8,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -39,6 +38,7 @@ from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase,
 from orchestrator.storage.factory import create_storage_backend
 from tests.maintenance.conftest import Shop
 from tests.support.kills import count_operations, die_before
+from tests.support.programs import run_python, start_python
 
 pytestmark = pytest.mark.slow
 
@@ -127,7 +127,7 @@ def leave_a_log(shop: Shop) -> None:
         "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); "
         "c.execute('set checkpoint_threshold = \"1GB\"'); c.execute('delete from lake_level'); os._exit(0)"
     )
-    subprocess.run([sys.executable, "-c", code, str(shop.lakes)], check=True)
+    run_python(["-c", code, str(shop.lakes)], check=True)
     assert Path(f"{shop.lakes}.wal").exists()
 
 
@@ -220,16 +220,9 @@ def test_a_run_that_goes_on_keeps_backups_away(shop: Shop) -> None:
     backup = shop.backup()
     before = shop.files()
     with DatabaseMutex(shop.lakes, run_id="a run", command="orchestrator simulate").held():
-        other = subprocess.run(
-            [sys.executable, "-c", script(shop, after=0, restoring="")], capture_output=True, text=True, check=False
-        )
+        other = run_python(["-c", script(shop, after=0, restoring="")])
         assert "DatabaseLockedError" in other.stderr
-        restoring = subprocess.run(
-            [sys.executable, "-c", script(shop, after=0, restoring=backup.name)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        restoring = run_python(["-c", script(shop, after=0, restoring=backup.name)])
         assert "DatabaseLockedError" in restoring.stderr
     assert shop.files() == before
 
@@ -238,9 +231,7 @@ def test_another_program_that_has_the_file_open(shop: Shop) -> None:
     """A connection of somebody who knows no mutex is met by DuckDB's own lock."""
     backup = shop.backup()
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(shop.lakes)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    holder = start_python(["-c", code, str(shop.lakes)], stdin=subprocess.PIPE, stderr=None)
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
@@ -270,7 +261,7 @@ def script(shop: Shop, *, after: int, restoring: str, before: str = "") -> str:
 def killed(shop: Shop, *, after: int, restoring: str = "", before: str = "") -> None:
     """Make or restore a backup in a process that kills itself."""
     code = script(shop, after=after, restoring=restoring, before=before)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = run_python(["-c", code])
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

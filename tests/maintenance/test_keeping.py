@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from orchestrator.core.events import ignore
 from orchestrator.maintenance.backup.keeping import publisher
 from tests.maintenance.conftest import Shop
 from tests.support.kills import REPOSITORY
+from tests.support.programs import run_python
 
 LIMITED = """
 import resource, sys
@@ -57,7 +55,7 @@ def test_a_database_that_is_written_to_meanwhile(shop: Shop) -> None:
 def test_a_disk_that_is_full(shop: Shop) -> None:
     """Is told as that, and nothing half made stays."""
     code = LIMITED.format(repository=str(REPOSITORY), root=str(shop.root), path=str(shop.lakes))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
+    done = run_python(["-c", code], check=True)
     assert done.stdout.startswith(DiskFullError.__name__), done.stdout
     assert "could not be published" in done.stdout
     assert list((shop.root / "out").iterdir()) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 from contextlib import closing
@@ -22,6 +21,7 @@ from orchestrator.maintenance.backup.journal import JOURNAL
 from orchestrator.maintenance.backup.restore import restore_backup
 from tests.maintenance.conftest import Shop
 from tests.support.kills import REPOSITORY, count_operations, die_before, program
+from tests.support.programs import run_python, start_python
 
 pytestmark = pytest.mark.slow
 
@@ -117,9 +117,7 @@ def test_nobody_writes_to_a_file_while_it_is_replaced(shop: Shop) -> None:
 
     def write(event: Event) -> None:
         if isinstance(event, StepStarted) and event.step == "write metadata":
-            done = subprocess.run(
-                [sys.executable, "-c", WRITE, str(shop.lakes)], capture_output=True, text=True, check=False
-            )
+            done = run_python(["-c", WRITE, str(shop.lakes)])
             told.append(done.stderr)
 
     kept = restore_backup(backup, shop.root, history_url=shop.url, lock_timeout=0, emit=write).kept
@@ -192,9 +190,7 @@ def wait(event):
         operations = 1000 - 7  # metadata, its checksum and the journal are two operations each: then the first move
 """
     count = program(shop.root, dying + RESTORE.format(name=backup.name)[:-1] + ", emit=wait)", 1000)
-    with subprocess.Popen(
-        [sys.executable, "-c", count], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as restoring:
+    with start_python(["-c", count], stdin=subprocess.PIPE, stderr=None) as restoring:
         assert restoring.stdout is not None
         assert restoring.stdin is not None
         assert restoring.stdout.readline() == "here\n"
@@ -234,7 +230,7 @@ def test_a_disk_that_is_full(shop: Shop, work: str) -> None:
     shop.backup()
     before = shop.files()
     code = LIMITED.format(repository=str(REPOSITORY), root=str(shop.root), work=work)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_python(["-c", code], check=True)
     assert done.stdout.startswith(DiskFullError.__name__), done.stdout
     assert "To fix: free some space" in done.stdout
     assert shop.files() == before

@@ -37,6 +37,7 @@ from orchestrator.storage.models import Base, WorkflowRun
 from orchestrator.storage.schema import MIGRATIONS
 from tests.faults.ground import DROP_RIGHTS
 from tests.support.postgres import PostgresServer
+from tests.support.programs import run_python, start_python
 
 REPOSITORY = Path(__file__).parents[2]
 RUNS = 10_000
@@ -144,14 +145,7 @@ def test_a_ready_file_is_known_without_imports(tmp_path: Path) -> None:
 def start_many(url: str, processes: int, count: int) -> list[subprocess.Popen[str]]:
     """Start processes that write ``count`` runs each, and let them begin at the same moment."""
     started = [
-        subprocess.Popen(
-            [sys.executable, "-c", MANY_RUNS, url, str(count)],
-            cwd=REPOSITORY,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        start_python(["-c", MANY_RUNS, url, str(count)], cwd=REPOSITORY, stdin=subprocess.PIPE)
         for _ in range(processes)
     ]
     for process in started:
@@ -283,7 +277,7 @@ def test_the_log_of_a_file_that_was_taken_away_is_not_replayed(tmp_path: Path) -
         "k = __import__('sqlite3').connect(sys.argv[1][10:]); k.execute('select * from workflow_runs').fetchall(); "
         "[b.runs.add(WorkflowRun('lakes')) for _ in range(30)]; os._exit(0)"
     )
-    subprocess.run([sys.executable, "-c", code, f"sqlite:///{file}"], check=True, cwd=REPOSITORY)
+    run_python(["-c", code, f"sqlite:///{file}"], check=True, cwd=REPOSITORY)
     assert Path(f"{file}-wal").stat().st_size > 0
     file.unlink()
     with create_storage_backend(f"sqlite:///{file}") as backend:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import duckdb
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.zygote import VARIABLE
 from tests.support.processes import GENEROUS, wait_until
+from tests.support.programs import start_python
 from tests.support.workspaces import REPOSITORY
 
 REQUIRED = ["lakes", "rain", "lake_shape", "stg_rain", "lake_shore", "lake_level"]
@@ -58,25 +58,22 @@ class Cli:
         self.root = root
         self.database = database
 
-    def start(self, *args: str, env: dict[str, str] | None = None, python: Sequence[str] = ()) -> subprocess.Popen[str]:
-        """Start a command and return at once."""
+    def start(
+        self, *args: str, env: dict[str, str] | None = None, python: Sequence[str] = (), cold: bool = False
+    ) -> subprocess.Popen[str]:
+        """Start a command and return at once; ``cold`` and with options of ``python`` it is a new interpreter."""
         ours = ("ORCHESTRATOR_", "PYTEST_CURRENT_TEST")  # dbt hangs on odd events where it believes to be tested
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         environment |= {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "80", VARIABLE: os.environ.get(VARIABLE, "")}
         environment |= env or {}
-        return subprocess.Popen(
-            [sys.executable, *python, "-m", "orchestrator", *args],
-            cwd=self.root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
+        command = [*python, "-m", "orchestrator", *args]
+        return start_python(command, cwd=self.root, env=environment, cold=cold or bool(python))
 
-    def __call__(self, *args: str, env: dict[str, str] | None = None, python: Sequence[str] = ()) -> Told:
-        """Run a command to its end."""
-        process = self.start(*args, env=env, python=python)
+    def __call__(
+        self, *args: str, env: dict[str, str] | None = None, python: Sequence[str] = (), cold: bool = False
+    ) -> Told:
+        """Run a command to its end, as :meth:`start` starts it."""
+        process = self.start(*args, env=env, python=python, cold=cold)
         out, err = process.communicate(timeout=120)
         return Told(process.returncode, out, err)
 
@@ -97,12 +94,7 @@ class Cli:
     @contextmanager
     def open_elsewhere(self, mode: str = "read_write") -> Iterator[int]:
         """Have the database open in another program, ``read_write`` or ``read_only``; yield its pid."""
-        process = subprocess.Popen(
-            [sys.executable, "-c", HOLD_FILE, str(self.database), mode],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        process = start_python(["-c", HOLD_FILE, str(self.database), mode], stdin=subprocess.PIPE, stderr=None)
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         try:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -14,6 +13,7 @@ import duckdb
 from orchestrator import PipelineOrchestrator, create_orchestrator
 from orchestrator.core.events import Event
 from tests.support.processes import wait_until
+from tests.support.programs import start_python
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROJECTS = REPOSITORY / "tests" / "projects"
@@ -101,18 +101,11 @@ class Workspace:
     def python(self, code: str) -> subprocess.Popen[str]:
         """Start a plain script in another process, with this folder as its working folder."""
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        return subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=self.root,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return start_python(["-c", code], cwd=self.root, env=environment)
 
 
 class PreparedProjects:
-    """Projects that were parsed, and simulated once, kept to be copied.
+    """Projects that were parsed, and simulated where that is wanted, once, kept to be copied.
 
     Every copy is laid at the same path with its times kept, so that dbt's partial parse and our facts stay valid and
     a test does not pay for parsing a project that it does not change.
@@ -126,19 +119,29 @@ class PreparedProjects:
         kept = self.base / "kept" / f"{name}-{'simulated' if simulated else 'fresh'}"
         work = self.base / "work" / name
         if not kept.exists():
-            self._make(name)
-        shutil.rmtree(work, ignore_errors=True)
-        shutil.copytree(kept, work)
-        return Workspace(work)
+            self._make(name, simulated=simulated)
+        return Workspace(_copied(kept, work))
 
-    def _make(self, name: str) -> None:
-        work = self.base / "work" / name
-        shutil.rmtree(work, ignore_errors=True)
-        shutil.copytree(PROJECTS / name, work)
-        workspace = Workspace(work)
-        with workspace.orchestrator() as orchestrator:
-            orchestrator.runner.facts()
-            shutil.copytree(work, self.base / "kept" / f"{name}-fresh", ignore=shutil.ignore_patterns("target-*"))
+    def lay_warm(self, name: str) -> Path:
+        """Lay a copy with the database of a finished run elsewhere, where no other test lays its own."""
+        kept = self.base / "kept" / f"{name}-warm"
+        work = self.base.with_name(f"{self.base.name}-warm") / name
+        if not kept.exists():
+            _copied(self.lay(name, simulated=True).root, work)
+            with Workspace(work).orchestrator() as orchestrator:
+                orchestrator.runner.facts()
+            shutil.copytree(work, kept)
+        return _copied(kept, work)
+
+    def _make(self, name: str, *, simulated: bool) -> None:
+        fresh = self.base / "kept" / f"{name}-fresh"
+        work = _copied(fresh if fresh.exists() else PROJECTS / name, self.base / "work" / name)
+        with Workspace(work).orchestrator() as orchestrator:
+            if not fresh.exists():
+                orchestrator.runner.facts()
+                shutil.copytree(work, fresh, ignore=shutil.ignore_patterns("target-*"))
+            if not simulated:
+                return
             if orchestrator.config.simulation is None:
                 orchestrator.initializer.ensure_initialized()
             else:
@@ -182,6 +185,12 @@ class WarmWorkspace(Workspace):
         """Hash all tables with the warm process out of the way."""
         self.warm.runner.release()
         return super().digests()
+
+
+def _copied(folder: Path, to: Path) -> Path:
+    shutil.rmtree(to, ignore_errors=True)
+    shutil.copytree(folder, to)
+    return to
 
 
 def _is_locked(database: Path) -> bool:

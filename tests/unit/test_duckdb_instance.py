@@ -17,6 +17,7 @@ from orchestrator.core.errors import DatabaseCorruptionError, DatabaseLockedErro
 from orchestrator.database import duckdb_instance
 from orchestrator.database.duckdb_file import DuckDBReader
 from orchestrator.database.duckdb_instance import attach
+from tests.support.programs import run_python
 
 WRITE = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('create or replace table t as select 2 as a')"
 
@@ -31,7 +32,7 @@ def database(path: Path) -> Path:
 
 def written_elsewhere(path: Path) -> bool:
     """Tell whether another process may write to the file."""
-    return subprocess.run([sys.executable, "-c", WRITE, str(path)], capture_output=True, check=False).returncode == 0
+    return run_python(["-c", WRITE, str(path)]).returncode == 0
 
 
 NAMES = ["plain", "with-dash", "Two Words", 'quo"te', "o'clock", "memory", "temp", "main", "sim.v2", ".hidden"]

@@ -23,6 +23,7 @@ from orchestrator.core.events import Event, LockAcquired, LockReleased, LockWait
 from orchestrator.database.lock_note import LockHolder
 from orchestrator.database.mutex import DatabaseMutex
 from tests.support.processes import GENEROUS
+from tests.support.programs import start_python
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -39,16 +40,9 @@ Hold = Callable[..., subprocess.Popen[str]]
 STARTED: list[subprocess.Popen[str]] = []
 
 
-def python(code: str, *arguments: str | Path) -> subprocess.Popen[str]:
+def python(code: str, *arguments: str | Path, cold: bool = False) -> subprocess.Popen[str]:
     """Start a second Python that can import the package; it ends with the test at the latest."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=REPOSITORY,
-    )
+    process = start_python(["-c", code, *map(str, arguments)], stdin=subprocess.PIPE, cwd=REPOSITORY, cold=cold)
     STARTED.append(process)
     return process
 
@@ -412,7 +406,7 @@ if forked == 0:
 print(os.read(reader, 9).decode(), spawned.pid, forked, flush=True)
 time.sleep(60)
 """
-    parent = python(code, database)
+    parent = python(code, database, cold=True)
     child, *words = line_of(parent).split()
     pids = [int(word) for word in words]
     try:

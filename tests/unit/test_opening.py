@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 from orchestrator.core.clocks import Deadline
 from orchestrator.core.errors import DatabaseCorruptionError, DatabaseLockedError
 from orchestrator.database.duckdb_file import DuckDBReader, open_when_free
+from tests.support.programs import start_python
 
 WRITER = """
 import sys, time, duckdb
@@ -27,8 +26,8 @@ time.sleep(float(sys.argv[2]))
 @contextmanager
 def written_elsewhere(path: Path, seconds: float) -> Iterator[int]:
     """Let another process have a file open for writing for so long; give its pid."""
-    with subprocess.Popen([sys.executable, "-c", WRITER, path, str(seconds)], stdout=subprocess.PIPE) as writer:
-        assert writer.stdout is not None and writer.stdout.readline() == b"open\n"
+    with start_python(["-c", WRITER, str(path), str(seconds)], stderr=None) as writer:
+        assert writer.stdout is not None and writer.stdout.readline() == "open\n"
         try:
             yield writer.pid
         finally:
