@@ -100,7 +100,7 @@ def test_a_changed_variable_of_the_environment_is_named(
     monkeypatch.setenv("WETTER", "secret-22")
     found = healed(reservoir)[0]
     assert [f.table.name for f in found] == ["stg_rain"]
-    assert "WETTER of the environment" in found[0].detail
+    assert "environment variable WETTER changed" in found[0].detail
     assert isinstance(found[0].seen, Outdated)
     assert [(change.kind, change.name) for change in found[0].seen.changes] == [("env var", "WETTER")]
     assert b"secret-" not in reservoir.database.read_bytes()
