@@ -70,6 +70,7 @@ def names_read(texts: Iterable[str], met: Iterable[str]) -> set[str]:
             continue
         beginnings = tuple(a or b for a, b in _STARTS_WITH.findall(text))
         known = {*os.environ, *met}
+        found -= set(beginnings)
         found |= (
             {name for name in known if name.startswith(beginnings)} if len(beginnings) == computed else every_name()
         )

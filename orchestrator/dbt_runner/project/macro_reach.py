@@ -23,7 +23,9 @@ CALLED_BY_NAME_ALONE = (
     "validate_sql",
 )
 """Folders and files of dbt's macros that templates call, or nothing that builds: a walk finds their callers."""
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
+_CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(|'([A-Za-z_]\w*)'|\"([A-Za-z_]\w*)\"")
+"""A name that is called, or that stands in quotes, as for ``adapter.dispatch()``."""
 _STRATEGIES = re.compile(r"get_incremental_\w+_sql|snapshot_\w+_strategy")
 
 
@@ -63,7 +65,7 @@ class MacroReach:
         return {f"materialization_{kind}_{adapter}" for adapter in ("default", self._adapter)} & self._known
 
     def _reached(self, start: Iterable[str], strategy: str | None) -> frozenset[str]:
-        """Follow every word that names a macro; names that dbt puts together are those of strategies."""
+        """Follow every name of a macro; names that dbt puts together are those of strategies."""
         seen = set(start)
         if strategy is not None:
             named = {f"get_incremental_{strategy or 'default'}_sql", f"snapshot_{strategy}_strategy"}
@@ -80,8 +82,8 @@ class MacroReach:
 
     def _called(self, name: str) -> frozenset[str]:
         if name not in self._words:
-            words = set(_WORD.findall(self._texts.get(name, "")))
-            named = {word for word in words if self._proof.known(word)}
+            words = _CALLED.findall(_COMMENT.sub("", self._texts.get(name, "")))
+            named = {word for found in words for word in found if self._proof.known(word)}
             self._words[name] = frozenset(self._proof.implementations(named) & self._known)
         return self._words[name]
 
