@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import ContinuityError, YearSequenceError
@@ -22,6 +22,7 @@ from orchestrator.ledger.reading import (
     read_ledger,
     upgrade_statements,
 )
+from orchestrator.ledger.watched import with_watched
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.resume import Loss, Start, find_start
@@ -54,8 +55,6 @@ class RunLedger:
         lasting: frozenset[str],
         year_column: str,
     ) -> None:
-        self.components = components(facts, plan)
-        self.fingerprint = fingerprint(self.components)
         self._plan = plan
         self._facts = facts
         self._carried = carried
@@ -63,7 +62,8 @@ class RunLedger:
         self._ledger = Ledger()
         self._year_column = year_column
         self._writer = LedgerWriter(facts.ledger_database)
-        self._run = LedgerRun(run_id, scenario, self.fingerprint, self.components, plan.years[0], plan.years[-1])
+        self._run = LedgerRun(run_id, scenario, "", {}, plan.years[0], plan.years[-1])
+        self._take_components(facts)
         self._holding: tuple[NodeFacts, ...] = ()
         self._rows_at_end: dict[str, int] = {}
         self._looked_at: frozenset[str] = frozenset()
@@ -75,6 +75,7 @@ class RunLedger:
             YearSequenceError: the year before the range is not there, not whole, or made of something else.
         """
         catalog = reader.catalog()
+        self._take_components(with_watched(self._facts, reader, catalog))
         self._ledger = ledger = read_ledger(reader, self._facts.ledger_database)
         counts = self._counts(reader, catalog, ledger)
         start = find_start(self._plan, ledger, self.components, counts, self._gone(catalog, ledger), fresh=fresh)
@@ -83,6 +84,12 @@ class RunLedger:
             YearTables.of(self._facts, catalog, self._year_column).require_year_before(first, beginning, reader)
             self._require_carried(catalog)
         return start
+
+    def _take_components(self, facts: ProjectFacts) -> None:
+        """Note what decides the run."""
+        self.components = components(facts, self._plan)
+        self.fingerprint = fingerprint(self.components)
+        self._run = replace(self._run, fingerprint=self.fingerprint, components=self.components)
 
     @property
     def previous_run_id(self) -> str | None:

@@ -17,7 +17,7 @@ from tests.support.workspaces import PROJECTS
 pytestmark = pytest.mark.slow
 
 CHECKS = [
-    *("versions", "profile", "parse", "registry", "database", "locks"),
+    *("versions", "profile", "parse", "registry", "inputs", "database", "locks"),
     *("scan", "ledger", "tables", "leftovers", "history", "disk"),
 ]
 
@@ -152,7 +152,7 @@ def test_a_model_that_does_not_parse(broken: Cli) -> None:
     problems = diagnoses(told, "problem")
     assert problems.keys() == {"parse", "leftovers"}
     assert "inflow" in problems["parse"]["detail"] and problems["parse"]["remedy"]
-    assert diagnoses(told, "note").keys() == {"registry", "tables"}
+    assert diagnoses(told, "note").keys() == {"registry", "inputs", "tables"}
     assert diagnoses(told, "ok")["scan"]["detail"].startswith("read every column of 11 tables")
 
 

@@ -208,8 +208,9 @@ class ProjectFacts:
         """Return all but variables that decides a node's rows: code and what it reads, ephemeral models included."""
         found = self._decisive.get(node.unique_id)
         if found is None:
-            read = {what: value for part in self._with_ephemerals(node) for what, value in part.reads}
-            found = self._decisive[node.unique_id] = {**self.code_of(node), **read}
+            own = self._by_id.get(node.unique_id, node)  # it may be that of facts from which something was left out
+            read = {what: value for part in self._with_ephemerals(own) for what, value in part.reads}
+            found = self._decisive[node.unique_id] = {**self.code_of(own), **read}
         return found
 
     def inputs_of(self, node: NodeFacts) -> dict[str, str]:
