@@ -51,7 +51,7 @@ def test_a_healthy_workspace(lakes: Cli) -> None:
     lines = told.out.splitlines()
     assert [line.split()[:2] for line in lines[:-1]] == [["✓", check] for check in CHECKS]
     assert lines[-1] == "All is well."
-    assert "dbt-core 1.11" in lines[0] and "var/reservoir.duckdb" in lines[4]
+    assert "dbt-core 1.11" in lines[0] and "var/reservoir.duckdb" in lines[5]
     imported = {line.rpartition("|")[2].strip().split(".")[0] for line in told.err.splitlines()}
     assert not imported & {"dbt", "dbt_common", "sqlalchemy"}
 

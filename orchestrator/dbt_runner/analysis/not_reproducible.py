@@ -8,14 +8,17 @@ from collections.abc import Iterable
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 
 CLOCK, RANDOM = "the clock", "random numbers"
-CLOCK_MACROS = frozenset({"current_timestamp", "current_timestamp_backcompat", "current_timestamp_in_utc_backcompat"})
 _CLOCK_SQL = re.compile(
     r"\b(?:current_timestamp|current_date|current_time|localtimestamp|localtime|sysdate|systimestamp)\b(?!\s*\.)"
     r"|\b(?:now|today|get_current_timestamp|get_current_time|transaction_timestamp|statement_timestamp|"
     r"clock_timestamp|timeofday|getdate|sysdatetime|utc_timestamp|curdate|unix_timestamp)\s*\(",
     re.IGNORECASE,
 )
-_CLOCK_JINJA = re.compile(r"\b(?:run_started_at|sql_now)\b|\bmodules\b(?=[^\0]*\.(?:now|utcnow|today)\s*\()", re.DOTALL)
+_CLOCK_JINJA = re.compile(
+    r"\b(?:run_started_at|sql_now)\b|\b(?:current_timestamp\w*|snapshot_get_time)\s*\("
+    r"|\bmodules\b(?=[^\0]*\.(?:now|utcnow|today)\s*\()",
+    re.DOTALL,
+)
 _CLOCK_PYTHON = re.compile(r"\b(?:now|utcnow|today|time|time_ns|perf_counter|monotonic)\s*\(\s*\)")
 _RANDOM_SQL = re.compile(
     r"\b(?:random|rand|uuid|uuidv4|uuidv7|gen_random_uuid|newid|generate_uuid|uuid_string|nextval|gen_random_bytes)\s*\("
@@ -27,18 +30,16 @@ _RANDOM_PYTHON = re.compile(r"\b(?:random|uuid1|uuid4|randint|randn|default_rng|
 _SEEDED = re.compile(r"\bsetseed\s*\(", re.IGNORECASE)
 
 
-def not_reproducible(parts: Iterable[SqlParts], macros: Iterable[str], *, seeded: bool) -> tuple[str, ...]:
-    """Return what of the two a template and the macros it reaches read; ``seeded``: all that is run before sets a seed.
+def not_reproducible(parts: Iterable[SqlParts], *, seeded: bool) -> tuple[str, ...]:
+    """Return what of the two templates read; ``seeded``: all that is run before sets a seed.
 
     >>> from jinja2 import Environment
     >>> sql = "select now(), 'random()' as said, {{ invocation_id }} as run"
-    >>> not_reproducible([SqlParts.of(Environment(), sql)], (), seeded=False)
+    >>> not_reproducible([SqlParts.of(Environment(), sql)], seeded=False)
     ('the clock', 'random numbers')
     """
     listed = list(parts)
-    clock = not CLOCK_MACROS.isdisjoint(macros) or any(
-        _CLOCK_SQL.search(one.bare) or _CLOCK_JINJA.search(one.jinja) for one in listed
-    )
+    clock = any(_CLOCK_SQL.search(one.bare) or _CLOCK_JINJA.search(one.jinja) for one in listed)
     seeded = seeded or any(sets_seed(one) for one in listed)
     drawn = any(_RANDOM_JINJA.search(one.jinja) or (not seeded and _RANDOM_SQL.search(one.bare)) for one in listed)
     return (*([CLOCK] if clock else []), *([RANDOM] if drawn else []))

@@ -6,7 +6,15 @@ from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from orchestrator.dbt_runner.project.canonical import canonical
-from orchestrator.dbt_runner.project.input_kinds import COLUMNS, CONFIG, DESCRIPTION, ENTRY, META, WRITTEN_CONFIG
+from orchestrator.dbt_runner.project.input_kinds import (
+    COLUMNS,
+    CONFIG,
+    DESCRIPTION,
+    ENTRY,
+    META,
+    PARENTS,
+    WRITTEN_CONFIG,
+)
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.shown_values import shown
 from orchestrator.dbt_runner.project.var_values import digest
@@ -115,6 +123,9 @@ def entry_inputs(node: ManifestNode, reads: Set[str]) -> Pairs:
     if any(persisted.values()):
         said = [node.description, {c.name: c.description for c in node.columns.values()}]
         found.append((f"{DESCRIPTION} {name}", digest(canonical(said))[:16]))
+    if node.depends_on_nodes:
+        parents = sorted(parent.partition(".")[2] for parent in node.depends_on_nodes)
+        found.append((f"{PARENTS} {name}", shown("", parents)))
     parts = {one.partition(".")[2] for one in reads if one.startswith("model.")} - {"created_at"}
     if parts or "model" in reads:
         entry = node.to_dict(omit_none=True)

@@ -11,6 +11,7 @@ VAR, ENVIRONMENT = "var", "env var"
 OF_THE_ENVIRONMENT = " of the environment"
 CONFIG, WRITTEN_CONFIG, META = "config", "written config", "meta"
 COLUMNS, DESCRIPTION, ENTRY = "columns of", "description of", "entry of"
+PARENTS, TAGS = "parents of", "stage tags of"
 SOURCE, SETTINGS_OF_SOURCE, ROWS_OF_SOURCE = "source", "settings of source", "rows of source"
 TARGET, PROFILE, FLAG = "target", "profile setting", "dbt flag"
 PLACE, STAGE, VERSION = "place of", "stage", "version of"
@@ -23,7 +24,21 @@ WHOLE_PROJECT, PROJECT_NAME, DISPATCH, COMPARED = (
 FIRST_YEAR, ORDER_OF_STAGES = "first year", "order of stages"
 
 NAMED_KINDS = (
-    *(*CODE, FILE, VAR, WRITTEN_CONFIG, CONFIG, META, COLUMNS, DESCRIPTION, ENTRY, SETTINGS_OF_SOURCE, ROWS_OF_SOURCE),
+    *(
+        *CODE,
+        FILE,
+        VAR,
+        WRITTEN_CONFIG,
+        CONFIG,
+        META,
+        COLUMNS,
+        DESCRIPTION,
+        ENTRY,
+        PARENTS,
+        TAGS,
+        SETTINGS_OF_SOURCE,
+        ROWS_OF_SOURCE,
+    ),
     *(SOURCE, TARGET, PROFILE, FLAG, PLACE, STAGE, VERSION),
 )
 """Kinds of which there are several, each with a name after it."""

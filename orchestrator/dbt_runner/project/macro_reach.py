@@ -23,6 +23,8 @@ CALLED_BY_NAME_ALONE = (
     "validate_sql",
 )
 """Folders and files of dbt's macros that templates call, or nothing that builds: a walk finds their callers."""
+DIALECTS = frozenset({"bigquery", "databricks", "duckdb", "postgres", "redshift", "snowflake", "spark", "trino"})
+INHERITS = {"redshift": "postgres", "databricks": "spark"}
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(|'([A-Za-z_]\w*)'|\"([A-Za-z_]\w*)\"")
 """A name that is called, or that stands in quotes, as for ``adapter.dispatch()``."""
@@ -51,6 +53,11 @@ class MacroReach:
         self._words: dict[str, frozenset[str]] = {}
         self._found: dict[tuple[str, str], frozenset[str]] = {}
         self.everywhere = self._everywhere(folders) if self._own else frozenset()
+
+    def is_for_others(self, name: str) -> bool:
+        """Tell whether a macro is an implementation for another database, which ``dispatch`` passes over."""
+        dialect = name.partition("__")[0]
+        return dialect in DIALECTS - {self._adapter, INHERITS.get(self._adapter)}
 
     def of(self, node: ManifestNode) -> frozenset[str]:
         """Return the macros that dbt calls to build a node."""

@@ -99,7 +99,7 @@ class NodeReader:
             prints_year=prints_year,
             reuse_blocker=code.blocker if kind != "seed" else None,
             reads=(*self.inputs.of(node, whole, texts), *before) if kind != "test" else (),
-            unseen=self._unseen(node, whole, texts),
+            unseen=self._unseen(node, [text, *(self.macros[o] for o in reached if not self.reach.is_for_others(o))]),
         )
 
     def of_hook(self, node: ManifestNode) -> Pairs:
@@ -147,12 +147,12 @@ class NodeReader:
         place = f"{node.schema}.{node.alias}"
         return place if node.database in (None, self.database) else f"{node.database}.{place}"
 
-    def _unseen(self, node: ManifestNode, code: Code, texts: list[str]) -> tuple[str, ...]:
+    def _unseen(self, node: ManifestNode, texts: list[str]) -> tuple[str, ...]:
         if str(node.resource_type) == "test":
             return ()
         if str(node.language) == "python":
             return python_not_reproducible(node.raw_code)
-        return self.inputs.unseen(node, code, texts)
+        return self.inputs.unseen(node, texts)
 
 
 def _labels(node: ManifestNode) -> tuple[tuple[str, str, str], ...]:

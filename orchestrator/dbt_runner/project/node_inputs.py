@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment
 
 from orchestrator.dbt_runner.analysis.named_files import NamedFiles
-from orchestrator.dbt_runner.analysis.not_reproducible import not_reproducible, sets_seed
+from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, not_reproducible, sets_seed
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 from orchestrator.dbt_runner.analysis.template_code import UNKNOWN, Code
 from orchestrator.dbt_runner.project.canonical import canonical
@@ -33,7 +33,7 @@ from orchestrator.dbt_runner.project.input_kinds import (
     WHOLE_PROJECT,
 )
 from orchestrator.dbt_runner.project.profile_inputs import Pairs, flag_inputs, profile_inputs, target_inputs
-from orchestrator.dbt_runner.project.source_inputs import source_files, source_inputs
+from orchestrator.dbt_runner.project.source_inputs import files_in, source_files, source_inputs
 from orchestrator.dbt_runner.project.var_values import VarValues, digest
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class NodeInputs:
         found = [(COMPARED, SHARE)]
         found += config_inputs(node, whole=reads_config(code.reads), open_=open_)
         found += entry_inputs(node, code.reads)
+        found += self.files.of(files_in([node.meta, node.config.meta, node.config.extra], self._cwd))
         for source in sources:
             found += source_inputs(source, self._config)
             found += self.files.of(source_files(source, self._environment, self._cwd))
@@ -102,14 +103,15 @@ class NodeInputs:
             names |= {name for name in every_name() if name.startswith("DBT_")}
         return tuple(environment_values(names | names_read(texts, self._manifest.env_vars)))
 
-    def unseen(self, node: ManifestNode, code: Code, texts: Collection[str]) -> tuple[str, ...]:
+    def unseen(self, node: ManifestNode, texts: Collection[str]) -> tuple[str, ...]:
         """Return what gives a node other rows although no input has changed."""
         parts = [self.parts(text) for text in texts]
         named = self._named(node.package_name, texts)
         checks_snapshot = str(node.resource_type) == "snapshot" and node.config.get("strategy") == "check"
-        clock = not_reproducible(parts, ["current_timestamp"] if checks_snapshot else code.macros, seeded=self._seeded)
+        found = not_reproducible(parts, seeded=self._seeded)
+        clock = (CLOCK,) if checks_snapshot and CLOCK not in found else ()
         computed = ("files whose names are computed",) if named.computed else ()
-        return (*clock, *computed, *(f"files at {one}" for one in sorted(named.remote)))
+        return (*clock, *found, *computed, *(f"files at {one}" for one in sorted(named.remote)))
 
     def seed_is_set(self, texts: Collection[str]) -> None:
         """Note hooks that run before every node: one of them may set a seed."""
@@ -119,7 +121,9 @@ class NodeInputs:
     def everywhere(self) -> Pairs:
         """Return the inputs that all nodes share."""
         dispatch = [(DISPATCH, canonical(self._config.dispatch))] if self._config.dispatch else []
-        return (*profile_inputs(self._config), *flag_inputs(dict(self._config.flags)), *dispatch)
+        folders = self._config.credentials.to_dict(omit_none=True).get("module_paths") or ()
+        modules = self.files.of(f"{folder}/**/*.py" for folder in folders)
+        return (*profile_inputs(self._config), *flag_inputs(dict(self._config.flags)), *dispatch, *modules)
 
     def parts(self, text: str) -> SqlParts:
         """Take a template apart, once."""

@@ -61,19 +61,24 @@ def external_location(source: SourceDefinition) -> str | None:
 
 def source_files(source: SourceDefinition, environment: Environment, cwd: Path) -> frozenset[str]:
     """Return the files that a source stands for, and those that its settings name, as patterns."""
-    named = {text for text in _texts(_settings(source)) if _is_file(text, cwd)}
+    named = files_in(_settings(source), cwd)
     location = external_location(source)
     if location is None:
-        return frozenset(named)
+        return named
     location = location.removeprefix("'").removesuffix("'")
     if _ALONE.fullmatch(location):
-        return frozenset({location, *named}) if "://" not in location else frozenset(named)
+        return frozenset({location, *named}) if "://" not in location else named
     parts = SqlParts.of(environment, location)
     return NamedFiles.of([parts], lambda _: None, cwd).patterns | named
 
 
 def _settings(source: SourceDefinition) -> dict[str, object]:
     return {**source.source_meta, **source.meta, **source.config.meta, **source.config.extra}
+
+
+def files_in(values: object, cwd: Path) -> frozenset[str]:
+    """Return the texts in nested values, such as a ``meta``, that name files."""
+    return frozenset(text for text in _texts(values) if _is_file(text, cwd))
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -86,6 +91,6 @@ def _texts(value: object) -> Iterator[str]:
 
 def _is_file(text: str, cwd: Path) -> bool:
     try:
-        return len(text) < 1000 and not (cwd / text).is_dir() and any(one.is_file() for one in files_of(text, cwd))
+        return 0 < len(text) < 1000 and not (cwd / text).is_dir() and any(one.is_file() for one in files_of(text, cwd))
     except (OSError, ValueError):
         return False
