@@ -10,8 +10,10 @@ from orchestrator.dbt_runner.project.input_kinds import (
     COMPARED,
     ENVIRONMENT,
     NAMED_KINDS,
+    NODES,
     OF_THE_ENVIRONMENT,
     VAR,
+    WHOLE_PROJECT,
     WITHOUT_VALUE,
 )
 
@@ -79,7 +81,8 @@ def changes(
 ) -> tuple[Change, ...]:
     """Return what differs, in the order of ``names``, which are all of both and by default sorted.
 
-    Where a version of this program that compared less wrote ``before``, all that can be said is that.
+    The parts of a node that is new or gone are left out; the whole project comes last. Where a version of this program
+    that compared less wrote ``before``, all that can be said is that.
 
     >>> [change.what for change in changes({"var growth": "1", "seed a": "1"}, {"var growth": "1", "model b": "2"})]
     ['model b', 'seed a']
@@ -87,4 +90,8 @@ def changes(
     if before and before.get(COMPARED) != now.get(COMPARED):
         return (UNRECORDED,)
     known = sorted({*before, *now}) if names is None else names
-    return tuple(Change.of(n, before.get(n), now.get(n)) for n in known if before.get(n) != now.get(n))
+    found = [Change.of(n, before.get(n), now.get(n)) for n in known if before.get(n) != now.get(n)]
+    nodes = [one.name for one in found if one.kind in NODES and None in (one.before, one.after)]
+    parts = tuple(f" of {name}" for name in nodes)
+    told = [one for one in found if not (parts and one.what.endswith(parts))]
+    return tuple(sorted(told, key=lambda one: one.kind == WHOLE_PROJECT))

@@ -28,7 +28,7 @@ def told_change(change: Change) -> str:
         return "there is no record of all that the earlier years were built from"
     what = subject(change)
     if change.before is None or change.after is None:
-        if change.kind in (CONFIG, META) and change.has_values:
+        if change.kind in (CONFIG, META) and not _is_checksum(change.before or change.after or ""):
             return f"{what} is now {_plain(change.after)} (was {_plain(change.before)})"
         return f"{what} is {'new' if change.before is None else 'gone'}"
     if not change.has_values or _is_checksum(change.after) or _is_checksum(change.before):

@@ -40,6 +40,13 @@ def test_a_ledger_that_recorded_less_is_read() -> None:
     assert [one.what for one in changes({"model a": "0", COMPARED: "2"}, now)] == ["model a"]
 
 
+def test_parts_of_a_node_that_is_gone_are_not_told_one_by_one() -> None:
+    """Its name says it all; that something in the project is another comes after what it is."""
+    before = {"model a": "1", "config rate of a": "1", "place of a": "main.a", "the project": "1", "var x": "1"}
+    now = {"the project": "2", "var x": "2"}
+    assert [one.what for one in changes(before, now)] == ["model a", "var x", "the project"]
+
+
 @pytest.mark.parametrize(
     ("what", "before", "after", "said"),
     [
@@ -48,6 +55,7 @@ def test_a_ledger_that_recorded_less_is_read() -> None:
         ("target schema", '"a"', '"b"', "target schema is now b (was a)"),
         ("meta rate of x", None, "2", "meta rate of x is now 2 (was not set)"),
         ("config rate of x", "checksum 1", "checksum 2", "config rate of x changed"),
+        ("config rate of x", None, "checksum 2", "config rate of x is new"),
         ("file data/rates.csv", "a1", "b2", "file data/rates.csv changed"),
         ("var RATE of the environment", "a1", "b2", "environment variable RATE changed"),
         ("profile setting nulls", "1", "2", "profile setting nulls is now 2 (was 1)"),

@@ -5,7 +5,8 @@ The page ``docs/what-is-compared.md`` has a row for each of them; a test compare
 
 from __future__ import annotations
 
-CODE = ("seed", "model", "snapshot", "macro", "hook", "function")
+NODES = ("seed", "model", "snapshot")
+CODE = (*NODES, "macro", "hook", "function")
 HOOK, FILE = "hook", "file"
 VAR, ENVIRONMENT = "var", "env var"
 OF_THE_ENVIRONMENT = " of the environment"
