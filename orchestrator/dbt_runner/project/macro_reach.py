@@ -23,8 +23,6 @@ CALLED_BY_NAME_ALONE = (
     "validate_sql",
 )
 """Folders and files of dbt's macros that templates call, or nothing that builds: a walk finds their callers."""
-DIALECTS = frozenset({"bigquery", "databricks", "duckdb", "postgres", "redshift", "snowflake", "spark", "trino"})
-INHERITS = {"redshift": "postgres", "databricks": "spark"}
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(|'([A-Za-z_]\w*)'|\"([A-Za-z_]\w*)\"")
 """A name that is called, or that stands in quotes, as for ``adapter.dispatch()``."""
@@ -55,9 +53,10 @@ class MacroReach:
         self.everywhere = self._everywhere(folders) if self._own else frozenset()
 
     def is_for_others(self, name: str) -> bool:
-        """Tell whether a macro is an implementation for another database, which ``dispatch`` passes over."""
-        dialect = name.partition("__")[0]
-        return dialect in DIALECTS - {self._adapter, INHERITS.get(self._adapter)}
+        """Tell whether ``dispatch`` passes a macro over, as one for another database."""
+        base = name.partition("__")[2]
+        chosen = (f"{self._adapter}__{base}", f"default__{base}")
+        return bool(base) and name not in chosen and not self._known.isdisjoint(chosen)
 
     def of(self, node: ManifestNode) -> frozenset[str]:
         """Return the macros that dbt calls to build a node."""
