@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-CODE = ("seed", "model", "snapshot", "macro", "hook")
-VAR, ENVIRONMENT = "var", "env var"
-KINDS = (*CODE, VAR, "stage", "place of", "version of")
-OF_THE_ENVIRONMENT = " of the environment"
+from orchestrator.dbt_runner.project.input_kinds import (
+    CODE,
+    COMPARED,
+    ENVIRONMENT,
+    NAMED_KINDS,
+    NODES,
+    OF_THE_ENVIRONMENT,
+    VAR,
+    WHOLE_PROJECT,
+    WITHOUT_VALUE,
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Change:
         >>> Change.of("first year", "2025", "2026")
         Change(kind='first year', name='', before='2025', after='2026')
         """
-        kind = next((kind for kind in KINDS if what.startswith(f"{kind} ")), None)
+        kind = next((kind for kind in NAMED_KINDS if what.startswith(f"{kind} ")), None)
         if kind is None:
             return cls(what, "", before, after)
         name = what.removeprefix(f"{kind} ")
@@ -55,6 +62,11 @@ class Change:
         return self.kind in CODE
 
     @property
+    def has_values(self) -> bool:
+        """Tell whether before and after are values that say something, and not checksums."""
+        return self.kind not in WITHOUT_VALUE
+
+    @property
     def is_variable(self) -> bool:
         """Tell whether it is a variable of dbt or of the environment."""
         return self.kind in (VAR, ENVIRONMENT)
@@ -69,8 +81,17 @@ def changes(
 ) -> tuple[Change, ...]:
     """Return what differs, in the order of ``names``, which are all of both and by default sorted.
 
+    The parts of a node that is new or gone are left out; the whole project comes last. Where a version of this program
+    that compared less wrote ``before``, all that can be said is that.
+
     >>> [change.what for change in changes({"var growth": "1", "seed a": "1"}, {"var growth": "1", "model b": "2"})]
     ['model b', 'seed a']
     """
+    if before and before.get(COMPARED) != now.get(COMPARED):
+        return (UNRECORDED,)
     known = sorted({*before, *now}) if names is None else names
-    return tuple(Change.of(n, before.get(n), now.get(n)) for n in known if before.get(n) != now.get(n))
+    found = [Change.of(n, before.get(n), now.get(n)) for n in known if before.get(n) != now.get(n)]
+    nodes = [one.name for one in found if one.kind in NODES and None in (one.before, one.after)]
+    parts = tuple(f" of {name}" for name in nodes)
+    told = [one for one in found if not (parts and one.what.endswith(parts))]
+    return tuple(sorted(told, key=lambda one: one.kind == WHOLE_PROJECT))

@@ -38,7 +38,7 @@ class LedgerWriter:
 
     def built(self, facts: ProjectFacts, nodes: Iterable[NodeFacts], at: datetime) -> tuple[str, ...]:
         """State that builds of these nodes are finished, and what they were built from."""
-        return self._tables([(n.unique_id, facts.code_of(n), facts.inputs_of(n)) for n in nodes], at, BUILT)
+        return self._tables([(n.unique_id, facts.decided_by(n), facts.inputs_of(n)) for n in nodes], at, BUILT)
 
     def run_started(self, run: LedgerRun, at: datetime, resumed: tuple[int, str] | None) -> tuple[str, ...]:
         """State that a run begins; ``resumed`` is the year and stage where it goes on."""

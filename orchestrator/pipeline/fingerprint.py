@@ -4,31 +4,48 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.input_kinds import (
+    COMPARED,
+    FIRST_YEAR,
+    ORDER_OF_STAGES,
+    SHARE,
+    STAGE,
+    TAGS,
+    VAR,
+    VERSION,
+)
 from orchestrator.pipeline.workflow import SimulationPlan
 
 Components = dict[str, str]
+_TAG = re.compile(r"\btag:([^\s,+@]+)")
 
 
 def components(facts: ProjectFacts, plan: SimulationPlan) -> Components:
     """Return what decides the result: a name a person understands, and a checksum or value.
 
-    These are the code of every seed, model and snapshot with the macros it reaches, the variables that any of them
-    reads (the year left out), the stages, the first year, and the versions of dbt, adapter and database.
+    These are the code of every seed, model and snapshot with the macros it reaches, the variables and all else that any
+    of them reads (the year left out), the stages with the tags that they choose by, the first year, and
+    the versions of dbt, adapter and database.
     """
     names = ", ".join(stage.name for stage in plan.stages)
-    found: Components = {"first year": str(plan.first_year), "order of stages": names}
+    found: Components = {FIRST_YEAR: str(plan.first_year), ORDER_OF_STAGES: names, COMPARED: SHARE}
     for stage in plan.stages:
         only = " in the first year only" if stage.first_year_only else ""
-        found[f"stage {stage.name}"] = f"dbt {stage.command} --select {' '.join(stage.select)}{only}"
+        found[f"{STAGE} {stage.name}"] = f"dbt {stage.command} --select {' '.join(stage.select)}{only}"
+    named = {tag for stage in plan.stages for one in stage.select for tag in _TAG.findall(one)}
     for node in facts.nodes:
         if node.resource_type == "test":
             continue
-        found |= dict(node.code)
-        found |= {f"var {name}": value for name, value in node.inputs}
+        chosen = sorted(named.intersection(node.tags))
+        if chosen:
+            found[f"{TAGS} {node.name}"] = ", ".join(chosen)
+        found |= dict(node.code) | dict(node.reads)
+        found |= {f"{VAR} {name}": value for name, value in node.inputs}
     found |= dict(facts.unasked)
-    found |= {f"version of {package}": number for package, number in facts.versions}
+    found |= {f"{VERSION} {package}": number for package, number in facts.versions}
     return found
 
 

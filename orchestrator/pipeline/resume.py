@@ -9,8 +9,9 @@ from types import MappingProxyType
 from orchestrator.core.errors import YearSequenceError
 from orchestrator.ledger.changes import UNRECORDED, Change, changes
 from orchestrator.ledger.reading import Ledger
+from orchestrator.ledger.wording import told_change
 from orchestrator.pipeline.fingerprint import Components, fingerprint
-from orchestrator.pipeline.wording import listed, told_change, told_loss
+from orchestrator.pipeline.wording import listed, told_loss
 from orchestrator.pipeline.workflow import ResumePoint, SimulationPlan
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import YearSequenceError
@@ -14,6 +14,7 @@ from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult
 from orchestrator.ledger.layouts import ledger_version, upgrade_statements
 from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun, read_ledger, relation_key
+from orchestrator.ledger.watched import with_watched
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.resume import Start, find_start
@@ -48,8 +49,6 @@ class RunLedger:
         lasting: frozenset[str],
         year_column: str,
     ) -> None:
-        self.components = components(facts, plan)
-        self.fingerprint = fingerprint(self.components)
         self._plan = plan
         self._facts = facts
         self._carried = carried
@@ -57,7 +56,8 @@ class RunLedger:
         self._ledger = Ledger()
         self._year_column = year_column
         self._writer = LedgerWriter.of(facts)
-        self._run = LedgerRun(run_id, scenario, self.fingerprint, self.components, plan.years[0], plan.years[-1])
+        self._run = LedgerRun(run_id, scenario, "", {}, plan.years[0], plan.years[-1])
+        self._take_components(facts)
         self._years = WatchedYears(facts, carried, lasting, year_column)
         self._looked_at: frozenset[str] = frozenset()
 
@@ -70,6 +70,7 @@ class RunLedger:
         """
         require_accumulating(self._carried)
         catalog = reader.catalog()
+        self._take_components(with_watched(self._facts, reader, catalog))
         self._ledger = ledger = read_ledger(reader, self._facts.ledger, self._facts)
         counts = self._counts(reader, catalog, ledger)
         gone = self._gone(catalog, ledger)
@@ -80,6 +81,12 @@ class RunLedger:
             YearTables.of(self._facts, catalog, self._year_column).require_year_before(first, beginning, reader)
             self._require_carried(catalog)
         return start
+
+    def _take_components(self, facts: ProjectFacts) -> None:
+        """Note what decides the run."""
+        self.components = components(facts, self._plan)
+        self.fingerprint = fingerprint(self.components)
+        self._run = replace(self._run, fingerprint=self.fingerprint, components=self.components)
 
     @property
     def years(self) -> tuple[int, ...]:

@@ -4,26 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.ledger.changes import UNRECORDED, Change
+from orchestrator.ledger.changes import Change
+from orchestrator.ledger.wording import told_change
 
 SHOWN_CHANGES = 5
-
-
-def told_change(change: Change) -> str:
-    """Say what changed, with both values where they mean something.
-
-    >>> told_change(Change("var", "growth", "0.03", "0.05")), told_change(Change("model", "b", "8a", "f1"))
-    ('var growth changed from 0.03 to 0.05', 'model b changed')
-    >>> told_change(Change("model", "b", None, "f1")), told_change(Change("seed", "a", "8a", None))
-    ('model b is new', 'seed a is gone')
-    """
-    if change == UNRECORDED:
-        return "there is no record of what the earlier years were built from"
-    if change.before is None:
-        return f"{change.what} is new"
-    if change.after is None:
-        return f"{change.what} is gone"
-    return f"{change.what} changed" + ("" if change.is_code else f" from {change.before} to {change.after}")
 
 
 def told_loss(table: str, year: float | None, *, expected: int, found: int) -> str:

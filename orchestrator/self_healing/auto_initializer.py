@@ -30,6 +30,7 @@ from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.settings import Vars
 from orchestrator.ledger.layouts import is_ledger, ledger_version, upgrade_statements
+from orchestrator.ledger.watched import with_watched
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.self_healing.database_look import open_or_name_holder, open_reader
 from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan
@@ -185,6 +186,7 @@ class AutoInitializer:
                 findings = checker.findings_in(reader)
                 record.detail = _told(findings, checker)
                 plan = plan_repair(checker, findings, reader, expendable)
+                read = with_watched(facts, reader, before) if findings else facts
         if not findings:
             return (), ()
         self._keep_what_is_replaced(plan, before)
@@ -199,7 +201,10 @@ class AutoInitializer:
                     begun = True
                 for command in commands:
                     self._perform(command, facts, deadline)
-                    self._runner.execute(ledger.built(facts, command.nodes, utc_now()), deadline.remaining())
+                    self._runner.execute(
+                        ledger.built(read, command.nodes, utc_now()),
+                        deadline.remaining(),
+                    )
         names = [finding.table.name for finding in findings]
         with self._translated("verify", names, deadline), step("verify", self._emit) as record:
             after = self._runner.catalog(deadline.remaining())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.ledger.changes import VAR, Change, changes
+from orchestrator.dbt_runner.project.input_kinds import VAR
+from orchestrator.ledger.changes import UNRECORDED, Change, changes
 from orchestrator.ledger.reading import BUILDING, BuiltTable
 from orchestrator.self_healing.evidence import Outdated, Unfinished
 
@@ -54,11 +55,12 @@ class Staleness:
         row = self._built.get(node.unique_id)
         if row is None or row.state == BUILDING:
             return ()
-        code, inputs = self._facts.code_of(node), self._facts.inputs_of(node)
+        code, inputs = self._facts.decided_by(node), self._facts.inputs_of(node)
         if row.code == code and row.inputs == inputs:
             return ()
         gone = sorted(row.code.keys() - code.keys())
-        return changes(row.code, code, (*code, *gone)) + changes(_as_vars(row.inputs), _as_vars(inputs))
+        decisive = changes(row.code, code, (*code, *gone))
+        return decisive if UNRECORDED in decisive else decisive + changes(_as_vars(row.inputs), _as_vars(inputs))
 
     def _unlisted_ancestors(self, node: NodeFacts) -> list[NodeFacts]:
         found: list[NodeFacts] = []

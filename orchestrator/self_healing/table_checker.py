@@ -12,6 +12,7 @@ from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.database.reader import DatabaseReader, OpenDatabase
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.reading import read_built_tables
+from orchestrator.ledger.watched import with_watched
 from orchestrator.self_healing.evidence import ColumnsDiffer, Evidence, Missing, Problem, TooFewRows, WrongKind
 from orchestrator.self_healing.initialization_state import (
     TIERS,
@@ -100,7 +101,7 @@ class TableExistenceChecker:
         """Return what the ledger of the database tells about the required tables; ``catalog`` is what it holds."""
         whole = catalog if self.facts.capabilities.reads_whole_catalog else None  # else the ledger is not in it
         built = read_built_tables(reader, self.facts.ledger, self.facts, whole)
-        return Staleness(self.facts, built, self._required_ids)
+        return Staleness(with_watched(self.facts, reader, catalog), built, self._required_ids)
 
     @cached_property
     def _nodes(self) -> list[tuple[RequiredTable, NodeFacts]]:

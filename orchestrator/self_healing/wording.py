@@ -6,6 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import assert_never
 
+from orchestrator.dbt_runner.project.input_kinds import PLACE
+from orchestrator.ledger.changes import UNRECORDED, Change
+from orchestrator.ledger.wording import subject, told_change
 from orchestrator.self_healing.evidence import (
     ColumnsDiffer,
     Evidence,
@@ -15,6 +18,8 @@ from orchestrator.self_healing.evidence import (
     Unfinished,
     WrongKind,
 )
+
+SHOWN_CHANGES = 3
 
 
 def told(seen: Evidence) -> str:
@@ -58,14 +63,25 @@ def _told_changes(seen: Outdated) -> str:
     """Say the first of these: its own file, other code, variables."""
     verb = "loaded" if seen.resource_type == "seed" else "built"
     since = f"since it was {verb} on {_minute(seen.since)}"
-    code = [change for change in seen.changes if not change.is_variable]
+    if UNRECORDED in seen.changes:
+        return f"there is no record of all that it was {verb} from on {_minute(seen.since)}"
+    code = [change for change in seen.changes if change.is_code or change.kind == PLACE]
     if any((change.kind, change.name) == (seen.resource_type, seen.name) for change in code):
         return f"{Path(seen.file).name} changed {since}"
     if code:
         there = [change for change in code if change.after is not None]
         return f"{', '.join(change.what for change in there or code)} changed {since}"
-    values = [f"{one.what} went from {_value(one.before)} to {_value(one.after)}" for one in seen.changes]
+    other = [change for change in seen.changes if not change.is_variable]
+    if other:
+        return f"{', '.join(map(told_change, other[:SHOWN_CHANGES]))}; it was {verb} on {_minute(seen.since)}"
+    values = [_told_variable(one) for one in seen.changes]
     return f"{', '.join(values)} {since}"
+
+
+def _told_variable(change: Change) -> str:
+    if not change.has_values:
+        return f"{subject(change)} changed"
+    return f"{change.what} went from {_value(change.before)} to {_value(change.after)}"
 
 
 def _value(text: str | None) -> str:

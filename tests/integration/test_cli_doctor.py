@@ -17,7 +17,7 @@ from tests.support.workspaces import PROJECTS
 pytestmark = pytest.mark.slow
 
 CHECKS = [
-    *("versions", "profile", "parse", "registry", "database", "locks"),
+    *("versions", "profile", "parse", "registry", "inputs", "database", "locks"),
     *("scan", "ledger", "tables", "leftovers", "history", "disk"),
 ]
 
@@ -51,7 +51,7 @@ def test_a_healthy_workspace(lakes: Cli) -> None:
     lines = told.out.splitlines()
     assert [line.split()[:2] for line in lines[:-1]] == [["✓", check] for check in CHECKS]
     assert lines[-1] == "All is well."
-    assert "dbt-core 1.11" in lines[0] and "var/reservoir.duckdb" in lines[4]
+    assert "dbt-core 1.11" in lines[0] and "var/reservoir.duckdb" in lines[5]
     imported = {line.rpartition("|")[2].strip().split(".")[0] for line in told.err.splitlines()}
     assert not imported & {"dbt", "dbt_common", "sqlalchemy"}
 
@@ -152,7 +152,7 @@ def test_a_model_that_does_not_parse(broken: Cli) -> None:
     problems = diagnoses(told, "problem")
     assert problems.keys() == {"parse", "leftovers"}
     assert "inflow" in problems["parse"]["detail"] and problems["parse"]["remedy"]
-    assert diagnoses(told, "note").keys() == {"registry", "tables"}
+    assert diagnoses(told, "note").keys() == {"registry", "inputs", "tables"}
     assert diagnoses(told, "ok")["scan"]["detail"].startswith("read every column of 11 tables")
 
 

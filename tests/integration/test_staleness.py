@@ -100,7 +100,7 @@ def test_a_changed_variable_of_the_environment_is_named(
     monkeypatch.setenv("WETTER", "secret-22")
     found = healed(reservoir)[0]
     assert [f.table.name for f in found] == ["stg_rain"]
-    assert "WETTER of the environment" in found[0].detail
+    assert "environment variable WETTER changed" in found[0].detail
     assert isinstance(found[0].seen, Outdated)
     assert [(change.kind, change.name) for change in found[0].seen.changes] == [("env var", "WETTER")]
     assert b"secret-" not in reservoir.database.read_bytes()
@@ -227,3 +227,23 @@ def test_a_newer_ledger_is_refused(reservoir: Workspace) -> None:
     reservoir.sql("update orchestrator.ledger_version set version = 99")
     with pytest.raises(DatabaseError, match=r"layout 99.*layouts up to"):
         healed(reservoir)
+
+
+def test_rows_of_a_watched_source_are_compared(fresh: Fresh) -> None:
+    """Rows that others load make what reads them stale where ``meta.watch`` asks for it; untouched, nothing is."""
+    workspace = fresh("reservoir")
+    models = workspace.root / "dbt" / "models"
+    table = "{name: gauges, meta: {watch: content}}"
+    (models / "ext.yml").write_text(f"sources: [{{name: ext, schema: main, tables: [{table}]}}]\n")
+    total = "(select sum(n) from {{ source('ext', 'gauges') }}) as n"
+    edit(workspace, "models/foundation/lake_shape.sql", "select", f"select {total},")
+    workspace.database.parent.mkdir(exist_ok=True)
+    workspace.sql("create table gauges as select 1 as n")
+    healed(workspace)
+    assert healed(workspace)[0] == ()
+    workspace.sql("update gauges set n = 2")
+    found = healed(workspace)[0]
+    assert [f.table.name for f in found] == ["lake_shape"]
+    assert "rows of source ext.gauges" in found[0].detail
+    assert workspace.sql("select distinct n from lake_shape") == [(2,)]
+    assert healed(workspace)[0] == ()

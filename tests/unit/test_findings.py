@@ -66,7 +66,7 @@ SENTENCES: list[tuple[Evidence, str]] = [
     ),
     (
         replace(MODEL, changes=(SECRET, VAR, NEW_VAR)),
-        "is out of date: var KEY of the environment went from a1 to unset, var x went from 1 to 3, "
+        "is out of date: environment variable KEY changed, var x went from 1 to 3, "
         'var y went from unset to "n" since it was built on 2026-07-01 at 12:05 UTC',
     ),
     (

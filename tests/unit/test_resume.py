@@ -97,7 +97,7 @@ def test_what_is_not_recorded_is_a_change_too() -> None:
     of_nothing = find_start(plan(2025, 2025), Ledger((), ledger(*YEAR_1).stages), {}, {})
     assert (of_nothing.changes, of_nothing.changed) == (
         (UNRECORDED,),
-        ("there is no record of what the earlier years were built from",),
+        ("there is no record of all that the earlier years were built from",),
     )
 
 

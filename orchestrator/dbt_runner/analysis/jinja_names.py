@@ -30,6 +30,9 @@ SHARED_NAMES = _words(
 )
 """Names that hold the same in every year, but that a template may change for those that read them later."""
 
+READ_BY_PART = frozenset({"target", "env", "model", "adapter"})
+"""Names of which a template mostly reads a part that it names."""
+
 HARMLESS_CALLS = _words(
     "return caller log print debug env_var doc range dict zip zip_strict set set_strict namespace cycler lipsum tojson "
     "fromjson toyaml fromyaml local_md5 diff_of_two_dicts load_result write submit_python_job load_agate_table "

@@ -15,11 +15,12 @@ from orchestrator.dbt_runner.analysis.jinja_names import (
     MUTATORS,
     PARSE_TIME_CALLS,
     PLAIN_EXPRESSIONS,
+    READ_BY_PART,
     READ_ONLY_METHODS,
     SHARED_NAMES,
 )
 from orchestrator.dbt_runner.analysis.shared_objects import SharedObjects
-from orchestrator.dbt_runner.analysis.template_code import ANY_VAR, Code, Macros
+from orchestrator.dbt_runner.analysis.template_code import ANY_VAR, UNKNOWN, Code, Macros
 from orchestrator.dbt_runner.analysis.template_names import (
     TemplateNames,
     arguments,
@@ -37,8 +38,9 @@ class JinjaValues:
     return, break or continue was met that depends on the year.
     """
 
-    def __init__(self, macros: Macros, year_vars: frozenset[str], tree: nodes.Template) -> None:
+    def __init__(self, macros: Macros, year_vars: frozenset[str], tree: nodes.Template, *, notes_reads: bool) -> None:
         self.code = Code()
+        self._notes_reads = notes_reads
         self.executing = False
         self.jumps = False
         self._macros = macros
@@ -83,6 +85,7 @@ class JinjaValues:
         """Block, because something cannot be followed: it may read any variable and reach any macro."""
         self.code.macros |= self._macros.names()
         self._block(reason)
+        self._read(UNKNOWN)
         return self._any_var()
 
     def of(self, node: nodes.Node, *, tainted: bool) -> bool:
@@ -102,7 +105,14 @@ class JinjaValues:
                 return self.call(node, tainted=tainted)
             case nodes.Const(value=str(text)) | nodes.TemplateData(data=text) if "{{" in text or "{%" in text:
                 return self._jinja_in_text(text)
+            case (
+                nodes.Getattr(node=nodes.Name(name=name), attr=part)
+                | nodes.Getitem(node=nodes.Name(name=name), arg=nodes.Const(value=str(part)))
+            ) if name in READ_BY_PART and name not in self._names.own:
+                self._read(f"{name}.{part}")
+                return False
             case nodes.Getattr(node=nodes.Name(name="flags"), attr=flag) if flag.isupper() and flag != "VARS":
+                self._read("flags")
                 return "flags" in self._tainted
             case nodes.CondExpr() | nodes.And() | nodes.Or() | nodes.Compare():
                 return self._choice(node, tainted=tainted)
@@ -144,7 +154,9 @@ class JinjaValues:
         if self._macros.known(name) or (name in PARSE_TIME_CALLS and name != "config"):
             return self.doubt(f"{name} is handed on and cannot be followed")
         if name in FIXED_NAMES or name in SHARED_NAMES:
+            self._read(name)
             return False
+        self._read("flags" if name == "flags" else UNKNOWN)
         return self._any_var()
 
     def _any_var(self) -> bool:
@@ -202,6 +214,8 @@ class JinjaValues:
         if first == "config" and method not in CONFIG_READS:
             self._decision(f"config.{method}()", depends=handed or tainted)
             return handed
+        if first in READ_BY_PART and method == "get" and constant(node) is not None:
+            return self._read(f"{first}.{constant(node)}") or handed
         if first == "adapter" and method == "dispatch":
             return self._dispatch_alone(node) or handed
         if self._macros.known(method):
@@ -228,6 +242,7 @@ class JinjaValues:
         macro = self._macros.macro(name)
         self.code.macros |= {name} | macro.macros
         self.code.vars |= macro.vars
+        self.code.reads |= macro.reads
         self.code.uses_year |= macro.uses_year
         return macro
 
@@ -267,6 +282,7 @@ class JinjaValues:
         code = self._macros.strings(text)
         self.code.vars |= code.vars
         self.code.macros |= code.macros
+        self.code.reads |= code.reads
         self.code.uses_year |= code.uses_year
         if code.uses_year or code.blocker is not None:
             self._block("a text that holds Jinja reads the year" if code.blocker is None else code.blocker)
@@ -278,6 +294,12 @@ class JinjaValues:
         self.code.decides = True
         if depends:
             self._block(f"{what} depends on the year")
+
+    def _read(self, name: str) -> bool:
+        """Note that something of dbt's is read that is the same in all years."""
+        if self._notes_reads:
+            self.code.reads.add(name)
+        return False
 
     def _block(self, reason: str) -> None:
         if not self.executing:

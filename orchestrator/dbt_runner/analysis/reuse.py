@@ -10,11 +10,11 @@ as a blocker, and the project is then parsed anew for that year.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
-from orchestrator.dbt_runner.analysis.template_code import ANY_VAR, Code
+from orchestrator.dbt_runner.analysis.template_code import ANY_VAR, UNKNOWN, Code
 from orchestrator.dbt_runner.analysis.year_taint import examine
 
 NAMING_MACROS = ("generate_alias_name", "generate_schema_name", "generate_database_name")
@@ -30,11 +30,19 @@ class ReuseProof:
     """Answers for one project; ``year_vars`` are the variables that change between commands.
 
     ``macros`` maps macro name to its source text, of all packages; of several macros with one name all count.
+    ``of_dbt`` are the texts of those that come with dbt and its adapter.
     """
 
-    def __init__(self, environment: Environment, macros: Iterable[tuple[str, str]], year_vars: frozenset[str]) -> None:
-        self._environment = environment
+    def __init__(
+        self,
+        environment: Environment,
+        macros: Iterable[tuple[str, str]],
+        year_vars: frozenset[str],
+        of_dbt: Set[str] = frozenset(),
+    ) -> None:
+        self.environment = environment
         self._year_vars = year_vars
+        self._of_dbt = of_dbt
         self._sources: dict[str, list[str]] = {}
         for name, text in macros:
             self._sources.setdefault(name, []).append(text)
@@ -82,17 +90,20 @@ class ReuseProof:
                 return self._open[name]  # itself, or its dispatch: it is looked at until nothing is added
             return Code(uses_year=True, decides=True, blocker="macros call each other in a cycle", vars={ANY_VAR})
         trees = [
-            self._parse(text)
+            (self._parse(text), text in self._of_dbt)
             for implementation in sorted({name, *self._implementations.get(name, ())})
             for text in self._sources.get(implementation, ())
         ]
         code = self._open[name] = Code()
         before: tuple[int, ...] = ()
         while before != (before := code.size()):
-            for tree in trees:
-                code.add(_UNREADABLE if tree is None else examine(self, self._year_vars, tree, is_macro=True))
+            for tree, of_dbt in trees:
+                code.add(_UNREADABLE if tree is None else self._macro(tree, of_dbt=of_dbt))
         self._macros[name] = self._open.pop(name)
         return code
+
+    def _macro(self, tree: nodes.Template, *, of_dbt: bool) -> Code:
+        return examine(self, self._year_vars, tree, is_macro=True, of_dbt=of_dbt)
 
     def implementations(self, names: Iterable[str]) -> set[str]:
         """Return these macros' names and those of all their implementations for dispatch."""
@@ -108,7 +119,7 @@ class ReuseProof:
 
     def _parse(self, text: str) -> nodes.Template | None:
         try:
-            return self._environment.parse(text)
+            return self.environment.parse(text)
         except TemplateSyntaxError:
             return None
 
@@ -118,4 +129,4 @@ def _if_a_name(string: re.Match[str]) -> str:
     return string["text"] if string["text"].isidentifier() else ""
 
 
-_UNREADABLE = Code(uses_year=True, blocker="the template cannot be read", vars={ANY_VAR})
+_UNREADABLE = Code(uses_year=True, blocker="the template cannot be read", vars={ANY_VAR}, reads={UNKNOWN})

@@ -16,9 +16,15 @@ from orchestrator.dbt_runner.analysis.jinja_values import JinjaValues
 from orchestrator.dbt_runner.analysis.template_code import Code, Macros
 
 
-def examine(macros: Macros, year_vars: frozenset[str], tree: nodes.Template, *, is_macro: bool) -> Code:
-    """Return what a template does; only the source of a macro may define one."""
-    walk = _Walk(JinjaValues(macros, year_vars, tree), is_macro=is_macro)
+def examine(
+    macros: Macros, year_vars: frozenset[str], tree: nodes.Template, *, is_macro: bool, of_dbt: bool = False
+) -> Code:
+    """Return what a template does; only the source of a macro may define one.
+
+    What macros ``of_dbt`` read by themselves is not noted: it is known (see
+    :mod:`orchestrator.dbt_runner.project.node_inputs`), and they go by their version.
+    """
+    walk = _Walk(JinjaValues(macros, year_vars, tree, notes_reads=not of_dbt), is_macro=is_macro)
     before: tuple[int, ...] = ()
     while before != (before := walk.size()):
         walk.through(tree)

@@ -123,17 +123,18 @@ class Parses:
         manifest = self._parse(settings.vars)
         packed = pack(manifest)
         config = get_adapter_by_type(str(manifest.metadata.adapter_type)).config
-        facts = project_facts(manifest, packed, config, settings)
+        read = project_facts(manifest, packed, config, settings)
+        profiles_dir = settings.effective_profiles_dir()
         if (self._target / PARTIAL_PARSE).is_file():
             (self._target / PARTIAL_PARSE).replace(shared)
         inputs = ParseInputs.of(
             settings,
             folders=watched_folders(config),
-            env_names=env_vars_read(manifest, config, settings.effective_profiles_dir()),
-            var_files=files_in_vars(config, settings.cwd),
-            before=before,
+            env_names=None if read.whole_environment else env_vars_read(manifest, config, profiles_dir),
+            var_files=(*files_in_vars(config, settings.cwd), *read.patterns),
+            before={**read.records, **before},
         )
-        kept = KeptParse(facts, inputs, packed, self._events.warned)
+        kept = KeptParse(read.facts, inputs, packed, self._events.warned)
         store_parse(settings, kept)
         return kept
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from orchestrator.database.capabilities import Capabilities, capabilities_of
 from orchestrator.database.names import RelationName, SchemaName
 
+WATCHES = ("rows", "content")
 RELATIONAL = ("table", "view", "incremental", "seed", "snapshot")
 
 
@@ -39,6 +40,9 @@ class NodeFacts:
     ``uses_year`` tells whether its own code, or a macro that it reaches, reads the year variable; ``prints_year`` that
     this provably does nothing but print it.
     ``reuse_blocker`` says why a parse made for one year cannot serve another, None when it provably can.
+    ``reads`` are all other inputs, as (what, checksum or value); their kinds are in
+    :mod:`orchestrator.dbt_runner.project.input_kinds`. ``unseen`` names what may change its rows and is no input, such
+    as the clock.
     """
 
     unique_id: str
@@ -67,6 +71,8 @@ class NodeFacts:
     uses_year: bool
     prints_year: bool
     reuse_blocker: str | None
+    reads: tuple[tuple[str, str], ...] = ()
+    unseen: tuple[str, ...] = ()
 
     @cached_property
     def relation(self) -> RelationName:
@@ -83,7 +89,10 @@ class NodeFacts:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """A table that the project reads and does not build; ``prior_year_of`` is from its ``meta``."""
+    """A table that the project reads and does not build; ``prior_year_of`` and ``watch`` are from its ``meta``.
+
+    ``of_files`` tells that it stands for files, which are inputs of the nodes that read it.
+    """
 
     unique_id: str
     name: str
@@ -93,6 +102,8 @@ class SourceFacts:
     schema: str
     identifier: str
     prior_year_of: str | None
+    watch: str | None = None
+    of_files: bool = False
 
     @property
     def relation(self) -> RelationName:
@@ -196,6 +207,15 @@ class ProjectFacts:
             self._codes[node.unique_id] = found
         return found
 
+    def decided_by(self, node: NodeFacts) -> dict[str, str]:
+        """Return all but variables that decides a node's rows: code and what it reads, ephemeral models included."""
+        found = self._decisive.get(node.unique_id)
+        if found is None:
+            own = self._by_id.get(node.unique_id, node)  # it may be that of facts from which something was left out
+            read = {what: value for part in self._with_ephemerals(own) for what, value in part.reads}
+            found = self._decisive[node.unique_id] = {**self.code_of(own), **read}
+        return found
+
     def inputs_of(self, node: NodeFacts) -> dict[str, str]:
         """Return the variables that a node and the ephemeral models it reads use, and their values as JSON."""
         found = self._inputs.get(node.unique_id)
@@ -223,6 +243,10 @@ class ProjectFacts:
     @cached_property
     def _codes(self) -> dict[str, dict[str, str]]:
         return {}  # filled as they are asked for: a healthy look asks for all of them, again and again
+
+    @cached_property
+    def _decisive(self) -> dict[str, dict[str, str]]:
+        return {}  # as above
 
     @cached_property
     def _inputs(self) -> dict[str, dict[str, str]]:

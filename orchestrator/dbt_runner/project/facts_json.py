@@ -41,8 +41,9 @@ def _node_of(values: dict[str, object]) -> NodeFacts:
         "labels": tuple(tuple(label) for label in labels),
         "code": _pairs(values["code"]),
         "inputs": _pairs(values["inputs"]),
+        "reads": _pairs(values["reads"]),
     }
-    for name in ("fqn", "tags", "depends_on"):
+    for name in ("fqn", "tags", "depends_on", "unseen"):
         listed = values[name]
         assert isinstance(listed, list)
         fixed[name] = tuple(listed)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.dbt_runner.project.files import files_below
+from orchestrator.dbt_runner.project.macro_reach import INTERNAL_PACKAGES
 from orchestrator.dbt_runner.project.var_values import COMPUTED_ENV_VAR, ENV_VAR
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-INTERNAL_PACKAGES = ("dbt", "dbt_postgres", "dbt_duckdb")
 
 
 def yaml_files(config: RuntimeConfig, project_dir: Path, profiles_dir: Path) -> dict[str, str]:

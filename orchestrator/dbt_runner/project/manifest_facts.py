@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +15,17 @@ from orchestrator.database.file_names import ANOTHER_NAME, IN_MEMORY, is_a_file,
 from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.analysis.printed_year import PrintProof
 from orchestrator.dbt_runner.analysis.reuse import ReuseProof
-from orchestrator.dbt_runner.analysis.template_code import Code
-from orchestrator.dbt_runner.project.facts import ProjectFacts, SourceFacts
-from orchestrator.dbt_runner.project.inputs import INTERNAL_PACKAGES, yaml_files
-from orchestrator.dbt_runner.project.node_facts import node_facts
+from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.facts import WATCHES, ProjectFacts, ProjectShape, SourceFacts
+from orchestrator.dbt_runner.project.file_records import FileRecord
+from orchestrator.dbt_runner.project.inputs import yaml_files
+from orchestrator.dbt_runner.project.macro_reach import INTERNAL_PACKAGES, MacroReach
+from orchestrator.dbt_runner.project.node_facts import NodeReader
+from orchestrator.dbt_runner.project.node_inputs import NodeInputs
+from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.dbt_runner.project.shape import project_shape
+from orchestrator.dbt_runner.project.source_inputs import external_location
 from orchestrator.dbt_runner.project.var_values import VarValues, digest
 
 if TYPE_CHECKING:
@@ -28,10 +35,27 @@ if TYPE_CHECKING:
 
 SILENT_MACROS = ("materialization_", "generate_", "get_", "default__get_", "duckdb__", "postgres__")
 PACKAGES = ("dbt-core", "dbt-adapters")
+MAKES = re.compile(
+    r"\b(?:create|set|reset|attach|use|load|install|pragma|alter|drop|call|insert|update|delete|copy)\b", re.I
+)
 _TYPES = ("seed", "model", "snapshot", "test")
 
 
-def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, settings: DbtSettings) -> ProjectFacts:
+@dataclass(frozen=True)
+class ReadProject:
+    """Facts of a project, and the files that they were made of beside its own.
+
+    ``patterns`` name them as SQL does; ``records`` are of the files as they were read. ``whole_environment`` tells that
+    a template may read any variable of the environment.
+    """
+
+    facts: ProjectFacts
+    patterns: tuple[str, ...]
+    records: dict[str, FileRecord]
+    whole_environment: bool = field(kw_only=True)
+
+
+def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, settings: DbtSettings) -> ReadProject:
     """Collect the facts of a freshly parsed project; ``packed`` is its manifest as dbt packs it.
 
     Raises:
@@ -40,12 +64,19 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
     """
     project_dir = Path(config.project_root).resolve()
     profiles_dir, year_vars, cwd = settings.effective_profiles_dir(), settings.year_vars, settings.cwd
-    proof, printing = _proofs(manifest, year_vars)
     adapter = str(config.credentials.type)
     macros = _own_macros(manifest, adapter)
-    values = VarValues(config, year_vars, cwd, manifest.env_vars)
+    proof, printing = _proofs(manifest, year_vars, adapter)
+    values = VarValues(config, year_vars, cwd)
+    shape = project_shape(packed, config, profiles_dir)
+    inputs = NodeInputs(manifest, config, proof.environment, values, macros, cwd, _whole(manifest, shape))
+    reach = MacroReach(manifest, adapter, proof, macros)
+    reader = NodeReader(project_dir, proof, printing, values, macros, reach, inputs, str(config.credentials.database))
+    hooks = [node for node in manifest.nodes.values() if _is_own_hook(node)]
+    inputs.seed_is_set([node.raw_code for node in hooks])
+    before = tuple(pair for node in hooks if _comes_first(node, proof, macros) for pair in reader.of_hook(node))
     nodes = tuple(
-        node_facts(manifest.nodes[unique_id], project_dir, proof, printing, values, macros)
+        reader.facts(manifest.nodes[unique_id], before)
         for unique_id in _in_order(manifest)
         if str(manifest.nodes[unique_id].resource_type) in _TYPES
     )
@@ -59,11 +90,13 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
             schema=source.schema,
             identifier=source.identifier,
             prior_year_of=_text(source.meta.get("prior_year_of"), source.unique_id),
+            watch=_watch({**source.source_meta, **source.meta}.get("watch"), source.unique_id),
+            of_files=external_location(source) is not None,
         )
         for source in sorted(manifest.sources.values(), key=lambda source: source.unique_id)
         if source.config.enabled
     )
-    return ProjectFacts(
+    facts = ProjectFacts(
         project_name=str(config.project_name),
         project_dir=project_dir,
         adapter=adapter,
@@ -76,13 +109,15 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
         or _blocker_in_disabled(manifest, proof)
         or proof.blocker_in_yaml(yaml_files(config, project_dir, profiles_dir)),
         versions=tuple(_versions((*PACKAGES, f"dbt-{adapter}", adapter))),
-        unasked=_unasked(manifest, proof, values, macros),
+        unasked=_unasked(macros, reader, hooks),
         ledger=SchemaName(
             str(config.credentials.database) if capabilities_of(adapter).attaches_databases else "",
             settings.ledger_schema,
         ),
-        shape=project_shape(packed, config, profiles_dir),
+        shape=shape,
     )
+    patterns = tuple(sorted(inputs.files.patterns))
+    return ReadProject(facts, patterns, inputs.files.records, whole_environment=inputs.whole_environment)
 
 
 def _own_macros(manifest: Manifest, adapter: str) -> dict[str, str]:
@@ -95,34 +130,42 @@ def _own_macros(manifest: Manifest, adapter: str) -> dict[str, str]:
     return {name: "\0".join(found) for name, found in texts.items()}
 
 
-def _unasked(
-    manifest: Manifest, proof: ReuseProof, values: VarValues, macros: dict[str, str]
-) -> tuple[tuple[str, str], ...]:
+def _unasked(macros: dict[str, str], reader: NodeReader, hooks: list[ManifestNode]) -> Pairs:
     """Return (what, checksum or value) of what dbt runs by itself: its silent macros, on-run-start and on-run-end."""
     found = [(f"macro {name}", digest(text)) for name, text in macros.items() if name.startswith(SILENT_MACROS)]
-    for node in manifest.nodes.values():
-        if str(node.resource_type) == "operation" and node.package_name not in INTERNAL_PACKAGES:
-            found += _code_and_inputs(node, node.raw_code, proof.of(node.raw_code), values, macros)
+    for node in hooks:
+        found += reader.of_hook(node)
     return tuple(sorted(set(found)))
 
 
-def _code_and_inputs(
-    node: ManifestNode, text: str, code: Code, values: VarValues, macros: dict[str, str]
-) -> list[tuple[str, str]]:
-    parts = [(f"hook {node.name}", digest(text))]
-    parts += [(f"macro {name}", digest(macros[name])) for name in sorted(code.macros) if name in macros]
-    texts = [text, *(macros[name] for name in code.macros if name in macros)]
-    return parts + [(f"var {name}", value) for name, value in values.of(node.package_name, code.vars, texts)]
+def _is_own_hook(node: ManifestNode) -> bool:
+    return str(node.resource_type) == "operation" and node.package_name not in INTERNAL_PACKAGES
 
 
-def _proofs(manifest: Manifest, year_vars: frozenset[str]) -> tuple[ReuseProof, PrintProof]:
+def _comes_first(node: ManifestNode, proof: ReuseProof, macros: dict[str, str]) -> bool:
+    """Tell whether a hook runs before every node, and makes or sets something that a node may read."""
+    if "on-run-start" not in node.tags:
+        return False
+    names = proof.implementations(proof.of(node.raw_code).macros)
+    return any(MAKES.search(text) for text in (node.raw_code, *(macros[name] for name in names if name in macros)))
+
+
+def _whole(manifest: Manifest, shape: ProjectShape) -> str:
+    """Return a hash of everything in a project."""
+    texts = [[unique_id, node.checksum.checksum, node.raw_code] for unique_id, node in sorted(manifest.nodes.items())]
+    return digest(shape.project, canonical(texts))[:16]
+
+
+def _proofs(manifest: Manifest, year_vars: frozenset[str], adapter: str) -> tuple[ReuseProof, PrintProof]:
     from dbt_common.clients.jinja import get_environment  # dbt is imported by the dbt process alone
 
     environment = get_environment(None, capture_macros=True)
     texts: dict[str, list[str]] = {}
+    internal = {*INTERNAL_PACKAGES, f"dbt_{adapter}"}
     for macro in manifest.macros.values():
         texts.setdefault(macro.name, []).append(macro.macro_sql)
-    proof = ReuseProof(environment, [(name, text) for name in texts for text in texts[name]], year_vars)
+    of_dbt = {macro.macro_sql for macro in manifest.macros.values() if macro.package_name in internal}
+    proof = ReuseProof(environment, [(name, text) for name in texts for text in texts[name]], year_vars, of_dbt)
     return proof, PrintProof(environment, texts, lambda name: proof.macro(name).uses_year, year_vars)
 
 
@@ -208,6 +251,15 @@ def _versions(packages: tuple[str, ...]) -> Iterator[tuple[str, str]]:
             yield package, version(package)
         except PackageNotFoundError:
             continue
+
+
+def _watch(value: object, unique_id: str) -> str | None:
+    if value is None or value in WATCHES:
+        return None if value is None else str(value)
+    raise ConfigurationError(
+        f"{unique_id}: meta.watch is {value!r}, but must be {' or '.join(WATCHES)}.",
+        to_fix="correct it in the YAML file of the dbt project that describes this source",
+    )
 
 
 def _text(value: object, unique_id: str) -> str | None:

@@ -3,110 +3,158 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.dbt_runner.analysis.not_reproducible import python_not_reproducible
 from orchestrator.dbt_runner.analysis.printed_year import PrintProof
+from orchestrator.dbt_runner.analysis.python_code import reads_anything
 from orchestrator.dbt_runner.analysis.rendered_with import rendered_with
 from orchestrator.dbt_runner.analysis.reuse import ReuseProof
-from orchestrator.dbt_runner.analysis.template_code import ANY_VAR, Code
-from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.analysis.template_code import ANY_VAR, UNKNOWN, Code
+from orchestrator.dbt_runner.project.config_inputs import full_name
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts
+from orchestrator.dbt_runner.project.input_kinds import HOOK, VAR
+from orchestrator.dbt_runner.project.macro_reach import MacroReach
+from orchestrator.dbt_runner.project.node_inputs import NodeInputs
+from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.seed_files import SeedFile
 from orchestrator.dbt_runner.project.var_values import VarValues, digest
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.nodes import ManifestNode
 
-HARMLESS_CONFIG = frozenset(
-    {"access", "alias", "database", "docs", "enabled", "group", "meta", "persist_docs", "schema", "tags"}
-)
 
+@dataclass(frozen=True)
+class NodeReader:
+    """What it takes to tell the facts of a project's nodes; ``macros`` are the texts of the project's own."""
 
-def node_facts(
-    node: ManifestNode,
-    project_dir: Path,
-    proof: ReuseProof,
-    printing: PrintProof,
-    values: VarValues,
-    macros: dict[str, str],
-) -> NodeFacts:
-    """Return what is known of a node before it runs; ``macros`` are the texts of the project's own.
+    project_dir: Path
+    proof: ReuseProof
+    printing: PrintProof
+    values: VarValues
+    macros: Mapping[str, str]
+    reach: MacroReach
+    inputs: NodeInputs
+    database: str
 
-    Raises:
-        DbtProjectError: a seed file cannot be read.
-        ConfigurationError: a ``meta`` that the orchestrator reads has a wrong value.
-    """
-    kind = str(node.resource_type)
-    has_rows: bool | None = None
-    checksum = node.checksum.checksum
-    columns = tuple(ColumnFacts(column.name, column.data_type) for column in node.columns.values())
-    if kind == "seed":
-        path = Path(node.root_path or project_dir) / node.original_file_path
-        if not path.is_file():
-            path = project_dir / node.original_file_path
-        seed = SeedFile.read(path, node.config.delimiter)
-        has_rows, checksum = seed.has_rows, seed.checksum
-        declared = {name: str(data_type) for name, data_type in node.config.column_types.items()}
-        columns = tuple(ColumnFacts(name, declared.get(name)) for name in seed.header)
-    code = Code()
-    prints_year = False
-    if kind != "seed":
+    def facts(self, node: ManifestNode, before: Pairs) -> NodeFacts:
+        """Return what is known of a node before it runs; ``before`` are inputs of what dbt runs before every node.
+
+        Raises:
+            DbtProjectError: a seed file cannot be read.
+            ConfigurationError: a ``meta`` that the orchestrator reads has a wrong value.
+        """
+        kind = str(node.resource_type)
+        has_rows: bool | None = None
+        checksum = node.checksum.checksum
+        columns = tuple(ColumnFacts(column.name, column.data_type) for column in node.columns.values())
+        if kind == "seed":
+            path = Path(node.root_path or self.project_dir) / node.original_file_path
+            if not path.is_file():
+                path = self.project_dir / node.original_file_path
+            seed = SeedFile.read(path, node.config.delimiter)
+            has_rows, checksum = seed.has_rows, seed.checksum
+            declared = {name: str(data_type) for name, data_type in node.config.column_types.items()}
+            columns = tuple(ColumnFacts(name, declared.get(name)) for name in seed.header)
+        text, code = self._code(node)
+        prints_year = kind != "seed" and code.uses_year and self.printing.holds(text)
+        whole = self._with_materialization(node, code)
+        reached = [name for name in sorted(self.proof.implementations(whole.macros)) if name in self.macros]
+        texts = [text, *(self.macros[name] for name in reached)]
+        name = full_name(node)
+        meta = {**node.meta, **node.config.meta}
+        return NodeFacts(
+            unique_id=node.unique_id,
+            name=name,
+            resource_type=kind,
+            fqn=tuple(node.fqn),
+            file=node.original_file_path,
+            database=node.database or "",
+            schema=node.schema,
+            identifier=node.alias,
+            materialized=str(node.config.materialized),
+            tags=tuple(node.tags),
+            checksum=checksum,
+            columns=columns,
+            contract=kind == "model" and node.config.contract.enforced,
+            depends_on=tuple(node.depends_on_nodes),
+            min_rows=_whole_number(meta.get("min_rows"), node.unique_id),
+            summary=meta.get("summary") is True,
+            labels=_labels(node),
+            has_rows=has_rows,
+            appends=node.config.materialized == "incremental" and not node.config.get("unique_key"),
+            full_refresh=node.config.get("full_refresh") is True,
+            writes_other_years=_true_or_false(meta, "writes_other_years", node.unique_id),
+            code=(
+                (f"{kind} {name}", digest(checksum)),
+                (f"place of {name}", self._place(node)),
+                *((f"macro {one}", digest(self.macros[one])) for one in reached),
+            ),
+            inputs=(
+                *self.values.of(node.package_name, whole.vars),
+                *self.inputs.environment_of(whole, texts),
+            ),
+            uses_year=code.uses_year and kind != "seed",
+            prints_year=prints_year,
+            reuse_blocker=code.blocker if kind != "seed" else None,
+            reads=(*self.inputs.of(node, whole, texts), *before) if kind != "test" else (),
+            unseen=self._unseen(node, [text, *(self.macros[o] for o in reached if not self.reach.is_for_others(o))]),
+        )
+
+    def of_hook(self, node: ManifestNode) -> Pairs:
+        """Return (what, checksum or value) of a hook of the project: its text, and all that it reads."""
+        text = node.raw_code
+        code = self.proof.of(text)
+        reached = [name for name in sorted(self.proof.implementations(code.macros)) if name in self.macros]
+        texts = [text, *(self.macros[name] for name in reached)]
+        read = (*self.values.of(node.package_name, code.vars), *self.inputs.environment_of(code, texts))
+        return (
+            (f"{HOOK} {node.name}", digest(text)),
+            *((f"macro {name}", digest(self.macros[name])) for name in reached),
+            *((f"{VAR} {name}", value) for name, value in read),
+            *self.inputs.of_text(node.package_name, code, texts),
+        )
+
+    def _code(self, node: ManifestNode) -> tuple[str, Code]:
+        """Return what dbt renders of a node, and what it does; a seed has hooks alone."""
         if str(node.language) == "python":
-            reads = "var" in node.raw_code
-            blocker = "a python model that may read vars" if reads else None
-            code = Code(uses_year=reads, blocker=blocker, vars={ANY_VAR} if reads else set())
-        else:
-            text = rendered_with(node) + node.raw_code
-            code = proof.of(text)
-            prints_year = code.uses_year and printing.holds(text)
-    meta = {**node.meta, **node.config.meta}
-    reached = [name for name in sorted(proof.implementations(code.macros)) if name in macros]
-    return NodeFacts(
-        unique_id=node.unique_id,
-        name=_full_name(node),
-        resource_type=kind,
-        fqn=tuple(node.fqn),
-        file=node.original_file_path,
-        database=node.database or "",
-        schema=node.schema,
-        identifier=node.alias,
-        materialized=str(node.config.materialized),
-        tags=tuple(node.tags),
-        checksum=checksum,
-        columns=columns,
-        contract=kind == "model" and node.config.contract.enforced,
-        depends_on=tuple(node.depends_on_nodes),
-        min_rows=_whole_number(meta.get("min_rows"), node.unique_id),
-        summary=meta.get("summary") is True,
-        labels=_labels(node),
-        has_rows=has_rows,
-        appends=node.config.materialized == "incremental" and not node.config.get("unique_key"),
-        full_refresh=node.config.get("full_refresh") is True,
-        writes_other_years=_true_or_false(meta, "writes_other_years", node.unique_id),
-        code=(
-            (f"{kind} {_full_name(node)}", digest(checksum, _deciding_config(node))),
-            (f"place of {_full_name(node)}", f"{node.schema}.{node.alias}"),
-            *((f"macro {name}", digest(macros[name])) for name in reached),
-        ),
-        inputs=values.of(node.package_name, code.vars, [node.raw_code or "", *(macros[name] for name in reached)]),
-        uses_year=code.uses_year,
-        prints_year=prints_year,
-        reuse_blocker=code.blocker,
-    )
+            code = Code(reads={"config"})
+            if "var" in node.raw_code:
+                code = Code(
+                    uses_year=True, blocker="a python model that may read vars", vars={ANY_VAR}, reads={"config"}
+                )
+            if reads_anything(node.raw_code) is not None:
+                code.reads.add(UNKNOWN)
+                code.vars.add(ANY_VAR)
+            return node.raw_code, code
+        text = rendered_with(node) + ("" if str(node.resource_type) == "seed" else node.raw_code)
+        return text, self.proof.of(text)
 
+    def _with_materialization(self, node: ManifestNode, code: Code) -> Code:
+        """Return a node's code with what the project's own macros do that dbt builds it by."""
+        whole = Code()
+        whole.add(code)
+        if str(node.resource_type) != "test":
+            for name in self.reach.of(node):
+                whole.add(self.proof.macro(name))
+                whole.macros.add(name)
+        if UNKNOWN in whole.reads:
+            whole.vars.add(ANY_VAR)
+        return whole
 
-def _full_name(node: ManifestNode) -> str:
-    """Return a node's name; that of a versioned model has its version, as in ``dim.v2``."""
-    number = getattr(node, "version", None)  # models alone have one
-    return node.name if number is None else f"{node.name}.v{number}"
+    def _place(self, node: ManifestNode) -> str:
+        place = f"{node.schema}.{node.alias}"
+        return place if node.database in (None, self.database) else f"{node.database}.{place}"
 
-
-def _deciding_config(node: ManifestNode) -> str:
-    """Return what was configured for a node, as it is written, less what cannot change its rows."""
-    chosen = {name: value for name, value in node.unrendered_config.items() if name not in HARMLESS_CONFIG}
-    return canonical(chosen)
+    def _unseen(self, node: ManifestNode, texts: list[str]) -> tuple[str, ...]:
+        if str(node.resource_type) == "test":
+            return ()
+        if str(node.language) == "python":
+            return python_not_reproducible(node.raw_code)
+        return self.inputs.unseen(node, texts)
 
 
 def _labels(node: ManifestNode) -> tuple[tuple[str, str, str], ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from orchestrator.dbt_runner.analysis.named_files import files_of
 from orchestrator.dbt_runner.project.file_records import FileRecord, records_of, same_files
 from orchestrator.dbt_runner.project.files import files_below
 from orchestrator.dbt_runner.project.parse_key import ParseKey
@@ -30,7 +31,8 @@ class ParseInputs:
     """All that decided a parse: its key, versions, environment variables and files.
 
     ``env_names`` are the environment variables that the project reads, None where their names cannot be told: then
-    all count. ``folders`` are relative to the project. ``files`` are as they were before dbt read them.
+    all count. ``folders`` are relative to the project. ``var_files`` are other files, and patterns of names as SQL has
+    them. ``files`` are as they were before dbt read them.
     """
 
     key: dict[str, object]
@@ -48,7 +50,7 @@ class ParseInputs:
         *,
         folders: tuple[str, ...],
         env_names: tuple[str, ...] | None,
-        var_files: Iterable[Path],
+        var_files: Iterable[Path | str],
         before: Mapping[str, FileRecord],
     ) -> ParseInputs:
         """Take the inputs of a parse that was just made; ``before`` are the records of files taken before it."""
@@ -133,7 +135,8 @@ def versions() -> dict[str, str]:
 def _paths(settings: DbtSettings, folders: Iterable[str], var_files: Iterable[str]) -> list[str]:
     profile = settings.effective_profiles_dir() / "profiles.yml"
     top = [p for p in settings.project_dir.iterdir() if p.suffix in _YAML] if settings.project_dir.is_dir() else []
-    paths = [str(path) for path in (profile, settings.project_dir / ".dbtignore", *top, *var_files)]
+    paths = [str(path) for path in (profile, settings.project_dir / ".dbtignore", *top)]
+    paths += [str(file) for pattern in var_files for file in files_of(pattern, settings.cwd)]
     for folder in folders:
         paths += files_below(settings.project_dir / folder)
     database = str(settings.database)

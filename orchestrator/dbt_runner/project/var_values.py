@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,33 +24,41 @@ class VarValues:
     """The value that each variable has for a node, the year left out.
 
     A value that names an existing file stands for that file: its content belongs to it (of a very large one, its
-    size and modification time). ``met`` are the environment variables that dbt met while it parsed.
+    size and modification time).
     """
 
-    def __init__(self, config: RuntimeConfig, year_vars: frozenset[str], cwd: Path, met: Iterable[str]) -> None:
+    def __init__(self, config: RuntimeConfig, year_vars: frozenset[str], cwd: Path) -> None:
+        self._config = config
         self._given: dict[str, object] = dict(config.cli_vars)
-        self._defaults: dict[str, object] = config.vars.to_dict()
         self._year_vars = year_vars
         self._cwd = cwd
-        self._met = frozenset(met)
         self._hashes: dict[Path, str] = {}
+        self._known: dict[str, dict[str, object]] = {}
 
-    def of(self, package: str, names: set[str], texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
-        """Return (name, JSON of the value) of the variables that a node reads, by name.
-
-        ``texts`` are its code and that of the macros it reaches: the environment variables that they read come too,
-        by a checksum, for they may be secret. Where a name is put together, they are all that dbt met.
-        """
-        own = self._defaults.get(package)
-        known = {**self._defaults, **(own if isinstance(own, dict) else {}), **self._given}
+    def of(self, package: str, names: set[str]) -> tuple[tuple[str, str], ...]:
+        """Return (name, JSON of the value) of the variables that a node of a package reads, by name."""
+        known = self.known(package)
         chosen = set(known) if ANY_VAR in names else names
-        found = [(name, self._text(known.get(name))) for name in sorted(chosen - self._year_vars)]
-        read: set[str] = set()
-        for text in texts:
-            read.update(ENV_VAR.findall(text), self._met if COMPUTED_ENV_VAR.search(text) else ())
-        read.discard("ORCHESTRATOR_DATABASE")
-        secret = [(f"{name} of the environment", digest(os.environ.get(name, ""))[:12]) for name in sorted(read)]
-        return (*found, *secret)
+        return tuple((name, self._text(known.get(name))) for name in sorted(chosen - self._year_vars))
+
+    def known(self, package: str) -> dict[str, object]:
+        """Return the variables that a node of a package finds: its package's own, the project's, those given."""
+        if package not in self._known:
+            own = {} if package == self._config.project_name else _own_defaults(self._config, package)
+            defaults: dict[str, object] = self._config.vars.to_dict()
+            scoped = defaults.get(package)
+            chosen = scoped if isinstance(scoped, dict) else {}
+            self._known[package] = {**own, **defaults, **chosen, **self._given}
+        return self._known[package]
+
+    def is_year(self, name: str) -> bool:
+        """Tell whether a variable changes from year to year."""
+        return name in self._year_vars
+
+    def plain(self, package: str, name: str) -> str | None:
+        """Return a variable as it is printed, None where it is no text or number, or the year."""
+        value = None if name in self._year_vars else self.known(package).get(name)
+        return str(value) if isinstance(value, (str, int, float)) else None
 
     def _text(self, value: object) -> str:
         text = canonical(value)
@@ -68,6 +74,16 @@ class VarValues:
             with file.open("rb") as content:
                 self._hashes[file] = hashlib.file_digest(content, "sha256").hexdigest()
         return f"{text} ({state.st_size} bytes, SHA-256 {self._hashes[file][:16]})"
+
+
+def _own_defaults(config: RuntimeConfig, package: str) -> dict[str, object]:
+    """Return what an installed package says of its own variables."""
+    installed = config.load_dependencies().get(package)
+    if installed is None:
+        return {}
+    defaults: dict[str, object] = installed.vars.to_dict()
+    scoped = defaults.get(package)
+    return {**defaults, **(scoped if isinstance(scoped, dict) else {})}
 
 
 def files_in_vars(config: RuntimeConfig, cwd: Path) -> tuple[Path, ...]:

@@ -42,6 +42,7 @@ from orchestrator.maintenance.doctor.environment_check import (
     profile_problem,
 )
 from orchestrator.maintenance.doctor.history_check import check_history
+from orchestrator.maintenance.doctor.inputs_check import check_inputs
 from orchestrator.maintenance.doctor.leftovers import kept_as_backups, leftover_relations, relations_of
 from orchestrator.maintenance.doctor.registry_check import check_registry
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
@@ -50,7 +51,7 @@ from orchestrator.self_healing.registry import configured_tables, required_table
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 
 CHECKS = (
-    "versions", "profile", "parse", "registry", "database", "locks", "scan", "ledger", "tables", "leftovers",
+    "versions", "profile", "parse", "registry", "inputs", "database", "locks", "scan", "ledger", "tables", "leftovers",
     "history", "disk",
 )  # fmt: skip
 
@@ -106,10 +107,11 @@ class _Examination:
         self._busy("starting dbt and parsing the project")
         project = self._parse()
         if project.facts is None:
-            self._add(unexamined("the project does not parse", "registry"))
+            self._add(unexamined("the project does not parse", "registry", "inputs"))
         else:
             self._busy("asking dbt what the selectors match")
             self._add(check_registry(self._config, self._runner, project.facts))
+            self._add(check_inputs(project.facts))
         self._database(project, folders)
         self._busy("looking at the run history")
         self._add(check_history(self._config))

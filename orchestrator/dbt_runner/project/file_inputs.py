@@ -1,0 +1,47 @@
+"""Content of the files that SQL and sources name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from orchestrator.dbt_runner.analysis.named_files import NamedFiles, files_of
+from orchestrator.dbt_runner.project.file_records import FileRecord, records_of
+from orchestrator.dbt_runner.project.input_kinds import FILE
+
+ABSENT = "absent"
+
+
+class FileInputs:
+    """The files of one project's inputs: each is read once; ``left_out`` are those that a run writes itself."""
+
+    def __init__(self, folder: Path, left_out: Iterable[Path]) -> None:
+        self._folder = folder
+        self._left_out = frozenset(left_out)
+        self.records: dict[str, FileRecord] = {}
+        self.patterns: set[str] = set()
+
+    def of(self, patterns: Iterable[str]) -> tuple[tuple[str, str], ...]:
+        """Return (name, checksum) of every pattern; of one that stands for several files, over their names, too."""
+        found = []
+        for pattern in sorted(patterns):
+            files = [file for file in files_of(pattern, self._folder) if file not in self._left_out]
+            if not files and self._left_out.intersection(files_of(pattern, self._folder)):
+                continue
+            self.patterns.add(pattern)
+            found.append((f"{FILE} {pattern}", self._digest(files)))
+        return tuple(found)
+
+    def written(self, files: NamedFiles) -> set[Path]:
+        """Return the files that templates write."""
+        return {file for pattern in files.written for file in files_of(pattern, self._folder)}
+
+    def _digest(self, files: list[Path]) -> str:
+        names = [str(file) for file in files]
+        self.records |= records_of(name for name in names if name not in self.records)
+        digests = [self.records[name].digest for name in names if name in self.records]
+        if len(names) == 1:
+            return digests[0][:16] if digests else ABSENT
+        parts = [f"{Path(name).name} {self.records[name].digest}" for name in names if name in self.records]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,186 @@
+"""Everything beside its own code and variables that decides the rows of a node; runs inside the dbt process.
+
+What templates of the project read is told by :class:`~orchestrator.dbt_runner.analysis.template_code.Code`. What dbt's
+own macros read of a node is known: its config, its columns, its relation and those of its sources.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment
+
+from orchestrator.dbt_runner.analysis.named_files import NamedFiles
+from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, not_reproducible, sets_seed
+from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
+from orchestrator.dbt_runner.analysis.template_code import UNKNOWN, Code
+from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.config_inputs import config_inputs, entry_inputs, reads_config
+from orchestrator.dbt_runner.project.environment import environment_values, every_name, names_read
+from orchestrator.dbt_runner.project.file_inputs import FileInputs
+from orchestrator.dbt_runner.project.input_kinds import (
+    COMPARED,
+    DISPATCH,
+    PROJECT_NAME,
+    SHARE,
+    VAR,
+    VERSION,
+    WHOLE_PROJECT,
+)
+from orchestrator.dbt_runner.project.profile_inputs import Pairs, flag_inputs, profile_inputs, target_inputs
+from orchestrator.dbt_runner.project.source_inputs import files_in, source_files, source_inputs
+from orchestrator.dbt_runner.project.var_values import VarValues, digest
+
+if TYPE_CHECKING:
+    from dbt.config import RuntimeConfig
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.contracts.graph.nodes import ManifestNode
+
+ANYTHING = frozenset({UNKNOWN, "invocation_args_dict", "context", "builtins"})
+WHOLE = ANYTHING | {"graph", "selected_resources"}
+_CALL = re.compile(r"""(var|env_var)\s*\(\s*(?:"([^"]*)"|'([^']*)')\s*(?:,\s*(?:"([^"]*)"|'([^']*)'|(\d+))\s*)?\)""")
+_OF_TARGET = re.compile(r"target\.(name|schema|database|type|profile_name)")
+
+
+class NodeInputs:
+    """Inputs of the nodes of one project; ``macros`` are the texts of its own macros, ``whole`` a hash of all of it."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        config: RuntimeConfig,
+        environment: Environment,
+        values: VarValues,
+        macros: Mapping[str, str],
+        cwd: Path,
+        whole: str,
+    ) -> None:
+        self._manifest = manifest
+        self._config = config
+        self._environment = environment
+        self._values = values
+        self._macros = macros
+        self._cwd = cwd
+        self._whole = whole
+        self._parts: dict[str, SqlParts] = {}
+        self.files = FileInputs(cwd, ())
+        self.files = FileInputs(cwd, self._written())
+        self._seeded = False
+        self.whole_environment = False
+
+    def of(self, node: ManifestNode, code: Code, texts: Collection[str]) -> Pairs:
+        """Return (what, checksum or value) of a node's inputs; ``texts`` are its code and that of macros it reaches."""
+        open_ = not any("env_var" in text for text in texts)
+        sources = [self._manifest.sources[one] for one in node.depends_on_nodes if one in self._manifest.sources]
+        functions = [self._manifest.functions[one] for one in node.depends_on_nodes if one in self._manifest.functions]
+        found = [(COMPARED, SHARE)]
+        found += config_inputs(node, whole=reads_config(code.reads), open_=open_)
+        found += entry_inputs(node, code.reads)
+        found += self.files.of(files_in([node.meta, node.config.meta, node.config.extra], self._cwd))
+        for source in sources:
+            found += source_inputs(source, self._config)
+            found += self.files.of(source_files(source, self._environment, self._cwd))
+        found += [(f"function {one.name}", digest(one.raw_code, canonical(one.config.to_dict()))) for one in functions]
+        return (*found, *self._of_project(code), *self._of_files(node.package_name, texts), *self.everywhere)
+
+    def of_text(self, package: str, code: Code, texts: Collection[str]) -> Pairs:
+        """Return the inputs of what is no node, such as a hook of the whole project."""
+        return (*self._of_project(code), *self._of_files(package, texts))
+
+    def environment_of(self, code: Code, texts: Collection[str]) -> Pairs:
+        """Return what is read of the environment, as variables are kept."""
+        anything = not ANYTHING.isdisjoint(code.reads)
+        self.whole_environment |= anything
+        names = every_name() if anything else set()
+        if "dbt_metadata_envs" in code.reads:
+            names |= {name for name in every_name() if name.startswith("DBT_ENV_CUSTOM_ENV_")}
+        if "flags" in code.reads:
+            names |= {name for name in every_name() if name.startswith("DBT_")}
+        return tuple(environment_values(names | names_read(texts, self._manifest.env_vars)))
+
+    def unseen(self, node: ManifestNode, texts: Collection[str]) -> tuple[str, ...]:
+        """Return what gives a node other rows although no input has changed."""
+        parts = [self.parts(text) for text in texts]
+        named = self._named(node.package_name, texts)
+        checks_snapshot = str(node.resource_type) == "snapshot" and node.config.get("strategy") == "check"
+        found = not_reproducible(parts, seeded=self._seeded)
+        clock = (CLOCK,) if checks_snapshot and CLOCK not in found else ()
+        computed = ("files whose names are computed",) if named.computed else ()
+        return (*clock, *found, *computed, *(f"files at {one}" for one in sorted(named.remote)))
+
+    def seed_is_set(self, texts: Collection[str]) -> None:
+        """Note hooks that run before every node: one of them may set a seed."""
+        self._seeded = any(sets_seed(self.parts(text)) for text in texts)
+
+    @cached_property
+    def everywhere(self) -> Pairs:
+        """Return the inputs that all nodes share."""
+        dispatch = [(DISPATCH, canonical(self._config.dispatch))] if self._config.dispatch else []
+        folders = self._config.credentials.to_dict(omit_none=True).get("module_paths") or ()
+        modules = self.files.of(f"{folder}/**/*.py" for folder in folders)
+        return (*profile_inputs(self._config), *flag_inputs(dict(self._config.flags)), *dispatch, *modules)
+
+    def parts(self, text: str) -> SqlParts:
+        """Take a template apart, once."""
+        if text not in self._parts:
+            self._parts[text] = SqlParts.of(self._environment, text)
+        return self._parts[text]
+
+    def _of_project(self, code: Code) -> Pairs:
+        reads = code.reads
+        parts = {name.partition(".")[2] for name in reads if name.startswith(("target.", "env."))}
+        if "database" in reads:
+            parts.add("database")
+        every = not reads.isdisjoint({"target", "env", "adapter.config"} | ANYTHING)
+        found = [*target_inputs(self._config, None if every else parts)]
+        if "flags" in reads:
+            found += [(f"dbt flag {name}", canonical(value)) for name, value in sorted(self._config.flags.items())]
+        if "project_name" in reads:
+            found.append((PROJECT_NAME, self._config.project_name))
+        if "dbt_version" in reads:
+            found.append((f"{VERSION} dbt-core", self._manifest.metadata.dbt_version))
+        if not reads.isdisjoint(WHOLE):
+            found.append((WHOLE_PROJECT, self._whole))
+        return tuple(found)
+
+    def _of_files(self, package: str, texts: Collection[str]) -> Pairs:
+        return self.files.of(self._named(package, texts).patterns)
+
+    def _named(self, package: str, texts: Collection[str]) -> NamedFiles:
+        def value_of(expression: str) -> str | None:
+            return self._printed(package, expression)
+
+        return NamedFiles.of((self.parts(text) for text in texts), value_of, self._cwd)
+
+    def _printed(self, package: str, expression: str) -> str | None:
+        """Return what an expression prints, None where that is not known or not the same in all years."""
+        of_target = _OF_TARGET.fullmatch(expression)
+        if of_target is not None:
+            return str(self._config.to_target_dict().get(of_target[1]))
+        call = _CALL.fullmatch(expression)
+        if call is None:
+            return None
+        name, default = call[2] or call[3] or "", next((one for one in call.group(4, 5, 6) if one is not None), None)
+        if call[1] == VAR:
+            known = name in self._values.known(package)
+            return self._values.plain(package, name) if known or self._values.is_year(name) else default
+        return os.environ.get(name, default)
+
+    def _written(self) -> set[Path]:
+        """Return the files that the project's own SQL writes, and those of external models."""
+        found: set[Path] = set()
+        for node in self._manifest.nodes.values():
+            hooks = [hook.sql for kind in ("pre_hook", "post_hook") for hook in getattr(node.config, kind, ())]
+            for text in (str(getattr(node, "raw_code", "")), *hooks):
+                found |= self.files.written(self._named(node.package_name, [text]))
+            location = node.config.get("location")
+            if isinstance(location, str) and str(node.config.materialized) == "external":
+                found.add(self._cwd / location)
+        for text in self._macros.values():
+            found |= self.files.written(self._named(self._config.project_name, [text]))
+        return found

@@ -1,0 +1,145 @@
+"""What of the profile decides rows: the target where it is read, and the settings of the database everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.input_kinds import FLAG, PROFILE, TARGET
+from orchestrator.dbt_runner.project.shown_values import shown
+
+if TYPE_CHECKING:
+    from dbt.config import RuntimeConfig
+
+Pairs = tuple[tuple[str, str], ...]
+PLAIN_PARTS = frozenset({"name", "target_name", "profile_name", "schema", "database", "dbname", "type", "threads"})
+PLACES = frozenset({"path", "host", "port"})
+NOT_FOR_ROWS = frozenset(
+    [
+        "path",
+        "database",
+        "schema",
+        "dbname",
+        "host",
+        "hostname",
+        "port",
+        "user",
+        "username",
+        "pass",
+        "password",
+        "private_key",
+        "private_key_passphrase",
+        "token",
+        "sslmode",
+        "sslcert",
+        "sslkey",
+        "sslrootcert",
+        "sslpassword",
+        "keepalives_idle",
+        "connect_timeout",
+        "retries",
+        "keep_open",
+        "method",
+        "threads",
+        "motherduck_token",
+        "query_comment",
+        "secrets",
+        "use_credential_provider",
+        "retain_connection",
+    ]
+)
+"""Fields of a profile that say where a database is, who asks and how, or stand in the names of relations."""
+HARMLESS_SETTINGS = frozenset(
+    [
+        "threads",
+        "worker_threads",
+        "external_threads",
+        "memory_limit",
+        "max_memory",
+        "temp_directory",
+        "max_temp_directory_size",
+        "enable_progress_bar",
+        "enable_object_cache",
+        "home_directory",
+        "extension_directory",
+        "custom_user_agent",
+    ]
+)
+HARMLESS_FLAGS = frozenset(
+    [
+        "send_anonymous_usage_stats",
+        "use_colors",
+        "use_colors_file",
+        "printer_width",
+        "partial_parse",
+        "partial_parse_file_diff",
+        "log_format",
+        "log_format_file",
+        "log_level",
+        "log_level_file",
+        "log_path",
+        "log_cache_events",
+        "target_path",
+        "write_json",
+        "fail_fast",
+        "version_check",
+        "static_parser",
+        "use_experimental_parser",
+        "cache_selected_only",
+        "populate_cache",
+        "warn_error",
+        "warn_error_options",
+        "debug",
+        "quiet",
+        "introspect",
+        "print",
+        "indirect_selection",
+        "use_fast_test_edges",
+        "require_explicit_package_overrides_for_builtin_materializations",
+        "require_resource_names_without_spaces",
+        "source_freshness_run_project_hooks",
+        "skip_nodes_if_on_run_start_fails",
+    ]
+)
+
+
+def target_inputs(config: RuntimeConfig, parts: set[str] | None) -> Pairs:
+    """Return these parts of dbt's ``target``, all of them for None; a path below the project as seen from there."""
+    root = Path(config.project_root).resolve()
+    known = config.to_target_dict()
+    chosen = sorted(known if parts is None else parts)
+    found = []
+    for part in chosen:
+        if parts is None and part in PLACES | {"target_name"}:
+            continue  # where the database stands, by no name: it may be moved
+        value = _below(known.get(part), root) if part == "path" else known.get(part)
+        found.append((f"{TARGET} {part}", shown(part, value, open_=part in PLAIN_PARTS)))
+    return tuple(found)
+
+
+def profile_inputs(config: RuntimeConfig) -> Pairs:
+    """Return the settings of the database, and whatever else of the profile may decide what a statement gives."""
+    credentials = config.credentials
+    found: dict[str, object] = {}
+    usual = {one.name: one.default for one in fields(credentials)}
+    for name, value in credentials.to_dict(omit_none=True).items():
+        if name in ("settings", "config_options") and isinstance(value, dict):
+            found |= {str(key): one for key, one in value.items() if str(key) not in HARMLESS_SETTINGS}
+        elif name not in NOT_FOR_ROWS and value not in (usual.get(name), None, [], {}, ""):
+            found[name] = value
+    return tuple((f"{PROFILE} {name}", shown(name, value)) for name, value in sorted(found.items()))
+
+
+def flag_inputs(project_flags: dict[str, object]) -> Pairs:
+    """Return the flags of ``dbt_project.yml`` that may change what dbt makes of a project."""
+    chosen = {name: value for name, value in project_flags.items() if name not in HARMLESS_FLAGS}
+    return tuple((f"{FLAG} {name}", canonical(value)) for name, value in sorted(chosen.items()))
+
+
+def _below(value: object, root: Path) -> object:
+    try:
+        return str(Path(str(value)).resolve().relative_to(root))
+    except ValueError:
+        return value

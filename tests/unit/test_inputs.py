@@ -1,0 +1,212 @@
+"""Inputs of a node: their kinds, the words for a change, and what templates and Python can read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from dbt_common.clients.jinja import get_environment
+
+from orchestrator.database.catalog import Catalog, Relation
+from orchestrator.dbt_runner.analysis.named_files import NamedFiles, files_of
+from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, RANDOM, not_reproducible
+from orchestrator.dbt_runner.analysis.python_code import reads_anything
+from orchestrator.dbt_runner.analysis.reuse import ReuseProof
+from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
+from orchestrator.dbt_runner.project.facts import SourceFacts
+from orchestrator.dbt_runner.project.input_kinds import COMPARED, KINDS
+from orchestrator.ledger.changes import UNRECORDED, Change, changes
+from orchestrator.ledger.watched import with_watched
+from orchestrator.ledger.wording import told_change
+from orchestrator.maintenance.doctor.inputs_check import check_inputs
+from tests.unit.test_healing_plan import node, project
+
+PAGE = Path(__file__).parents[2] / "docs" / "what-is-compared.md"
+ENVIRONMENT = get_environment(None, capture_macros=True)
+
+
+def test_every_kind_of_input_is_on_its_page() -> None:
+    """The page has a row for each kind of the code, and for nothing else."""
+    tables = PAGE.read_text(encoding="utf-8").partition("## What no fingerprint holds")[0]
+    assert sorted(re.findall(r"^\| `([^`]+)` \|", tables, re.MULTILINE)) == sorted(KINDS)
+
+
+def test_a_ledger_that_recorded_less_is_read() -> None:
+    """What a version wrote that compared less has changed, and nothing more is said of it."""
+    now = {"model a": "1", COMPARED: "2"}
+    assert changes({"model a": "0"}, now) == (UNRECORDED,)
+    assert [one.what for one in changes({"model a": "0", COMPARED: "2"}, now)] == ["model a"]
+
+
+def test_parts_of_a_node_that_is_gone_are_not_told_one_by_one() -> None:
+    """Its name says it all; that something in the project is another comes after what it is."""
+    before = {"model a": "1", "config rate of a": "1", "place of a": "main.a", "the project": "1", "var x": "1"}
+    now = {"the project": "2", "var x": "2"}
+    assert [one.what for one in changes(before, now)] == ["model a", "var x", "the project"]
+
+
+@pytest.mark.parametrize(
+    ("what", "before", "after", "said"),
+    [
+        ("source ext.rates", "main.a", "main.b", "source ext.rates is now main.b (was main.a)"),
+        ("target name", '"dev"', '"prod"', "target is now prod (was dev)"),
+        ("target schema", '"a"', '"b"', "target schema is now b (was a)"),
+        ("meta rate of x", None, "2", "meta rate of x is now 2 (was not set)"),
+        ("config rate of x", "checksum 1", "checksum 2", "config rate of x changed"),
+        ("config rate of x", None, "checksum 2", "config rate of x is new"),
+        ("file data/rates.csv", "a1", "b2", "file data/rates.csv changed"),
+        ("var RATE of the environment", "a1", "b2", "environment variable RATE changed"),
+        ("profile setting nulls", "1", "2", "profile setting nulls is now 2 (was 1)"),
+        ("rows of source ext.rates", "2", "3", "rows of source ext.rates is now 3 (was 2)"),
+    ],
+)
+def test_a_change_is_told_in_words(what: str, before: str | None, after: str | None, said: str) -> None:
+    """Values are shown where they say something; checksums never are."""
+    assert told_change(Change.of(what, before, after)) == said
+
+
+@pytest.mark.parametrize(
+    ("code", "reads"),
+    [
+        ("{{ target['schema'] }}{{ target.get('threads') }}", {"target.schema", "target.threads"}),
+        ("{% set t = target %}{{ t.name }}", {"target"}),
+        ("{{ model.config.meta }}", {"model.config"}),
+        ("{{ graph.nodes.values() }}", {"graph"}),
+        ("{{ config.get('meta') }}", {"config"}),
+        ("{% for name in context %}{{ name }}{% endfor %}", {"unknown"}),
+        ("{{ outer() }}", {"target.type"}),
+        ("{{ of_dbt() }}", set()),
+        ("{% set target = 1 %}{{ target }}", set()),
+    ],
+)  # fmt: skip
+def test_what_a_template_reads_is_noted(code: str, reads: set[str]) -> None:
+    """Macros of the project count with what they read; those of dbt go by its version."""
+    of_dbt = "{% macro of_dbt() %}{{ model.alias }}{% endmacro %}"
+    macros = [("outer", "{% macro outer() %}{{ target.type }}{% endmacro %}"), ("of_dbt", of_dbt)]
+    assert ReuseProof(ENVIRONMENT, macros, frozenset({"year"}), {of_dbt}).of(code).reads == reads
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("select * from read_csv_auto('a.csv', header=true)", {"a.csv"}),
+        ("select * from read_parquet(['a.csv', 'b/*.csv'])", {"a.csv", "b/*.csv"}),
+        ("from 'gone.parquet'", {"gone.parquet"}),
+        ('select * from "a.csv" join "other"', {"a.csv"}),
+        ("from read_json('b/{{ var(\"known\") }}.json')", {"b/k.json"}),
+        ("from read_json('b/{{ something }}.json')", {"b/*.json"}),
+        ("{% set path = 'a.csv' %}", {"a.csv"}),
+        ("select 'a.csv' as n, 'x' as m -- from 'c.csv'", {"a.csv"}),
+        ("select 'not there.csv' as n, extract(year from '2020')", set()),
+        ("attach 'a.duckdb'; from 'x.db'", set()),
+    ],
+)
+def test_files_in_sql_are_found(sql: str, named: set[str], tmp_path: Path) -> None:
+    """Where a file is read, its name counts; elsewhere only that of a file that is there."""
+    (tmp_path / "a.csv").write_text("a")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "one.csv").write_text("a")
+    values = {'var("known")': "k"}
+    found = NamedFiles.of([SqlParts.of(ENVIRONMENT, sql)], values.get, tmp_path)
+    assert found.patterns == named
+    assert not found.computed
+
+
+def test_files_elsewhere_and_without_a_name_are_told_apart(tmp_path: Path) -> None:
+    """What cannot be read from here, and what cannot be told at all, are known as such."""
+    parts = SqlParts.of(ENVIRONMENT, "from read_csv('https://a/b.csv'), read_csv('{{ x }}'); copy t to 'c.csv'")
+    found = NamedFiles.of([parts], lambda _: None, tmp_path)
+    assert found.computed
+    assert set(found.remote) == {"https://a/b.csv"}
+    assert set(found.written) == {"c.csv"}
+
+
+def test_a_pattern_stands_for_the_files_that_match_it(tmp_path: Path) -> None:
+    """One name is one file, there or not; a glob is those that are there."""
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_text(name)
+    assert [file.name for file in files_of("*.csv", tmp_path)] == ["a.csv", "b.csv"]
+    assert [file.name for file in files_of("c.csv", tmp_path)] == ["c.csv"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("select current_date, 'random()'", (CLOCK,)),
+        ("{% set now = modules.datetime.datetime.utcnow() %}", (CLOCK,)),
+        ("select {{ dbt.current_timestamp() }}", (CLOCK,)),
+        ("select * from t using sample 10", (RANDOM,)),
+        ("select * from t tablesample reservoir(10) repeatable (7)", ()),
+        ("select setseed(0.5), random()", ()),
+        ("select hash(a) from t /* now() */", ()),
+    ],
+)
+def test_what_is_not_reproducible_is_found(sql: str, found: tuple[str, ...]) -> None:
+    """Neither comments nor texts count, nor does what has a seed."""
+    assert not_reproducible([SqlParts.of(ENVIRONMENT, sql)], seeded=False) == found
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("return dbt.ref('a').df()", None),
+        ("import pandas\n    return dbt.config.get('a')", None),
+        ("return open('a').read()", "it calls open"),
+        ("import pandas as pd\n    return pd.read_csv('a')", "it calls read_csv"),
+        ("from pathlib import Path", "it imports pathlib"),
+        ("return dbt.anything()", "it reads dbt.anything"),
+        ("return (", "it cannot be read"),
+    ],
+)
+def test_python_reads_anything_unless_it_is_known_not_to(body: str, why: str | None) -> None:
+    """A python model of tables and config alone is known; every other may read the whole world."""
+    assert reads_anything(f"def model(dbt, session):\n    {body}") == why
+
+
+class Loaded:
+    """A database that holds one table with three rows."""
+
+    def __init__(self, source: SourceFacts) -> None:
+        self.asked: list[str] = []
+        self._catalog = Catalog({source.relation: Relation("table", ())})
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """Count."""
+        self.asked.append(sql)
+        return [(3, 42 if "hash" in sql else None)]
+
+    def catalog(self) -> Catalog:
+        """Show it."""
+        return self._catalog
+
+
+@pytest.mark.parametrize(("watch", "value"), [("rows", "3"), ("content", "3, checksum 42"), (None, None)])
+def test_rows_of_a_watched_source_are_an_input(watch: str | None, value: str | None) -> None:
+    """They count for the nodes that read the source; of one that nobody watches, nothing is asked."""
+    source = SourceFacts("source.p.ext.rates", "rates", "ext", "m.yml", "db", "main", "rates", None, watch)
+    reader = node("reader", "table", ["source.p.ext.rates"])
+    facts = project([reader, node("other")], (source,))
+    database = Loaded(source)
+    seen = with_watched(facts, database)
+    read = dict(seen.nodes[0].reads)
+    assert read.get("rows of source ext.rates") == value
+    assert seen.nodes[1].reads == ()
+    assert len(database.asked) == (watch is not None)
+    assert seen.decided_by(reader) == {"model reader": "0", **read}
+    gone = replace(source, identifier="gone")
+    if watch is not None:
+        assert dict(with_watched(project([reader], (gone,)), database).nodes[0].reads).popitem()[1] == "missing"
+
+
+def test_doctor_names_what_is_not_compared() -> None:
+    """Sources that others load, and nodes that are not reproducible, in one line each."""
+    source = SourceFacts("source.p.ext.rates", "rates", "ext", "m.yml", "db", "main", "rates", None)
+    watched = replace(source, unique_id="source.p.ext.b", name="b", identifier="b", watch="rows")
+    clock = replace(node("clock"), unseen=(CLOCK,))
+    first, second = check_inputs(project([clock], (source, watched)))
+    assert first.detail.startswith("1 source of which the rows are not compared") and first.detail.endswith("ext.rates")
+    assert second.detail == "not reproducible, reads the clock: clock"
+    (fine,) = check_inputs(project([node("a")], (watched,)))
+    assert fine.detail == "all that 1 node can read is compared, 1 source watched"
