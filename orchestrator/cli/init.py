@@ -98,8 +98,6 @@ def _show_result(output: Output, result: InitializationResult) -> None:
     created, count = ", ".join(result.tables_created), len(result.tables_created)
     if count:
         output.say(f"Created {plural(count, 'table')}: {created}")
-    repaired = len(set(result.missing_tables_found) - set(result.tables_created))
-    if repaired:
-        names = ", ".join(name for name in result.missing_tables_found if name not in result.tables_created)
-        output.say(f"Repaired {repaired}: {names}")
+    if result.tables_repaired:
+        output.say(f"Repaired {len(result.tables_repaired)}: {', '.join(result.tables_repaired)}")
     output.say(Text(f"Every required table is ready after {result.seconds:.1f} s.", "bold"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-CODE = ("seed", "model", "snapshot", "macro", "hook")
+CODE = ("seed", "model", "snapshot", "function", "signature of", "macro", "hook")
 VAR, ENVIRONMENT = "var", "env var"
 KINDS = (*CODE, VAR, "stage", "place of", "version of")
 OF_THE_ENVIRONMENT = " of the environment"

@@ -20,7 +20,9 @@ from orchestrator.database.reader import QueryReader
 from orchestrator.database.sql import literal
 
 SCHEMA = "orchestrator"
-BUILDING, BUILT = "building", "built"
+BUILDING, BUILT, UNSEEN = "building", "built", "unseen"
+UPSTREAM = "upstream"
+"""Stands beside the code that a table was built from for the digest of all that is upstream of it."""
 
 # LAYOUTS[N-1] makes layout N out of layout N-1. Never change one that was released: append the next.
 LAYOUTS: tuple[tuple[str, ...], ...] = (
@@ -52,9 +54,11 @@ def is_ledger(name: RelationName) -> bool:
 
 @dataclass(frozen=True)
 class BuiltTable:
-    """Record of what a table was built from, each as {what: checksum or value}; ``state`` is ``building`` or ``built``.
+    """Record of what a table was built from, each as {what: checksum or value}.
 
-    ``at`` is when that state was written, aware UTC.
+    ``state`` is ``building``, ``built``, or ``unseen``: built, and nothing of its name was there afterwards. ``at`` is
+    when that state was written, aware UTC. ``upstream`` is a digest of what the table was built on, None where an older
+    version of this program built it.
     """
 
     node: str
@@ -62,6 +66,7 @@ class BuiltTable:
     inputs: dict[str, str]
     at: datetime
     state: str
+    upstream: str | None = None
 
 
 @dataclass(frozen=True)
@@ -231,7 +236,9 @@ def place_of(database: str) -> str:
 
 @lru_cache(maxsize=10_000)  # a look at a healthy database reads the same again and again; nobody changes what it gets
 def _built_table(node: object, code: object, inputs: object, at: object, state: object) -> BuiltTable:
-    return BuiltTable(str(node), _pairs(code), _pairs(inputs), _moment(at), str(state))
+    made_of = _pairs(code)
+    upstream = made_of.pop(UPSTREAM, None)
+    return BuiltTable(str(node), made_of, _pairs(inputs), _moment(at), str(state), upstream)
 
 
 def _pairs(text: object) -> dict[str, str]:

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from orchestrator.database.sql import literal, quoted_name
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.ledger.reading import BUILDING, BUILT, FinishedStage, LedgerRun, place_of
+from orchestrator.ledger.reading import BUILDING, BUILT, UPSTREAM, FinishedStage, LedgerRun, place_of
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,12 @@ class LedgerWriter:
         """State that builds of these nodes begin."""
         return self._tables([(node.unique_id, {}, {}) for node in nodes], at, BUILDING)
 
-    def built(self, facts: ProjectFacts, nodes: Iterable[NodeFacts], at: datetime) -> tuple[str, ...]:
+    def built(
+        self, facts: ProjectFacts, nodes: Iterable[NodeFacts], at: datetime, state: str = BUILT
+    ) -> tuple[str, ...]:
         """State that builds of these nodes are finished, and what they were built from."""
-        return self._tables([(n.unique_id, facts.code_of(n), facts.inputs_of(n)) for n in nodes], at, BUILT)
+        rows = [(n.unique_id, {**facts.code_of(n), UPSTREAM: n.upstream}, facts.inputs_of(n)) for n in nodes]
+        return self._tables(rows, at, state)
 
     def run_started(self, run: LedgerRun, at: datetime, resumed: tuple[int, str] | None) -> tuple[str, ...]:
         """State that a run begins; ``resumed`` is the year and stage where it goes on."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -23,15 +24,15 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.events import Emit, Event, StepFinished, ignore
 from orchestrator.core.text import plural
-from orchestrator.database.catalog import Catalog
+from orchestrator.database.catalog import Relation
 from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
-from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.settings import Vars
-from orchestrator.ledger.reading import is_ledger, ledger_version, upgrade_statements
+from orchestrator.ledger.reading import UNSEEN, ledger_version, upgrade_statements
 from orchestrator.ledger.writing import LedgerWriter
-from orchestrator.self_healing.database_look import open_or_name_holder, open_reader
+from orchestrator.self_healing.database_look import only_dbt_sees, open_or_name_holder, open_reader
 from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan
 from orchestrator.self_healing.initialization_state import (
     InitializationResult,
@@ -42,9 +43,19 @@ from orchestrator.self_healing.initialization_state import (
 )
 from orchestrator.self_healing.planning import plan_repair
 from orchestrator.self_healing.registry import required_tables
+from orchestrator.self_healing.sight import Sight
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 
 logger = logging.getLogger(__name__)
+Relations = Mapping[str, Relation | None]
+
+
+@dataclass(frozen=True)
+class _Built:
+    """The names of what a healing built: what was not there before, and what was built again."""
+
+    created: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
 
 
 class AutoInitializer:
@@ -122,22 +133,22 @@ class AutoInitializer:
         deadline = self._deadline(self._timeout)
         self.state = InitializationState.IN_PROGRESS
         found: tuple[TableFinding, ...] = ()
-        created: tuple[str, ...] = ()
+        built = _Built()
         try:
             quick = self._quick_look()
             if quick is None or quick:
-                found, created = self._under_mutex(deadline, expendable)
+                found, built = self._under_mutex(deadline, expendable)
             self.state = InitializationState.COMPLETED
-            return self._finish(started_at, found, created, None)
+            return self._finish(started_at, found, built, None)
         except BaseException as error:
             self.state = InitializationState.FAILED
-            self._finish(started_at, found, created, str(error) or type(error).__name__)
+            self._finish(started_at, found, built, str(error) or type(error).__name__)
             raise
 
     def _quick_look(self) -> tuple[TableFinding, ...] | None:
         """Check without the mutex and without dbt; None when that cannot tell."""
         facts = self._runner.known_facts()
-        if facts is None:
+        if facts is None or only_dbt_sees(facts):
             return None
         try:
             checker = self.checker(facts)
@@ -148,9 +159,7 @@ class AutoInitializer:
         except DatabaseLockedError:
             return None
 
-    def _under_mutex(
-        self, deadline: Deadline, expendable: Set[str]
-    ) -> tuple[tuple[TableFinding, ...], tuple[str, ...]]:
+    def _under_mutex(self, deadline: Deadline, expendable: Set[str]) -> tuple[tuple[TableFinding, ...], _Built]:
         mutex = self._mutex()
         within_a_run = mutex.held_here
         try:
@@ -172,21 +181,22 @@ class AutoInitializer:
                 self._runner.release()
             mutex.release()
 
-    def _heal(self, deadline: Deadline, expendable: Set[str]) -> tuple[tuple[TableFinding, ...], tuple[str, ...]]:
+    def _heal(self, deadline: Deadline, expendable: Set[str]) -> tuple[tuple[TableFinding, ...], _Built]:
         with self._translated("check_tables", (), deadline):
             facts = self._runner.facts(timeout=deadline.remaining())
             patience = deadline.within(SECONDS_TO_WAIT_FOR_OTHERS)
             with (
                 step("check_tables", self._emit) as record,
-                open_reader(self._runner, facts, patience=patience) as reader,
+                open_reader(self._runner, facts, patience=patience, through_dbt=True) as reader,
             ):
                 checker = self.checker(facts)
-                before = reader.catalog()
                 findings = checker.findings_in(reader)
                 record.detail = _told(findings, checker)
                 plan = plan_repair(checker, findings, reader, expendable)
+                sight = Sight(reader, facts)
+                before = {node.unique_id: sight.relation(node) for node in plan.nodes}
         if not findings:
-            return (), ()
+            return (), _Built()
         self._keep_what_is_replaced(plan, before)
         ledger = LedgerWriter(facts.ledger_database)
         begun = False
@@ -202,15 +212,17 @@ class AutoInitializer:
                     self._runner.execute(ledger.built(facts, command.nodes, utc_now()), deadline.remaining())
         names = [finding.table.name for finding in findings]
         with self._translated("verify", names, deadline), step("verify", self._emit) as record:
-            after = self._runner.catalog(deadline.remaining())
+            after = Sight(self._runner, facts)
+            hidden = [node for node in plan.nodes if node.kind is None and after.relation(node) is None]
+            if hidden:
+                self._runner.execute(ledger.built(facts, hidden, utc_now(), UNSEEN), deadline.remaining())
             left = checker.findings_in(self._runner)
             record.detail = _told(left, checker)
             self._verify(left)
-        return findings, _gained(before, after)
+        return findings, _told_apart(plan.nodes, before, after)
 
-    def _keep_what_is_replaced(self, plan: HealingPlan, before: Catalog) -> None:
-        building = [node for command in plan.commands for node in (*command.nodes, *command.drops)]
-        if self._before_replacing is None or all(before.get(node.relation) is None for node in building):
+    def _keep_what_is_replaced(self, plan: HealingPlan, before: Relations) -> None:
+        if self._before_replacing is None or not any(before.values()):
             return
         self._runner.release()
         with step("backup", self._emit):
@@ -281,14 +293,15 @@ class AutoInitializer:
         self,
         started_at: datetime,
         found: Sequence[TableFinding],
-        created: tuple[str, ...],
+        built: _Built,
         error: str | None,
     ) -> InitializationResult:
         self.last_result = InitializationResult(
             state=self.state,
             steps=tuple(self._steps),
             missing_tables_found=tuple(finding.table.name for finding in found),
-            tables_created=created,
+            tables_created=built.created,
+            tables_repaired=built.repaired,
             started_at=started_at,
             completed_at=utc_now(),
             error=error,
@@ -320,9 +333,13 @@ def _told(findings: Sequence[TableFinding], checker: TableExistenceChecker) -> s
     return f"{len(findings)} of {required} required tables not ready"
 
 
-def _gained(before: Catalog, after: Catalog) -> tuple[str, ...]:
-    return tuple(
-        name.name
-        for name, relation in after.relations.items()
-        if not is_ledger(name) and ((was := before.get(name)) is None or was.kind != relation.kind)
-    )
+def _told_apart(nodes: Sequence[NodeFacts], before: Relations, after: Sight) -> _Built:
+    """Tell what is new, or of another kind than before, from what was built again; each by name."""
+    created, repaired = [], []
+    for node in nodes:
+        was, there = before[node.unique_id], after.relation(node)
+        if was is None or (there is not None and was.kind != there.kind):
+            created.append(node.relation.name)
+        else:
+            repaired.append(node.name)
+    return _Built(tuple(created), tuple(repaired))

@@ -29,6 +29,14 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class FileMissing:
+    """Its relation is there, and the file that it reads is not; ``file`` is its path, or what the database says."""
+
+    problem: ClassVar[Problem] = Problem.MISSING
+    file: str
+
+
+@dataclass(frozen=True)
 class WrongKind:
     """It is a view where a table is required, or the reverse."""
 
@@ -117,7 +125,21 @@ class Outdated:
     inherited: bool = field(kw_only=True)
 
 
-Evidence = Missing | WrongKind | Unfinished | TooFewRows | ColumnsDiffer | Outdated
+@dataclass(frozen=True)
+class UpstreamDiffers:
+    """Something that it is built from is not what it was at ``since`` (UTC), when the table was built.
+
+    ``names`` are what was built again after that, where that is known; ``why`` says what is wrong with the first, where
+    something is.
+    """
+
+    problem: ClassVar[Problem] = Problem.STALE
+    since: datetime
+    names: tuple[str, ...]
+    why: str | None = None
+
+
+Evidence = Missing | FileMissing | WrongKind | Unfinished | TooFewRows | ColumnsDiffer | Outdated | UpstreamDiffers
 
 
 def _unique(columns: tuple[tuple[str, str | None], ...]) -> list[tuple[str, str | None]]:

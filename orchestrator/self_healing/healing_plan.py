@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from orchestrator.core.errors import InitializationError
-from orchestrator.database.catalog import Catalog
+from orchestrator.database.sql import quoted_name
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.self_healing.evidence import Problem
+from orchestrator.self_healing.evidence import Outdated, Problem
 from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding, TableTier
 from orchestrator.self_healing.registry import node_of
 
@@ -18,15 +18,16 @@ STEP_OF = {
     TableTier.STATE: "create_state",
 }
 HARMLESS_TO_BUILD = (Problem.MISSING, Problem.WRONG_TYPE, Problem.INCOMPLETE)
-HoldsRows = Callable[[NodeFacts], bool]
+BY_BUILD = ("snapshot", "function")  # `dbt run` leaves them out
+Tells = Callable[[NodeFacts], bool]
 
 
 @dataclass(frozen=True)
 class HealingCommand:
     """One thing to do.
 
-    ``command`` is ``seed``, ``run`` or (with snapshots) ``build`` of dbt, or ``create`` for an empty state table.
-    ``drops`` are the nodes whose relation is of the wrong shape and goes first.
+    ``command`` is ``seed``, ``run`` or (with snapshots or functions) ``build`` of dbt, or ``create`` for an empty state
+    table. ``drops`` are the nodes whose relation is of the wrong shape and goes first.
     """
 
     step: str
@@ -58,15 +59,16 @@ def make_plan(
     findings: Sequence[TableFinding],
     required: Sequence[RequiredTable],
     facts: ProjectFacts,
-    catalog: Catalog,
-    holds_rows: HoldsRows,
+    is_there: Tells,
+    holds_rows: Tells,
     outdated: Set[str] = frozenset(),
 ) -> HealingPlan:
     """Plan the repair of ``findings`` and of nothing else.
 
     A missing or wrong table is built with those of its ancestors that it reads and that are not there either; a
-    drifted or stale one also takes its required descendants along, and what lies between. ``holds_rows`` tells
-    whether a table has any: an incremental or state table with rows is never rebuilt. ``outdated`` are unique ids of
+    drifted or stale one also takes its required descendants along, and what lies between. ``is_there`` tells whether
+    what a node builds is in the database, ``holds_rows`` whether it is a table with any: an incremental or state table
+    with rows is never rebuilt, nor a snapshot whose own definition has changed. ``outdated`` are unique ids of
     ancestors that are not required and were changed.
 
     Raises:
@@ -79,20 +81,24 @@ def make_plan(
         _refuse_loss(nodes[finding.table], finding, holds_rows)
     build = {node.unique_id for node in nodes.values()} | outdated
     changed = {unique_id for unique_id, finding in problems.items() if _entails_descendants(finding)} | outdated
-    affected = {u for u in facts.descendants(changed) if (node := facts.node(u)) is not None and node.kind is not None}
+    affected = {u for u in facts.descendants(changed) if (node := facts.node(u)) is not None and node.builds}
     _refuse_old_rows(affected & {u for u, t in tiers.items() if t is TableTier.FOUNDATION}, facts, problems, holds_rows)
     affected = {u for u in affected if (node := facts.node(u)) is not None and not _keeps(node, holds_rows)}
     required_again = {unique_id for unique_id in affected if tiers.get(unique_id) is TableTier.FOUNDATION}
     between = affected & facts.ancestors(required_again) - tiers.keys()
     build |= required_again | between
     state = {unique_id for unique_id in build if tiers.get(unique_id) is TableTier.STATE}
-    build |= _absent_ancestors(build - state, facts, catalog, {u for u, t in tiers.items() if t is TableTier.STATE})
+    build |= _absent_ancestors(build - state, facts, is_there, {u for u, t in tiers.items() if t is TableTier.STATE})
     chosen = [node for node in facts.nodes if node.unique_id in build]
-    return HealingPlan(tuple(_commands(chosen, state, problems, changed | affected)))
+    return HealingPlan(tuple(_commands(chosen, state, problems, changed | affected, facts)))
 
 
 def _commands(
-    chosen: list[NodeFacts], state: set[str], problems: dict[str, TableFinding], renewed: set[str]
+    chosen: list[NodeFacts],
+    state: set[str],
+    problems: dict[str, TableFinding],
+    renewed: set[str],
+    facts: ProjectFacts,
 ) -> Iterable[HealingCommand]:
     drifted = {unique_id for unique_id, finding in problems.items() if finding.problem is Problem.DRIFTED}
     misshapen = {unique_id for unique_id, finding in problems.items() if finding.problem is Problem.WRONG_TYPE}
@@ -106,17 +112,32 @@ def _commands(
     refreshed = tuple(node for node in seeds if node.unique_id in drifted)
     if refreshed:
         yield HealingCommand(STEP_OF[TableTier.SEED], "seed", refreshed, full_refresh=True)
-    if models:
-        outgrown = {node.unique_id for node in models if node.materialized == "incremental"} & renewed
-        drops = tuple(node for node in models if node.unique_id in misshapen | outgrown)
-        command = "build" if any(node.resource_type == "snapshot" for node in models) else "run"
-        yield HealingCommand(STEP_OF[TableTier.FOUNDATION], command, tuple(models), drops=drops)
+    create = []
     if created:
         drops = tuple(node for node in created if node.unique_id in misshapen | drifted)
-        yield HealingCommand(STEP_OF[TableTier.STATE], "create", tuple(created), drops=drops)
+        create.append(HealingCommand(STEP_OF[TableTier.STATE], "create", tuple(created), drops=drops))
+    read_first = state & facts.ancestors(node.unique_id for node in models)
+    yield from create if read_first else ()
+    for together in _in_turns(models, facts):
+        outgrown = {node.unique_id for node in together if node.materialized == "incremental"} & renewed
+        drops = tuple(node for node in together if node.unique_id in misshapen | outgrown)
+        command = "build" if any(node.resource_type in BY_BUILD for node in together) else "run"
+        yield HealingCommand(STEP_OF[TableTier.FOUNDATION], command, tuple(together), drops=drops)
+    yield from () if read_first else create
 
 
-def _absent_ancestors(build: set[str], facts: ProjectFacts, catalog: Catalog, state: set[str]) -> set[str]:
+def _in_turns(chosen: list[NodeFacts], facts: ProjectFacts) -> list[list[NodeFacts]]:
+    """Split nodes into commands: what reads another one as a source comes later, for dbt does not know that order."""
+    ids = {node.unique_id for node in chosen}
+    turn: dict[str, int] = {}
+    for node in facts.nodes:
+        after = [turn[parent] + (parent in node.by_source) for parent in node.depends_on if parent in turn]
+        if after or node.unique_id in ids:
+            turn[node.unique_id] = max(after, default=0)
+    return [[n for n in chosen if turn[n.unique_id] == one] for one in sorted({turn[unique_id] for unique_id in ids})]
+
+
+def _absent_ancestors(build: set[str], facts: ProjectFacts, is_there: Tells, state: set[str]) -> set[str]:
     """Return what ``build`` reads, directly or through views, and what is not in the database."""
     absent: set[str] = set()
     seen: set[str] = set()
@@ -128,10 +149,10 @@ def _absent_ancestors(build: set[str], facts: ProjectFacts, catalog: Catalog, st
             if parent is None or parent_id in seen or parent_id in state:
                 continue
             seen.add(parent_id)
-            if parent.materialized == "ephemeral":
+            if not parent.builds:
                 pending.append(parent_id)
                 continue
-            if catalog.get(parent.relation) is None:
+            if not is_there(parent):
                 absent.add(parent_id)
                 pending.append(parent_id)
             elif parent.kind == "view":
@@ -143,12 +164,12 @@ def _entails_descendants(finding: TableFinding) -> bool:
     return finding.problem in (Problem.DRIFTED, Problem.STALE)
 
 
-def _keeps(node: NodeFacts, holds_rows: HoldsRows) -> bool:
+def _keeps(node: NodeFacts, holds_rows: Tells) -> bool:
     return node.materialized == "incremental" and holds_rows(node)
 
 
 def _refuse_old_rows(
-    affected: set[str], facts: ProjectFacts, problems: dict[str, TableFinding], holds_rows: HoldsRows
+    affected: set[str], facts: ProjectFacts, problems: dict[str, TableFinding], holds_rows: Tells
 ) -> None:
     """Refuse to leave an incremental table with rows made of what has changed above it."""
     for unique_id in sorted(affected - problems.keys()):
@@ -165,7 +186,18 @@ def _refuse_old_rows(
             )
 
 
-def _refuse_loss(node: NodeFacts, finding: TableFinding, holds_rows: HoldsRows) -> None:
+def _refuse_loss(node: NodeFacts, finding: TableFinding, holds_rows: Tells) -> None:
+    redefined = isinstance(finding.seen, Outdated) and not finding.seen.inherited
+    if node.resource_type == "snapshot" and redefined and holds_rows(node):
+        raise InitializationError(
+            f"Snapshot {node.name} {finding.detail}. It holds a history that cannot be built again, so it is not "
+            "touched.",
+            step="check_tables",
+            tables=[node.name],
+            to_fix="take the change back, or keep the history under another name (alter table "
+            f"{node.relation.quoted()} rename to {quoted_name(node.relation.name + '_until_now')}), "
+            "and a new one will be begun",
+        )
     if finding.problem in HARMLESS_TO_BUILD or not _keeps(node, holds_rows):
         return
     if finding.problem is Problem.STALE:

@@ -11,6 +11,7 @@ from orchestrator.self_healing.evidence import Problem
 from orchestrator.self_healing.healing_plan import HealingPlan, make_plan
 from orchestrator.self_healing.initialization_state import TableFinding
 from orchestrator.self_healing.registry import node_of
+from orchestrator.self_healing.sight import Sight
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 
 
@@ -25,17 +26,23 @@ def plan_repair(
     Raises:
         InitializationError: it would cost the rows of simulated years.
     """
-    facts, catalog = checker.facts, reader.catalog()
+    facts, sight = checker.facts, Sight(reader, checker.facts)
+    staleness = checker.staleness(reader)
 
     def holds_rows(node: NodeFacts) -> bool:
-        relation = catalog.get(node.relation)
-        if relation is None or relation.kind == "view" or node.unique_id in expendable:
+        relation = sight.relation(node)
+        if relation is None or relation.kind != "table" or node.unique_id in expendable:
             return False
         return bool(reader.query(f"select 1 from {node.relation.quoted()} limit 1"))
 
+    def is_there(node: NodeFacts) -> bool:
+        if sight.relation(node) is None:
+            return (sight.why_unseen(node) or staleness.why_invisible(node)) is not None
+        return sight.lost_file(node) is None
+
     stale = [node_of(finding.table, facts) for finding in findings if finding.problem is Problem.STALE]
-    outdated = checker.staleness(reader).outdated_ancestors(stale) if stale else set()
-    return make_plan(findings, checker.required, facts, catalog, holds_rows, outdated)
+    outdated = staleness.outdated_ancestors(stale) if stale else set()
+    return make_plan(findings, checker.required, facts, is_there, holds_rows, outdated)
 
 
 def refusal(

@@ -9,10 +9,12 @@ from typing import assert_never
 from orchestrator.self_healing.evidence import (
     ColumnsDiffer,
     Evidence,
+    FileMissing,
     Missing,
     Outdated,
     TooFewRows,
     Unfinished,
+    UpstreamDiffers,
     WrongKind,
 )
 
@@ -26,6 +28,8 @@ def told(seen: Evidence) -> str:
     match seen:
         case Missing():
             return "does not exist"
+        case FileMissing(file=file):
+            return f"is there, but its file is not: {file}"
         case WrongKind(expected=expected, found=found):
             return f"is a {found}; a {expected} is required"
         case Unfinished(since=since):
@@ -37,6 +41,8 @@ def told(seen: Evidence) -> str:
         case Outdated():
             cause = f"{seen.name}, which it is built from: " if seen.inherited else ""
             return f"is out of date: {cause}{_told_changes(seen)}"
+        case UpstreamDiffers():
+            return f"is out of date: {_told_upstream(seen)}"
         case _:
             assert_never(seen)
 
@@ -66,6 +72,17 @@ def _told_changes(seen: Outdated) -> str:
         return f"{', '.join(change.what for change in there or code)} changed {since}"
     values = [f"{one.what} went from {_value(one.before)} to {_value(one.after)}" for one in seen.changes]
     return f"{', '.join(values)} {since}"
+
+
+def _told_upstream(seen: UpstreamDiffers) -> str:
+    built = f"since it was built on {_minute(seen.since)}"
+    if seen.why is not None:
+        return f"{seen.names[0]}, which it is built from, {seen.why}"
+    if not seen.names:
+        return f"what it is built from has changed {built}"
+    shown = ", ".join(seen.names[:3]) + (" …" if len(seen.names) > 3 else "")
+    which = "which it is built from, was" if len(seen.names) == 1 else "which it is built from, were"
+    return f"{shown}, {which} built again {built}"
 
 
 def _value(text: str | None) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.errors import ConfigurationError, InitializationError
-from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
 from orchestrator.ledger.changes import Change
 from orchestrator.self_healing.evidence import (
@@ -111,11 +110,8 @@ def plan(problems: dict[str, Problem], *, absent: Sequence[str] = (), with_rows:
     facts = project()
     required = required_tables(facts)
     gone = {name for name, problem in problems.items() if problem is Problem.MISSING} | set(absent)
-    relations = {
-        n.relation: Relation(n.kind or "table", ()) for n in NODES if n.kind is not None and n.name not in gone
-    }
     findings = [TableFinding(t, SEEN[problems[t.name]]) for t in required if t.name in problems]
-    return make_plan(findings, required, facts, Catalog(relations), lambda n: n.name in with_rows)
+    return make_plan(findings, required, facts, lambda n: n.name not in gone, lambda n: n.name in with_rows)
 
 
 def words(made: HealingPlan) -> list[tuple[str, list[str]]]:

@@ -39,7 +39,7 @@ TYPES_OF = {
     "run": ("model",),
     "seed": ("seed",),
     "test": ("test", "unit_test"),
-    "build": ("model", "seed", "snapshot", "test", "unit_test"),
+    "build": ("model", "seed", "snapshot", "function", "test", "unit_test"),
 }
 
 
@@ -168,7 +168,9 @@ class DbtSession:
     @cached_property
     def _selectors(self) -> ExactSelectors:
         manifest = self._parses.first
-        return ExactSelectors(one.fqn for part in (manifest.nodes, manifest.unit_tests) for one in part.values())
+        return ExactSelectors(
+            one.fqn for part in (manifest.nodes, manifest.unit_tests, manifest.functions) for one in part.values()
+        )
 
     def close(self) -> None:
         """Release the database and remove this session's own folder."""

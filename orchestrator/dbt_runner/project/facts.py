@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from orchestrator.database.attachments import Attachment
 from orchestrator.database.capabilities import Capabilities, capabilities_of
 from orchestrator.database.names import RelationName
 
@@ -27,7 +28,7 @@ class ColumnFacts:
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """One enabled seed, model, snapshot or test.
+    """One enabled seed, model, snapshot, function or test.
 
     ``columns`` are a model's documented ones, or a seed's header with its declared types; ``contract`` tells
     whether dbt enforces them. ``file`` is relative to the project. ``has_rows`` is None except for seeds. ``appends``
@@ -37,6 +38,10 @@ class NodeFacts:
     ``uses_year`` tells whether its own code, or a macro that it reaches, reads the year variable; ``prints_year`` that
     this provably does nothing but print it.
     ``reuse_blocker`` says why a parse made for one year cannot serve another, None when it provably can.
+    ``by_source`` are those of ``depends_on`` whose relation it reads as a source: dbt itself does not build them first.
+    ``upstream`` is a digest of the code and the variables of everything that it is built from. ``external_file`` is the
+    absolute path of the file or folder that an external model writes beside its relation; ``external_untold`` says why
+    it cannot be told.
     """
 
     unique_id: str
@@ -63,6 +68,10 @@ class NodeFacts:
     uses_year: bool
     prints_year: bool
     reuse_blocker: str | None
+    by_source: tuple[str, ...] = ()
+    upstream: str = ""
+    external_file: str | None = None
+    external_untold: str | None = None
 
     @cached_property
     def relation(self) -> RelationName:
@@ -75,6 +84,11 @@ class NodeFacts:
         if self.materialized == "view":
             return "view"
         return "table" if self.materialized in RELATIONAL else None
+
+    @property
+    def builds(self) -> bool:
+        """Tell whether dbt builds something for it, whatever its materialization is called."""
+        return self.resource_type != "test" and self.materialized != "ephemeral"
 
 
 @dataclass(frozen=True)
@@ -113,7 +127,8 @@ class ProjectFacts:
     ``versions`` are (package, version) pairs of what decides the result, ``unasked`` (what, checksum or value) of what
     dbt runs by itself, such as ``("hook p-on-run-start-0", ...)`` or macros that no node calls. ``ledger_database`` is
     the name in SQL of the database in which the ledger lies, empty for the connection's own. ``shape`` is worked out by
-    :mod:`orchestrator.dbt_runner.project.shape`.
+    :mod:`orchestrator.dbt_runner.project.shape`. ``simulates`` tells whether there are years at all, ``attachments``
+    are the databases that the profile attaches, ``disabled`` the unique ids of nodes that are switched off.
     """
 
     project_name: str
@@ -129,6 +144,9 @@ class ProjectFacts:
     unasked: tuple[tuple[str, str], ...]
     ledger_database: str
     shape: ProjectShape
+    simulates: bool = True
+    attachments: tuple[Attachment, ...] = ()
+    disabled: tuple[str, ...] = ()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -140,7 +158,7 @@ class ProjectFacts:
         return self._by_id.get(unique_id)
 
     def buildable(self, name: str) -> NodeFacts | None:
-        """Return the seed, model or snapshot with that unique id, name or alias, None when there is none.
+        """Return the node that builds something with that unique id, name or alias, None when there is none.
 
         Case is ignored; the name may have its package or schema before it.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.database.attachments import Attachment
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
 
 
@@ -15,7 +16,9 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
     """
     values = dict(document)
     nodes, sources = values.pop("nodes"), values.pop("sources")
+    attachments, disabled = values.pop("attachments"), values.pop("disabled")
     assert isinstance(nodes, list) and isinstance(sources, list)
+    assert isinstance(attachments, list) and isinstance(disabled, list)
     path, shape = values.pop("database_path"), values.pop("shape")
     assert isinstance(shape, dict)
     return ProjectFacts(
@@ -25,9 +28,16 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
         unasked=_pairs(values.pop("unasked")),
         project_dir=Path(str(values.pop("project_dir"))),
         database_path=None if path is None else Path(str(path)),
+        attachments=tuple(_attachment_of(one) for one in attachments),
+        disabled=tuple(map(str, disabled)),
         shape=ProjectShape(**shape),
         **values,  # type: ignore[arg-type]  # what asdict() wrote, checked by FORMAT
     )
+
+
+def _attachment_of(values: dict[str, object]) -> Attachment:
+    path, why = values["path"], values["why"]
+    return Attachment(str(values["name"]), None if path is None else Path(str(path)), None if why is None else str(why))
 
 
 def _node_of(values: dict[str, object]) -> NodeFacts:
@@ -40,7 +50,7 @@ def _node_of(values: dict[str, object]) -> NodeFacts:
         "code": _pairs(values["code"]),
         "inputs": _pairs(values["inputs"]),
     }
-    for name in ("fqn", "tags", "depends_on"):
+    for name in ("fqn", "tags", "depends_on", "by_source"):
         listed = values[name]
         assert isinstance(listed, list)
         fixed[name] = tuple(listed)

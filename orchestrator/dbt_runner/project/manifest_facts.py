@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,12 @@ from orchestrator.database.file_names import ANOTHER_NAME, IN_MEMORY, is_a_file,
 from orchestrator.dbt_runner.analysis.printed_year import PrintProof
 from orchestrator.dbt_runner.analysis.reuse import ReuseProof
 from orchestrator.dbt_runner.analysis.template_code import Code
-from orchestrator.dbt_runner.project.facts import ProjectFacts, SourceFacts
+from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.edges import connected
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, SourceFacts
 from orchestrator.dbt_runner.project.inputs import INTERNAL_PACKAGES, yaml_files
 from orchestrator.dbt_runner.project.node_facts import node_facts
+from orchestrator.dbt_runner.project.outside import attachments, disabled, external_file
 from orchestrator.dbt_runner.project.shape import project_shape
 from orchestrator.dbt_runner.project.var_values import VarValues, digest
 
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
 SILENT_MACROS = ("materialization_", "generate_", "get_", "default__get_", "duckdb__", "postgres__")
 PACKAGES = ("dbt-core", "dbt-adapters")
-_TYPES = ("seed", "model", "snapshot", "test")
+_TYPES = ("seed", "model", "snapshot", "function", "test")
 
 
 def project_facts(
@@ -43,11 +47,13 @@ def project_facts(
     adapter = str(config.credentials.type)
     macros = _own_macros(manifest, adapter)
     values = VarValues(config, year_vars, cwd, manifest.env_vars)
-    nodes = tuple(
-        node_facts(manifest.nodes[unique_id], project_dir, proof, printing, values, macros)
-        for unique_id in _in_order(manifest)
-        if str(manifest.nodes[unique_id].resource_type) in _TYPES
-    )
+    every = _every(manifest)
+
+    def known(node: ManifestNode) -> NodeFacts:
+        facts = node_facts(node, project_dir, proof, printing, values, macros)
+        return _with_its_place(facts, node, config, cwd, macros, years=bool(year_vars))
+
+    nodes = [known(every[unique_id]) for unique_id in _in_order(every) if str(every[unique_id].resource_type) in _TYPES]
     sources = tuple(
         SourceFacts(
             unique_id=source.unique_id,
@@ -69,7 +75,7 @@ def project_facts(
         target=config.target_name,
         profile=config.profile_name,
         database_path=_database_path(config, adapter, cwd),
-        nodes=nodes,
+        nodes=connected(nodes, sources),
         sources=sources,
         reuse_blocker=proof.blocker_in_naming()
         or _blocker_in_disabled(manifest, proof)
@@ -78,7 +84,27 @@ def project_facts(
         unasked=_unasked(manifest, proof, values, macros),
         ledger_database=str(config.credentials.database) if capabilities_of(adapter).attaches_databases else "",
         shape=project_shape(packed, config, profiles_dir),
+        simulates=bool(year_vars),
+        attachments=attachments(config, cwd),
+        disabled=disabled(manifest, _TYPES),
     )
+
+
+def _every(manifest: Manifest) -> dict[str, ManifestNode]:
+    """Return all that dbt can run by unique id: it keeps functions apart from its other nodes."""
+    return {**manifest.nodes, **manifest.functions}
+
+
+def _with_its_place(
+    facts: NodeFacts, node: ManifestNode, config: RuntimeConfig, cwd: Path, macros: dict[str, str], *, years: bool
+) -> NodeFacts:
+    """Add the file that a node writes and the signature of a function; without years nothing reads one."""
+    file, untold = external_file(node, config, cwd, macros)
+    code = facts.code
+    if facts.resource_type == "function":
+        signature = canonical([[one.to_dict() for one in node.arguments], node.returns.to_dict()])
+        code = (*code, (f"signature of {facts.name}", digest(signature)))
+    return replace(facts, code=code, uses_year=facts.uses_year and years, external_file=file, external_untold=untold)
 
 
 def _own_macros(manifest: Manifest, adapter: str) -> dict[str, str]:
@@ -133,7 +159,7 @@ def _blocker_in_disabled(manifest: Manifest, proof: ReuseProof) -> str | None:
     return None
 
 
-def _in_order(manifest: Manifest) -> list[str]:
+def _in_order(nodes: Mapping[str, ManifestNode]) -> list[str]:
     """Return node ids, parents before children, by name where the graph leaves it open.
 
     Raises:
@@ -146,29 +172,29 @@ def _in_order(manifest: Manifest) -> list[str]:
         stack = [(unique_id, False)]
         while stack:
             current, parents_done = stack.pop()
-            if current in order or current not in manifest.nodes:
+            if current in order or current not in nodes:
                 continue
             if parents_done:
                 order[current] = None
                 del above[current]
                 continue
             if current in above:
-                raise _circle([*above][[*above].index(current) :], manifest)
+                raise _circle([*above][[*above].index(current) :], nodes)
             above[current] = None
             stack.append((current, True))
-            parents = manifest.nodes[current].depends_on_nodes
+            parents = nodes[current].depends_on_nodes
             stack.extend((parent, False) for parent in sorted(parents, reverse=True) if parent not in order)
 
-    for unique_id in sorted(manifest.nodes):
+    for unique_id in sorted(nodes):
         visit(unique_id)
     return list(order)
 
 
-def _circle(unique_ids: list[str], manifest: Manifest) -> DbtProjectError:
-    nodes = [manifest.nodes[unique_id] for unique_id in unique_ids]
-    path = " → ".join(node.name for node in [nodes[0], *reversed(nodes[1:]), nodes[0]])
+def _circle(unique_ids: list[str], nodes: Mapping[str, ManifestNode]) -> DbtProjectError:
+    circle = [nodes[unique_id] for unique_id in unique_ids]
+    path = " → ".join(node.name for node in [circle[0], *reversed(circle[1:]), circle[0]])
     return DbtProjectError(
-        f"The dbt project has a cycle of models: {path} ({nodes[0].original_file_path}).",
+        f"The dbt project has a cycle of models: {path} ({circle[0].original_file_path}).",
         to_fix="remove one ref() from the cycle; what a year reads of the year before is a source with "
         "meta.prior_year_of",
     )

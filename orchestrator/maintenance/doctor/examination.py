@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -206,7 +206,7 @@ class _Examination:
         facts = project.facts
         ledger_place = facts.ledger_database if facts is not None and project.mismatch is None else ""
         try:
-            with nullcontext(self._runner) if path is None else DuckDBReader(path) as reader:
+            with self._reader(path, facts) as reader:
                 self._add(check_ledger(reader, ledger_place))
                 relations = relations_of(reader)
                 if facts is None:
@@ -232,6 +232,11 @@ class _Examination:
             return check_years(self._orchestrator.find_start(), required | reported)
         except OrchestratorError as error:
             return [failed("ledger", error, explained=False)]
+
+    def _reader(self, path: Path | None, facts: ProjectFacts | None) -> AbstractContextManager[DatabaseReader]:
+        if path is None:
+            return nullcontext(self._runner)
+        return DuckDBReader(path, beside=() if facts is None else facts.attachments, folder=self._config.root)
 
     def _tables(self, reader: DatabaseReader, facts: ProjectFacts) -> list[Diagnosis]:
         configured = configured_tables(self._config)
