@@ -40,7 +40,7 @@ def check(options: CommonOptions, output: Output) -> int:
         output.say(not_checked)
     advice = heal_advice(simulates=config.simulation is not None)
     if report.refusal is not None and report.refusal.to_fix is not None:
-        advice = report.refusal.to_fix
+        advice = report.refusal.to_fix + (f"; for the rest, {advice}" if report.heals else "")
     output.say(_verdict(report, options.same_workspace(advice)))
     if not config.hooks:
         allow_fast_exit()

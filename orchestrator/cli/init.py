@@ -64,10 +64,14 @@ def _dry_run(options: CommonOptions, output: Output, *, recreate: bool) -> int:
         else:
             moved = None
             plan = orchestrator.initializer.plan()
+    if plan.refusal is not None and output.json:
+        raise plan.refusal
     output.write_json({"healing": healing_record(plan)} | ({"set_aside": moved} if recreate else {}))
     if moved is not None:
         output.say(f"{shown_path(moved)} would be moved aside." if moved.exists() else f"There is no {moved} yet.")
     show_healing(output, plan)
+    if plan.refusal is not None:
+        raise plan.refusal
     return 0
 
 

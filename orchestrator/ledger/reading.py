@@ -20,9 +20,11 @@ from orchestrator.database.reader import QueryReader
 from orchestrator.database.sql import literal
 
 SCHEMA = "orchestrator"
-BUILDING, BUILT, UNSEEN = "building", "built", "unseen"
+BUILDING, BUILT, UNSEEN, FAILED, SKIPPED = "building", "built", "unseen", "failed", "skipped"
 UPSTREAM = "upstream"
 """Stands beside the code that a table was built from for the digest of all that is upstream of it."""
+MESSAGE = "message"
+"""Stands in place of the code of a build that failed, or was skipped, for the reason."""
 
 # LAYOUTS[N-1] makes layout N out of layout N-1. Never change one that was released: append the next.
 LAYOUTS: tuple[tuple[str, ...], ...] = (
@@ -56,9 +58,10 @@ def is_ledger(name: RelationName) -> bool:
 class BuiltTable:
     """Record of what a table was built from, each as {what: checksum or value}.
 
-    ``state`` is ``building``, ``built``, or ``unseen``: built, and nothing of its name was there afterwards. ``at`` is
-    when that state was written, aware UTC. ``upstream`` is a digest of what the table was built on, None where an older
-    version of this program built it.
+    ``state`` is ``building``, ``built``, ``unseen`` (built, and nothing of its name was there afterwards), ``failed``
+    (``message`` is dbt's) or ``skipped`` (``message`` is the name of what failed above it). ``at`` is when that state
+    was written, aware UTC. ``upstream`` is a digest of what the table was built on, None where an older version of this
+    program built it.
     """
 
     node: str
@@ -67,6 +70,12 @@ class BuiltTable:
     at: datetime
     state: str
     upstream: str | None = None
+    message: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether its last build came to its end."""
+        return self.state in (BUILT, UNSEEN)
 
 
 @dataclass(frozen=True)
@@ -238,7 +247,8 @@ def place_of(database: str) -> str:
 def _built_table(node: object, code: object, inputs: object, at: object, state: object) -> BuiltTable:
     made_of = _pairs(code)
     upstream = made_of.pop(UPSTREAM, None)
-    return BuiltTable(str(node), made_of, _pairs(inputs), _moment(at), str(state), upstream)
+    message = made_of.pop(MESSAGE, "")
+    return BuiltTable(str(node), made_of, _pairs(inputs), _moment(at), str(state), upstream, message)
 
 
 def _pairs(text: object) -> dict[str, str]:

@@ -7,13 +7,13 @@ is written before, ``built`` and a finished stage after.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.database.sql import literal, quoted_name
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.ledger.reading import BUILDING, BUILT, UPSTREAM, FinishedStage, LedgerRun, place_of
+from orchestrator.ledger.reading import BUILDING, BUILT, MESSAGE, UPSTREAM, FinishedStage, LedgerRun, place_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class LedgerWriter:
         """State that builds of these nodes are finished, and what they were built from."""
         rows = [(n.unique_id, {**facts.code_of(n), UPSTREAM: n.upstream}, facts.inputs_of(n)) for n in nodes]
         return self._tables(rows, at, state)
+
+    def unbuilt(self, reasons: Mapping[str, str], state: str, at: datetime) -> tuple[str, ...]:
+        """State of nodes, by unique id, that they were not built and why: ``state`` is ``failed`` or ``skipped``."""
+        return self._tables([(node, {MESSAGE: text}, {}) for node, text in reasons.items()], at, state)
 
     def run_started(self, run: LedgerRun, at: datetime, resumed: tuple[int, str] | None) -> tuple[str, ...]:
         """State that a run begins; ``resumed`` is the year and stage where it goes on."""

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class CheckReport:
     """The ``required`` tables and the ``findings`` of those that are not ready.
 
-    ``refusal`` is why healing would refuse to repair them, None where it would. ``left_out`` are the nodes of the
-    project of which nothing is checked. ``database`` is the file, None for a database on a server.
+    ``refusal`` is why healing would not repair all of them, None where it would; ``heals`` tells whether it would
+    repair any. ``left_out`` are the nodes of the project of which nothing is checked. ``database`` is the file, None
+    for a database on a server.
     """
 
     required: tuple[RequiredTable, ...]
@@ -30,6 +31,7 @@ class CheckReport:
     refusal: InitializationError | None
     left_out: tuple[LeftOut, ...]
     database: Path | None
+    heals: bool = True
 
     @property
     def healthy(self) -> bool:
@@ -54,14 +56,15 @@ def check_tables(config: SimulationConfig, runner: DbtRunner, facts: ProjectFact
     with checker.open() as reader:
         look = checker.look(reader)
         findings = look.findings
-        refused = None
+        refused, heals = None, True
         if findings:
-            from orchestrator.self_healing.planning import refusal  # a healthy look plans nothing
+            from orchestrator.self_healing.planning import plan_repair  # a healthy look plans nothing
 
-            refused = refusal(checker, findings, reader)
+            plan = plan_repair(checker, findings, reader)
+            refused, heals = plan.refusal, bool(plan.commands)
     listed = config.required_tables != "auto"
     out = (*look.unseen, *left_out(facts, checker.required_ids, listed=listed))
-    return CheckReport(checker.required, findings, refused, out, facts.database_path)
+    return CheckReport(checker.required, findings, refused, out, facts.database_path, heals)
 
 
 def check_record(report: CheckReport) -> dict[str, object]:

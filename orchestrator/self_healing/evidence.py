@@ -11,10 +11,11 @@ from orchestrator.ledger.changes import Change
 
 
 class Problem(str, Enum):
-    """Kind of fault of a required table; ``incomplete`` and ``stale`` come from the ledger."""
+    """Kind of fault of a required table; ``failed``, ``incomplete`` and ``stale`` come from the ledger."""
 
     MISSING = "missing"
     WRONG_TYPE = "wrong_type"
+    FAILED = "failed"
     INCOMPLETE = "incomplete"
     EMPTY = "empty"
     DRIFTED = "drifted"
@@ -47,10 +48,23 @@ class WrongKind:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A build of it began at ``since`` (UTC) and never ended."""
+    """A build of it began at ``since`` (UTC) and never ended.
+
+    ``skipped_for`` is the name of what it is built from and what failed then, None where it was cut off itself.
+    """
 
     problem: ClassVar[Problem] = Problem.INCOMPLETE
     since: datetime
+    skipped_for: str | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Its last build failed at ``since`` (UTC), with this ``message`` of dbt's."""
+
+    problem: ClassVar[Problem] = Problem.FAILED
+    since: datetime
+    message: str
 
 
 @dataclass(frozen=True)
@@ -139,7 +153,9 @@ class UpstreamDiffers:
     why: str | None = None
 
 
-Evidence = Missing | FileMissing | WrongKind | Unfinished | TooFewRows | ColumnsDiffer | Outdated | UpstreamDiffers
+Evidence = (
+    Missing | FileMissing | WrongKind | Unfinished | Failed | TooFewRows | ColumnsDiffer | Outdated | UpstreamDiffers
+)
 
 
 def _unique(columns: tuple[tuple[str, str | None], ...]) -> list[tuple[str, str | None]]:

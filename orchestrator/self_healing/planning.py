@@ -1,10 +1,9 @@
-"""Plan the repair of what was found in an open database, or say why it is refused."""
+"""Plan the repair of what was found in an open database."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from orchestrator.core.errors import InitializationError
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import NodeFacts
 from orchestrator.self_healing.evidence import Problem
@@ -23,8 +22,7 @@ def plan_repair(
 ) -> HealingPlan:
     """Return the smallest repair of ``findings``; ``expendable`` are unique ids of models whose rows nobody needs.
 
-    Raises:
-        InitializationError: it would cost the rows of simulated years.
+    What would cost rows is refused in it, and nothing else.
     """
     facts, sight = checker.facts, Sight(reader, checker.facts)
     staleness = checker.staleness(reader)
@@ -43,14 +41,3 @@ def plan_repair(
     stale = [node_of(finding.table, facts) for finding in findings if finding.problem is Problem.STALE]
     outdated = staleness.outdated_ancestors(stale) if stale else set()
     return make_plan(findings, checker.required, facts, is_there, holds_rows, outdated)
-
-
-def refusal(
-    checker: TableExistenceChecker, findings: Sequence[TableFinding], reader: DatabaseReader
-) -> InitializationError | None:
-    """Return why a repair of ``findings`` would be refused, None where it would be made."""
-    try:
-        plan_repair(checker, findings, reader)
-    except InitializationError as error:
-        return error
-    return None

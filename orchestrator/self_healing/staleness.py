@@ -9,8 +9,8 @@ from functools import cached_property
 
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.changes import VAR, Change, changes
-from orchestrator.ledger.reading import BUILDING, UNSEEN, BuiltTable
-from orchestrator.self_healing.evidence import Outdated, Unfinished, UpstreamDiffers
+from orchestrator.ledger.reading import FAILED, UNSEEN, BuiltTable
+from orchestrator.self_healing.evidence import Failed, Outdated, Unfinished, UpstreamDiffers
 
 
 class Staleness:
@@ -28,9 +28,14 @@ class Staleness:
     def unfinished(self, node: NodeFacts) -> Unfinished | None:
         """Return the build of a node that was begun and never finished, None when there is no such build."""
         row = self._built.get(node.unique_id)
-        if row is None or row.state != BUILDING:
+        if row is None or row.finished or row.state == FAILED:
             return None
-        return Unfinished(row.at)
+        return Unfinished(row.at, row.message or None)
+
+    def failed(self, node: NodeFacts) -> Failed | None:
+        """Return the failure of the last build of a node, None where it did not fail."""
+        row = self._built.get(node.unique_id)
+        return Failed(row.at, row.message) if row is not None and row.state == FAILED else None
 
     def outdated(self, node: NodeFacts) -> Outdated | UpstreamDiffers | None:
         """Return what has changed since a node was built, in itself or else upstream; None when nothing has."""
@@ -38,7 +43,7 @@ class Staleness:
         if own:
             return self._outdated(node, own, inherited=False)
         row = self._built.get(node.unique_id)
-        known = row is not None and row.state != BUILDING and row.upstream is not None
+        known = row is not None and row.finished and row.upstream is not None
         if known and row is not None and row.upstream == node.upstream:
             return None
         if not known and not self._changed:
@@ -89,7 +94,7 @@ class Staleness:
     def _changes(self, node: NodeFacts) -> tuple[Change, ...]:
         """Return what differs since a node was built: its code, in the order of its facts, then its variables."""
         row = self._built.get(node.unique_id)
-        if row is None or row.state == BUILDING:
+        if row is None or not row.finished:
             return ()
         code, inputs = self._facts.code_of(node), self._facts.inputs_of(node)
         if row.code == code and row.inputs == inputs:

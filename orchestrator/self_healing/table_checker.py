@@ -113,8 +113,10 @@ class TableExistenceChecker:
             why = None if relation is not None else sight.why_unseen(node) or staleness.why_invisible(node)
             if why is not None:
                 unseen.append(LeftOut(table.name, why))
+            shape = None if why is not None else _shape_problem(node, relation, types)
             seen = (
-                (None if why is not None else _shape_problem(node, relation, types))
+                (staleness.failed(node) if shape is None or isinstance(shape, Missing) else None)
+                or shape
                 or (None if relation is None else _file_problem(node, sight))
                 or _history_problem(table, node, staleness)
             )

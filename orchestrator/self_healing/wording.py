@@ -9,6 +9,7 @@ from typing import assert_never
 from orchestrator.self_healing.evidence import (
     ColumnsDiffer,
     Evidence,
+    Failed,
     FileMissing,
     Missing,
     Outdated,
@@ -32,8 +33,8 @@ def told(seen: Evidence) -> str:
             return f"is there, but its file is not: {file}"
         case WrongKind(expected=expected, found=found):
             return f"is a {found}; a {expected} is required"
-        case Unfinished(since=since):
-            return f"was being built on {_minute(since)}, and that build was never finished"
+        case Failed() | Unfinished():
+            return _told_unbuilt(seen)
         case TooFewRows(expected=expected, found=found):
             return f"has {found:,} rows, but at least {expected:,} {'is' if expected == 1 else 'are'} required"
         case ColumnsDiffer():
@@ -45,6 +46,14 @@ def told(seen: Evidence) -> str:
             return f"is out of date: {_told_upstream(seen)}"
         case _:
             assert_never(seen)
+
+
+def _told_unbuilt(seen: Failed | Unfinished) -> str:
+    if isinstance(seen, Failed):
+        return f"could not be built on {_minute(seen.since)}: {' '.join(seen.message.split())}"
+    if seen.skipped_for is not None:
+        return f"was not built on {_minute(seen.since)}, because {seen.skipped_for} failed"
+    return f"was being built on {_minute(seen.since)}, and that build was never finished"
 
 
 def _told_columns(seen: ColumnsDiffer) -> str:
@@ -82,7 +91,7 @@ def _told_upstream(seen: UpstreamDiffers) -> str:
         return f"what it is built from has changed {built}"
     shown = ", ".join(seen.names[:3]) + (" …" if len(seen.names) > 3 else "")
     which = "which it is built from, was" if len(seen.names) == 1 else "which it is built from, were"
-    return f"{shown}, {which} built again {built}"
+    return f"{shown}, {which} built again after this was built on {_minute(seen.since)}"
 
 
 def _value(text: str | None) -> str:

@@ -109,10 +109,14 @@ class DbtSession:
             args.append("--full-refresh")
         if request.nodes and request.command == "build":
             args += ["--indirect-selection", "empty"]  # those nodes, and none of their tests
+        causes = self._on_event.causes
+        causes.clear()
         answer = self._dbt.call(args, request.vars, self._parses.manifest_for(request.vars))
         if not isinstance(answer.result, RunExecutionResult):
             raise command_error(answer, f"dbt {request.command}", self._settings, self._path)
-        results = [(node_result(one), compiled_sql(one)) for one in answer.result.results]
+        results = [
+            (node_result(one, causes.get(one.node.unique_id, ())), compiled_sql(one)) for one in answer.result.results
+        ]
         if not any(node.failed for node, _ in results):
             self._compare(request, {node.unique_id for node, _ in results})
         return results

@@ -41,7 +41,8 @@ class NodeFacts:
     ``by_source`` are those of ``depends_on`` whose relation it reads as a source: dbt itself does not build them first.
     ``upstream`` is a digest of the code and the variables of everything that it is built from. ``external_file`` is the
     absolute path of the file or folder that an external model writes beside its relation; ``external_untold`` says why
-    it cannot be told.
+    it cannot be told. ``batched`` tells whether dbt builds it batch by batch, each committed by itself, and in a table
+    that is there the last ones alone.
     """
 
     unique_id: str
@@ -72,6 +73,7 @@ class NodeFacts:
     upstream: str = ""
     external_file: str | None = None
     external_untold: str | None = None
+    batched: bool = False
 
     @cached_property
     def relation(self) -> RelationName:

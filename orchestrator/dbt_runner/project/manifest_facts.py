@@ -104,7 +104,19 @@ def _with_its_place(
     if facts.resource_type == "function":
         signature = canonical([[one.to_dict() for one in node.arguments], node.returns.to_dict()])
         code = (*code, (f"signature of {facts.name}", digest(signature)))
-    return replace(facts, code=code, uses_year=facts.uses_year and years, external_file=file, external_untold=untold)
+    return replace(
+        facts,
+        code=code,
+        uses_year=facts.uses_year and years,
+        external_file=file,
+        external_untold=untold,
+        batched=_batched(node),
+    )
+
+
+def _batched(node: ManifestNode) -> bool:
+    config = node.config
+    return str(config.materialized) == "incremental" and str(config.get("incremental_strategy")) == "microbatch"
 
 
 def _own_macros(manifest: Manifest, adapter: str) -> dict[str, str]:

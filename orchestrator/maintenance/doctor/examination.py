@@ -44,7 +44,7 @@ from orchestrator.maintenance.doctor.history_check import check_history
 from orchestrator.maintenance.doctor.leftovers import kept_as_backups, leftover_relations, relations_of
 from orchestrator.maintenance.doctor.registry_check import check_registry
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
-from orchestrator.self_healing.planning import refusal
+from orchestrator.self_healing.planning import plan_repair
 from orchestrator.self_healing.registry import configured_tables, required_tables
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 
@@ -245,7 +245,7 @@ class _Examination:
         try:
             checker = TableExistenceChecker(required_tables(facts, configured), facts, lambda: nullcontext(reader))
             findings = checker.findings()
-            refused = refusal(checker, findings, reader) if findings else None
+            refused = plan_repair(checker, findings, reader).refusal if findings else None
             return check_tables(findings, len(checker.required), refused, simulates=self._simulates)
         except OrchestratorError as error:
             return [failed("tables", error, explained=self._has_problem("registry", "scan", "ledger"))]
