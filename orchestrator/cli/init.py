@@ -15,6 +15,7 @@ from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_healing
 from orchestrator.core.text import plural
 from orchestrator.reports.results import initialization_record
+from orchestrator.self_healing.left_out import told_left_out
 
 if TYPE_CHECKING:
     from orchestrator.config.simulation import SimulationConfig
@@ -48,6 +49,10 @@ def init(
         result = orchestrator.initializer.ensure_initialized()
     output.write_json(initialization_record(result))
     _show_result(output, result)
+    facts = orchestrator.runner.known_facts()
+    left = None if facts is None else told_left_out(orchestrator.initializer.left_out(facts))
+    if left is not None:
+        output.say(left)
     exit_fast_unless_hooked(orchestrator)
     return 0
 

@@ -54,8 +54,7 @@ def check_tables(config: SimulationConfig, runner: DbtRunner, facts: ProjectFact
     """
     checker = table_checker(config, runner, facts)
     with checker.open() as reader:
-        look = checker.look(reader)
-        findings = look.findings
+        findings = checker.findings_in(reader)
         refused, heals = None, True
         if findings:
             from orchestrator.self_healing.planning import plan_repair  # a healthy look plans nothing
@@ -63,7 +62,7 @@ def check_tables(config: SimulationConfig, runner: DbtRunner, facts: ProjectFact
             plan = plan_repair(checker, findings, reader)
             refused, heals = plan.refusal, bool(plan.commands)
     listed = config.required_tables != "auto"
-    out = (*look.unseen, *left_out(facts, checker.required_ids, listed=listed))
+    out = (*checker.unseen, *left_out(facts, checker.required_ids, listed=listed))
     return CheckReport(checker.required, findings, refused, out, facts.database_path, heals)
 
 

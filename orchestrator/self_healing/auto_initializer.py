@@ -39,6 +39,7 @@ from orchestrator.self_healing.initialization_state import (
     RequiredTable,
     TableFinding,
 )
+from orchestrator.self_healing.left_out import LeftOut, left_out
 from orchestrator.self_healing.planning import plan_repair
 from orchestrator.self_healing.registry import node_of, required_tables
 from orchestrator.self_healing.repair import Built, Repair
@@ -98,6 +99,11 @@ class AutoInitializer:
             look = partial(open_or_name_holder, self._runner, known, self._mutex)
             self._last_checker = TableExistenceChecker(required, known, look)
         return self._last_checker
+
+    def left_out(self, facts: ProjectFacts) -> tuple[LeftOut, ...]:
+        """Return the nodes that are not checked, as the last look found them."""
+        checker = self.checker(facts)
+        return (*checker.unseen, *left_out(facts, checker.required_ids, listed=self._configured is not None))
 
     def plan(self) -> HealingPlan:
         """Return what :meth:`ensure_initialized` would do now, and what it would refuse; nothing is written."""

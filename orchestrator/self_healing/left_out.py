@@ -49,15 +49,15 @@ def told_left_out(nodes: Iterable[LeftOut]) -> str | None:
     """Say in one line how many nodes are not checked and why, with the first names; None where there are none.
 
     >>> told_left_out([LeftOut("a", DISABLED), LeftOut("b", DISABLED), LeftOut("c", UNTAGGED)])
-    'Not checked: 3 nodes. 2 disabled (a, b); 1 not tagged FOUNDATION (c)'
+    'Not checked: 3 nodes: a, b (disabled); c (not tagged FOUNDATION)'
     """
     by_reason: dict[str, list[str]] = {}
     for node in nodes:
         by_reason.setdefault(node.why, []).append(node.name)
     if not by_reason:
         return None
-    parts = [f"{len(names)} {why} ({_some(names)})" for why, names in by_reason.items()]
-    return f"Not checked: {plural(sum(map(len, by_reason.values())), 'node')}. {'; '.join(parts)}"
+    parts = [f"{_some(names)} ({why})" for why, names in by_reason.items()]
+    return f"Not checked: {plural(sum(map(len, by_reason.values())), 'node')}: {'; '.join(parts)}"
 
 
 def _some(names: list[str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import cached_property
 
 from orchestrator.core.errors import DatabaseError, DbtError
@@ -38,24 +37,18 @@ from orchestrator.self_healing.staleness import Staleness
 ROWS_PER_QUERY = 100
 
 
-@dataclass(frozen=True)
-class Look:
-    """What one look at a database finds: at most one finding a table, and the tables of which nothing can be seen."""
-
-    findings: tuple[TableFinding, ...]
-    unseen: tuple[LeftOut, ...]
-
-
 class TableExistenceChecker:
     """Answers about one database and one list of required tables; every call looks again.
 
-    ``open_database`` gives a reader for the time of one look.
+    ``open_database`` gives a reader for the time of one look. ``unseen`` are the tables of which the last one could see
+    nothing, with the reason.
     """
 
     def __init__(self, required: Sequence[RequiredTable], facts: ProjectFacts, open_database: OpenDatabase) -> None:
         self.required = tuple(required)
         self.facts = facts
         self._open_database = open_database
+        self.unseen: tuple[LeftOut, ...] = ()
 
     def is_initialized(self) -> bool:
         """Tell whether every required table is ready."""
@@ -98,10 +91,6 @@ class TableExistenceChecker:
 
     def findings_in(self, reader: DatabaseReader) -> tuple[TableFinding, ...]:
         """Return what is wrong as seen through an open reader."""
-        return self.look(reader).findings
-
-    def look(self, reader: DatabaseReader) -> Look:
-        """Look at every required table through an open reader."""
         sight = Sight(reader, self.facts)
         staleness = self.staleness(reader, sight.catalog)
         types = _Types(reader, self.facts.capabilities.type_name_sql)
@@ -129,7 +118,8 @@ class TableExistenceChecker:
             if rows < table.min_rows:
                 found[table] = TableFinding(table, TooFewRows(expected=table.min_rows, found=rows))
         self._descendants_too(found, sight, staleness)
-        return Look(tuple(found[table] for table in self.required if table in found), tuple(unseen))
+        self.unseen = tuple(unseen)
+        return tuple(found[table] for table in self.required if table in found)
 
     def _descendants_too(self, found: dict[RequiredTable, TableFinding], sight: Sight, staleness: Staleness) -> None:
         """Add what is built from a table that has drifted: it is built again with it."""

@@ -74,7 +74,7 @@ def test_whatever_a_materialization_is_called(orchard: Orchard) -> None:
     left = {one["name"]: one["why"] for one in checked["left_out"]}  # type: ignore[attr-defined]
     assert sorted(left) == ["off", "passing", "told"]
     assert "announce" in left["told"] and "ephemeral" in left["passing"]
-    assert "Not checked: 3 nodes." in orchard("check").out
+    assert "Not checked: 3 nodes:" in orchard("check").out
     orchard.sql("drop macro twice", "drop macro table heavy", "drop table kept_one")
     assert sorted(problems(orchard, 3)) == ["heavy", "kept_one", "twice"]
     orchard.write("seeds/harvest.csv", "tree,kg\nplum,3\npear,5\n")

@@ -45,5 +45,5 @@ def test_many_names_are_counted() -> None:
     """Five of a kind are named, and the rest counted."""
     facts = replace(project([], ()), disabled=tuple(f"model.p.m{number}" for number in range(8)))
     said = told_left_out(left_out(facts, set(), listed=False))
-    assert said == "Not checked: 8 nodes. 8 disabled (m0, m1, m2, m3, m4 and 3 more)"
+    assert said == "Not checked: 8 nodes: m0, m1, m2, m3, m4 and 3 more (disabled)"
     assert told_left_out([]) is None

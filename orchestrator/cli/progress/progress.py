@@ -39,6 +39,7 @@ from orchestrator.core.events import (
     StepFinished,
     StepStarted,
     TablesLost,
+    TestWarned,
     YearFinished,
     YearsPurged,
     YearStarted,
@@ -217,6 +218,8 @@ class Progress:
                 self._hook(event)
             case DbtWarned() if self._detail:
                 self._line(Text(f"dbt: {event.message}"), *WARNED)
+            case TestWarned():
+                self._line(Text(f"test {event.name} found {plural(event.rows, 'row')} ({event.year})"), *WARNED)
             case ProjectParsedAgain() if self._detail:
                 self._step_line("parse again", event.seconds, event.reason)
             case _:

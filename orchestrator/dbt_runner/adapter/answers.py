@@ -28,7 +28,7 @@ def node_result(result: RunResult, causes: Sequence[str] = ()) -> NodeResult:
     node = result.node
     kind = str(node.resource_type)
     rows = result.failures if kind == "test" else result.adapter_response.get("rows_affected")
-    failed_test = kind == "test" and str(result.status) == "fail"
+    found_rows = kind == "test" and str(result.status) in ("fail", "warn")
     return NodeResult(
         unique_id=node.unique_id,
         name=node.name,
@@ -38,7 +38,7 @@ def node_result(result: RunResult, causes: Sequence[str] = ()) -> NodeResult:
         rows=int(rows) if isinstance(rows, (int, float)) else None,
         message=(_told_of_seed(node, result.message or "") if kind == "seed" else None) or _told(result, causes),
         file=node.original_file_path,
-        sql=node.compiled_code if failed_test else None,
+        sql=node.compiled_code if found_rows else None,
     )
 
 

@@ -79,11 +79,13 @@ class DbtSession:
         """
         elapsed = stopwatch()
         self.database.open()
-        if request.replay and self._parses.first_serves(request.vars):
+        unfit = self._parses.why_parsed_again(request.vars) if request.replay else None
+        if request.replay and unfit is None:
             nodes, replayed = self._replayed(request)
+            unfit = None if replayed or self._replayer is None else self._replayer.reason
         else:
             nodes, replayed = tuple(result for result, _ in self._run(request)), False
-        return DbtResult(request.command, nodes, elapsed(), replayed)
+        return DbtResult(request.command, nodes, elapsed(), replayed, unfit)
 
     def _replayed(self, request: Invoke) -> tuple[tuple[NodeResult, ...], bool]:
         """Run a stage from its recording as far as that goes, else by dbt, and then put it on recording."""

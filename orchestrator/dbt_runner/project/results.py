@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NOTHING_FITS = "no recording fits what the database held, so it was recorded"
+"""Says why a stage was not replayed where nothing is wrong: it is the first of its kind."""
+
 
 @dataclass(frozen=True)
 class NodeResult:
@@ -34,13 +37,19 @@ class NodeResult:
 class DbtResult:
     """The outcome of one dbt command over one selection; ``seconds`` is its whole duration.
 
-    ``replayed`` tells that no node of it was run by dbt.
+    ``replayed`` tells that no node of it was run by dbt; ``not_replayed`` says why it was not, where that was wanted.
     """
 
     command: str
     nodes: tuple[NodeResult, ...]
     seconds: float
     replayed: bool = False
+    not_replayed: str | None = None
+
+    @property
+    def warnings(self) -> tuple[NodeResult, ...]:
+        """Return the tests of severity warn that found rows, in dbt's order."""
+        return tuple(node for node in self.nodes if node.resource_type == "test" and node.status == "warn")
 
     @property
     def failures(self) -> tuple[NodeResult, ...]:
