@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 from orchestrator.config.schema import HookType
@@ -18,13 +19,14 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.text import plural
 from orchestrator.dbt_runner.process.runner import DbtRunner
-from orchestrator.dbt_runner.project.results import DbtResult
+from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 from orchestrator.pipeline.current_run import CurrentRun
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
 from orchestrator.pipeline.table_digests import TableDigests
 from orchestrator.pipeline.workflow import Stage, StageResult, TestWarning, YearResult
 
+logger = logging.getLogger(__name__)
 SEEDS = "dbt seed is never replayed"
 YEARS_BETWEEN_OPENINGS = 5
 """An open DuckDB file holds more memory year by year; closing it gives that back, and costs 20 ms."""
@@ -167,17 +169,25 @@ class YearLoop:
         """Tell of tests that found rows and stop nothing, and write the queries that show these."""
         found = []
         for test in outcome.warnings:
-            query = None
-            if test.sql is not None:
-                file = self._run.warnings_dir / f"{test.name}_{year}.sql"
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(test.sql.strip() + "\n", encoding="utf-8")
-                query = str(file)
-            found.append(TestWarning(test.name, test.rows or 0, query))
-            self._emit(
-                TestWarned(at=utc_now(), year=year, stage=stage.name, name=test.name, rows=test.rows or 0, query=query)
-            )
+            query = self._written(test, year)
+            rows = test.rows or 0
+            found.append(TestWarning(test.name, rows, query))
+            told = TestWarned(at=utc_now(), year=year, stage=stage.name, name=test.name, rows=rows, query=query)
+            self._emit(told)
         return tuple(found)
+
+    def _written(self, test: NodeResult, year: int) -> str | None:
+        """Write the query of a test and return its file; None where that is not possible, which stops no run."""
+        if test.sql is None:
+            return None
+        file = self._run.warnings_dir / f"{test.file_name}_{year}.sql"
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(test.sql.strip() + "\n", encoding="utf-8")
+        except OSError as error:
+            logger.warning("The query of test %s could not be written to %s: %s", test.name, file, error)
+            return None
+        return str(file)
 
     def _checkpoint(self, year: int, stage: Stage, outcome: DbtResult) -> None:
         elapsed = stopwatch()

@@ -100,8 +100,9 @@ class TableExistenceChecker:
         for table, node in self._nodes:
             relation = sight.relation(node)
             why = None if relation is not None else sight.why_unseen(node) or staleness.why_invisible(node)
-            if why is not None:
-                unseen.append(LeftOut(table.name, why))
+            untold = why or (None if relation is None else sight.unseen_file(node))
+            if untold is not None:
+                unseen.append(LeftOut(table.name, untold))
             shape = None if why is not None else _shape_problem(node, relation, types)
             seen = (
                 (staleness.failed(node) if shape is None or isinstance(shape, Missing) else None)

@@ -95,6 +95,9 @@ def test_the_files_of_external_models_are_watched(orchard: Orchard) -> None:
     orchard.model("parts", HARVEST, "external", ", options={'partition_by': 'tree', 'overwrite': True}")
     orchard.model("by_jinja", HARVEST, "external", ", location=\"out/{{ 'x' ~ 1 }}.json\"")
     orchard.model("after", "select sum(kg) as kg from {{ ref('by_root') }}")
+    location = "config: {meta: {external_location: 'out/{name}.csv'}}"
+    orchard.write("models/files.yml", f"sources: [{{name: files, tables: [{{name: named, {location}}}]}}]")
+    orchard.model("a_reader", "select sum(kg) as kg from {{ source('files', 'named') }}")
     assert orchard("init").exit_code == 0
     assert problems(orchard, 0) == {}
     for file in ("named.csv", "by_root.parquet", "x1.json"):
@@ -108,7 +111,7 @@ def test_the_files_of_external_models_are_watched(orchard: Orchard) -> None:
     orchard.write("seeds/harvest.csv", "tree,kg\nplum,3\n")
     assert "after" in problems(orchard, 3)
     assert orchard("init").exit_code == 0
-    assert orchard.sql("select kg from after") == [(3,)]
+    assert orchard.sql("select after.kg, a_reader.kg from after, a_reader") == [(3, 3)]
 
 
 def test_a_source_that_the_project_builds_is_an_edge(orchard: Orchard) -> None:

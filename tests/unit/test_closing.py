@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.dbt_runner.project.results import NOTHING_FITS
+from orchestrator.dbt_runner.project.results import NOTHING_FITS, NodeResult
 from orchestrator.pipeline.workflow import SimulationResult, StageResult, TestWarning, YearResult
 from orchestrator.reports.closing import not_replayed, recorded_years, told_warnings
 
@@ -42,3 +42,11 @@ def test_a_warning_says_rows_years_and_where_to_see_them() -> None:
         "test few found 3 rows in 2001, 1 row in 2002. The query: /r/few_*.sql",
         "test old found 2 rows in 2002",
     )
+
+
+def test_a_long_name_of_a_test_makes_a_file() -> None:
+    """Generic tests are named after all their values; two that begin alike get different files."""
+    names = ["accepted_" + "value_" * 60 + end for end in ("a", "b")]
+    found = {NodeResult(f"test.p.{n}", n, "test", "warn", 0.1, 1, None, "f").file_name for n in names}
+    assert len(found) == 2 and max(map(len, found)) < 200
+    assert NodeResult("test.p.short", "short", "test", "warn", 0.1, 1, None, "f").file_name == "short"

@@ -27,6 +27,21 @@ def test_what_reads_it_comes_after_it() -> None:
     assert reader.by_source == ("model.p.total",) and "model.p.total" in reader.depends_on
 
 
+def test_a_source_that_reads_a_file_follows_who_writes_it() -> None:
+    """Also with wildcards, and inside the folder that a model writes; its name then means nothing."""
+    writer = replace(node("out", "external"), external_file="/p/lake/out.parquet")
+    folder = replace(node("parts", "external"), external_file="/p/lake/parts")
+    for files, parents in (
+        (("/p/lake/out.parquet",), ("model.p.out",)),
+        (("/p/lake/*.parquet",), ("model.p.out",)),
+        (("/p/lake/parts/*/*.parquet",), ("model.p.parts",)),
+        (("/q/out.parquet",), ()),
+    ):
+        source = replace(OWN, files=files)
+        made = connected([node("a", parents=[OWN.unique_id]), writer, folder, node("total")], [source])
+        assert by_id(made)["a"].by_source == parents
+
+
 def test_no_circle_is_closed() -> None:
     """What reads its own table, or one that is built from it, reads what was there before."""
     nodes = [node("early", parents=["source.p.own.total"]), node("total", parents=["model.p.early", OWN.unique_id])]

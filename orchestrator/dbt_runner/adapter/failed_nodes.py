@@ -86,7 +86,7 @@ def _test_failure(
         line = f"Test {node.name} found {plural(node.rows, 'failing row')}."
         if failures_dir is not None and node.sql is not None:
             failures_dir.mkdir(parents=True, exist_ok=True)
-            file = failures_dir / f"{node.name}.sql"
+            file = failures_dir / f"{node.file_name}.sql"
             file.write_text(node.sql.strip() + "\n", encoding="utf-8")
             line += f" The query that shows them: {file}"
         lines.append(line)

@@ -1,13 +1,16 @@
-"""Edges between nodes that dbt does not know: sources whose relation another node of the project builds."""
+"""Edges between nodes that dbt does not know: sources whose relation, or file, another node of the project builds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from orchestrator.dbt_runner.project.canonical import canonical
 from orchestrator.dbt_runner.project.facts import NodeFacts, SourceFacts
 from orchestrator.dbt_runner.project.var_values import digest
+
+DIGITS = 20
 
 
 def connected(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -> tuple[NodeFacts, ...]:
@@ -21,11 +24,16 @@ def connected(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -> tup
 
 def _with_builders(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -> list[NodeFacts]:
     builders = {node.relation: node.unique_id for node in reversed(nodes) if node.builds}
-    built_by = {source.unique_id: builders[source.relation] for source in sources if source.relation in builders}
+    writers = [node for node in nodes if node.external_file is not None]
+    built_by: dict[str, list[str]] = {}
+    for source in sources:
+        by_file = [node.unique_id for node in writers if _reads(source.files, node.external_file or "")]
+        by_name = [builders[source.relation]] if not source.files and source.relation in builders else []
+        built_by[source.unique_id] = by_file + by_name
     parents = {node.unique_id: list(node.depends_on) for node in nodes}
     found = []
     for node in nodes:
-        wanted = dict.fromkeys(built_by[parent] for parent in node.depends_on if parent in built_by)
+        wanted = dict.fromkeys(builder for parent in node.depends_on for builder in built_by.get(parent, ()))
         added = []
         for builder in wanted:
             if builder not in parents[node.unique_id] and node.unique_id not in _above(builder, parents):
@@ -35,6 +43,11 @@ def _with_builders(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -
             replace(node, depends_on=tuple(parents[node.unique_id]), by_source=tuple(added)) if added else node
         )
     return found
+
+
+def _reads(patterns: Iterable[str], file: str) -> bool:
+    """Tell whether one of these paths, which may have wildcards, is a file or lies in a folder."""
+    return any(fnmatchcase(file, pattern) or pattern.startswith(f"{file}/") for pattern in patterns)
 
 
 def _above(unique_id: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
@@ -75,7 +88,7 @@ def _with_upstream(nodes: Iterable[NodeFacts]) -> tuple[NodeFacts, ...]:
     found = []
     for node in nodes:
         above = sorted(whole[parent] for parent in node.depends_on if parent in whole)
-        upstream = digest(*above) if above else ""
+        upstream = digest(*above)[:DIGITS] if above else ""
         whole[node.unique_id] = digest(canonical([node.code, node.inputs]), upstream)
         found.append(replace(node, upstream=upstream))
     return tuple(found)

@@ -40,9 +40,9 @@ class NodeFacts:
     ``reuse_blocker`` says why a parse made for one year cannot serve another, None when it provably can.
     ``by_source`` are those of ``depends_on`` whose relation it reads as a source: dbt itself does not build them first.
     ``upstream`` is a digest of the code and the variables of everything that it is built from. ``external_file`` is the
-    absolute path of the file or folder that an external model writes beside its relation; ``external_untold`` says why
-    it cannot be told. ``batched`` tells whether dbt builds it batch by batch, each committed by itself, and in a table
-    that is there the last ones alone.
+    absolute path, or the URL, of the file or folder that an external model writes beside its relation;
+    ``external_untold`` says why it cannot be told. ``batched`` tells whether dbt builds it batch by batch, each
+    committed by itself, and in a table that is there the last ones alone.
     """
 
     unique_id: str
@@ -88,6 +88,11 @@ class NodeFacts:
         return "table" if self.materialized in RELATIONAL else None
 
     @property
+    def leaves_relation(self) -> bool:
+        """Tell whether a relation of its name is sure to be there once it is built."""
+        return self.kind is not None or self.external_file is not None or self.external_untold is not None
+
+    @property
     def builds(self) -> bool:
         """Tell whether dbt builds something for it, whatever its materialization is called."""
         return self.resource_type != "test" and self.materialized != "ephemeral"
@@ -95,7 +100,10 @@ class NodeFacts:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """A table that the project reads and does not build; ``prior_year_of`` is from its ``meta``."""
+    """A table that the project reads as given; ``prior_year_of`` is from its ``meta``.
+
+    ``files`` are the paths, absolute and maybe with wildcards, that dbt-duckdb reads in place of the relation.
+    """
 
     unique_id: str
     name: str
@@ -105,6 +113,7 @@ class SourceFacts:
     schema: str
     identifier: str
     prior_year_of: str | None
+    files: tuple[str, ...] = ()
 
     @property
     def relation(self) -> RelationName:

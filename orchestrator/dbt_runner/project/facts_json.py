@@ -23,7 +23,7 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
     assert isinstance(shape, dict)
     return ProjectFacts(
         nodes=tuple(_node_of(node) for node in nodes),
-        sources=tuple(SourceFacts(**source) for source in sources),
+        sources=tuple(SourceFacts(**{**source, "files": tuple(source["files"])}) for source in sources),
         versions=_pairs(values.pop("versions")),
         unasked=_pairs(values.pop("unasked")),
         project_dir=Path(str(values.pop("project_dir"))),

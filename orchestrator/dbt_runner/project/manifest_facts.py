@@ -19,7 +19,7 @@ from orchestrator.dbt_runner.project.edges import connected
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, SourceFacts
 from orchestrator.dbt_runner.project.inputs import INTERNAL_PACKAGES, yaml_files
 from orchestrator.dbt_runner.project.node_facts import node_facts
-from orchestrator.dbt_runner.project.outside import attachments, disabled, external_file
+from orchestrator.dbt_runner.project.outside import attachments, disabled, external_file, source_files
 from orchestrator.dbt_runner.project.shape import project_shape
 from orchestrator.dbt_runner.project.var_values import VarValues, digest
 
@@ -64,6 +64,7 @@ def project_facts(
             schema=source.schema,
             identifier=source.identifier,
             prior_year_of=_text(source.meta.get("prior_year_of"), source.unique_id),
+            files=source_files(source, config, cwd),
         )
         for source in sorted(manifest.sources.values(), key=lambda source: source.unique_id)
         if source.config.enabled

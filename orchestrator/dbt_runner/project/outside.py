@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +13,10 @@ from orchestrator.database.file_names import IN_MEMORY, database_in, is_a_file
 if TYPE_CHECKING:
     from dbt.config import RuntimeConfig
     from dbt.contracts.graph.manifest import Manifest
-    from dbt.contracts.graph.nodes import ManifestNode
+    from dbt.contracts.graph.nodes import ManifestNode, SourceDefinition
 
 EXTERNAL = "external"
+LITERAL = re.compile("'([^']+)'")
 DUCKDB = "duckdb"
 SECRETS = ("key", "secret", "password", "token")
 OWN_MACROS = ("materialization_external_duckdb", "external_location")
@@ -23,7 +25,7 @@ OWN_MACROS = ("materialization_external_duckdb", "external_location")
 def external_file(
     node: ManifestNode, config: RuntimeConfig, cwd: Path, macros: Mapping[str, str]
 ) -> tuple[str | None, str | None]:
-    """Return the absolute path of the file or folder that an external model writes, or else why it cannot be told.
+    """Return the absolute path, or the URL, of what an external model writes, or else why it cannot be told.
 
     Both are None for a node that is no external model of dbt-duckdb. ``macros`` are the texts of the project's own.
     """
@@ -42,8 +44,22 @@ def external_file(
     if "{{" in location or "{%" in location:
         return None, "where its file lies is only known while it runs"
     if not is_a_file(location):
-        return None, f"it is written to {location}, where only dbt looks"
+        return location, None
     return str(cwd / Path(location).expanduser()), None
+
+
+def source_files(source: SourceDefinition, config: RuntimeConfig, cwd: Path) -> tuple[str, ...]:
+    """Return the paths, absolute and maybe with wildcards, that dbt-duckdb reads in place of a source's relation."""
+    settings = {**source.meta, **source.config.extra}
+    if str(config.credentials.type) != DUCKDB or "external_location" not in settings or "plugin" in settings:
+        return ()
+    from dbt.adapters.duckdb.relation import DuckDBRelation  # only where it is installed
+
+    try:
+        rendered = DuckDBRelation.create_from_source(config, source).external or ""
+    except (KeyError, ValueError, TypeError):
+        return ()  # dbt says so when it compiles what reads it
+    return tuple(str(cwd / Path(text).expanduser()) for text in LITERAL.findall(rendered) if is_a_file(text))
 
 
 def attachments(config: RuntimeConfig, cwd: Path) -> tuple[Attachment, ...]:

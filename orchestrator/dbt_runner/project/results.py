@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
+LONGEST = 150  # characters of a file's name
 NOTHING_FITS = "no recording fits what the database held, so it was recorded"
 """Says why a stage was not replayed where nothing is wrong: it is the first of its kind."""
 
@@ -26,6 +28,13 @@ class NodeResult:
     message: str | None
     file: str
     sql: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """Return its name as that of a file: generic tests have names longer than a file may have."""
+        if len(self.name) <= LONGEST:
+            return self.name
+        return f"{self.name[:LONGEST]}_{hashlib.sha256(self.unique_id.encode()).hexdigest()[:8]}"
 
     @property
     def failed(self) -> bool:
