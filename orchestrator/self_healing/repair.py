@@ -112,7 +112,7 @@ class Repair:
                 created.append(node.relation.name)
             else:
                 repaired.append(node.name)
-        return Built(tuple(created), tuple(repaired))
+        return Built(tuple(sorted(created)), tuple(repaired))
 
     def _note(self, nodes: Iterable[NodeFacts], result: DbtResult | None, deadline: Deadline) -> None:
         """Write into the ledger what was built, what failed and what is therefore not tried."""
