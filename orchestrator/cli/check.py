@@ -27,6 +27,7 @@ def check(options: CommonOptions, output: Output) -> int:
     """
     from orchestrator.reports.check import check_record  # the rooms below are slow to import
     from orchestrator.self_healing.initialization_state import heal_advice
+    from orchestrator.self_healing.left_out import told_left_out
 
     config = load_config(options)
     report = _look(config, output)
@@ -34,9 +35,12 @@ def check(options: CommonOptions, output: Output) -> int:
     _show(output, report)
     if report.refusal is not None:
         output.say(report.refusal.message)
+    not_checked = told_left_out(report.left_out)
+    if not_checked is not None:
+        output.say(not_checked)
     advice = heal_advice(simulates=config.simulation is not None)
     if report.refusal is not None and report.refusal.to_fix is not None:
-        advice = report.refusal.to_fix
+        advice = report.refusal.to_fix + (f"; for the rest, {advice}" if report.heals else "")
     output.say(_verdict(report, options.same_workspace(advice)))
     if not config.hooks:
         allow_fast_exit()

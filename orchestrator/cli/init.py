@@ -15,6 +15,7 @@ from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_healing
 from orchestrator.core.text import plural
 from orchestrator.reports.results import initialization_record
+from orchestrator.self_healing.left_out import told_left_out
 
 if TYPE_CHECKING:
     from orchestrator.config.simulation import SimulationConfig
@@ -48,6 +49,10 @@ def init(
         result = orchestrator.initializer.ensure_initialized()
     output.write_json(initialization_record(result))
     _show_result(output, result)
+    facts = orchestrator.runner.known_facts()
+    left = None if facts is None else told_left_out(orchestrator.initializer.left_out(facts))
+    if left is not None:
+        output.say(left)
     exit_fast_unless_hooked(orchestrator)
     return 0
 
@@ -64,10 +69,14 @@ def _dry_run(options: CommonOptions, output: Output, *, recreate: bool) -> int:
         else:
             moved = None
             plan = orchestrator.initializer.plan()
+    if plan.refusal is not None and output.json:
+        raise plan.refusal
     output.write_json({"healing": healing_record(plan)} | ({"set_aside": moved} if recreate else {}))
     if moved is not None:
         output.say(f"{shown_path(moved)} would be moved aside." if moved.exists() else f"There is no {moved} yet.")
     show_healing(output, plan)
+    if plan.refusal is not None:
+        raise plan.refusal
     return 0
 
 
@@ -98,8 +107,6 @@ def _show_result(output: Output, result: InitializationResult) -> None:
     created, count = ", ".join(result.tables_created), len(result.tables_created)
     if count:
         output.say(f"Created {plural(count, 'table')}: {created}")
-    repaired = len(set(result.missing_tables_found) - set(result.tables_created))
-    if repaired:
-        names = ", ".join(name for name in result.missing_tables_found if name not in result.tables_created)
-        output.say(f"Repaired {repaired}: {names}")
+    if result.tables_repaired:
+        output.say(f"Repaired {len(result.tables_repaired)}: {', '.join(result.tables_repaired)}")
     output.say(Text(f"Every required table is ready after {result.seconds:.1f} s.", "bold"))

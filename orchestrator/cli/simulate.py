@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -16,9 +16,14 @@ from orchestrator.cli.plan import show_plan
 from orchestrator.cli.summary import show_summary
 from orchestrator.cli.time_table import show_time_spent
 from orchestrator.cli.year_range import parse_range
+from orchestrator.reports.closing import LINES, not_replayed, recorded_years, told_warnings
 from orchestrator.reports.results import simulation_record
 from orchestrator.reports.time_spent import TimeSpent
+from orchestrator.self_healing.left_out import told_left_out
 from orchestrator.storage.initialization import is_ready
+
+if TYPE_CHECKING:
+    from orchestrator.pipeline.workflow import SimulationResult
 
 
 def simulate(
@@ -71,9 +76,25 @@ def simulate(
     output.say(f"run       {result.run_id}")
     replayed = tuple(year.year for year in result.years if year.replayed)
     if replayed:
-        output.say(f"replayed  {shown_years(replayed)}: recorded statements, with the SQL of these years")
+        recorded = recorded_years(result)
+        also = f" ({shown_years(recorded)}: recorded for later years)" if recorded else ""
+        output.say(f"replayed  {shown_years(replayed)}: recorded statements, with the SQL of these years{also}")
+    _show_closing(output, result)
     if config.storage.enabled and is_ready(config.storage_url):
         output.say(f"history   {options.carried_by(f'orchestrator runs show {result.run_id[:8]}')}")
     output.say(f"events    {shown_path(config.root / 'var' / 'runs' / result.run_id / 'events.jsonl')}")
     exit_fast_unless_hooked(orchestrator)
     return 0
+
+
+def _show_closing(output: Output, result: SimulationResult) -> None:
+    """Say why dbt ran what was not replayed, which tests warned, and which nodes nothing looks at."""
+    reasons = [f"{shown_years(one.years)}, {one.stage}: {one.reason}" for one in not_replayed(result)]
+    for label, lines in (("by dbt", reasons), ("warned", list(told_warnings(result, shown_path)))):
+        for line in lines[:LINES]:
+            output.say(f"{label:<9} {line}")
+        if len(lines) > LINES:
+            output.say(f"{label:<9} and {len(lines) - LINES} more; --json has all of them")
+    left = told_left_out(result.left_out)
+    if left is not None:
+        output.say(left)

@@ -346,6 +346,19 @@ class ReplayDeclined(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TestWarned(Event):
+    """Signals that a test of severity warn found ``rows`` rows; ``query`` is the file with the SQL that shows them."""
+
+    __test__ = False
+
+    year: int
+    stage: str
+    name: str
+    rows: int
+    query: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CommandStarted(Event):
     """Signals that dbt begins a command over ``nodes`` nodes."""
 

@@ -17,6 +17,8 @@ class Capabilities:
     ``drop_cascade``: ``drop … cascade`` is understood.
     ``replayable``: what dbt sends is known well enough to be sent again without dbt.
     ``type_name_sql``: a query that gives the database's own name of ``{type}``, None where there is none.
+    ``functions_sql``: a query that gives database, schema and name of every function that somebody made, None where
+    there is none.
     ``row_digest_sql``: an aggregate over the rows of ``{row}``, the same for the same rows in any order; ``null`` where
     there is none.
     """
@@ -29,6 +31,7 @@ class Capabilities:
     drop_cascade: bool = False
     replayable: bool = False
     type_name_sql: str | None = None
+    functions_sql: str | None = None
     row_digest_sql: str = "null"
 
 
@@ -41,9 +44,14 @@ _DUCKDB = Capabilities(
     drop_cascade=True,
     replayable=True,
     type_name_sql="select typeof(cast(null as {type}))",
+    functions_sql="select database_name, schema_name, function_name from duckdb_functions() where not internal",
     row_digest_sql="coalesce(sum(hash({row})), 0)::varchar",
 )
-_OF_ADAPTER = {"duckdb": _DUCKDB, "postgres": Capabilities(drop_cascade=True)}
+_POSTGRES = Capabilities(
+    drop_cascade=True,
+    functions_sql="select routine_catalog, routine_schema, routine_name from information_schema.routines",
+)
+_OF_ADAPTER = {"duckdb": _DUCKDB, "postgres": _POSTGRES}
 _UNKNOWN = Capabilities()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.database.names import RelationName
@@ -20,9 +20,13 @@ class Relation:
 
 @dataclass(frozen=True)
 class Catalog:
-    """The relations of one database at one moment, without dbt's leftover temporary ones."""
+    """The relations of one database at one moment, without dbt's leftover temporary ones.
+
+    ``unseen`` are the databases beside it, by name, that could not be looked at, and why.
+    """
 
     relations: dict[RelationName, Relation] = field(default_factory=dict)
+    unseen: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: RelationName) -> Relation | None:
         """Return the relation of that name, None when there is none."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.database.attachments import Attachment
 from orchestrator.database.file_names import database_in
 from orchestrator.database.sql import literal, quoted_name
 
@@ -23,39 +25,52 @@ _attached: set[str] = set()
 
 
 class AttachedFile:
-    """A file attached read-only under the name that DuckDB itself gives it; made by :func:`attach`."""
+    """Files attached read-only, the first under the name that DuckDB itself gives it; made by :func:`attach`."""
 
-    def __init__(self, name: str, cursor: duckdb.DuckDBPyConnection) -> None:
-        self._name = name
+    def __init__(self, names: Sequence[str], cursor: duckdb.DuckDBPyConnection) -> None:
+        self._names = tuple(names)
         self.cursor = cursor
 
     def close(self) -> None:
-        """Detach the file, which frees its lock."""
+        """Detach the files, which frees their locks."""
         with _guard:
-            self.cursor.execute("use memory")
-            self.cursor.execute(f"detach {quoted_name(self._name)}")
-            self.cursor.close()
-            _attached.discard(self._name)
+            _detach(self._names, self.cursor)
 
 
-def attach(path: Path) -> AttachedFile | None:
-    """Attach a database file; None where that cannot be, for whatever reason: open it on its own then."""
+def attach(path: Path, beside: Sequence[Attachment] = ()) -> AttachedFile | None:
+    """Attach a database file, and those of ``beside`` that have one; None where that cannot be, for whatever reason.
+
+    Open it on its own then.
+    """
     import duckdb  # slow to import, see DuckDBReader
 
-    name = database_in(path)
+    files = [(database_in(path), path)]
+    files += [(one.name, one.path) for one in beside if one.path is not None and one.path.exists()]
+    names = [name for name, _ in files]
     with _guard:
-        if name.lower() == _OWN or name in _attached:
+        if {name.lower() for name in names} & {_OWN, *_attached} or len({name.lower() for name in names}) < len(names):
             return None
         cursor = _instance().cursor()
+        done: list[str] = []
         try:
-            cursor.execute(f"detach database if exists {quoted_name(name)}")  # of a look that Ctrl-C cut off
-            cursor.execute(f"attach {literal(path)} as {quoted_name(name)} (read_only)")
-            cursor.execute(f"use {quoted_name(name)}")
+            for name, file in files:
+                cursor.execute(f"detach database if exists {quoted_name(name)}")  # of a look that Ctrl-C cut off
+                cursor.execute(f"attach {literal(file)} as {quoted_name(name)} (read_only)")
+                done.append(name)
+            cursor.execute(f"use {quoted_name(names[0])}")
         except duckdb.Error:
-            cursor.close()
+            _detach(done, cursor)
             return None
-        _attached.add(name)
-        return AttachedFile(name, cursor)
+        _attached.update(name.lower() for name in names)
+        return AttachedFile(names, cursor)
+
+
+def _detach(names: Sequence[str], cursor: duckdb.DuckDBPyConnection) -> None:
+    cursor.execute("use memory")
+    for name in names:
+        cursor.execute(f"detach {quoted_name(name)}")
+        _attached.discard(name.lower())
+    cursor.close()
 
 
 def _instance() -> duckdb.DuckDBPyConnection:

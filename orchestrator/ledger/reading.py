@@ -21,7 +21,11 @@ from orchestrator.database.reader import QueryReader
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.ledger.layouts import RELATIONS_SINCE_LAYOUT, YEARS_SINCE_LAYOUT, as_number, ledger_version
 
-BUILDING, BUILT = "building", "built"
+BUILDING, BUILT, UNSEEN, FAILED, SKIPPED = "building", "built", "unseen", "failed", "skipped"
+UPSTREAM = "upstream"
+"""Stands beside the code that a table was built from for the digest of all that is upstream of it."""
+MESSAGE = "message"
+"""Stands in place of the code of a build that failed, or was skipped, for the reason."""
 
 PLACE_OF = "place of "
 
@@ -33,9 +37,12 @@ def relation_key(relation: RelationName) -> str:
 
 @dataclass(frozen=True)
 class BuiltTable:
-    """Record of what a table was built from, each as {what: checksum or value}; ``state`` is ``building`` or ``built``.
+    """Record of what a table was built from, each as {what: checksum or value}.
 
-    ``at`` is when that state was written, aware UTC.
+    ``state`` is ``building``, ``built``, ``unseen`` (built, and nothing of its name was there afterwards), ``failed``
+    (``message`` is dbt's) or ``skipped`` (``message`` is the name of what failed above it). ``at`` is when that state
+    was written, aware UTC. ``upstream`` is a digest of what the table was built on, None where an older version of this
+    program built it.
     """
 
     node: str
@@ -43,6 +50,13 @@ class BuiltTable:
     inputs: dict[str, str]
     at: datetime
     state: str
+    upstream: str | None = None
+    message: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether its last build came to its end."""
+        return self.state in (BUILT, UNSEEN)
 
 
 @dataclass(frozen=True)
@@ -218,7 +232,10 @@ def _damage_told(place: SchemaName) -> Iterator[None]:
 
 @lru_cache(maxsize=10_000)  # a look at a healthy database reads the same again and again; nobody changes what it gets
 def _built_table(node: object, code: object, inputs: object, at: object, state: object) -> BuiltTable:
-    return BuiltTable(str(node), _pairs(code), _pairs(inputs), _moment(at), str(state))
+    made_of = _pairs(code)
+    upstream = made_of.pop(UPSTREAM, None)
+    message = made_of.pop(MESSAGE, "")
+    return BuiltTable(str(node), made_of, _pairs(inputs), _moment(at), str(state), upstream, message)
 
 
 def _pairs(text: object) -> dict[str, str]:

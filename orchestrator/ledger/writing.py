@@ -14,7 +14,7 @@ from datetime import datetime
 from orchestrator.database.names import SchemaName
 from orchestrator.database.sql import literal
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.ledger.reading import BUILDING, BUILT, FinishedStage, LedgerRun, relation_key
+from orchestrator.ledger.reading import BUILDING, BUILT, MESSAGE, UPSTREAM, FinishedStage, LedgerRun, relation_key
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,16 @@ class LedgerWriter:
         """State that builds of these nodes begin."""
         return self._tables([(node.unique_id, {}, {}) for node in nodes], at, BUILDING)
 
-    def built(self, facts: ProjectFacts, nodes: Iterable[NodeFacts], at: datetime) -> tuple[str, ...]:
+    def built(
+        self, facts: ProjectFacts, nodes: Iterable[NodeFacts], at: datetime, state: str = BUILT
+    ) -> tuple[str, ...]:
         """State that builds of these nodes are finished, and what they were built from."""
-        return self._tables([(n.unique_id, facts.decided_by(n), facts.inputs_of(n)) for n in nodes], at, BUILT)
+        rows = [(n.unique_id, {**facts.decided_by(n), UPSTREAM: n.upstream}, facts.inputs_of(n)) for n in nodes]
+        return self._tables(rows, at, state)
+
+    def unbuilt(self, reasons: Mapping[str, str], state: str, at: datetime) -> tuple[str, ...]:
+        """State of nodes, by unique id, that they were not built and why: ``state`` is ``failed`` or ``skipped``."""
+        return self._tables([(node, {MESSAGE: text}, {}) for node, text in reasons.items()], at, state)
 
     def run_started(self, run: LedgerRun, at: datetime, resumed: tuple[int, str] | None) -> tuple[str, ...]:
         """State that a run begins; ``resumed`` is the year and stage where it goes on."""

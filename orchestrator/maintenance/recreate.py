@@ -11,7 +11,6 @@ from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import ConfigurationError, DatabaseError, DatabaseLockedError, DatabasePermissionError
 from orchestrator.core.events import DatabaseSetAside, Emit, ignore
 from orchestrator.core.files import flush_folder
-from orchestrator.database.catalog import catalog_of_rows
 from orchestrator.database.errors import folder_error, known_database_error
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.evidence import Missing
@@ -75,7 +74,7 @@ def empty_plan(orchestrator: PipelineOrchestrator) -> HealingPlan:
     facts = orchestrator.runner.current_facts()
     required = orchestrator.initializer.checker(facts).required
     findings = [TableFinding(table, Missing()) for table in required]
-    return make_plan(findings, required, facts, catalog_of_rows([]), lambda node: False)
+    return make_plan(findings, required, facts, lambda node: False, lambda node: False)
 
 
 def set_aside(database: Path) -> Path | None:

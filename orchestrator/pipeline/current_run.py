@@ -42,6 +42,7 @@ class CurrentRun:
         self.hooks = hooks
         self.elapsed = stopwatch()
         self.failures_dir = runs_dir / self.run_id / "failed_tests"
+        self.warnings_dir = runs_dir / self.run_id / "warned_tests"
         self._runner = runner
         self._scope = scope
         self._mutex: DatabaseMutex | None = None

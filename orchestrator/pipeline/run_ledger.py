@@ -287,7 +287,7 @@ class RunLedger:
         return {
             unique_id: node.name
             for unique_id, node in sorted(built.items())
-            if node is not None and node.kind is not None and catalog.get(node.relation) is None
+            if node is not None and node.leaves_relation and catalog.get(node.relation) is None
         }
 
     def _require_carried(self, catalog: Catalog) -> None:

@@ -86,6 +86,7 @@ class Simulation:
             initialization=self._initialization,
             resumed_from=start.point,
             summary=read_summary(runner, facts, run.year_column, run.plan.years),
+            left_out=self._initializer.left_out(facts),
         )
 
     def _find_start(self, facts: ProjectFacts, *, fresh: bool) -> tuple[RunLedger, Start]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.self_healing.initialization_state import InitializationResult
+from orchestrator.self_healing.left_out import LeftOut
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,29 @@ class SimulationPlan:
 
 
 @dataclass(frozen=True)
+class TestWarning:
+    """A test of severity warn that found ``rows`` rows; ``query`` is the file with the SQL that shows them."""
+
+    __test__ = False
+
+    name: str
+    rows: int
+    query: str | None
+
+
+@dataclass(frozen=True)
 class StageResult:
-    """A finished stage of ``nodes`` nodes; ``replayed`` tells that none of them needed dbt again."""
+    """A finished stage of ``nodes`` nodes; ``replayed`` tells that none of them needed dbt again.
+
+    ``not_replayed`` says why one did, where that is known; ``warnings`` are the tests that found rows and stop nothing.
+    """
 
     name: str
     seconds: float
     nodes: int
     replayed: bool = False
+    not_replayed: str | None = None
+    warnings: tuple[TestWarning, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +126,7 @@ class SimulationResult:
     """Result of a run; ``seconds`` is its whole duration, ``database`` the file or None for a server.
 
     ``initialization`` is None where self-healing was off; ``summary`` is None where the dbt project has no model
-    with ``meta.summary``.
+    with ``meta.summary``. ``left_out`` are the nodes that healing and checks do not look at.
     """
 
     run_id: str
@@ -122,6 +139,7 @@ class SimulationResult:
     initialization: InitializationResult | None
     resumed_from: ResumePoint | None
     summary: Summary | None
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def outputs_of(result: SimulationResult) -> dict[str, object]:
@@ -133,6 +151,12 @@ def outputs_of(result: SimulationResult) -> dict[str, object]:
         "fingerprint": result.fingerprint,
         "years": [year.year for year in result.years],
         "replayed_years": [year.year for year in result.years if year.replayed],
+        "test_warnings": [
+            {"year": year.year, "stage": stage.name, "test": one.name, "rows": one.rows}
+            for year in result.years
+            for stage in year.stages
+            for one in stage.warnings
+        ],
         "tables_created": [] if result.initialization is None else list(result.initialization.tables_created),
     }
     if summary is not None:

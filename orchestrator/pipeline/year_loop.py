@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 from orchestrator.config.schema import HookType
 from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.errors import DbtTimeoutError, StageTimeoutError
-from orchestrator.core.events import Emit, StageCheckpointed, StageFinished, StageStarted, YearFinished, YearStarted
+from orchestrator.core.events import (
+    Emit,
+    StageCheckpointed,
+    StageFinished,
+    StageStarted,
+    TestWarned,
+    YearFinished,
+    YearStarted,
+)
 from orchestrator.core.text import plural
 from orchestrator.dbt_runner.process.runner import DbtRunner
-from orchestrator.dbt_runner.project.results import DbtResult
+from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 from orchestrator.pipeline.current_run import CurrentRun
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
 from orchestrator.pipeline.table_digests import TableDigests
-from orchestrator.pipeline.workflow import Stage, StageResult, YearResult
+from orchestrator.pipeline.workflow import Stage, StageResult, TestWarning, YearResult
 
+logger = logging.getLogger(__name__)
+SEEDS = "dbt seed is never replayed"
 YEARS_BETWEEN_OPENINGS = 5
 """An open DuckDB file holds more memory year by year; closing it gives that back, and costs 20 ms."""
 
@@ -102,6 +113,7 @@ class YearLoop:
         started_at, elapsed = utc_now(), stopwatch()
         self._emit(StageStarted(at=started_at, year=year, stage=stage.name, command=stage.command))
         nodes, dbt_seconds, replayed, failure = 0, 0.0, False, None
+        warnings: tuple[TestWarning, ...] = ()
         try:
             try:
                 variables = self._config.dbt_vars(year)
@@ -118,6 +130,7 @@ class YearLoop:
             finally:
                 dbt_seconds = elapsed()
             nodes, replayed = len(outcome.nodes), outcome.replayed
+            warnings = self._warnings(year, stage, outcome)
             last = stage is self._run.plan.stages_of(year)[-1]
             hooks_done = not self._hooks_after(stage, last=last)
             self._ledger.stage_finished(self._runner, year, stage.name, outcome, elapsed(), hooks_done=hooks_done)
@@ -147,9 +160,36 @@ class YearLoop:
                     error=failure,
                 )
             )
-        result = StageResult(stage.name, elapsed(), nodes, replayed)
+        why = outcome.not_replayed
+        if self._config.execution.replay == "auto" and not self._may_replay(stage):
+            why = SEEDS
+        result = StageResult(stage.name, elapsed(), nodes, replayed, why, warnings)
         self._checkpoint(year, stage, outcome)
         return result
+
+    def _warnings(self, year: int, stage: Stage, outcome: DbtResult) -> tuple[TestWarning, ...]:
+        """Tell of tests that found rows and stop nothing, and write the queries that show these."""
+        found = []
+        for test in outcome.warnings:
+            query = self._written(test, year)
+            rows = test.rows or 0
+            found.append(TestWarning(test.name, rows, query))
+            told = TestWarned(at=utc_now(), year=year, stage=stage.name, name=test.name, rows=rows, query=query)
+            self._emit(told)
+        return tuple(found)
+
+    def _written(self, test: NodeResult, year: int) -> str | None:
+        """Write the query of a test and return its file; None where that is not possible, which stops no run."""
+        if test.sql is None:
+            return None
+        file = self._run.warnings_dir / f"{test.file_name}_{year}.sql"
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(test.sql.strip() + "\n", encoding="utf-8")
+        except OSError as error:
+            logger.warning("The query of test %s could not be written to %s: %s", test.name, file, error)
+            return None
+        return str(file)
 
     def _checkpoint(self, year: int, stage: Stage, outcome: DbtResult) -> None:
         elapsed = stopwatch()

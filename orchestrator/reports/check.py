@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.self_healing.left_out import LeftOut, left_out
 from orchestrator.wiring import table_checker
 
 if TYPE_CHECKING:
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
 class CheckReport:
     """The ``required`` tables and the ``findings`` of those that are not ready.
 
-    ``refusal`` is why healing would refuse to repair them, None where it would. ``database`` is the file, None for a
-    database on a server.
+    ``refusal`` is why healing would not repair all of them, None where it would; ``heals`` tells whether it would
+    repair any. ``left_out`` are the nodes of the project of which nothing is checked. ``database`` is the file, None
+    for a database on a server.
     """
 
     required: tuple[RequiredTable, ...]
     findings: tuple[TableFinding, ...]
     refusal: InitializationError | None
+    left_out: tuple[LeftOut, ...]
     database: Path | None
+    heals: bool = True
 
     @property
     def healthy(self) -> bool:
@@ -51,12 +55,15 @@ def check_tables(config: SimulationConfig, runner: DbtRunner, facts: ProjectFact
     checker = table_checker(config, runner, facts)
     with checker.open() as reader:
         findings = checker.findings_in(reader)
-        refused = None
+        refused, heals = None, True
         if findings:
-            from orchestrator.self_healing.planning import refusal  # a healthy look plans nothing
+            from orchestrator.self_healing.planning import plan_repair  # a healthy look plans nothing
 
-            refused = refusal(checker, findings, reader)
-    return CheckReport(checker.required, findings, refused, facts.database_path)
+            plan = plan_repair(checker, findings, reader)
+            refused, heals = plan.refusal, bool(plan.commands)
+    listed = config.required_tables != "auto"
+    out = (*checker.unseen, *left_out(facts, checker.required_ids, listed=listed))
+    return CheckReport(checker.required, findings, refused, out, facts.database_path, heals)
 
 
 def check_record(report: CheckReport) -> dict[str, object]:
@@ -65,6 +72,7 @@ def check_record(report: CheckReport) -> dict[str, object]:
         "healthy": report.healthy,
         "required": len(report.required),
         "tables": [_table_record(table, finding) for table, finding in report.by_table],
+        "left_out": [{"name": one.name, "why": one.why} for one in report.left_out],
     }
 
 

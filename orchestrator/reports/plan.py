@@ -72,6 +72,8 @@ def plan_run(
     """
     config = orchestrator.config
     healing = orchestrator.initializer.plan() if auto_initialize else None
+    if healing is not None and healing.refusal is not None:
+        raise healing.refusal
     if not years:
         return RunPlan(config.scenario, config.database_path, (), healing, start=None, years=(), warnings=())
     start = orchestrator.find_start(years[0], years[-1], fresh=fresh)

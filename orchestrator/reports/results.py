@@ -34,6 +34,7 @@ def simulation_record(result: SimulationResult, time: RunTime) -> dict[str, obje
         "years": result.years,
         "initialization": None if healed is None else initialization_record(healed),
         "resumed_from": result.resumed_from,
+        "left_out": result.left_out,
         "summary": None if result.summary is None else _rows(result.summary),
         "time": {
             **_seconds(time.seconds),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -18,22 +18,21 @@ from orchestrator.core.errors import (
     DbtTimeoutError,
     InitializationError,
     InitializationTimeoutError,
+    NodeFailedError,
     OrchestratorError,
     RunCancelledError,
 )
 from orchestrator.core.events import Emit, Event, StepFinished, ignore
 from orchestrator.core.text import plural
-from orchestrator.database.catalog import Catalog
+from orchestrator.database.catalog import Relation
 from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.settings import Vars
-from orchestrator.ledger.layouts import is_ledger, ledger_version, upgrade_statements
 from orchestrator.ledger.watched import with_watched
-from orchestrator.ledger.writing import LedgerWriter
-from orchestrator.self_healing.database_look import open_or_name_holder, open_reader
-from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan
+from orchestrator.self_healing.database_look import only_dbt_sees, open_or_name_holder, open_reader
+from orchestrator.self_healing.healing_plan import HealingPlan
 from orchestrator.self_healing.initialization_state import (
     InitializationResult,
     InitializationState,
@@ -41,8 +40,11 @@ from orchestrator.self_healing.initialization_state import (
     RequiredTable,
     TableFinding,
 )
+from orchestrator.self_healing.left_out import LeftOut, left_out
 from orchestrator.self_healing.planning import plan_repair
-from orchestrator.self_healing.registry import required_tables
+from orchestrator.self_healing.registry import node_of, required_tables
+from orchestrator.self_healing.repair import Built, Repair
+from orchestrator.self_healing.sight import Sight
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 
 logger = logging.getLogger(__name__)
@@ -85,6 +87,7 @@ class AutoInitializer:
         self._emit_further = emit
         self._deadline = deadline
         self._steps: list[InitializationStep] = []
+        self._built = Built()
         self._last_checker: TableExistenceChecker | None = None
         self.state = InitializationState.NOT_STARTED
         self.last_result: InitializationResult | None = None
@@ -98,8 +101,13 @@ class AutoInitializer:
             self._last_checker = TableExistenceChecker(required, known, look)
         return self._last_checker
 
+    def left_out(self, facts: ProjectFacts) -> tuple[LeftOut, ...]:
+        """Return the nodes that are not checked, as the last look found them."""
+        checker = self.checker(facts)
+        return (*checker.unseen, *left_out(facts, checker.required_ids, listed=self._configured is not None))
+
     def plan(self) -> HealingPlan:
-        """Return what :meth:`ensure_initialized` would do now; nothing is written."""
+        """Return what :meth:`ensure_initialized` would do now, and what it would refuse; nothing is written."""
         facts = self._runner.current_facts()
         with open_reader(self._runner, facts) as reader:
             checker = self.checker(facts)
@@ -123,22 +131,22 @@ class AutoInitializer:
         deadline = self._deadline(self._timeout)
         self.state = InitializationState.IN_PROGRESS
         found: tuple[TableFinding, ...] = ()
-        created: tuple[str, ...] = ()
+        self._built = Built()
         try:
             quick = self._quick_look()
             if quick is None or quick:
-                found, created = self._under_mutex(deadline, expendable)
+                found = self._under_mutex(deadline, expendable)
             self.state = InitializationState.COMPLETED
-            return self._finish(started_at, found, created, None)
+            return self._finish(started_at, found, None)
         except BaseException as error:
             self.state = InitializationState.FAILED
-            self._finish(started_at, found, created, str(error) or type(error).__name__)
+            self._finish(started_at, found, str(error) or type(error).__name__)
             raise
 
     def _quick_look(self) -> tuple[TableFinding, ...] | None:
         """Check without the mutex and without dbt; None when that cannot tell."""
         facts = self._runner.known_facts()
-        if facts is None:
+        if facts is None or only_dbt_sees(facts):
             return None
         try:
             checker = self.checker(facts)
@@ -149,9 +157,7 @@ class AutoInitializer:
         except DatabaseLockedError:
             return None
 
-    def _under_mutex(
-        self, deadline: Deadline, expendable: Set[str]
-    ) -> tuple[tuple[TableFinding, ...], tuple[str, ...]]:
+    def _under_mutex(self, deadline: Deadline, expendable: Set[str]) -> tuple[TableFinding, ...]:
         mutex = self._mutex()
         within_a_run = mutex.held_here
         try:
@@ -173,78 +179,67 @@ class AutoInitializer:
                 self._runner.release()
             mutex.release()
 
-    def _heal(self, deadline: Deadline, expendable: Set[str]) -> tuple[tuple[TableFinding, ...], tuple[str, ...]]:
+    def _heal(self, deadline: Deadline, expendable: Set[str]) -> tuple[TableFinding, ...]:
         with self._translated("check_tables", (), deadline):
             facts = self._runner.facts(timeout=deadline.remaining())
             patience = deadline.within(SECONDS_TO_WAIT_FOR_OTHERS)
             with (
                 step("check_tables", self._emit) as record,
-                open_reader(self._runner, facts, patience=patience) as reader,
+                open_reader(self._runner, facts, patience=patience, through_dbt=True) as reader,
             ):
                 checker = self.checker(facts)
-                before = reader.catalog()
                 findings = checker.findings_in(reader)
                 record.detail = _told(findings, checker)
                 plan = plan_repair(checker, findings, reader, expendable)
-                read = with_watched(facts, reader, before) if findings else facts
+                sight = Sight(reader, facts)
+                before = {node.unique_id: sight.relation(node) for node in plan.nodes}
+                read = with_watched(facts, reader) if findings else facts
         if not findings:
-            return (), ()
+            return ()
         self._keep_what_is_replaced(plan, before)
-        ledger = LedgerWriter.of(facts)
+        repair = Repair(self._runner, read, plan, self._variables, replay=self._replay)
+        failure = self._carry_out(repair, plan, deadline)
+        names = [finding.table.name for finding in findings]
+        with self._translated("verify", names, deadline), step("verify", self._emit) as record:
+            after = Sight(self._runner, facts)
+            repair.note_unseen(after, deadline)
+            self._built = repair.told_apart(before, after)
+            left = checker.findings_in(self._runner)
+            record.detail = _told(left, checker)
+            expected = plan.left | repair.unbuilt.keys()
+            self._verify([finding for finding in left if node_of(finding.table, facts).unique_id not in expected])
+        refusal = _both(failure, plan.refusal)
+        if refusal is not None:
+            raise refusal
+        return findings
+
+    def _carry_out(self, repair: Repair, plan: HealingPlan, deadline: Deadline) -> InitializationError | None:
+        """Perform every command; return the failure of nodes, which holds back only what is built from them."""
+        failure: InitializationError | None = None
         begun = False
         for name in dict.fromkeys(command.step for command in plan.commands):
             commands = [command for command in plan.commands if command.step == name]
             nodes = [node.name for command in commands for node in command.nodes]
-            with self._translated(name, nodes, deadline), step(name, self._emit, nodes=len(nodes)):
-                if not begun:
-                    self._begin(plan, facts, ledger, deadline)
-                    begun = True
-                for command in commands:
-                    self._perform(command, facts, deadline)
-                    self._runner.execute(
-                        ledger.built(read, command.nodes, utc_now()),
-                        deadline.remaining(),
-                    )
-        names = [finding.table.name for finding in findings]
-        with self._translated("verify", names, deadline), step("verify", self._emit) as record:
-            after = self._runner.catalog(deadline.remaining())
-            left = checker.findings_in(self._runner)
-            record.detail = _told(left, checker)
-            self._verify(left)
-        return findings, _gained(before, after, facts)
+            try:
+                with self._translated(name, nodes, deadline), step(name, self._emit, nodes=len(nodes)):
+                    if not begun:
+                        repair.begin(deadline)
+                        begun = True
+                    failed = [error for one in commands if (error := repair.perform(one, deadline)) is not None]
+                    if failed:
+                        raise failed[0]
+            except InitializationError as error:
+                if not isinstance(error.__cause__, NodeFailedError):
+                    raise
+                failure = _both(failure, error)
+        return failure
 
-    def _keep_what_is_replaced(self, plan: HealingPlan, before: Catalog) -> None:
-        building = [node for command in plan.commands for node in (*command.nodes, *command.drops)]
-        if self._before_replacing is None or all(before.get(node.relation) is None for node in building):
+    def _keep_what_is_replaced(self, plan: HealingPlan, before: Mapping[str, Relation | None]) -> None:
+        if self._before_replacing is None or not any(before.values()):
             return
         self._runner.release()
         with step("backup", self._emit):
             self._before_replacing()
-
-    def _begin(self, plan: HealingPlan, facts: ProjectFacts, ledger: LedgerWriter, deadline: Deadline) -> None:
-        """State in the ledger, before anything is touched, what is about to be built."""
-        lay_out = upgrade_statements(ledger_version(self._runner, facts.ledger), facts.ledger)
-        built = [node for command in plan.commands if command.command != "create" for node in command.nodes]
-        self._runner.execute([*lay_out, *ledger.building(built, utc_now())], deadline.remaining())
-
-    def _perform(self, command: HealingCommand, facts: ProjectFacts, deadline: Deadline) -> None:
-        if command.drops:
-            catalog = self._runner.catalog(deadline.remaining())
-            cascade = facts.capabilities.drop_cascade
-            drops = [catalog.drop_statement(node.relation, cascade=cascade) for node in command.drops]
-            self._runner.execute(drops, deadline.remaining())
-        if command.command == "create":
-            for node in command.nodes:
-                self._runner.create_empty(node, deadline.remaining())
-            return
-        self._runner.run_nodes(
-            command.command,
-            command.nodes,
-            vars=self._variables,
-            timeout=deadline.remaining(),
-            full_refresh=command.full_refresh,
-            replay=self._replay and command.command == "run",
-        )
 
     def _verify(self, findings: Sequence[TableFinding]) -> None:
         if findings:
@@ -286,14 +281,14 @@ class AutoInitializer:
         self,
         started_at: datetime,
         found: Sequence[TableFinding],
-        created: tuple[str, ...],
         error: str | None,
     ) -> InitializationResult:
         self.last_result = InitializationResult(
             state=self.state,
             steps=tuple(self._steps),
             missing_tables_found=tuple(finding.table.name for finding in found),
-            tables_created=created,
+            tables_created=self._built.created,
+            tables_repaired=self._built.repaired,
             started_at=started_at,
             completed_at=utc_now(),
             error=error,
@@ -325,9 +320,15 @@ def _told(findings: Sequence[TableFinding], checker: TableExistenceChecker) -> s
     return f"{len(findings)} of {required} required tables not ready"
 
 
-def _gained(before: Catalog, after: Catalog, facts: ProjectFacts) -> tuple[str, ...]:
-    return tuple(
-        name.name
-        for name, relation in after.relations.items()
-        if not is_ledger(name, facts.ledger) and ((was := before.get(name)) is None or was.kind != relation.kind)
+def _both(first: InitializationError | None, second: InitializationError | None) -> InitializationError | None:
+    """Return two reasons why not everything was healed as one."""
+    if first is None or second is None:
+        return first or second
+    remedies = [remedy for remedy in (first.to_fix, second.to_fix) if remedy is not None]
+    return InitializationError(
+        f"{first.message}\n{second.message}",
+        step=first.step,
+        tables=[*first.tables, *second.tables],
+        exit_code=first.exit_code,
+        to_fix="; ".join(dict.fromkeys(remedies)) or None,
     )

@@ -17,16 +17,25 @@ if TYPE_CHECKING:
     from orchestrator.database.mutex import DatabaseMutex
 
 
+def only_dbt_sees(facts: ProjectFacts) -> bool:
+    """Tell whether a node builds in a database that the profile attaches and a look without dbt cannot."""
+    unseen = {one.name for one in facts.attachments if one.why is not None}
+    return bool(unseen) and any(node.builds and node.relation.database in unseen for node in facts.nodes)
+
+
 def open_reader(
-    runner: DbtRunner, facts: ProjectFacts, *, patience: Deadline | None = None
+    runner: DbtRunner, facts: ProjectFacts, *, patience: Deadline | None = None, through_dbt: bool = False
 ) -> AbstractContextManager[DatabaseReader]:
     """Open the database for looking: the file itself where that is possible, else through the dbt process.
 
-    ``patience`` is how long to wait while another process has the file open; None: not at all.
+    ``patience`` is how long to wait while another process has the file open; None: not at all. What the profile
+    attaches is attached as well; with ``through_dbt``, the dbt process looks where nobody else sees all of it.
     """
-    if facts.database_path is None or runner.database_open:
+    if facts.database_path is None or runner.database_open or (through_dbt and only_dbt_sees(facts)):
         return nullcontext(runner)
-    return DuckDBReader(facts.database_path, patience=patience, shared=True)
+    writes_files = any(node.external_file is not None for node in facts.nodes)
+    folder = runner.settings.cwd if writes_files else None
+    return DuckDBReader(facts.database_path, patience=patience, shared=True, beside=facts.attachments, folder=folder)
 
 
 def open_or_name_holder(

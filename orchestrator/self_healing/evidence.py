@@ -11,10 +11,11 @@ from orchestrator.ledger.changes import Change
 
 
 class Problem(str, Enum):
-    """Kind of fault of a required table; ``incomplete`` and ``stale`` come from the ledger."""
+    """Kind of fault of a required table; ``failed``, ``incomplete`` and ``stale`` come from the ledger."""
 
     MISSING = "missing"
     WRONG_TYPE = "wrong_type"
+    FAILED = "failed"
     INCOMPLETE = "incomplete"
     EMPTY = "empty"
     DRIFTED = "drifted"
@@ -29,6 +30,14 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class FileMissing:
+    """Its relation is there, and the file that it reads is not; ``file`` is its path, or what the database says."""
+
+    problem: ClassVar[Problem] = Problem.MISSING
+    file: str
+
+
+@dataclass(frozen=True)
 class WrongKind:
     """It is a view where a table is required, or the reverse."""
 
@@ -39,10 +48,23 @@ class WrongKind:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A build of it began at ``since`` (UTC) and never ended."""
+    """A build of it began at ``since`` (UTC) and never ended.
+
+    ``skipped_for`` is the name of what it is built from and what failed then, None where it was cut off itself.
+    """
 
     problem: ClassVar[Problem] = Problem.INCOMPLETE
     since: datetime
+    skipped_for: str | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Its last build failed at ``since`` (UTC), with this ``message`` of dbt's."""
+
+    problem: ClassVar[Problem] = Problem.FAILED
+    since: datetime
+    message: str
 
 
 @dataclass(frozen=True)
@@ -117,7 +139,23 @@ class Outdated:
     inherited: bool = field(kw_only=True)
 
 
-Evidence = Missing | WrongKind | Unfinished | TooFewRows | ColumnsDiffer | Outdated
+@dataclass(frozen=True)
+class UpstreamDiffers:
+    """Something that it is built from is not what it was at ``since`` (UTC), when the table was built.
+
+    ``names`` are what was built again after that, where that is known; ``why`` says what is wrong with the first, where
+    something is.
+    """
+
+    problem: ClassVar[Problem] = Problem.STALE
+    since: datetime
+    names: tuple[str, ...]
+    why: str | None = None
+
+
+Evidence = (
+    Missing | FileMissing | WrongKind | Unfinished | Failed | TooFewRows | ColumnsDiffer | Outdated | UpstreamDiffers
+)
 
 
 def _unique(columns: tuple[tuple[str, str | None], ...]) -> list[tuple[str, str | None]]:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from orchestrator.core.errors import InitializationError
-from orchestrator.database.catalog import Catalog
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.self_healing.evidence import Problem
 from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding, TableTier
+from orchestrator.self_healing.refusals import Refusal, as_error, keeps, refused_loss, refused_old_rows
 from orchestrator.self_healing.registry import node_of
 
 STEP_OF = {
@@ -17,16 +17,16 @@ STEP_OF = {
     TableTier.FOUNDATION: "build_foundation",
     TableTier.STATE: "create_state",
 }
-HARMLESS_TO_BUILD = (Problem.MISSING, Problem.WRONG_TYPE, Problem.INCOMPLETE)
-HoldsRows = Callable[[NodeFacts], bool]
+BY_BUILD = ("snapshot", "function")  # `dbt run` leaves them out
+Tells = Callable[[NodeFacts], bool]
 
 
 @dataclass(frozen=True)
 class HealingCommand:
     """One thing to do.
 
-    ``command`` is ``seed``, ``run`` or (with snapshots) ``build`` of dbt, or ``create`` for an empty state table.
-    ``drops`` are the nodes whose relation is of the wrong shape and goes first.
+    ``command`` is ``seed``, ``run`` or (with snapshots or functions) ``build`` of dbt, or ``create`` for an empty state
+    table. ``drops`` are the nodes whose relation goes first: it is of the wrong shape, or dbt would only add to it.
     """
 
     step: str
@@ -44,9 +44,24 @@ class HealingCommand:
 
 @dataclass(frozen=True)
 class HealingPlan:
-    """Commands in the order in which they must run; none when nothing is wrong."""
+    """Commands in the order in which they must run; none when nothing is wrong.
+
+    ``refusals`` are what would cost rows and is left as it is, ``held`` what is built from that and is left as well.
+    """
 
     commands: tuple[HealingCommand, ...]
+    refusals: tuple[Refusal, ...] = ()
+    held: tuple[NodeFacts, ...] = ()
+
+    @property
+    def refusal(self) -> InitializationError | None:
+        """Return the refusals as one error, None where there are none."""
+        return as_error(self.refusals, self.held)
+
+    @property
+    def left(self) -> frozenset[str]:
+        """Return the unique ids of what is refused or held back."""
+        return frozenset(node.unique_id for node in (*(refusal.node for refusal in self.refusals), *self.held))
 
     @property
     def nodes(self) -> tuple[NodeFacts, ...]:
@@ -58,41 +73,62 @@ def make_plan(
     findings: Sequence[TableFinding],
     required: Sequence[RequiredTable],
     facts: ProjectFacts,
-    catalog: Catalog,
-    holds_rows: HoldsRows,
+    is_there: Tells,
+    holds_rows: Tells,
     outdated: Set[str] = frozenset(),
 ) -> HealingPlan:
     """Plan the repair of ``findings`` and of nothing else.
 
     A missing or wrong table is built with those of its ancestors that it reads and that are not there either; a
-    drifted or stale one also takes its required descendants along, and what lies between. ``holds_rows`` tells
-    whether a table has any: an incremental or state table with rows is never rebuilt. ``outdated`` are unique ids of
-    ancestors that are not required and were changed.
-
-    Raises:
-        InitializationError: a repair would cost the rows of simulated years.
+    drifted or stale one also takes its required descendants along, and what lies between. ``is_there`` tells whether
+    what a node builds is in the database, ``holds_rows`` whether it is a table with any: an incremental or state table
+    with rows is never rebuilt, nor a snapshot whose own definition has changed: that is refused, and holds back what is
+    built from it. ``outdated`` are unique ids of ancestors that are not required and were changed.
     """
     nodes = {finding.table: node_of(finding.table, facts) for finding in findings}
     tiers = {node_of(table, facts).unique_id: table.tier for table in required}
     problems = {nodes[finding.table].unique_id: finding for finding in findings}
-    for finding in findings:
-        _refuse_loss(nodes[finding.table], finding, holds_rows)
-    build = {node.unique_id for node in nodes.values()} | outdated
+    refusals = {
+        nodes[finding.table].unique_id: refused
+        for finding in findings
+        if (refused := refused_loss(nodes[finding.table], finding, holds_rows, simulates=facts.simulates)) is not None
+    }
+    build = set(problems) | outdated
     changed = {unique_id for unique_id, finding in problems.items() if _entails_descendants(finding)} | outdated
-    affected = {u for u in facts.descendants(changed) if (node := facts.node(u)) is not None and node.kind is not None}
-    _refuse_old_rows(affected & {u for u, t in tiers.items() if t is TableTier.FOUNDATION}, facts, problems, holds_rows)
-    affected = {u for u in affected if (node := facts.node(u)) is not None and not _keeps(node, holds_rows)}
-    required_again = {unique_id for unique_id in affected if tiers.get(unique_id) is TableTier.FOUNDATION}
+    affected = {u for u in facts.descendants(changed) if (node := facts.node(u)) is not None and node.builds}
+    foundation = {unique_id for unique_id, tier in tiers.items() if tier is TableTier.FOUNDATION}
+    kept = {u for u in affected if (node := facts.node(u)) is not None and keeps(node, holds_rows)}
+    for unique_id in sorted(kept & foundation - problems.keys()):
+        node = facts.node(unique_id)
+        assert node is not None
+        refusals[unique_id] = refused_old_rows(node, _told_above(unique_id, facts, problems))
+    affected -= kept
+    required_again = affected & foundation
     between = affected & facts.ancestors(required_again) - tiers.keys()
     build |= required_again | between
     state = {unique_id for unique_id in build if tiers.get(unique_id) is TableTier.STATE}
-    build |= _absent_ancestors(build - state, facts, catalog, {u for u, t in tiers.items() if t is TableTier.STATE})
+    below = (facts.descendants(refusals) - state if refusals else set()) - refusals.keys()
+    held = [node for node in facts.nodes if node.unique_id in build & below]
+    build -= refusals.keys() | below
+    state &= build
+    build |= _absent_ancestors(build - state, facts, is_there, {u for u, t in tiers.items() if t is TableTier.STATE})
     chosen = [node for node in facts.nodes if node.unique_id in build]
-    return HealingPlan(tuple(_commands(chosen, state, problems, changed | affected)))
+    commands = _commands(chosen, state, problems, changed | affected, facts)
+    return HealingPlan(tuple(commands), tuple(refusals.values()), tuple(held))
+
+
+def _told_above(unique_id: str, facts: ProjectFacts, problems: dict[str, TableFinding]) -> str:
+    above = facts.ancestors([unique_id])
+    cause = next((finding for cause, finding in problems.items() if cause in above), None)
+    return f"{cause.table.name} {cause.detail}" if cause is not None else "what it is built from has changed"
 
 
 def _commands(
-    chosen: list[NodeFacts], state: set[str], problems: dict[str, TableFinding], renewed: set[str]
+    chosen: list[NodeFacts],
+    state: set[str],
+    problems: dict[str, TableFinding],
+    renewed: set[str],
+    facts: ProjectFacts,
 ) -> Iterable[HealingCommand]:
     drifted = {unique_id for unique_id, finding in problems.items() if finding.problem is Problem.DRIFTED}
     misshapen = {unique_id for unique_id, finding in problems.items() if finding.problem is Problem.WRONG_TYPE}
@@ -106,17 +142,32 @@ def _commands(
     refreshed = tuple(node for node in seeds if node.unique_id in drifted)
     if refreshed:
         yield HealingCommand(STEP_OF[TableTier.SEED], "seed", refreshed, full_refresh=True)
-    if models:
-        outgrown = {node.unique_id for node in models if node.materialized == "incremental"} & renewed
-        drops = tuple(node for node in models if node.unique_id in misshapen | outgrown)
-        command = "build" if any(node.resource_type == "snapshot" for node in models) else "run"
-        yield HealingCommand(STEP_OF[TableTier.FOUNDATION], command, tuple(models), drops=drops)
+    create = []
     if created:
         drops = tuple(node for node in created if node.unique_id in misshapen | drifted)
-        yield HealingCommand(STEP_OF[TableTier.STATE], "create", tuple(created), drops=drops)
+        create.append(HealingCommand(STEP_OF[TableTier.STATE], "create", tuple(created), drops=drops))
+    read_first = state & facts.ancestors(node.unique_id for node in models)
+    yield from create if read_first else ()
+    for together in _in_turns(models, facts):
+        outgrown = {node.unique_id for node in together if node.materialized == "incremental"} & renewed
+        drops = tuple(node for node in together if node.batched or node.unique_id in misshapen | outgrown)
+        command = "build" if any(node.resource_type in BY_BUILD for node in together) else "run"
+        yield HealingCommand(STEP_OF[TableTier.FOUNDATION], command, tuple(together), drops=drops)
+    yield from () if read_first else create
 
 
-def _absent_ancestors(build: set[str], facts: ProjectFacts, catalog: Catalog, state: set[str]) -> set[str]:
+def _in_turns(chosen: list[NodeFacts], facts: ProjectFacts) -> list[list[NodeFacts]]:
+    """Split nodes into commands: what reads another one as a source comes later, for dbt does not know that order."""
+    ids = {node.unique_id for node in chosen}
+    turn: dict[str, int] = {}
+    for node in facts.nodes:
+        after = [turn[parent] + (parent in node.by_source) for parent in node.depends_on if parent in turn]
+        if after or node.unique_id in ids:
+            turn[node.unique_id] = max(after, default=0)
+    return [[n for n in chosen if turn[n.unique_id] == one] for one in sorted({turn[unique_id] for unique_id in ids})]
+
+
+def _absent_ancestors(build: set[str], facts: ProjectFacts, is_there: Tells, state: set[str]) -> set[str]:
     """Return what ``build`` reads, directly or through views, and what is not in the database."""
     absent: set[str] = set()
     seen: set[str] = set()
@@ -128,10 +179,10 @@ def _absent_ancestors(build: set[str], facts: ProjectFacts, catalog: Catalog, st
             if parent is None or parent_id in seen or parent_id in state:
                 continue
             seen.add(parent_id)
-            if parent.materialized == "ephemeral":
+            if not parent.builds:
                 pending.append(parent_id)
                 continue
-            if catalog.get(parent.relation) is None:
+            if not is_there(parent):
                 absent.add(parent_id)
                 pending.append(parent_id)
             elif parent.kind == "view":
@@ -141,51 +192,3 @@ def _absent_ancestors(build: set[str], facts: ProjectFacts, catalog: Catalog, st
 
 def _entails_descendants(finding: TableFinding) -> bool:
     return finding.problem in (Problem.DRIFTED, Problem.STALE)
-
-
-def _keeps(node: NodeFacts, holds_rows: HoldsRows) -> bool:
-    return node.materialized == "incremental" and holds_rows(node)
-
-
-def _refuse_old_rows(
-    affected: set[str], facts: ProjectFacts, problems: dict[str, TableFinding], holds_rows: HoldsRows
-) -> None:
-    """Refuse to leave an incremental table with rows made of what has changed above it."""
-    for unique_id in sorted(affected - problems.keys()):
-        node = facts.node(unique_id)
-        if node is not None and _keeps(node, holds_rows):
-            above = next((f for u, f in problems.items() if u in facts.ancestors([unique_id])), None)
-            why = f"{above.table.name} {above.detail}" if above is not None else "what it is built from has changed"
-            raise InitializationError(
-                f"Table {node.name} is incremental and contains rows built from outdated inputs: {why}. "
-                "It is not rebuilt automatically.",
-                step="check_tables",
-                tables=[node.name],
-                to_fix=f"empty it (delete from {node.relation.quoted()}), and it will be rebuilt",
-            )
-
-
-def _refuse_loss(node: NodeFacts, finding: TableFinding, holds_rows: HoldsRows) -> None:
-    if finding.problem in HARMLESS_TO_BUILD or not _keeps(node, holds_rows):
-        return
-    if finding.problem is Problem.STALE:
-        raise InitializationError(
-            f"Table {node.name} {finding.detail}. It is incremental and contains rows of simulated years, so it is "
-            "not rebuilt automatically.",
-            step="check_tables",
-            tables=[node.name],
-            to_fix=f"empty it (delete from {node.relation.quoted()}), and it will be rebuilt; or move the database "
-            "aside with `orchestrator init --recreate` and simulate again",
-        )
-    raise InitializationError(
-        f"Table {node.name} {finding.detail}, and it contains rows of simulated years, so it is not rebuilt "
-        "automatically.",
-        step="check_tables",
-        tables=[node.name],
-        to_fix="fix its columns by hand (alter table), or "
-        + (
-            "simulate all years again: `orchestrator simulate --fresh`"
-            if finding.table.tier is TableTier.STATE
-            else "move the database aside with `orchestrator init --recreate` and simulate again"
-        ),
-    )

@@ -86,8 +86,9 @@ class InitializationStep:
 class InitializationResult:
     """Result of a healing.
 
-    ``missing_tables_found`` are the names of required tables that were not ready, ``tables_created`` the names
-    that the catalog holds afterwards and did not hold, or held as another kind, before.
+    ``missing_tables_found`` are the names of required tables that were not ready. Of what was built, ``tables_created``
+    are the names that the database holds afterwards and did not hold, or held as another kind, before;
+    ``tables_repaired`` are the nodes of everything else, such as what is built from a table that was stale.
     """
 
     state: InitializationState
@@ -97,6 +98,7 @@ class InitializationResult:
     started_at: datetime
     completed_at: datetime | None
     error: str | None = None
+    tables_repaired: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:

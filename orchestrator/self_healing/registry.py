@@ -12,7 +12,6 @@ from orchestrator.ledger.layouts import clash_error
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
 
 FOUNDATION_TAG = "FOUNDATION"
-BUILT = ("table", "view", "incremental")
 
 
 def configured_tables(config: SimulationConfig) -> tuple[RequiredTable, ...] | None:
@@ -29,9 +28,9 @@ def required_tables(
 ) -> tuple[RequiredTable, ...]:
     """Return the required tables in tier order, parents before children.
 
-    ``configured`` None derives them: every enabled seed; every ``tag:FOUNDATION`` model that is a table, view or
-    incremental (without that tag and without years, every such model; with years, those that no year writes); every
-    model that a source's ``meta.prior_year_of`` names. ``meta.min_rows`` of a node is its promise of rows.
+    ``configured`` None derives them: every enabled seed; every model that a source's ``meta.prior_year_of`` names;
+    without years, everything else that dbt builds, whatever its materialization is called; with years, of that what is
+    tagged ``FOUNDATION``, or, where nothing is, what no year writes. ``meta.min_rows`` of a node promises rows.
 
     Raises:
         ConfigurationError: a name that no node builds, a tier that does not fit it, a prior-year source that
@@ -78,15 +77,21 @@ def node_of(table: RequiredTable, facts: ProjectFacts) -> NodeFacts:
 
 def _derived(facts: ProjectFacts) -> list[RequiredTable]:
     tables = [_table(seed, TableTier.SEED) for seed in facts.seeds()]
-    models = [model for model in facts.models() if model.materialized in BUILT]
-    tagged = [model for model in models if FOUNDATION_TAG in model.tags]
+    others = [node for node in facts.nodes if node.builds and node.resource_type != "seed"]
     state = _state_models(facts)
-    if not any(FOUNDATION_TAG in model.tags for model in facts.models()):
-        yearly = {model.unique_id for model in models if model.uses_year}
-        yearly |= facts.descendants(yearly)
-        tagged = [] if state else [model for model in models if model.unique_id not in yearly]
-    tables += [_table(model, TableTier.FOUNDATION) for model in tagged if model not in state]
+    if facts.simulates:
+        others = _foundation(facts, others, state)
+    tables += [_table(node, TableTier.FOUNDATION) for node in others if node not in state]
     return tables + [_table(model, TableTier.STATE) for model in state]
+
+
+def _foundation(facts: ProjectFacts, nodes: list[NodeFacts], state: list[NodeFacts]) -> list[NodeFacts]:
+    """Return those of ``nodes`` that stand before the first year."""
+    if any(FOUNDATION_TAG in node.tags for node in facts.nodes if node.resource_type not in ("seed", "test")):
+        return [node for node in nodes if FOUNDATION_TAG in node.tags]
+    yearly = {node.unique_id for node in nodes if node.uses_year}
+    yearly |= facts.descendants(yearly)
+    return [] if state else [node for node in nodes if node.unique_id not in yearly]
 
 
 def _state_models(facts: ProjectFacts) -> list[NodeFacts]:

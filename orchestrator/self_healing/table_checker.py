@@ -13,7 +13,16 @@ from orchestrator.database.reader import DatabaseReader, OpenDatabase
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.reading import read_built_tables
 from orchestrator.ledger.watched import with_watched
-from orchestrator.self_healing.evidence import ColumnsDiffer, Evidence, Missing, Problem, TooFewRows, WrongKind
+from orchestrator.self_healing.evidence import (
+    ColumnsDiffer,
+    Evidence,
+    FileMissing,
+    Missing,
+    Problem,
+    TooFewRows,
+    UpstreamDiffers,
+    WrongKind,
+)
 from orchestrator.self_healing.initialization_state import (
     TIERS,
     InitializationSummary,
@@ -21,7 +30,9 @@ from orchestrator.self_healing.initialization_state import (
     TableFinding,
     TableTier,
 )
+from orchestrator.self_healing.left_out import LeftOut
 from orchestrator.self_healing.registry import node_of
+from orchestrator.self_healing.sight import Sight
 from orchestrator.self_healing.staleness import Staleness
 
 ROWS_PER_QUERY = 100
@@ -30,13 +41,15 @@ ROWS_PER_QUERY = 100
 class TableExistenceChecker:
     """Answers about one database and one list of required tables; every call looks again.
 
-    ``open_database`` gives a reader for the time of one look.
+    ``open_database`` gives a reader for the time of one look. ``unseen`` are the tables of which the last one could see
+    nothing, with the reason.
     """
 
     def __init__(self, required: Sequence[RequiredTable], facts: ProjectFacts, open_database: OpenDatabase) -> None:
         self.required = tuple(required)
         self.facts = facts
         self._open_database = open_database
+        self.unseen: tuple[LeftOut, ...] = ()
 
     def is_initialized(self) -> bool:
         """Tell whether every required table is ready."""
@@ -79,36 +92,63 @@ class TableExistenceChecker:
 
     def findings_in(self, reader: DatabaseReader) -> tuple[TableFinding, ...]:
         """Return what is wrong as seen through an open reader."""
-        catalog = reader.catalog()
-        staleness = self.staleness(reader, catalog)
+        sight = Sight(reader, self.facts)
+        staleness = self.staleness(reader, sight.catalog)
         types = _Types(reader, self.facts.capabilities.type_name_sql)
         found: dict[RequiredTable, TableFinding] = {}
         promising: list[tuple[RequiredTable, NodeFacts]] = []
+        unseen: list[LeftOut] = []
         for table, node in self._nodes:
-            relation = catalog.get(node.relation)
-            seen = _shape_problem(node, relation, types) or _history_problem(table, node, staleness)
+            relation = sight.relation(node)
+            why = None if relation is not None else sight.why_unseen(node) or staleness.why_invisible(node)
+            untold = why or (None if relation is None else sight.unseen_file(node))
+            if untold is not None:
+                unseen.append(LeftOut(table.name, untold))
+            shape = None if why is not None else _shape_problem(node, relation, types)
+            seen = (
+                (staleness.failed(node) if shape is None or isinstance(shape, Missing) else None)
+                or shape
+                or (None if relation is None else _file_problem(node, sight))
+                or _history_problem(table, node, staleness)
+            )
             if seen is not None:
                 found[table] = TableFinding(table, seen)
-            elif table.min_rows:
+            elif table.min_rows and why is None:
                 promising.append((table, node))
         for table, rows in self._rows(reader, promising):
             assert table.min_rows is not None
             if rows < table.min_rows:
                 found[table] = TableFinding(table, TooFewRows(expected=table.min_rows, found=rows))
+        self._descendants_too(found, sight, staleness)
+        self.unseen = tuple(unseen)
         return tuple(found[table] for table in self.required if table in found)
+
+    def _descendants_too(self, found: dict[RequiredTable, TableFinding], sight: Sight, staleness: Staleness) -> None:
+        """Add what is built from a table that has drifted: it is built again with it."""
+        drifted = {node.unique_id: found[t] for t, node in self._nodes if t in found and _has_drifted(found[t])}
+        below = self.facts.descendants(drifted) if drifted else set()
+        for table, node in self._nodes:
+            if table in found or node.unique_id not in below or table.tier is TableTier.STATE:
+                continue
+            above = self.facts.ancestors([node.unique_id])
+            cause = next(finding for unique_id, finding in drifted.items() if unique_id in above)
+            since = staleness.built_at(node)
+            if since is not None and sight.why_unseen(node) is None:
+                found[table] = TableFinding(table, UpstreamDiffers(since, (cause.table.name,), cause.detail))
 
     def staleness(self, reader: DatabaseReader, catalog: Catalog | None = None) -> Staleness:
         """Return what the ledger of the database tells about the required tables; ``catalog`` is what it holds."""
         whole = catalog if self.facts.capabilities.reads_whole_catalog else None  # else the ledger is not in it
         built = read_built_tables(reader, self.facts.ledger, self.facts, whole)
-        return Staleness(with_watched(self.facts, reader, catalog), built, self._required_ids)
+        return Staleness(with_watched(self.facts, reader, catalog), built, self.required_ids)
 
     @cached_property
     def _nodes(self) -> list[tuple[RequiredTable, NodeFacts]]:
         return [(table, node_of(table, self.facts)) for table in self.required]
 
     @cached_property
-    def _required_ids(self) -> frozenset[str]:
+    def required_ids(self) -> frozenset[str]:
+        """The unique ids of the nodes that build the required tables."""
         return frozenset(node.unique_id for _, node in self._nodes)
 
     def _rows(
@@ -161,6 +201,15 @@ def _shape_problem(node: NodeFacts, relation: Relation | None, types: _Types) ->
         seen = ColumnsDiffer(promised, relation.columns, of_seed=node.resource_type == "seed")
         return seen if seen.matters else None
     return None
+
+
+def _file_problem(node: NodeFacts, sight: Sight) -> Evidence | None:
+    lost = sight.lost_file(node)
+    return None if lost is None else FileMissing(lost)
+
+
+def _has_drifted(finding: TableFinding) -> bool:
+    return finding.problem is Problem.DRIFTED and finding.table.tier is not TableTier.STATE
 
 
 def _history_problem(table: RequiredTable, node: NodeFacts, staleness: Staleness) -> Evidence | None:

@@ -12,10 +12,13 @@ from orchestrator.ledger.wording import subject, told_change
 from orchestrator.self_healing.evidence import (
     ColumnsDiffer,
     Evidence,
+    Failed,
+    FileMissing,
     Missing,
     Outdated,
     TooFewRows,
     Unfinished,
+    UpstreamDiffers,
     WrongKind,
 )
 
@@ -31,10 +34,12 @@ def told(seen: Evidence) -> str:
     match seen:
         case Missing():
             return "does not exist"
+        case FileMissing(file=file):
+            return f"is there, but its file is not: {file}"
         case WrongKind(expected=expected, found=found):
             return f"is a {found}; a {expected} is required"
-        case Unfinished(since=since):
-            return f"was being built on {_minute(since)}, and that build was never finished"
+        case Failed() | Unfinished():
+            return _told_unbuilt(seen)
         case TooFewRows(expected=expected, found=found):
             return f"has {found:,} rows, but at least {expected:,} {'is' if expected == 1 else 'are'} required"
         case ColumnsDiffer():
@@ -42,8 +47,18 @@ def told(seen: Evidence) -> str:
         case Outdated():
             cause = f"{seen.name}, which it is built from: " if seen.inherited else ""
             return f"is out of date: {cause}{_told_changes(seen)}"
+        case UpstreamDiffers():
+            return f"is out of date: {_told_upstream(seen)}"
         case _:
             assert_never(seen)
+
+
+def _told_unbuilt(seen: Failed | Unfinished) -> str:
+    if isinstance(seen, Failed):
+        return f"could not be built on {_minute(seen.since)}: {' '.join(seen.message.split())}"
+    if seen.skipped_for is not None:
+        return f"was not built on {_minute(seen.since)}, because {seen.skipped_for} failed"
+    return f"was being built on {_minute(seen.since)}, and that build was never finished"
 
 
 def _told_columns(seen: ColumnsDiffer) -> str:
@@ -82,6 +97,17 @@ def _told_variable(change: Change) -> str:
     if not change.has_values:
         return f"{subject(change)} changed"
     return f"{change.what} went from {_value(change.before)} to {_value(change.after)}"
+
+
+def _told_upstream(seen: UpstreamDiffers) -> str:
+    built = f"since it was built on {_minute(seen.since)}"
+    if seen.why is not None:
+        return f"{seen.names[0]}, which it is built from, {seen.why}"
+    if not seen.names:
+        return f"what it is built from has changed {built}"
+    shown = ", ".join(seen.names[:3]) + (" …" if len(seen.names) > 3 else "")
+    which = "which it is built from, was" if len(seen.names) == 1 else "which it is built from, were"
+    return f"{shown}, {which} built again after this was built on {_minute(seen.since)}"
 
 
 def _value(text: str | None) -> str:

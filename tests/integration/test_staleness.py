@@ -54,8 +54,9 @@ def test_an_edited_seed_is_loaded_again_with_what_reads_it(reservoir: Workspace)
     edit(reservoir, "seeds/rain.csv", "1,0.5", "1,0.75")
     before = reservoir.storage()
     found, _, planned = healed(reservoir)
-    assert [(f.table.name, f.problem.value) for f in found] == [("rain", "stale")]
+    assert [(f.table.name, f.problem.value) for f in found] == [("rain", "stale"), ("stg_rain", "stale")]
     assert found[0].detail.startswith("is out of date: rain.csv changed since it was loaded on 20")
+    assert found[1].detail.startswith("is out of date: rain, which it is built from: rain.csv changed since it was ")
     seen = found[0].seen
     assert isinstance(seen, Outdated) and not seen.inherited
     assert (seen.node, seen.name, seen.file) == ("seed.reservoir.rain", "rain", "seeds/rain.csv")
@@ -73,7 +74,7 @@ def test_an_edited_model_is_built_again(reservoir: Workspace) -> None:
     """A model whose SQL changed is stale, and so is what reads it."""
     edit(reservoir, "models/foundation/lake_shape.sql", "select", "select /* measured again */")
     found, _, planned = healed(reservoir)
-    assert [(f.table.name, f.problem.value) for f in found] == [("lake_shape", "stale")]
+    assert [(f.table.name, f.problem.value) for f in found] == [("lake_shape", "stale"), ("lake_shore", "stale")]
     assert "lake_shape.sql changed since it was built on 20" in found[0].detail
     assert planned == ["lake_shape", "lake_shore"]
 

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.core.errors import NodeFailedError
 from orchestrator.dbt_runner.adapter.answers import cleaned
-from orchestrator.dbt_runner.adapter.failed_nodes import raise_for_failures
+from orchestrator.dbt_runner.adapter.failed_nodes import failure_of
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 from tests.unit.test_healing_plan import node, project
 
@@ -42,9 +42,9 @@ def failed(kind: str, name: str, message: str, file: str) -> DbtResult:
 )
 def test_a_seed_that_dbt_cannot_load(project: str, message: str, remedy: str) -> None:
     """The file is at fault, unless it is the quote in its path, which dbt-duckdb does not escape."""
-    with pytest.raises(NodeFailedError) as caught:
-        raise_for_failures(failed("seed", "rain", message, "seeds/rain.csv"), Path(project), None, None)
-    assert caught.value.to_fix is not None and remedy in caught.value.to_fix
+    error = failure_of(failed("seed", "rain", message, "seeds/rain.csv"), Path(project), None, None)
+    assert isinstance(error, NodeFailedError)
+    assert error.to_fix is not None and remedy in error.to_fix
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_a_variable_that_nobody_supplies(reads_year: bool, year_vars: set[str], 
     """The configuration is at fault, above all where no model reads the year under the name that it has there."""
     facts = project([replace(node("births"), uses_year=reads_year)], ())
     message = "Required var 'season' not found in config:\nVars supplied to births = {}"
-    with pytest.raises(NodeFailedError) as caught:
-        raise_for_failures(failed("model", "births", message, "models/births.sql"), Path("/p"), facts, None, year_vars)
-    assert caught.value.to_fix is not None and remedy in caught.value.to_fix
+    error = failure_of(failed("model", "births", message, "models/births.sql"), Path("/p"), facts, None, year_vars)
+    assert isinstance(error, NodeFailedError)
+    assert error.to_fix is not None and remedy in error.to_fix
 
 
 def test_the_pointer_of_the_database_points_at_what_is_wrong() -> None:

@@ -12,11 +12,14 @@ from orchestrator.ledger.changes import Change, changes
 from orchestrator.self_healing.evidence import (
     ColumnsDiffer,
     Evidence,
+    Failed,
+    FileMissing,
     Missing,
     Outdated,
     Problem,
     TooFewRows,
     Unfinished,
+    UpstreamDiffers,
     WrongKind,
 )
 from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding, TableTier
@@ -41,6 +44,26 @@ SENTENCES: list[tuple[Evidence, str]] = [
     (Missing(), "does not exist"),
     (WrongKind(expected="table", found="view"), "is a view; a table is required"),
     (Unfinished(NOON), "was being built on 2026-07-01 at 12:05 UTC, and that build was never finished"),
+    (Unfinished(NOON, "lake"), "was not built on 2026-07-01 at 12:05 UTC, because lake failed"),
+    (
+        Failed(NOON, "Binder Error:\n  no such column"),
+        "could not be built on 2026-07-01 at 12:05 UTC: Binder Error: no such column",
+    ),
+    (FileMissing("/lake/out.parquet"), "is there, but its file is not: /lake/out.parquet"),
+    (
+        UpstreamDiffers(NOON, ("rain",)),
+        "is out of date: rain, which it is built from, was built again after this was built on 2026-07-01 at 12:05 UTC",
+    ),
+    (
+        UpstreamDiffers(NOON, ("rain", "lakes")),
+        "is out of date: rain, lakes, which it is built from, were built again after this was built on "
+        "2026-07-01 at 12:05 UTC",
+    ),
+    (
+        UpstreamDiffers(NOON, ()),
+        "is out of date: what it is built from has changed since it was built on 2026-07-01 at 12:05 UTC",
+    ),
+    (UpstreamDiffers(NOON, ("rain",), "has 0 rows"), "is out of date: rain, which it is built from, has 0 rows"),
     (TooFewRows(expected=1, found=0), "has 0 rows, but at least 1 is required"),
     (TooFewRows(expected=12_000, found=1_000), "has 1,000 rows, but at least 12,000 are required"),
     (columns(ID, DEPTH), "has columns that differ from the seed's header: it lacks note"),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
-from orchestrator.core.errors import ConfigurationError, InitializationError
-from orchestrator.database.catalog import Catalog, Relation
+from orchestrator.core.errors import ConfigurationError
 from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
 from orchestrator.ledger.changes import Change
 from orchestrator.self_healing.evidence import (
     ColumnsDiffer,
     Evidence,
+    Failed,
     Missing,
     Outdated,
     Problem,
@@ -114,11 +116,8 @@ def plan(problems: dict[str, Problem], *, absent: Sequence[str] = (), with_rows:
     facts = project()
     required = required_tables(facts)
     gone = {name for name, problem in problems.items() if problem is Problem.MISSING} | set(absent)
-    relations = {
-        n.relation: Relation(n.kind or "table", ()) for n in NODES if n.kind is not None and n.name not in gone
-    }
     findings = [TableFinding(t, SEEN[problems[t.name]]) for t in required if t.name in problems]
-    return make_plan(findings, required, facts, Catalog(relations), lambda n: n.name in with_rows)
+    return make_plan(findings, required, facts, lambda n: n.name not in gone, lambda n: n.name in with_rows)
 
 
 def words(made: HealingPlan) -> list[tuple[str, list[str]]]:
@@ -170,11 +169,11 @@ def test_drift_rebuilds_required_descendants() -> None:
 
 def test_old_rows_are_not_kept_below_a_change() -> None:
     """An incremental table with rows made of what changed is neither rebuilt nor passed over: it is refused."""
-    with pytest.raises(
-        InitializationError, match=r"history is incremental.*: s1 is out of date: s1.csv changed"
-    ) as caught:
-        plan({"s1": Problem.STALE}, with_rows=["history"])
-    assert "empty it" in str(caught.value)
+    made = plan({"s1": Problem.STALE}, with_rows=["history"])
+    assert made.refusal is not None
+    assert re.search("history is incremental.*: s1 is out of date: s1.csv changed", made.refusal.message)
+    assert "empty history" in str(made.refusal)
+    assert "history" not in [node.name for node in made.nodes]
     commands = plan({"s1": Problem.STALE}).commands
     assert [node.name for node in commands[-1].drops] == ["history"]
 
@@ -193,11 +192,53 @@ def test_a_relation_of_the_wrong_kind_is_dropped_first() -> None:
 
 def test_simulated_years_are_never_rebuilt() -> None:
     """An incremental or state table that holds rows is reported with what to do instead."""
-    with pytest.raises(InitializationError, match="rows of simulated years") as caught:
-        plan({"snapshot": Problem.DRIFTED}, with_rows=["snapshot"])
-    assert caught.value.tables == ("snapshot",)
-    assert "To fix:" in str(caught.value)
+    made = plan({"snapshot": Problem.DRIFTED}, with_rows=["snapshot"])
+    assert made.refusal is not None and "rows of simulated years" in made.refusal.message
+    assert made.refusal.tables == ("snapshot",) and made.commands == ()
+    assert "To fix:" in str(made.refusal)
     assert words(plan({"snapshot": Problem.DRIFTED})) == [("create empty", ["snapshot"])]
+
+
+def test_a_refusal_holds_back_what_is_built_from_it_and_nothing_else() -> None:
+    """A stale incremental table with rows stays, and so does what reads it; its neighbour is built."""
+    nodes = [
+        node("s", "seed"),
+        node("beside", "table", ["seed.p.s"]),
+        node("old", "incremental", ["seed.p.s"]),
+        node("reads", "table", ["model.p.old"]),
+    ]
+    facts = replace(project(nodes, ()), simulates=False)
+    required = required_tables(facts)
+    findings = [TableFinding(table, SEEN[Problem.STALE]) for table in required]
+    made = make_plan(findings, required, facts, lambda n: True, lambda n: n.name == "old")
+    assert [one.name for one in made.nodes] == ["s", "beside"]
+    assert ([one.node.name for one in made.refusals], [one.name for one in made.held]) == (["old"], ["reads"])
+    assert made.refusal is not None and "Held back with it: reads." in made.refusal.message
+    assert "year" not in str(made.refusal) and "simulate" not in str(made.refusal)
+
+
+def test_many_refusals_are_one_paragraph() -> None:
+    """Each is told, the first five in words, with every remedy once."""
+    nodes = [node(f"t{number}", "incremental") for number in range(7)]
+    facts = project(nodes, ())
+    required = required_tables(facts)
+    findings = [TableFinding(table, SEEN[Problem.DRIFTED]) for table in required]
+    error = make_plan(findings, required, facts, lambda n: True, lambda n: True).refusal
+    assert error is not None and len(error.tables) == 7
+    assert "2 more tables cannot be rebuilt either." in error.message and "\n" not in error.message
+    assert str(error.to_fix).count("alter table") == 1
+
+
+def test_what_is_built_in_batches_is_begun_from_nothing() -> None:
+    """dbt adds the last batches to a table that is there, so it goes first; rows of a build that failed are kept."""
+    batched = replace(node("b", "incremental"), batched=True)
+    facts = project([batched], ())
+    required = required_tables(facts)
+    failed = [TableFinding(required[0], Failed(NOON, "no"))]
+    made = make_plan(failed, required, facts, lambda n: True, lambda n: False)
+    assert [one.name for command in made.commands for one in command.drops] == ["b"]
+    kept = make_plan(failed, required, facts, lambda n: True, lambda n: True)
+    assert kept.commands == () and "batch by batch" in str(kept.refusal)
 
 
 def test_a_source_must_fit_its_model() -> None:

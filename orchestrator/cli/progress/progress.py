@@ -40,6 +40,7 @@ from orchestrator.core.events import (
     StepStarted,
     SwitchesIgnored,
     TablesLost,
+    TestWarned,
     WholeRangeRun,
     YearFinished,
     YearsPurged,
@@ -228,6 +229,8 @@ class Progress:
                 self._line(Text(_ignored_switches(event.names)), *WARNED)
             case DbtWarned() if self._detail:
                 self._line(Text(f"dbt: {event.message}"), *WARNED)
+            case TestWarned():
+                self._line(Text(f"test {event.name} found {plural(event.rows, 'row')} ({event.year})"), *WARNED)
             case ProjectParsedAgain() if self._detail:
                 self._step_line("parse again", event.seconds, event.reason)
             case _:

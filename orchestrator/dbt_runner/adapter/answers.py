@@ -19,15 +19,16 @@ from orchestrator.dbt_runner.project.seed_files import seed_trouble
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
 _UNTOLD = ("Error when sniffing file", "StopIteration")
+IN_A_THREAD = "Exception on worker thread. Runtime Error"
 _CSV_ADVICE = ("Column ", "This type was", "Possible fixes", "* ", "file = ")
 
 
-def node_result(result: RunResult) -> NodeResult:
-    """Return the outcome of one node as ours."""
+def node_result(result: RunResult, causes: Sequence[str] = ()) -> NodeResult:
+    """Return the outcome of one node as ours; ``causes`` are what dbt said of it beside its result."""
     node = result.node
     kind = str(node.resource_type)
     rows = result.failures if kind == "test" else result.adapter_response.get("rows_affected")
-    failed_test = kind == "test" and str(result.status) == "fail"
+    found_rows = kind == "test" and str(result.status) in ("fail", "warn")
     return NodeResult(
         unique_id=node.unique_id,
         name=node.name,
@@ -35,10 +36,23 @@ def node_result(result: RunResult) -> NodeResult:
         status=str(result.status),
         seconds=result.execution_time,
         rows=int(rows) if isinstance(rows, (int, float)) else None,
-        message=(_told_of_seed(node, result.message or "") if kind == "seed" else None) or cleaned(result.message),
+        message=(_told_of_seed(node, result.message or "") if kind == "seed" else None) or _told(result, causes),
         file=node.original_file_path,
-        sql=node.compiled_code if failed_test else None,
+        sql=node.compiled_code if found_rows else None,
     )
+
+
+def _told(result: RunResult, causes: Sequence[str]) -> str | None:
+    """Return the message of a node; that of one built in batches only counts them."""
+    message = cleaned(result.message)
+    batches = result.batch_results
+    if batches is None or not batches.failed:
+        return message
+    total = len(batches.failed) + len(batches.successful)
+    first = f"{min(start for start, _ in batches.failed):%Y-%m-%d %H:%M}"
+    said = dict.fromkeys((cleaned(cause) or "").removeprefix(IN_A_THREAD).strip() for cause in causes)
+    which = f"{len(batches.failed)} of {total} batches failed, the first that of {first}"
+    return f"{which}: {' '.join('; '.join(said).split())}" if said else f"{which} ({message})"
 
 
 def _told_of_seed(node: ManifestNode, message: str) -> str | None:

@@ -12,18 +12,21 @@ from orchestrator.core.events import CommandStarted, DbtWarned, Emit, NodeFinish
 from orchestrator.dbt_runner.adapter.statements import SentStatements
 
 SAID_BY_AN_ERROR = frozenset({"NothingToDo", "NoNodesForSelectionCriteria"})
+EXCEPTIONS = frozenset({"GenericExceptionOnRun", "InternalErrorOnRun"})
 
 
 class DbtEvents:
     """A callback for dbt; a warning is passed on once, and statements are told as the SQL seconds of their node.
 
-    ``errors`` are the texts of what dbt calls errors, apart from those that it raises.
+    ``errors`` are the texts of what dbt calls errors, apart from those that it raises; ``causes`` those that it
+    tells of a node, by unique id, while its result does not.
     """
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._warned: dict[str, None] = {}
         self.errors: list[str] = []
+        self.causes: dict[str, list[str]] = {}
         self._sql_seconds: dict[str, float] = {}
         self._sent: SentStatements | None = None
         self._executing: set[str] = set()
@@ -79,7 +82,12 @@ class DbtEvents:
                 self._sent.warned.add(message.data.node_info.unique_id if hasattr(message.data, "node_info") else "")
             self.warn(message.info.msg)
         elif str(message.info.level) == "error":
-            self.errors.append(message.info.msg)
+            self._keep_error(message)
+
+    def _keep_error(self, message: EventMsg) -> None:
+        self.errors.append(message.info.msg)
+        if message.info.name in EXCEPTIONS:
+            self.causes.setdefault(message.data.unique_id, []).append(message.data.exc)
 
     def _keep(self, unique_id: str, sql: str) -> None:
         if self._sent is None or not unique_id:

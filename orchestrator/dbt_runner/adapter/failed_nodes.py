@@ -6,7 +6,7 @@ import re
 from collections.abc import Set
 from pathlib import Path
 
-from orchestrator.core.errors import NodeFailedError, TestFailedError
+from orchestrator.core.errors import NodeFailedError, OrchestratorError, TestFailedError
 from orchestrator.core.text import plural
 from orchestrator.database.errors import known_database_error
 from orchestrator.dbt_runner.project.facts import ProjectFacts
@@ -17,34 +17,31 @@ _MISSING_VAR = re.compile(r"Required var '([^']+)' not found in config")
 UNQUOTED = "unterminated string literal"
 
 
-def raise_for_failures(
+def failure_of(
     result: DbtResult,
     project_dir: Path,
     facts: ProjectFacts | None,
     failures_dir: Path | None,
     year_vars: Set[str] = frozenset(),
-) -> None:
-    """Raise what the failed nodes of ``result`` amount to; return when there are none.
+) -> OrchestratorError | None:
+    """Return what the failed nodes of ``result`` amount to, None when there are none.
 
-    ``year_vars`` are the variables that the configuration supplies with the year.
-
-    Raises:
-        DatabaseError: the message speaks of the database file itself.
-        TestFailedError: only tests failed, by finding rows.
-        NodeFailedError: a model, a seed or the query of a test failed.
+    That is a ``DatabaseError`` where a message speaks of the database file itself, a ``TestFailedError`` where only
+    tests failed, by finding rows, and else a ``NodeFailedError``. ``year_vars`` are the variables that the
+    configuration supplies with the year.
     """
     failures = result.failures
     if not failures:
-        return
+        return None
     path = facts.database_path if facts is not None else None
     for node in failures:
         known = known_database_error(node.message or "", path)
         if known is not None:
             known.message = f"dbt {result.command} failed at {node.resource_type} {node.name}. {known.message}"
-            raise known
+            return known
     unique_ids = [node.unique_id for node in failures]
     if all(node.status == "fail" for node in failures):
-        raise _test_failure(failures, unique_ids, failures_dir)
+        return _test_failure(failures, unique_ids, failures_dir)
     skipped = sum(node.status == "skipped" for node in result.nodes)
     lines = [_one(node, project_dir) for node in failures[:SHOWN]]
     if len(failures) > SHOWN:
@@ -59,7 +56,7 @@ def raise_for_failures(
         remedy = _supply(missing[1], project_dir / failures[0].file, facts, year_vars)
     elif not own_remedy:
         remedy = f"correct {project_dir / failures[0].file} and run again"
-    raise NodeFailedError(text.strip(), nodes=unique_ids, to_fix=remedy)
+    return NodeFailedError(text.strip(), nodes=unique_ids, to_fix=remedy)
 
 
 def _supply(name: str, file: Path, facts: ProjectFacts | None, year_vars: Set[str]) -> str:
@@ -89,7 +86,7 @@ def _test_failure(
         line = f"Test {node.name} found {plural(node.rows, 'failing row')}."
         if failures_dir is not None and node.sql is not None:
             failures_dir.mkdir(parents=True, exist_ok=True)
-            file = failures_dir / f"{node.name}.sql"
+            file = failures_dir / f"{node.file_name}.sql"
             file.write_text(node.sql.strip() + "\n", encoding="utf-8")
             line += f" The query that shows them: {file}"
         lines.append(line)

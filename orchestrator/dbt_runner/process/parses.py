@@ -106,9 +106,10 @@ class Parses:
                 self._emit(ProjectParsedAgain(at=utc_now(), reason=reason, seconds=elapsed()))
         return unpacked(self._packed[key])
 
-    def first_serves(self, variables: Vars) -> bool:
-        """Tell whether the first parse provably serves these vars."""
-        return self._reuse_blocker(variables) is None
+    def why_parsed_again(self, variables: Vars) -> str | None:
+        """Say why the first parse does not provably serve these vars, None where it does."""
+        reason = self._reuse_blocker(variables)
+        return None if reason is None else f"the project is parsed again for it: {reason}"
 
     def _prepare(self, packed: bytes) -> bool:
         """Make dbt ready for a kept parse: it reads profile and project, and takes the manifest as it is."""

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.core.clocks import Deadline, MakeDeadline
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.events import CommandStarted, Emit, Event, ignore
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName
-from orchestrator.dbt_runner.adapter.failed_nodes import raise_for_failures
+from orchestrator.dbt_runner.adapter.failed_nodes import failure_of
 from orchestrator.dbt_runner.process.client import DbtClient
 from orchestrator.dbt_runner.project.database_choice import require_same_database, same_database
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
@@ -162,6 +163,25 @@ class DbtRunner:
         replay: bool = False,
     ) -> DbtResult:
         """Run one dbt command over exactly these nodes; ``replay`` and what is raised are as for :meth:`invoke`."""
+        result = self.attempt_nodes(
+            command, nodes, vars=vars, timeout=timeout, full_refresh=full_refresh, replay=replay
+        )
+        error = self.failure_of(result)
+        if error is not None:
+            raise error
+        return result
+
+    def attempt_nodes(
+        self,
+        command: str,
+        nodes: Sequence[NodeFacts],
+        *,
+        vars: Vars | None = None,
+        timeout: float | None = None,
+        full_refresh: bool = False,
+        replay: bool = False,
+    ) -> DbtResult:
+        """Do the same, but raise nothing for nodes that fail: :meth:`failure_of` tells what their results amount to."""
         request = Invoke(
             command,
             nodes=tuple(node.unique_id for node in nodes),
@@ -169,7 +189,12 @@ class DbtRunner:
             full_refresh=full_refresh,
             replay=replay and not full_refresh,
         )
-        return self._invoke(request, timeout)
+        return self._ask(request, timeout)
+
+    def failure_of(self, result: DbtResult, failures_dir: Path | None = None) -> OrchestratorError | None:
+        """Return the error that the failed nodes of a result amount to, None where there are none."""
+        settings = self.settings
+        return failure_of(result, settings.project_dir, self._client.facts, failures_dir, settings.year_vars)
 
     def select(self, command: str, select: Selection, vars: Vars | None = None) -> tuple[str, ...]:
         """Return the unique ids of the nodes that a command would touch, running nothing."""
@@ -232,11 +257,15 @@ class DbtRunner:
         self._client.close()
 
     def _invoke(self, request: Invoke, timeout: float | None, failures_dir: Path | None = None) -> DbtResult:
-        self._command = request.command
-        result = self._client.ask(request, f"dbt {request.command}", timeout, DbtResult)
-        settings = self.settings
-        raise_for_failures(result, settings.project_dir, self._client.facts, failures_dir, settings.year_vars)
+        result = self._ask(request, timeout)
+        error = self.failure_of(result, failures_dir)
+        if error is not None:
+            raise error
         return result
+
+    def _ask(self, request: Invoke, timeout: float | None) -> DbtResult:
+        self._command = request.command
+        return self._client.ask(request, f"dbt {request.command}", timeout, DbtResult)
 
     def _vars(self, variables: Vars | None) -> Vars:
         return self.settings.vars if variables is None else variables

@@ -40,7 +40,7 @@ TYPES_OF = {
     "run": ("model",),
     "seed": ("seed",),
     "test": ("test", "unit_test"),
-    "build": ("model", "seed", "snapshot", "test", "unit_test"),
+    "build": ("model", "seed", "snapshot", "function", "test", "unit_test"),
 }
 
 
@@ -83,11 +83,13 @@ class DbtSession:
         """
         elapsed = stopwatch()
         self.database.open()
-        if request.replay and self._parses.first_serves(request.vars):
+        unfit = self._parses.why_parsed_again(request.vars) if request.replay else None
+        if request.replay and unfit is None:
             nodes, replayed = self._replayed(request)
+            unfit = None if replayed or self._replayer is None else self._replayer.reason
         else:
             nodes, replayed = tuple(result for result, _ in self._run(request)), False
-        return DbtResult(request.command, nodes, elapsed(), replayed)
+        return DbtResult(request.command, nodes, elapsed(), replayed, unfit)
 
     def _replayed(self, request: Invoke) -> tuple[tuple[NodeResult, ...], bool]:
         """Run a stage from its recording as far as that goes, else by dbt, and then put it on recording."""
@@ -113,10 +115,14 @@ class DbtSession:
             args.append("--full-refresh")
         if request.nodes and request.command == "build":
             args += ["--indirect-selection", "empty"]  # those nodes, and none of their tests
+        causes = self._on_event.causes
+        causes.clear()
         answer = self._dbt.call(args, request.vars, self._parses.manifest_for(request.vars))
         if not isinstance(answer.result, RunExecutionResult):
             raise command_error(answer, f"dbt {request.command}", self._settings, self._path)
-        results = [(node_result(one), compiled_sql(one)) for one in answer.result.results]
+        results = [
+            (node_result(one, causes.get(one.node.unique_id, ())), compiled_sql(one)) for one in answer.result.results
+        ]
         if not any(node.failed for node, _ in results):
             self._compare(request, {node.unique_id for node, _ in results})
         return results
@@ -172,7 +178,9 @@ class DbtSession:
     @cached_property
     def _selectors(self) -> ExactSelectors:
         manifest = self._parses.first
-        return ExactSelectors(one.fqn for part in (manifest.nodes, manifest.unit_tests) for one in part.values())
+        return ExactSelectors(
+            one.fqn for part in (manifest.nodes, manifest.unit_tests, manifest.functions) for one in part.values()
+        )
 
     def close(self) -> None:
         """Release the database and remove this session's own folder."""

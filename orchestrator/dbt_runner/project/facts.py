@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from orchestrator.database.attachments import Attachment
 from orchestrator.database.capabilities import Capabilities, capabilities_of
 from orchestrator.database.names import RelationName, SchemaName
 
@@ -28,7 +29,7 @@ class ColumnFacts:
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """One enabled seed, model, snapshot or test.
+    """One enabled seed, model, snapshot, function or test.
 
     ``columns`` are a model's documented ones, or a seed's header with its declared types; ``contract`` tells
     whether dbt enforces them. ``file`` is relative to the project. ``has_rows`` is None except for seeds. ``appends``
@@ -43,6 +44,11 @@ class NodeFacts:
     ``reads`` are all other inputs, as (what, checksum or value); their kinds are in
     :mod:`orchestrator.dbt_runner.project.input_kinds`. ``unseen`` names what may change its rows and is no input, such
     as the clock.
+    ``by_source`` are those of ``depends_on`` whose relation it reads as a source: dbt itself does not build them first.
+    ``upstream`` is a digest of all inputs of everything that it is built from. ``external_file`` is the
+    absolute path, or the URL, of the file or folder that an external model writes beside its relation;
+    ``external_untold`` says why it cannot be told. ``batched`` tells whether dbt builds it batch by batch, each
+    committed by itself, and in a table that is there the last ones alone.
     """
 
     unique_id: str
@@ -73,6 +79,11 @@ class NodeFacts:
     reuse_blocker: str | None
     reads: tuple[tuple[str, str], ...] = ()
     unseen: tuple[str, ...] = ()
+    by_source: tuple[str, ...] = ()
+    upstream: str = ""
+    external_file: str | None = None
+    external_untold: str | None = None
+    batched: bool = False
 
     @cached_property
     def relation(self) -> RelationName:
@@ -86,12 +97,23 @@ class NodeFacts:
             return "view"
         return "table" if self.materialized in RELATIONAL else None
 
+    @property
+    def leaves_relation(self) -> bool:
+        """Tell whether a relation of its name is sure to be there once it is built."""
+        return self.kind is not None or self.external_file is not None or self.external_untold is not None
+
+    @property
+    def builds(self) -> bool:
+        """Tell whether dbt builds something for it, whatever its materialization is called."""
+        return self.resource_type != "test" and self.materialized != "ephemeral"
+
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """A table that the project reads and does not build; ``prior_year_of`` and ``watch`` are from its ``meta``.
+    """A table that the project reads as given; ``prior_year_of`` and ``watch`` are from its ``meta``.
 
-    ``of_files`` tells that it stands for files, which are inputs of the nodes that read it.
+    ``of_files`` tells that it stands for files, which are inputs of the nodes that read it; ``files`` are their paths,
+    absolute and maybe with wildcards, that dbt-duckdb reads in place of the relation.
     """
 
     unique_id: str
@@ -104,6 +126,7 @@ class SourceFacts:
     prior_year_of: str | None
     watch: str | None = None
     of_files: bool = False
+    files: tuple[str, ...] = ()
 
     @property
     def relation(self) -> RelationName:
@@ -128,6 +151,8 @@ class ProjectFacts:
     ``versions`` are (package, version) pairs of what decides the result, ``unasked`` (what, checksum or value) of what
     dbt runs by itself, such as ``("hook p-on-run-start-0", ...)`` or macros that no node calls. ``ledger`` is
     the schema in which the ledger lies. ``shape`` is worked out by :mod:`orchestrator.dbt_runner.project.shape`.
+    ``simulates`` tells whether there are years at all, ``attachments`` are the databases that the profile attaches,
+    ``disabled`` the unique ids of nodes that are switched off.
     """
 
     project_name: str
@@ -143,6 +168,9 @@ class ProjectFacts:
     unasked: tuple[tuple[str, str], ...]
     ledger: SchemaName
     shape: ProjectShape
+    simulates: bool = True
+    attachments: tuple[Attachment, ...] = ()
+    disabled: tuple[str, ...] = ()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -154,7 +182,7 @@ class ProjectFacts:
         return self._by_id.get(unique_id)
 
     def buildable(self, name: str) -> NodeFacts | None:
-        """Return the seed, model or snapshot with that unique id, name or alias, None when there is none.
+        """Return the node that builds something with that unique id, name or alias, None when there is none.
 
         Case is ignored; the name may have its package or schema before it.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.database.attachments import Attachment
 from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
 
@@ -16,20 +17,29 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
     """
     values = dict(document)
     nodes, sources = values.pop("nodes"), values.pop("sources")
+    attachments, disabled = values.pop("attachments"), values.pop("disabled")
     assert isinstance(nodes, list) and isinstance(sources, list)
+    assert isinstance(attachments, list) and isinstance(disabled, list)
     path, shape, ledger = values.pop("database_path"), values.pop("shape"), values.pop("ledger")
     assert isinstance(shape, dict) and isinstance(ledger, dict)
     return ProjectFacts(
         nodes=tuple(_node_of(node) for node in nodes),
-        sources=tuple(SourceFacts(**source) for source in sources),
+        sources=tuple(SourceFacts(**{**source, "files": tuple(source["files"])}) for source in sources),
         versions=_pairs(values.pop("versions")),
         unasked=_pairs(values.pop("unasked")),
         project_dir=Path(str(values.pop("project_dir"))),
         database_path=None if path is None else Path(str(path)),
+        attachments=tuple(_attachment_of(one) for one in attachments),
+        disabled=tuple(map(str, disabled)),
         shape=ProjectShape(**shape),
         ledger=SchemaName(**ledger),
         **values,  # type: ignore[arg-type]  # what asdict() wrote, checked by FORMAT
     )
+
+
+def _attachment_of(values: dict[str, object]) -> Attachment:
+    path, why = values["path"], values["why"]
+    return Attachment(str(values["name"]), None if path is None else Path(str(path)), None if why is None else str(why))
 
 
 def _node_of(values: dict[str, object]) -> NodeFacts:
@@ -43,7 +53,7 @@ def _node_of(values: dict[str, object]) -> NodeFacts:
         "inputs": _pairs(values["inputs"]),
         "reads": _pairs(values["reads"]),
     }
-    for name in ("fqn", "tags", "depends_on", "unseen"):
+    for name in ("fqn", "tags", "depends_on", "unseen", "by_source"):
         listed = values[name]
         assert isinstance(listed, list)
         fixed[name] = tuple(listed)

@@ -6,7 +6,8 @@ The page ``docs/what-is-compared.md`` has a row for each of them; a test compare
 from __future__ import annotations
 
 NODES = ("seed", "model", "snapshot")
-CODE = (*NODES, "macro", "hook", "function")
+SIGNATURE = "signature of"
+CODE = (*NODES, "macro", "hook", "function", SIGNATURE)
 HOOK, FILE = "hook", "file"
 VAR, ENVIRONMENT = "var", "env var"
 OF_THE_ENVIRONMENT = " of the environment"

@@ -21,7 +21,7 @@ from orchestrator.dbt_runner.project.parse_inputs import ParseInputs
 from orchestrator.dbt_runner.project.parse_key import ParseKey
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
-FORMAT = 20
+FORMAT = 21
 FACTS, MANIFEST, RECORDINGS, PARTIAL = "json", "msgpack", "recordings", "partial"
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +16,14 @@ from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.analysis.printed_year import PrintProof
 from orchestrator.dbt_runner.analysis.reuse import ReuseProof
 from orchestrator.dbt_runner.project.canonical import canonical
-from orchestrator.dbt_runner.project.facts import WATCHES, ProjectFacts, ProjectShape, SourceFacts
+from orchestrator.dbt_runner.project.edges import connected
+from orchestrator.dbt_runner.project.facts import WATCHES, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
 from orchestrator.dbt_runner.project.file_records import FileRecord
 from orchestrator.dbt_runner.project.inputs import yaml_files
 from orchestrator.dbt_runner.project.macro_reach import INTERNAL_PACKAGES, MacroReach
 from orchestrator.dbt_runner.project.node_facts import NodeReader
 from orchestrator.dbt_runner.project.node_inputs import NodeInputs
+from orchestrator.dbt_runner.project.outside import attachments, disabled, external_file, source_files
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.dbt_runner.project.shape import project_shape
@@ -38,7 +40,7 @@ PACKAGES = ("dbt-core", "dbt-adapters")
 MAKES = re.compile(
     r"\b(?:create|set|reset|attach|use|load|install|pragma|alter|drop|call|insert|update|delete|copy)\b", re.I
 )
-_TYPES = ("seed", "model", "snapshot", "test")
+_TYPES = ("seed", "model", "snapshot", "function", "test")
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,12 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
     hooks = [node for node in manifest.nodes.values() if _is_own_hook(node)]
     inputs.seed_is_set([node.raw_code for node in hooks])
     before = tuple(pair for node in hooks if _comes_first(node, proof, macros) for pair in reader.of_hook(node))
-    nodes = tuple(
-        reader.facts(manifest.nodes[unique_id], before)
-        for unique_id in _in_order(manifest)
-        if str(manifest.nodes[unique_id].resource_type) in _TYPES
-    )
+    every = _every(manifest)
+
+    def known(node: ManifestNode) -> NodeFacts:
+        return _with_its_place(reader.facts(node, before), node, config, cwd, macros, years=bool(year_vars))
+
+    nodes = [known(every[unique_id]) for unique_id in _in_order(every) if str(every[unique_id].resource_type) in _TYPES]
     sources = tuple(
         SourceFacts(
             unique_id=source.unique_id,
@@ -92,6 +95,7 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
             prior_year_of=_text(source.meta.get("prior_year_of"), source.unique_id),
             watch=_watch({**source.source_meta, **source.meta}.get("watch"), source.unique_id),
             of_files=external_location(source) is not None,
+            files=source_files(source, config, cwd),
         )
         for source in sorted(manifest.sources.values(), key=lambda source: source.unique_id)
         if source.config.enabled
@@ -103,7 +107,7 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
         target=config.target_name,
         profile=config.profile_name,
         database_path=_database_path(config, adapter, cwd),
-        nodes=nodes,
+        nodes=connected(nodes, sources),
         sources=sources,
         reuse_blocker=proof.blocker_in_naming()
         or _blocker_in_disabled(manifest, proof)
@@ -115,9 +119,41 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
             settings.ledger_schema,
         ),
         shape=shape,
+        simulates=bool(year_vars),
+        attachments=attachments(config, cwd),
+        disabled=disabled(manifest, _TYPES),
     )
     patterns = tuple(sorted(inputs.files.patterns))
     return ReadProject(facts, patterns, inputs.files.records, whole_environment=inputs.whole_environment)
+
+
+def _every(manifest: Manifest) -> dict[str, ManifestNode]:
+    """Return all that dbt can run by unique id: it keeps functions apart from its other nodes."""
+    return {**manifest.nodes, **manifest.functions}
+
+
+def _with_its_place(
+    facts: NodeFacts, node: ManifestNode, config: RuntimeConfig, cwd: Path, macros: dict[str, str], *, years: bool
+) -> NodeFacts:
+    """Add the file that a node writes and the signature of a function; without years nothing reads one."""
+    file, untold = external_file(node, config, cwd, macros)
+    code = facts.code
+    if facts.resource_type == "function":
+        signature = canonical([[one.to_dict() for one in node.arguments], node.returns.to_dict()])
+        code = (*code, (f"signature of {facts.name}", digest(signature)))
+    return replace(
+        facts,
+        code=code,
+        uses_year=facts.uses_year and years,
+        external_file=file,
+        external_untold=untold,
+        batched=_batched(node),
+    )
+
+
+def _batched(node: ManifestNode) -> bool:
+    config = node.config
+    return str(config.materialized) == "incremental" and str(config.get("incremental_strategy")) == "microbatch"
 
 
 def _own_macros(manifest: Manifest, adapter: str) -> dict[str, str]:
@@ -180,7 +216,7 @@ def _blocker_in_disabled(manifest: Manifest, proof: ReuseProof) -> str | None:
     return None
 
 
-def _in_order(manifest: Manifest) -> list[str]:
+def _in_order(nodes: Mapping[str, ManifestNode]) -> list[str]:
     """Return node ids, parents before children, by name where the graph leaves it open.
 
     Raises:
@@ -193,29 +229,29 @@ def _in_order(manifest: Manifest) -> list[str]:
         stack = [(unique_id, False)]
         while stack:
             current, parents_done = stack.pop()
-            if current in order or current not in manifest.nodes:
+            if current in order or current not in nodes:
                 continue
             if parents_done:
                 order[current] = None
                 del above[current]
                 continue
             if current in above:
-                raise _circle([*above][[*above].index(current) :], manifest)
+                raise _circle([*above][[*above].index(current) :], nodes)
             above[current] = None
             stack.append((current, True))
-            parents = manifest.nodes[current].depends_on_nodes
+            parents = nodes[current].depends_on_nodes
             stack.extend((parent, False) for parent in sorted(parents, reverse=True) if parent not in order)
 
-    for unique_id in sorted(manifest.nodes):
+    for unique_id in sorted(nodes):
         visit(unique_id)
     return list(order)
 
 
-def _circle(unique_ids: list[str], manifest: Manifest) -> DbtProjectError:
-    nodes = [manifest.nodes[unique_id] for unique_id in unique_ids]
-    path = " → ".join(node.name for node in [nodes[0], *reversed(nodes[1:]), nodes[0]])
+def _circle(unique_ids: list[str], nodes: Mapping[str, ManifestNode]) -> DbtProjectError:
+    circle = [nodes[unique_id] for unique_id in unique_ids]
+    path = " → ".join(node.name for node in [circle[0], *reversed(circle[1:]), circle[0]])
     return DbtProjectError(
-        f"The dbt project has a cycle of models: {path} ({nodes[0].original_file_path}).",
+        f"The dbt project has a cycle of models: {path} ({circle[0].original_file_path}).",
         to_fix="remove one ref() from the cycle; what a year reads of the year before is a source with "
         "meta.prior_year_of",
     )

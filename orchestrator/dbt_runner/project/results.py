@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+
+LONGEST = 150  # characters of a file's name
+NOTHING_FITS = "no recording fits what the database held, so it was recorded"
+"""Says why a stage was not replayed where nothing is wrong: it is the first of its kind."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,13 @@ class NodeResult:
     sql: str | None = None
 
     @property
+    def file_name(self) -> str:
+        """Return its name as that of a file: generic tests have names longer than a file may have."""
+        if len(self.name) <= LONGEST:
+            return self.name
+        return f"{self.name[:LONGEST]}_{hashlib.sha256(self.unique_id.encode()).hexdigest()[:8]}"
+
+    @property
     def failed(self) -> bool:
         """Tell whether dbt counts this outcome as a failure."""
         return self.status in ("error", "fail", "runtime error", "partial success")
@@ -34,13 +46,19 @@ class NodeResult:
 class DbtResult:
     """The outcome of one dbt command over one selection; ``seconds`` is its whole duration.
 
-    ``replayed`` tells that no node of it was run by dbt.
+    ``replayed`` tells that no node of it was run by dbt; ``not_replayed`` says why it was not, where that was wanted.
     """
 
     command: str
     nodes: tuple[NodeResult, ...]
     seconds: float
     replayed: bool = False
+    not_replayed: str | None = None
+
+    @property
+    def warnings(self) -> tuple[NodeResult, ...]:
+        """Return the tests of severity warn that found rows, in dbt's order."""
+        return tuple(node for node in self.nodes if node.resource_type == "test" and node.status == "warn")
 
     @property
     def failures(self) -> tuple[NodeResult, ...]:

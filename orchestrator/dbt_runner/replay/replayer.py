@@ -18,7 +18,7 @@ from orchestrator.database.catalog import Catalog
 from orchestrator.dbt_runner.adapter.database import ProjectDatabase
 from orchestrator.dbt_runner.adapter.statements import SentStatements
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.dbt_runner.project.results import NodeResult
+from orchestrator.dbt_runner.project.results import NOTHING_FITS, NodeResult
 from orchestrator.dbt_runner.project.settings import Invoke
 from orchestrator.dbt_runner.replay.compiled_sql import Compile, CompiledSql
 from orchestrator.dbt_runner.replay.database_state import DatabaseState
@@ -39,7 +39,8 @@ class Replayer:
 
     ``compile_nodes`` gives the compiled SQL of nodes for some vars, None when dbt cannot; ``run_nodes`` lets dbt run
     some nodes of a request. ``aside`` runs its first argument beside the main thread, which alone gets signals, and the
-    second one meanwhile in the main thread. ``threads`` is how many nodes are sent at a time.
+    second one meanwhile in the main thread. ``threads`` is how many nodes are sent at a time. ``reason`` says why the
+    last stage, or a part of it, was left to dbt.
     """
 
     def __init__(
@@ -67,6 +68,8 @@ class Replayer:
         self._emit = emit
         self._compiled = CompiledSql(facts, kept, year_vars, compile_nodes, self.look)
         self._declined: set[str] = set()
+        self._unrecorded: dict[Key, str] = {}
+        self.reason: str | None = None
 
     def look(self) -> DatabaseState:
         """Return what the database holds, before a stage is recorded or replayed."""
@@ -79,7 +82,9 @@ class Replayer:
         recording = self._recording(request, before, sent, results)
         if isinstance(recording, Recording):
             self._kept.put(_key(request), recording)
+            self._unrecorded.pop(_key(request), None)
         else:
+            self._unrecorded[_key(request)] = recording
             self._decline(recording)
 
     def _recording(
@@ -153,9 +158,11 @@ class Replayer:
 
         The SQL of ``request.next_vars`` is compiled meanwhile.
         """
+        self.reason = None
         now = self.look()
         recording = self._kept.find(_key(request), now.fit)
         if recording is None:
+            self.reason = self._unrecorded.get(_key(request), NOTHING_FITS)
             return None
         compiled = self._compiled.of(recording, request.vars, now)
         if compiled is None:
@@ -207,6 +214,7 @@ class Replayer:
         self._kept.save(self._compiled.with_pieces)
 
     def _decline(self, reason: str) -> None:
+        self.reason = reason
         if reason not in self._declined:
             self._declined.add(reason)
             self._emit(ReplayDeclined(at=utc_now(), reason=reason))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ from orchestrator.maintenance.doctor.inputs_check import check_inputs
 from orchestrator.maintenance.doctor.leftovers import kept_as_backups, leftover_relations, relations_of
 from orchestrator.maintenance.doctor.registry_check import check_registry
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
-from orchestrator.self_healing.planning import refusal
+from orchestrator.self_healing.planning import plan_repair
 from orchestrator.self_healing.registry import configured_tables, required_tables
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 
@@ -211,7 +211,7 @@ class _Examination:
         if facts is not None and project.mismatch is None:
             place = facts.ledger
         try:
-            with nullcontext(self._runner) if path is None else DuckDBReader(path) as reader:
+            with self._reader(path, facts) as reader:
                 self._add(check_ledger(reader, place))
                 relations = relations_of(reader)
                 if facts is None:
@@ -238,6 +238,11 @@ class _Examination:
         except OrchestratorError as error:
             return [failed("ledger", error, explained=False)]
 
+    def _reader(self, path: Path | None, facts: ProjectFacts | None) -> AbstractContextManager[DatabaseReader]:
+        if path is None:
+            return nullcontext(self._runner)
+        return DuckDBReader(path, beside=() if facts is None else facts.attachments, folder=self._config.root)
+
     def _tables(self, reader: DatabaseReader, facts: ProjectFacts) -> list[Diagnosis]:
         configured = configured_tables(self._config)
         if configured is not None:  # one that nothing builds is the registry's finding, and hides no other
@@ -245,7 +250,7 @@ class _Examination:
         try:
             checker = TableExistenceChecker(required_tables(facts, configured), facts, lambda: nullcontext(reader))
             findings = checker.findings()
-            refused = refusal(checker, findings, reader) if findings else None
+            refused = plan_repair(checker, findings, reader).refusal if findings else None
             return check_tables(findings, len(checker.required), refused, simulates=self._simulates)
         except OrchestratorError as error:
             return [failed("tables", error, explained=self._has_problem("registry", "scan", "ledger"))]

@@ -1,0 +1,94 @@
+"""Edges between nodes that dbt does not know: sources whose relation, or file, another node of the project builds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.facts import NodeFacts, SourceFacts
+from orchestrator.dbt_runner.project.var_values import digest
+
+DIGITS = 20
+
+
+def connected(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -> tuple[NodeFacts, ...]:
+    """Return the nodes with these edges among their parents, parents first, and with the digest of what is upstream.
+
+    ``nodes`` come parents first as dbt orders them. An edge that would close a circle is left out: who reads what it is
+    itself built into, reads what was there before.
+    """
+    return _with_upstream(_in_order(_with_builders(nodes, sources)))
+
+
+def _with_builders(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -> list[NodeFacts]:
+    builders = {node.relation: node.unique_id for node in reversed(nodes) if node.builds}
+    writers = [node for node in nodes if node.external_file is not None]
+    built_by: dict[str, list[str]] = {}
+    for source in sources:
+        by_file = [node.unique_id for node in writers if _reads(source.files, node.external_file or "")]
+        by_name = [builders[source.relation]] if not source.files and source.relation in builders else []
+        built_by[source.unique_id] = by_file + by_name
+    parents = {node.unique_id: list(node.depends_on) for node in nodes}
+    found = []
+    for node in nodes:
+        wanted = dict.fromkeys(builder for parent in node.depends_on for builder in built_by.get(parent, ()))
+        added = []
+        for builder in wanted:
+            if builder not in parents[node.unique_id] and node.unique_id not in _above(builder, parents):
+                parents[node.unique_id].append(builder)
+                added.append(builder)
+        found.append(
+            replace(node, depends_on=tuple(parents[node.unique_id]), by_source=tuple(added)) if added else node
+        )
+    return found
+
+
+def _reads(patterns: Iterable[str], file: str) -> bool:
+    """Tell whether one of these paths, which may have wildcards, is a file or lies in a folder."""
+    return any(fnmatchcase(file, pattern) or pattern.startswith(f"{file}/") for pattern in patterns)
+
+
+def _above(unique_id: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return everything upstream of a node, and the node itself."""
+    found = {unique_id}
+    pending = [unique_id]
+    while pending:
+        for parent in parents.get(pending.pop(), ()):
+            if parent not in found:
+                found.add(parent)
+                pending.append(parent)
+    return found
+
+
+def _in_order(nodes: Sequence[NodeFacts]) -> list[NodeFacts]:
+    """Return nodes parents first; they stay in their order where nothing speaks against it."""
+    if not any(node.by_source for node in nodes):
+        return list(nodes)
+    by_id = {node.unique_id: node for node in nodes}
+    order: dict[str, NodeFacts] = {}
+    for node in nodes:
+        stack = [(node, False)]
+        while stack:
+            current, parents_done = stack.pop()
+            if current.unique_id in order:
+                continue
+            if parents_done:
+                order[current.unique_id] = current
+                continue
+            stack.append((current, True))
+            stack += [(by_id[p], False) for p in reversed(current.depends_on) if p in by_id and p not in order]
+    return list(order.values())
+
+
+def _with_upstream(nodes: Iterable[NodeFacts]) -> tuple[NodeFacts, ...]:
+    """Give each node the digest of the code, the variables and all other inputs of all that is upstream of it."""
+    whole: dict[str, str] = {}
+    found = []
+    for node in nodes:
+        above = sorted(whole[parent] for parent in node.depends_on if parent in whole)
+        upstream = digest(*above)[:DIGITS] if above else ""
+        whole[node.unique_id] = digest(canonical([node.code, node.inputs, node.reads]), upstream)
+        found.append(replace(node, upstream=upstream))
+    return tuple(found)
