@@ -31,17 +31,15 @@ class WatchedYears:
     def __init__(
         self, facts: ProjectFacts, carried: tuple[NodeFacts, ...], lasting: frozenset[str], year_column: str
     ) -> None:
-        self._facts = facts
         self._carried = carried
-        self._lasting = lasting
+        self._models = tuple(model for model in facts.models() if model.unique_id not in lasting)
         self._year_column = year_column
         self._nodes: dict[RelationName, NodeFacts] = {}
         self._rows: dict[RelationName, dict[Year, int]] = {}
 
     def begin(self, runner: DbtRunner) -> None:
         """Find the tables that exist, and count what they hold."""
-        models = [model for model in self._facts.models() if model.unique_id not in self._lasting]
-        self.add((*self._carried, *models), runner.catalog())
+        self.add((*self._carried, *self._models), runner.catalog())
         self._rows = count_years(list(self._nodes), self._year_column, runner)
 
     def add(self, nodes: Iterable[NodeFacts], catalog: Catalog) -> None:
@@ -90,13 +88,18 @@ class WatchedYears:
     def require_unchanged(self, runner: DbtRunner, but_year: int) -> None:
         """Count all tables again, and make sure that they hold what they held, ``but_year`` aside.
 
+        A table that was not there before may hold what it likes: whoever made it put that there.
+
         Raises:
             ContinuityError: a table holds fewer or more rows of another year.
         """
         catalog = runner.catalog()
+        known = dict(self._nodes)
+        self.add((*self._carried, *self._models), catalog)
         there = [relation for relation in self._nodes if catalog.get(relation) is not None]
-        found: dict[RelationName, dict[Year, int]] = {relation: {} for relation in self._nodes}
-        self._keep(found | count_years(there, self._year_column, runner), but_year)
+        counted = count_years(there, self._year_column, runner)
+        self._rows |= {relation: rows for relation, rows in counted.items() if relation not in known}
+        self._keep({relation: counted.get(relation, {}) for relation in known}, but_year)
 
     def require_carried(self, runner: DbtRunner, year: int) -> None:
         """Make sure that what a year leaves for the next is still there.

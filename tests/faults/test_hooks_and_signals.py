@@ -142,10 +142,10 @@ def test_a_hook(ground: Ground, one: Fault) -> Steps:
     ),
     Fault(
         "a hook deletes rows that a finished year left",
+        1,
+        ("lake_level", "2000"),
         0,
-        (),
-        0,
-        "the next run notices and mends",
+        "the next run resumes at that year",
         given=("post_year", "deletes_carried"),
     ),
     Fault(
@@ -159,7 +159,7 @@ def test_a_hook(ground: Ground, one: Fault) -> Steps:
     Fault(
         "a hook drops a yearly table between two stages",
         1,
-        ("lake_level", "inflow"),
+        ("inflow", "2000"),
         0,
         "the next run builds its years anew",
         given=("pre_stage", "drops_yearly"),

@@ -153,7 +153,7 @@ def test_a_model_that_does_not_parse(broken: Cli) -> None:
     assert problems.keys() == {"parse", "leftovers"}
     assert "inflow" in problems["parse"]["detail"] and problems["parse"]["remedy"]
     assert diagnoses(told, "note").keys() == {"registry", "inputs", "tables"}
-    assert diagnoses(told, "ok")["scan"]["detail"].startswith("read every column of 11 tables")
+    assert diagnoses(told, "ok")["scan"]["detail"].startswith("read every column of 12 tables")
 
 
 @pytest.mark.parametrize(

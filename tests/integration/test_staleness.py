@@ -212,7 +212,7 @@ def test_a_stale_table_with_simulated_years_is_reported(fresh: Fresh) -> None:
     shape.write_text(shape.read_text() + " -- changed")
     with pytest.raises(InitializationError, match=r"lake_shape is out of date.*not rebuilt") as caught:
         healed(workspace)
-    assert "To fix: empty it" in str(caught.value)
+    assert "To fix: empty lake_shape (delete from" in str(caught.value)
     assert workspace.digests() == before
 
 
