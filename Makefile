@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help simulate test test-fast lint format bench faults faults-table docs lock clean
+.PHONY: help simulate test test-fast lint format bench faults faults-table doubts docs lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -49,6 +49,10 @@ faults: .venv/test ## Kill runs at random moments; ARGS="--minutes 15 --seed 7 -
 
 faults-table: .venv/test ## Write docs/faults.md from the fault tests
 	@$(VENV_PYTHON) -m tests.faults.write_table
+
+doubts: .venv/test ## Draw dbt projects and changes, and compare with dbt itself; ARGS="--minutes 30 --seed 7"
+	@$(COMPILE)
+	@$(VENV_PYTHON) -m tests.doubts.draw $(ARGS)
 
 docs: .venv/test ## Check the documentation: every link leads somewhere
 	@$(VENV_PYTHON) -m pytest -q tests/unit/test_docs.py

@@ -146,11 +146,12 @@ class DbtClient:
     def _ready(self, deadline: Deadline) -> None:
         deadline.check()
         process = self._process
-        if process is not None and not process.alive() and self._in_use:
+        if process is None or not self._in_use:
+            self.start()
+        elif not process.alive():  # asked once: a dying process that is replaced here would have been used in vain
             error = process.death()
             self.close()
             raise error
-        self.start()
         for _ in range(PARSES_AT_MOST):
             if not self._pending_load:
                 return
