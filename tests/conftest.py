@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from orchestrator.dbt_runner.process.zygote import VARIABLE, Zygote, supported
 from tests.support.cli_project import Cli
@@ -19,6 +20,10 @@ from tests.support.workspaces import PROJECTS, PreparedProjects, WarmWorkspace, 
 
 # A shell ignores SIGINT in what it starts in the background, and children inherit that: tests send it on purpose.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine makes tests slow, never red.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 _zygote: Zygote | None = None
 
