@@ -13,8 +13,8 @@ from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.dbt_runner.analysis.named_files import NamedFiles, files_of
 from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, RANDOM, not_reproducible
 from orchestrator.dbt_runner.analysis.python_code import reads_anything
-from orchestrator.dbt_runner.analysis.reuse import ReuseProof
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
+from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.project.facts import SourceFacts
 from orchestrator.dbt_runner.project.input_kinds import COMPARED, KINDS
 from orchestrator.ledger.changes import UNRECORDED, Change, changes
@@ -85,7 +85,7 @@ def test_what_a_template_reads_is_noted(code: str, reads: set[str]) -> None:
     """Macros of the project count with what they read; those of dbt go by its version."""
     of_dbt = "{% macro of_dbt() %}{{ model.alias }}{% endmacro %}"
     macros = [("outer", "{% macro outer() %}{{ target.type }}{% endmacro %}"), ("of_dbt", of_dbt)]
-    assert ReuseProof(ENVIRONMENT, macros, frozenset({"year"}), {of_dbt}).of(code).reads == reads
+    assert TemplateAnalysis(ENVIRONMENT, macros, frozenset({"year"}), {of_dbt}).of(code).reads == reads
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from dbt_common.clients.jinja import get_environment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.dbt_runner.analysis.printed_year import PrintProof
-from orchestrator.dbt_runner.analysis.reuse import ReuseProof
+from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.replay.year_text import pieces_between
 
 YEAR = frozenset({"year"})
@@ -31,10 +30,7 @@ MACROS = {
 
 def only_printed(code: str) -> bool:
     """Tell what the proof says of a node's code."""
-    environment = get_environment(None, capture_macros=True)
-    reads = ReuseProof(environment, list(MACROS.items()), YEAR)
-    macros = {name: [text] for name, text in MACROS.items()}
-    return PrintProof(environment, macros, lambda name: reads.macro(name).uses_year, YEAR).holds(code)
+    return TemplateAnalysis(get_environment(None, capture_macros=True), list(MACROS.items()), YEAR).of(code).prints_year
 
 
 @pytest.mark.parametrize(

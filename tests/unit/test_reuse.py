@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 from dbt_common.clients.jinja import get_environment
 
-from orchestrator.dbt_runner.analysis.reuse import ReuseProof
+from orchestrator.dbt_runner.analysis.reuse import blocker_in_naming, blocker_in_yaml
+from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 
 YEAR = frozenset({"year"})
 
 
-def proof(**macros: str) -> ReuseProof:
-    """Make a proof over macros given as name=source."""
-    return ReuseProof(get_environment(None, capture_macros=True), list(macros.items()), YEAR)
+def analysis(**macros: str) -> TemplateAnalysis:
+    """Make an analysis over macros given as name=source."""
+    return TemplateAnalysis(get_environment(None, capture_macros=True), list(macros.items()), YEAR)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def proof(**macros: str) -> ReuseProof:
 )
 def test_a_year_in_plain_sql_is_safe(code: str) -> None:
     """The year may stand anywhere where it decides no ref and no config."""
-    found = proof(is_incremental="{% macro is_incremental() %}{{ return(true) }}{% endmacro %}").of(code)
+    found = analysis(is_incremental="{% macro is_incremental() %}{{ return(true) }}{% endmacro %}").of(code)
     assert found.blocker is None
     assert found.uses_year
 
@@ -58,7 +59,7 @@ def test_a_year_in_plain_sql_is_safe(code: str) -> None:
 )
 def test_a_year_that_decides_is_found(code: str) -> None:
     """A year that reaches a config, an alias, or the choice of a ref or source blocks reuse."""
-    assert proof().of(code).blocker is not None
+    assert analysis().of(code).blocker is not None
 
 
 LATE = "{% if var('year') > 3 %}"
@@ -210,7 +211,7 @@ MACROS = {
 )
 def test_what_cannot_be_followed_is_blocked(code: str) -> None:
     """The proof errs to one side: a way from the year to a decision, however odd, is found or doubted."""
-    assert proof(**MACROS).of(code).blocker is not None
+    assert analysis(**MACROS).of(code).blocker is not None
 
 
 @pytest.mark.parametrize(
@@ -248,20 +249,20 @@ def test_what_cannot_be_followed_is_blocked(code: str) -> None:
 )
 def test_an_idiom_that_decides_nothing_is_safe(code: str) -> None:
     """Idioms of ordinary projects, with the year in them, need no other parse."""
-    found = proof(**MACROS).of(code)
+    found = analysis(**MACROS).of(code)
     assert found.blocker is None
     assert found.uses_year
 
 
 def test_variables_and_macros_are_named() -> None:
     """What a template reaches is named, through dispatch too; where a name is computed, everything counts."""
-    found = proof(**MACROS).of(
+    found = analysis(**MACROS).of(
         "{{ picked('a') }}{{ var('b', var('c')) }}{% if execute %}{{ same(var('d')) }}{% endif %}"
     )
     assert found.vars == {"b", "c", "d", "year"}
     assert found.macros == {"picked", "same"}
-    assert proof(**MACROS).of("{{ value_of('year') }}").vars == {"*"}
-    computed = proof(**MACROS).of("{{ adapter.dispatch(var('name'))() }}")
+    assert analysis(**MACROS).of("{{ value_of('year') }}").vars == {"*"}
+    computed = analysis(**MACROS).of("{{ adapter.dispatch(var('name'))() }}")
     assert "*" in computed.vars
     assert computed.macros == set(MACROS)
 
@@ -283,7 +284,7 @@ def test_variables_and_macros_are_named() -> None:
 )
 def test_yaml_is_searched_for_every_way_to_the_year(text: str) -> None:
     """A variable whose name is computed may be the year."""
-    assert proof().blocker_in_yaml({"a.yml": f"schema: {text}"}) is not None
+    assert blocker_in_yaml(YEAR, {"a.yml": f"schema: {text}"}) is not None
 
 
 @pytest.mark.parametrize(
@@ -292,12 +293,12 @@ def test_yaml_is_searched_for_every_way_to_the_year(text: str) -> None:
 )
 def test_other_values_in_yaml_are_safe(text: str) -> None:
     """Variables by name, the environment and the target hold in every year."""
-    assert proof().blocker_in_yaml({"a.yml": f"schema: {text}"}) is None
+    assert blocker_in_yaml(YEAR, {"a.yml": f"schema: {text}"}) is None
 
 
 def test_the_year_is_followed_into_macros() -> None:
     """A macro that returns the year taints what is made of it, through dispatch and other macros."""
-    macros = proof(
+    macros = analysis(
         this_year="{% macro this_year() %}{{ return(adapter.dispatch('this_year')()) }}{% endmacro %}",
         default__this_year="{% macro default__this_year() %}{{ return(var('year')) }}{% endmacro %}",
         last_year="{% macro last_year() %}{{ return(this_year() - 1) }}{% endmacro %}",
@@ -310,7 +311,7 @@ def test_the_year_is_followed_into_macros() -> None:
 
 def test_a_macro_that_refs_is_followed() -> None:
     """A macro that calls ref() may not be handed the year, nor be called depending on it."""
-    macros = proof(
+    macros = analysis(
         pick="{% macro pick(name) %}{{ ref(name) }}{% endmacro %}",
         both="{% macro both() %}{% if var('year') %}{{ ref('a') }}{% endif %}{% endmacro %}",
     )
@@ -322,7 +323,7 @@ def test_a_macro_that_refs_is_followed() -> None:
 
 def test_macros_that_call_each_other_are_in_doubt() -> None:
     """A circle of macros is not followed to its end, so it blocks."""
-    macros = proof(
+    macros = analysis(
         ping="{% macro ping() %}{{ pong() }}{% endmacro %}",
         pong="{% macro pong() %}{{ ping() }}{{ var('year') }}{% endmacro %}",
     )
@@ -332,12 +333,12 @@ def test_macros_that_call_each_other_are_in_doubt() -> None:
 def test_yaml_that_reads_the_year_blocks_the_project() -> None:
     """dbt renders YAML while it parses, so a year in there is frozen; a var's default is no reading."""
     reads = {"dbt_project.yml": "models: {+schema: \"s_{{ var('year') }}\"}"}
-    assert "dbt_project.yml" in (proof().blocker_in_yaml(reads) or "")
-    assert proof().blocker_in_yaml({"dbt_project.yml": "vars: {year: 2025}"}) is None
+    assert "dbt_project.yml" in (blocker_in_yaml(YEAR, reads) or "")
+    assert blocker_in_yaml(YEAR, {"dbt_project.yml": "vars: {year: 2025}"}) is None
 
 
 def test_names_made_of_the_year_block_the_project() -> None:
     """A generate_alias_name that reads the year gives every relation another name."""
     macro = "{% macro generate_alias_name(a, node) %}{{ node.name ~ var('year') }}{% endmacro %}"
-    assert proof(generate_alias_name=macro).blocker_in_naming() is not None
-    assert proof().blocker_in_naming() is None
+    assert blocker_in_naming(analysis(generate_alias_name=macro)) is not None
+    assert blocker_in_naming(analysis()) is None

@@ -1,6 +1,6 @@
 """Names, functions and methods of dbt's Jinja that are known to be harmless: they cannot carry the year unseen.
 
-Whatever stands in none of these lists is in doubt, see :mod:`orchestrator.dbt_runner.analysis.year_taint`.
+Whatever stands in none of these lists is in doubt, see :mod:`orchestrator.dbt_runner.analysis.expressions`.
 """
 
 from __future__ import annotations

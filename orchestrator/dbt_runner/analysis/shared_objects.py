@@ -13,8 +13,8 @@ from orchestrator.dbt_runner.analysis.jinja_names import (
     SCALAR_FILTERS,
     SCALARS,
 )
-from orchestrator.dbt_runner.analysis.template_code import Macros
 from orchestrator.dbt_runner.analysis.template_names import TemplateNames, arguments, constant, dispatched
+from orchestrator.dbt_runner.analysis.template_record import Macros
 
 CHANGEABLE = frozenset({"modules", "env"})
 """Dictionaries among the fixed names."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from dbt.adapters.factory import get_adapter_by_type
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.results import RunExecutionResult
-from dbt_common.clients.jinja import get_environment
 from dbt_common.events.base_types import EventMsg
 
 from orchestrator.core.clocks import stopwatch, utc_now
@@ -33,7 +32,6 @@ from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 from orchestrator.dbt_runner.project.selection import ExactSelectors
 from orchestrator.dbt_runner.project.settings import CreateEmpty, DbtSettings, Invoke, Select, Vars
 from orchestrator.dbt_runner.replay.kept_recordings import KeptRecordings
-from orchestrator.dbt_runner.replay.proof import ReplayProof
 from orchestrator.dbt_runner.replay.replayer import Aside, Replayer
 
 TYPES_OF = {
@@ -145,7 +143,6 @@ class DbtSession:
         return Replayer(
             self.facts,
             self.database,
-            self._replay_proof,
             self._settings.year_vars,
             self._compile,
             self._run_nodes,
@@ -154,10 +151,6 @@ class DbtSession:
             int(get_adapter_by_type(self.facts.adapter).config.threads),
             self._emit,
         )
-
-    def _replay_proof(self) -> ReplayProof:
-        config = get_adapter_by_type(self.facts.adapter).config
-        return ReplayProof(self._parses.first, config, get_environment(None, capture_macros=True))
 
     def select(self, request: Select) -> tuple[str, ...]:
         """Return the unique ids that a command with this selection would touch, in dbt's order."""

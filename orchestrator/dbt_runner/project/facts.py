@@ -41,6 +41,8 @@ class NodeFacts:
     ``uses_year`` tells whether its own code, or a macro that it reaches, reads the year variable; ``prints_year`` that
     this provably does nothing but print it.
     ``reuse_blocker`` says why a parse made for one year cannot serve another, None when it provably can.
+    ``replay_blocker`` says why dbt itself must run it in every year, None when what dbt sent for it once may be sent
+    again; ``changes_others`` that it may change how other nodes come out, so that dbt must run these as well.
     ``reads`` are all other inputs, as (what, checksum or value); their kinds are in
     :mod:`orchestrator.dbt_runner.project.input_kinds`. ``unseen`` names what may change its rows and is no input, such
     as the clock.
@@ -77,6 +79,8 @@ class NodeFacts:
     uses_year: bool
     prints_year: bool
     reuse_blocker: str | None
+    replay_blocker: str | None = None
+    changes_others: bool = False
     reads: tuple[tuple[str, str], ...] = ()
     unseen: tuple[str, ...] = ()
     by_source: tuple[str, ...] = ()

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from orchestrator.dbt_runner.analysis.reuse import NAMING_MACROS, ReuseProof
+from orchestrator.dbt_runner.analysis.reuse import NAMING_MACROS
+from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -36,9 +37,9 @@ class MacroReach:
     templates: a project's own macro in the place of one of them is reached by every node.
     """
 
-    def __init__(self, manifest: Manifest, adapter: str, proof: ReuseProof, own: Iterable[str]) -> None:
+    def __init__(self, manifest: Manifest, adapter: str, analysis: TemplateAnalysis, own: Iterable[str]) -> None:
         self._adapter = adapter
-        self._proof = proof
+        self._analysis = analysis
         self._own = frozenset(own)
         internal = {*INTERNAL_PACKAGES, f"dbt_{adapter}"}
         self._texts: dict[str, str] = {}
@@ -75,13 +76,13 @@ class MacroReach:
         seen = set(start)
         if strategy is not None:
             named = {f"get_incremental_{strategy or 'default'}_sql", f"snapshot_{strategy}_strategy"}
-            seen |= self._proof.implementations(named) & self._known
+            seen |= self._analysis.implementations(named) & self._known
         pending = list(seen)
         while pending:
             name = pending.pop()
             called = set(self._called(name))
             if name in self._own:
-                called |= self._proof.macro(name).macros & self._known
+                called |= self._analysis.macro(name).macros & self._known
             pending += called - seen
             seen |= called
         return frozenset(seen & self._own)
@@ -89,8 +90,8 @@ class MacroReach:
     def _called(self, name: str) -> frozenset[str]:
         if name not in self._words:
             words = _CALLED.findall(_COMMENT.sub("", self._texts.get(name, "")))
-            named = {word for found in words for word in found if self._proof.known(word)}
-            self._words[name] = frozenset(self._proof.implementations(named) & self._known)
+            named = {word for found in words for word in found if self._analysis.known(word)}
+            self._words[name] = frozenset(self._analysis.implementations(named) & self._known)
         return self._words[name]
 
     def _everywhere(self, folders: dict[str, str]) -> frozenset[str]:

@@ -13,8 +13,8 @@ from orchestrator.core.errors import ConfigurationError, DbtProjectError
 from orchestrator.database.capabilities import capabilities_of
 from orchestrator.database.file_names import ANOTHER_NAME, IN_MEMORY, is_a_file, why_unusable
 from orchestrator.database.names import SchemaName
-from orchestrator.dbt_runner.analysis.printed_year import PrintProof
-from orchestrator.dbt_runner.analysis.reuse import ReuseProof
+from orchestrator.dbt_runner.analysis.reuse import blocker_in_naming, blocker_in_yaml
+from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.project.canonical import canonical
 from orchestrator.dbt_runner.project.edges import connected
 from orchestrator.dbt_runner.project.facts import WATCHES, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
@@ -25,6 +25,7 @@ from orchestrator.dbt_runner.project.node_facts import NodeReader
 from orchestrator.dbt_runner.project.node_inputs import NodeInputs
 from orchestrator.dbt_runner.project.outside import attachments, disabled, external_file, source_files
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
+from orchestrator.dbt_runner.project.replay_proof import ReplayProof
 from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.dbt_runner.project.shape import project_shape
 from orchestrator.dbt_runner.project.source_inputs import external_location
@@ -68,15 +69,16 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
     profiles_dir, year_vars, cwd = settings.effective_profiles_dir(), settings.year_vars, settings.cwd
     adapter = str(config.credentials.type)
     macros = _own_macros(manifest, adapter)
-    proof, printing = _proofs(manifest, year_vars, adapter)
+    analysis = _analysis(manifest, year_vars, adapter)
     values = VarValues(config, year_vars, cwd)
     shape = project_shape(packed, config, profiles_dir)
-    inputs = NodeInputs(manifest, config, proof.environment, values, macros, cwd, _whole(manifest, shape))
-    reach = MacroReach(manifest, adapter, proof, macros)
-    reader = NodeReader(project_dir, proof, printing, values, macros, reach, inputs, str(config.credentials.database))
+    inputs = NodeInputs(manifest, config, analysis.environment, values, macros, cwd, _whole(manifest, shape))
+    reach = MacroReach(manifest, adapter, analysis, macros)
+    replay = ReplayProof(manifest, config, analysis)
+    reader = NodeReader(project_dir, analysis, replay, values, macros, reach, inputs, str(config.credentials.database))
     hooks = [node for node in manifest.nodes.values() if _is_own_hook(node)]
     inputs.seed_is_set([node.raw_code for node in hooks])
-    before = tuple(pair for node in hooks if _comes_first(node, proof, macros) for pair in reader.of_hook(node))
+    before = tuple(pair for node in hooks if _comes_first(node, analysis, macros) for pair in reader.of_hook(node))
     every = _every(manifest)
 
     def known(node: ManifestNode) -> NodeFacts:
@@ -109,9 +111,9 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
         database_path=_database_path(config, adapter, cwd),
         nodes=connected(nodes, sources),
         sources=sources,
-        reuse_blocker=proof.blocker_in_naming()
-        or _blocker_in_disabled(manifest, proof)
-        or proof.blocker_in_yaml(yaml_files(config, project_dir, profiles_dir)),
+        reuse_blocker=blocker_in_naming(analysis)
+        or _blocker_in_disabled(manifest, analysis)
+        or blocker_in_yaml(year_vars, yaml_files(config, project_dir, profiles_dir)),
         versions=tuple(_versions((*PACKAGES, f"dbt-{adapter}", adapter))),
         unasked=_unasked(macros, reader, hooks),
         ledger=SchemaName(
@@ -178,11 +180,11 @@ def _is_own_hook(node: ManifestNode) -> bool:
     return str(node.resource_type) == "operation" and node.package_name not in INTERNAL_PACKAGES
 
 
-def _comes_first(node: ManifestNode, proof: ReuseProof, macros: dict[str, str]) -> bool:
+def _comes_first(node: ManifestNode, analysis: TemplateAnalysis, macros: dict[str, str]) -> bool:
     """Tell whether a hook runs before every node, and makes or sets something that a node may read."""
     if "on-run-start" not in node.tags:
         return False
-    names = proof.implementations(proof.of(node.raw_code).macros)
+    names = analysis.implementations(analysis.of(node.raw_code).macros)
     return any(MAKES.search(text) for text in (node.raw_code, *(macros[name] for name in names if name in macros)))
 
 
@@ -192,7 +194,7 @@ def _whole(manifest: Manifest, shape: ProjectShape) -> str:
     return digest(shape.project, canonical(texts))[:16]
 
 
-def _proofs(manifest: Manifest, year_vars: frozenset[str], adapter: str) -> tuple[ReuseProof, PrintProof]:
+def _analysis(manifest: Manifest, year_vars: frozenset[str], adapter: str) -> TemplateAnalysis:
     from dbt_common.clients.jinja import get_environment  # dbt is imported by the dbt process alone
 
     environment = get_environment(None, capture_macros=True)
@@ -201,16 +203,15 @@ def _proofs(manifest: Manifest, year_vars: frozenset[str], adapter: str) -> tupl
     for macro in manifest.macros.values():
         texts.setdefault(macro.name, []).append(macro.macro_sql)
     of_dbt = {macro.macro_sql for macro in manifest.macros.values() if macro.package_name in internal}
-    proof = ReuseProof(environment, [(name, text) for name in texts for text in texts[name]], year_vars, of_dbt)
-    return proof, PrintProof(environment, texts, lambda name: proof.macro(name).uses_year, year_vars)
+    return TemplateAnalysis(environment, [(name, text) for name in texts for text in texts[name]], year_vars, of_dbt)
 
 
-def _blocker_in_disabled(manifest: Manifest, proof: ReuseProof) -> str | None:
+def _blocker_in_disabled(manifest: Manifest, analysis: TemplateAnalysis) -> str | None:
     """Return which disabled node may be enabled in another year, None when none can."""
     for unique_id in sorted(manifest.disabled):
         for node in manifest.disabled[unique_id]:
             code = getattr(node, "raw_code", "")  # sources and exposures have none
-            blocker = proof.of(code).blocker if code and str(node.resource_type) in _TYPES else None
+            blocker = analysis.of(code).blocker if code and str(node.resource_type) in _TYPES else None
             if blocker is not None:
                 return f"{unique_id} is disabled, and {blocker}"
     return None

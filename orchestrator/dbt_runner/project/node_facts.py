@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.dbt_runner.analysis.not_reproducible import python_not_reproducible
-from orchestrator.dbt_runner.analysis.printed_year import PrintProof
 from orchestrator.dbt_runner.analysis.python_code import reads_anything
 from orchestrator.dbt_runner.analysis.rendered_with import rendered_with
-from orchestrator.dbt_runner.analysis.reuse import ReuseProof
-from orchestrator.dbt_runner.analysis.template_code import ANY_VAR, UNKNOWN, Code
+from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
+from orchestrator.dbt_runner.analysis.template_record import (
+    ANY_VAR,
+    RENDERED,
+    UNKNOWN,
+    GrowingRecord,
+    TemplateRecord,
+)
 from orchestrator.dbt_runner.project.config_inputs import full_name
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts
 from orchestrator.dbt_runner.project.input_kinds import HOOK, VAR
 from orchestrator.dbt_runner.project.macro_reach import MacroReach
 from orchestrator.dbt_runner.project.node_inputs import NodeInputs
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
+from orchestrator.dbt_runner.project.replay_proof import ReplayProof
 from orchestrator.dbt_runner.project.seed_files import SeedFile
 from orchestrator.dbt_runner.project.var_values import VarValues, digest
 
@@ -32,8 +38,8 @@ class NodeReader:
     """What it takes to tell the facts of a project's nodes; ``macros`` are the texts of the project's own."""
 
     project_dir: Path
-    proof: ReuseProof
-    printing: PrintProof
+    analysis: TemplateAnalysis
+    replay: ReplayProof
     values: VarValues
     macros: Mapping[str, str]
     reach: MacroReach
@@ -60,9 +66,9 @@ class NodeReader:
             declared = {name: str(data_type) for name, data_type in node.config.column_types.items()}
             columns = tuple(ColumnFacts(name, declared.get(name)) for name in seed.header)
         text, code = self._code(node)
-        prints_year = kind != "seed" and code.uses_year and self.printing.holds(text)
+        replay_blocker = self.replay.blocker(node)
         whole = self._with_materialization(node, code)
-        reached = [name for name in sorted(self.proof.implementations(whole.macros)) if name in self.macros]
+        reached = [name for name in sorted(self.analysis.implementations(whole.macros)) if name in self.macros]
         texts = [text, *(self.macros[name] for name in reached)]
         name = full_name(node)
         meta = {**node.meta, **node.config.meta}
@@ -98,8 +104,10 @@ class NodeReader:
                 *self.inputs.environment_of(whole, texts),
             ),
             uses_year=code.uses_year and kind != "seed",
-            prints_year=prints_year,
+            prints_year=code.prints_year and kind != "seed",
             reuse_blocker=code.blocker if kind != "seed" else None,
+            replay_blocker=replay_blocker,
+            changes_others=replay_blocker is not None and self.replay.changes_others(node),
             reads=(*self.inputs.of(node, whole, texts), *before) if kind != "test" else (),
             unseen=self._unseen(node, [text, *(self.macros[o] for o in reached if not self.reach.is_for_others(o))]),
         )
@@ -107,8 +115,8 @@ class NodeReader:
     def of_hook(self, node: ManifestNode) -> Pairs:
         """Return (what, checksum or value) of a hook of the project: its text, and all that it reads."""
         text = node.raw_code
-        code = self.proof.of(text)
-        reached = [name for name in sorted(self.proof.implementations(code.macros)) if name in self.macros]
+        code = self.analysis.of(text)
+        reached = [name for name in sorted(self.analysis.implementations(code.macros)) if name in self.macros]
         texts = [text, *(self.macros[name] for name in reached)]
         read = (*self.values.of(node.package_name, code.vars), *self.inputs.environment_of(code, texts))
         return (
@@ -118,32 +126,31 @@ class NodeReader:
             *self.inputs.of_text(node.package_name, code, texts),
         )
 
-    def _code(self, node: ManifestNode) -> tuple[str, Code]:
+    def _code(self, node: ManifestNode) -> tuple[str, TemplateRecord]:
         """Return what dbt renders of a node, and what it does; a seed has hooks alone."""
         if str(node.language) == "python":
-            code = Code(reads={"config"})
+            code = GrowingRecord(reads={"config"})
             if "var" in node.raw_code:
-                code = Code(
-                    uses_year=True, blocker="a python model that may read vars", vars={ANY_VAR}, reads={"config"}
-                )
+                code.uses_year, code.blocker, code.beyond_print = True, "a python model that may read vars", RENDERED
+                code.vars.add(ANY_VAR)
             if reads_anything(node.raw_code) is not None:
                 code.reads.add(UNKNOWN)
                 code.vars.add(ANY_VAR)
-            return node.raw_code, code
+            return node.raw_code, code.frozen()
         text = rendered_with(node) + ("" if str(node.resource_type) == "seed" else node.raw_code)
-        return text, self.proof.of(text)
+        return text, self.analysis.of(text)
 
-    def _with_materialization(self, node: ManifestNode, code: Code) -> Code:
+    def _with_materialization(self, node: ManifestNode, code: TemplateRecord) -> TemplateRecord:
         """Return a node's code with what the project's own macros do that dbt builds it by."""
-        whole = Code()
+        whole = GrowingRecord()
         whole.add(code)
         if str(node.resource_type) != "test":
             for name in self.reach.of(node):
-                whole.add(self.proof.macro(name))
+                whole.add(self.analysis.macro(name))
                 whole.macros.add(name)
         if UNKNOWN in whole.reads:
             whole.vars.add(ANY_VAR)
-        return whole
+        return whole.frozen()
 
     def _place(self, node: ManifestNode) -> str:
         place = f"{node.schema}.{node.alias}"

@@ -1,7 +1,8 @@
 """Everything beside its own code and variables that decides the rows of a node; runs inside the dbt process.
 
-What templates of the project read is told by :class:`~orchestrator.dbt_runner.analysis.template_code.Code`. What dbt's
-own macros read of a node is known: its config, its columns, its relation and those of its sources.
+What templates of the project read is told by
+:class:`~orchestrator.dbt_runner.analysis.template_record.TemplateRecord`. What dbt's own macros read of a node is
+known: its config, its columns, its relation and those of its sources.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from jinja2 import Environment
 from orchestrator.dbt_runner.analysis.named_files import NamedFiles
 from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, not_reproducible, sets_seed
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
-from orchestrator.dbt_runner.analysis.template_code import UNKNOWN, Code
+from orchestrator.dbt_runner.analysis.template_record import UNKNOWN, TemplateRecord
 from orchestrator.dbt_runner.project.canonical import canonical
 from orchestrator.dbt_runner.project.config_inputs import config_inputs, entry_inputs, reads_config
 from orchestrator.dbt_runner.project.environment import environment_values, every_name, names_read
@@ -73,7 +74,7 @@ class NodeInputs:
         self._seeded = False
         self.whole_environment = False
 
-    def of(self, node: ManifestNode, code: Code, texts: Collection[str]) -> Pairs:
+    def of(self, node: ManifestNode, code: TemplateRecord, texts: Collection[str]) -> Pairs:
         """Return (what, checksum or value) of a node's inputs; ``texts`` are its code and that of macros it reaches."""
         open_ = not any("env_var" in text for text in texts)
         sources = [self._manifest.sources[one] for one in node.depends_on_nodes if one in self._manifest.sources]
@@ -88,11 +89,11 @@ class NodeInputs:
         found += [(f"function {one.name}", digest(one.raw_code, canonical(one.config.to_dict()))) for one in functions]
         return (*found, *self._of_project(code), *self._of_files(node.package_name, texts), *self.everywhere)
 
-    def of_text(self, package: str, code: Code, texts: Collection[str]) -> Pairs:
+    def of_text(self, package: str, code: TemplateRecord, texts: Collection[str]) -> Pairs:
         """Return the inputs of what is no node, such as a hook of the whole project."""
         return (*self._of_project(code), *self._of_files(package, texts))
 
-    def environment_of(self, code: Code, texts: Collection[str]) -> Pairs:
+    def environment_of(self, code: TemplateRecord, texts: Collection[str]) -> Pairs:
         """Return what is read of the environment, as variables are kept."""
         anything = not ANYTHING.isdisjoint(code.reads)
         self.whole_environment |= anything
@@ -131,7 +132,7 @@ class NodeInputs:
             self._parts[text] = SqlParts.of(self._environment, text)
         return self._parts[text]
 
-    def _of_project(self, code: Code) -> Pairs:
+    def _of_project(self, code: TemplateRecord) -> Pairs:
         reads = code.reads
         parts = {name.partition(".")[2] for name in reads if name.startswith(("target.", "env."))}
         if "database" in reads:

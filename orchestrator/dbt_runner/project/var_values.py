@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.dbt_runner.analysis.template_code import ANY_VAR
+from orchestrator.dbt_runner.analysis.template_record import ANY_VAR
 from orchestrator.dbt_runner.project.canonical import canonical
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class VarValues:
         self._hashes: dict[Path, str] = {}
         self._known: dict[str, dict[str, object]] = {}
 
-    def of(self, package: str, names: set[str]) -> tuple[tuple[str, str], ...]:
+    def of(self, package: str, names: Set[str]) -> tuple[tuple[str, str], ...]:
         """Return (name, JSON of the value) of the variables that a node of a package reads, by name."""
         known = self.known(package)
         chosen = set(known) if ANY_VAR in names else names

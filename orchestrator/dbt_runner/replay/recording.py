@@ -1,7 +1,7 @@
 """Statements that dbt sent for the nodes of one stage in one year, and which of them are sent in another.
 
 Between two years only the compiled SQL of a node and the suffix of dbt's temporary tables differ (that is what
-:mod:`orchestrator.dbt_runner.replay.proof` proves and :meth:`RecordedNode.statements_for` checks once more).
+:mod:`orchestrator.dbt_runner.project.replay_proof` proves and :meth:`RecordedNode.statements_for` checks once more).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 dbt runs a stage as ever and its statements are kept (:mod:`orchestrator.dbt_runner.replay.recording`). In a later
 year, or a later run, ``dbt compile`` gives the SQL of that year, and the statements are sent again with it. That is
-done only where :mod:`orchestrator.dbt_runner.replay.proof` allows it and the database looks as it did before the stage
-was recorded. Whatever does not fit, and whatever fails, is left to dbt, from that node on.
+done only where :mod:`orchestrator.dbt_runner.project.replay_proof` allows it and the database looks as it did before
+the stage was recorded. Whatever does not fit, and whatever fails, is left to dbt, from that node on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from orchestrator.dbt_runner.project.settings import Invoke
 from orchestrator.dbt_runner.replay.compiled_sql import Compile, CompiledSql
 from orchestrator.dbt_runner.replay.database_state import DatabaseState
 from orchestrator.dbt_runner.replay.kept_recordings import KeptRecordings, Key
-from orchestrator.dbt_runner.replay.proof import ReplayProof
 from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording
 from orchestrator.dbt_runner.replay.sending import ReplayResult, columns_of, send, waits_for
 
@@ -47,7 +46,6 @@ class Replayer:
         self,
         facts: ProjectFacts,
         database: ProjectDatabase,
-        proof: Callable[[], ReplayProof],
         year_vars: frozenset[str],
         compile_nodes: Compile,
         run_nodes: RunNodes,
@@ -58,8 +56,6 @@ class Replayer:
     ) -> None:
         self._facts = facts
         self._database = database
-        self._find_proof = proof
-        self._proof: ReplayProof | None = None
         self._year_vars = year_vars
         self._run_nodes = run_nodes
         self._aside = aside
@@ -94,8 +90,6 @@ class Replayer:
         outer = [text for text in request.select if _goes_beyond_the_project(text)]
         if outer:
             return f"what {outer[0]} selects does not depend on the project alone"
-        if self._proof is None:
-            self._proof = self._find_proof()
         words = self._words(request)
         recorded: list[RecordedNode] = []
         reasons: dict[str, str] = {}
@@ -109,7 +103,7 @@ class Replayer:
                 reasons[result.unique_id] = one
         by_dbt = self._with_parents(reasons, [one.result.unique_id for one in recorded])
         recorded = [one for one in recorded if one.result.unique_id not in by_dbt]
-        if reasons and (not request.nodes or not recorded or any(map(self._proof.changes_shared, reasons))):
+        if reasons and (not request.nodes or not recorded or any(map(self._changes_others, reasons))):
             return next(iter(reasons.values()))
         relations = [one.relation for one in recorded if one.relation is not None]
         if before.unusual_for(relations):
@@ -131,13 +125,11 @@ class Replayer:
         self, result: NodeResult, compiled: str, sent: SentStatements, words: Sequence[str]
     ) -> RecordedNode | str:
         """Return what to keep of a node, or the reason why it cannot be replayed."""
-        assert self._proof is not None
         node = self._facts.node(result.unique_id)
-        reason = self._proof.blocker(result.unique_id)
-        if reason is not None:
-            return reason
         if node is None:
-            return f"{result.name} is not known"
+            return f"{result.unique_id} is neither a model nor a data test"
+        if node.replay_blocker is not None:
+            return node.replay_blocker
         if result.unique_id in sent.compiling:
             return f"{result.name} queries the database while it is compiled"
         if result.unique_id in sent.warned or "" in sent.warned:
@@ -146,6 +138,10 @@ class Replayer:
         one = RecordedNode(result, relation, compiled, tuple(sent.statements.get(result.unique_id, ())))
         doubt = one.doubt(words)
         return one if doubt is None else f"{result.name}: {doubt}"
+
+    def _changes_others(self, unique_id: str) -> bool:
+        node = self._facts.node(unique_id)
+        return node is not None and node.changes_others
 
     def _with_parents(self, unique_ids: Iterable[str], others: Sequence[str]) -> tuple[str, ...]:
         """Return these nodes and those of the others that they need."""

@@ -2,20 +2,20 @@
 
 The proof is by permission: a node's own settings, and every name in its Jinja and in that of the macros it reaches,
 must be known not to look at data, at the clock or at the invocation. Whatever is not known makes dbt run the node.
+Names are those of the record of a template (:mod:`orchestrator.dbt_runner.analysis.template_uses`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Set
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from orchestrator.database.capabilities import capabilities_of
 from orchestrator.dbt_runner.analysis.jinja_names import FIXED_NAMES, SHARED_NAMES
-from orchestrator.dbt_runner.analysis.own_objects import changes_shared
 from orchestrator.dbt_runner.analysis.rendered_with import rendered_with
-from orchestrator.dbt_runner.analysis.template_names import TemplateNames, dispatched
+from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
+from orchestrator.dbt_runner.analysis.template_uses import TemplateUses, Use
 
 if TYPE_CHECKING:
     from dbt.config import RuntimeConfig
@@ -48,41 +48,29 @@ TEST_CONFIG = _words(
     "where"
 )
 CONTEXT_NAMES = (FIXED_NAMES | SHARED_NAMES | frozenset({"builtins", "context", "flags", "dbt"})) - ALLOWED_NAMES
-CHANGES = "it may change what other templates read"
 CONSTRAINTS = ("not_null", "primary_key", "unique", "check")
 
 
 class ReplayProof:
-    """Answers for one parsed project, by unique id; ``None`` means that nothing stands against a replay."""
+    """Answers for one parsed project; ``None`` means that nothing stands against a replay."""
 
-    def __init__(self, manifest: Manifest, config: RuntimeConfig, environment: Environment) -> None:
+    def __init__(self, manifest: Manifest, config: RuntimeConfig, analysis: TemplateAnalysis) -> None:
         self._manifest = manifest
         self._config = config
-        self._environment = environment
+        self._analysis = analysis
         self._internal = {"dbt", f"dbt_{config.credentials.type}"}
         self._packages = {macro.package_name for macro in manifest.macros.values()}
-        self._texts: dict[str, list[str]] = {}
-        for macro in manifest.macros.values():
-            self._texts.setdefault(macro.name, []).append(macro.macro_sql)
-        self._foreign = {m.name for m in manifest.macros.values() if m.package_name not in self._internal}
-        self._macros: dict[str, str | None] = {}
-        self._known: dict[str, str | None] = {}
+        self._names = analysis.names()
+        self._known: dict[TemplateUses, _Found] = {}
         self._project = self._find_project_blocker()
 
-    def blocker(self, unique_id: str) -> str | None:
+    def blocker(self, node: ManifestNode) -> str | None:
         """Return why a node must be run by dbt itself, None when its statements may be sent again."""
-        if unique_id not in self._known:
-            node = self._manifest.nodes.get(unique_id)
-            if node is None:
-                found: str | None = f"{unique_id} is neither a model nor a data test"
-            else:
-                found = self._project or self._in_settings(node) or self._in_code(node)
-            self._known[unique_id] = found
-        return self._known[unique_id]
+        return self._project or self._in_settings(node) or self._in_code(node)
 
-    def changes_shared(self, unique_id: str) -> bool:
-        """Tell whether a node must be run by dbt, and together with others: it may change how these come out."""
-        return (self.blocker(unique_id) or "").endswith(CHANGES)
+    def changes_others(self, node: ManifestNode) -> bool:
+        """Tell whether a node must be run by dbt together with others: it may change how these come out."""
+        return any(uses.changes_shared for part in self._with_ephemerals(node) for uses in self._reached(part))
 
     def _find_project_blocker(self) -> str | None:
         config, credentials = self._config, self._config.credentials
@@ -145,99 +133,77 @@ class ReplayProof:
         return None
 
     def _in_code(self, node: ManifestNode) -> str | None:
-        found = self._in_text(rendered_with(node) + node.raw_code)
-        if found is not None:
-            return f"{node.name}: {found}"
-        for parent in node.depends_on_nodes:
-            above = self._manifest.nodes.get(parent)
-            if above is not None and above.config.materialized == "ephemeral":
-                found = self._in_code(above)
-                if found is not None:
-                    return found
+        for part in self._with_ephemerals(node):
+            for uses in self._reached(part):
+                reason = self._found(uses).reason
+                if reason is not None:
+                    return f"{part.name}: {reason}"
         return None
 
-    def _in_text(self, text: str) -> str | None:
-        try:
-            tree = self._environment.parse(text)
-        except TemplateSyntaxError:
-            return "its template cannot be read"
-        return self._in_tree(tree)
+    def _with_ephemerals(self, node: ManifestNode) -> list[ManifestNode]:
+        """Return a node and the ephemeral models whose code becomes a part of its own."""
+        found = [node]
+        for part in found:
+            parents = [self._manifest.nodes.get(parent) for parent in part.depends_on_nodes]
+            found += [
+                one
+                for one in parents
+                if one is not None and one.config.materialized == "ephemeral" and one not in found
+            ]
+        return found
 
-    def _in_tree(self, tree: nodes.Template) -> str | None:
-        if changes_shared(tree):
-            return CHANGES
-        if any(one.name == "random" for one in tree.find_all(nodes.Filter)):
+    def _reached(self, node: ManifestNode) -> list[TemplateUses]:
+        """Return what a node's code and the macros that it reaches use."""
+        found = [self._analysis.of(rendered_with(node) + node.raw_code).uses]
+        seen: set[str] = set()
+        for uses in found:
+            new = [name for name in self._found(uses).macros if name not in seen]
+            seen.update(new)
+            found += map(self._analysis.uses, new)
+        return found
+
+    def _found(self, uses: TemplateUses) -> _Found:
+        if uses not in self._known:
+            macros = self._analysis.implementations(uses.dispatched) & self._names
+            macros |= {use.attribute for use in uses.names if self._is_qualified(use) and use.attribute is not None}
+            macros |= {use.name for use in uses.names if not self._is_qualified(use) and use.name in self._names}
+            reached = (macros & self._names) - SAME_EVERY_YEAR - ASKING
+            self._known[uses] = _Found(self._reason(uses, macros), tuple(sorted(reached)))
+        return self._known[uses]
+
+    def _reason(self, uses: TemplateUses, macros: Set[str]) -> str | None:
+        if uses.unreadable:
+            return "its template cannot be read"
+        if uses.changes_shared:
+            return "it may change what other templates read"
+        if "random" in uses.filters:
             return "it draws lots"
-        names = TemplateNames.of(tree)
-        called = {call.node.name for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name)}
-        own = names.own - (self._foreign | (called & self._texts.keys()))  # the name may be that of a macro elsewhere
-        hidden = (names.own - names.params | _params_elsewhere(tree)) & CONTEXT_NAMES
+        hidden = uses.given & CONTEXT_NAMES
         if hidden:
             return f"it gives {min(hidden)} another meaning"
-        harmless = {id(name) for name in self._qualifiers(tree)}
-        raising = {id(one.node) for one in tree.find_all(nodes.Getattr) if one.attr.startswith("raise_")}
-        for name in tree.find_all(nodes.Name):
-            if name.ctx != "load" or name.name in own or id(name) in harmless:
-                continue
-            if name.name == "exceptions":
-                found = None if id(name) in raising else "it warns"
-            elif name.name in self._texts:
-                found = self._in_macro(name.name)
-            else:
-                found = None if name.name in ALLOWED_NAMES else f"it uses {name.name}"
-            if found is not None:
-                return found
-        return self._first(self._in_macro(name) for name in self._called(tree))
+        for use in uses.names:
+            if use.name == "exceptions" and not (use.attribute or "").startswith("raise_"):
+                return "it warns"
+            allowed = use.name in ALLOWED_NAMES or use.name in self._names or self._is_qualified(use)
+            if not allowed:
+                return f"it uses {use.name}"
+        asking = macros & ASKING
+        if asking:
+            return f"it queries the database with {min(asking)}()"
+        unknown = macros - self._names - SAME_EVERY_YEAR
+        return f"it calls {min(unknown)}" if unknown else None
 
-    def _qualifiers(self, tree: nodes.Template) -> Iterable[nodes.Name]:
-        """Return the names before a dot that only say whose macro is called: of a package, or of dispatch."""
-        for call in tree.find_all(nodes.Call):
-            if dispatched(call) is not None:
-                yield from call.node.find_all(nodes.Name)
-            match call.node:
-                case nodes.Getattr(node=nodes.Name(name=name) as qualifier, attr=attr):
-                    if name in self._packages and attr in self._texts:
-                        yield qualifier
-
-    def _called(self, tree: nodes.Template) -> Iterable[str]:
-        for call in tree.find_all(nodes.Call):
-            name = dispatched(call)
-            if name is not None:
-                yield from (macro for macro in self._texts if macro == name or macro.endswith(f"__{name}"))
-            match call.node:
-                case nodes.Getattr(node=nodes.Name(name=package), attr=attr) if package in self._packages:
-                    yield attr
-
-    def _in_macro(self, name: str) -> str | None:
-        if name in SAME_EVERY_YEAR:
-            return None
-        if name in ASKING:
-            return f"it queries the database with {name}()"
-        if name not in self._macros:
-            self._macros[name] = None  # what is being looked at may call itself
-            if name not in self._texts:
-                self._macros[name] = f"it calls {name}"
-            else:
-                self._macros[name] = self._first(self._in_text(text) for text in self._texts[name])
-        return self._macros[name]
-
-    def _first(self, found: Iterable[str | None]) -> str | None:
-        return next((reason for reason in found if reason is not None), None)
+    def _is_qualified(self, use: Use) -> bool:
+        """Tell whether a name only says of which package a macro is called."""
+        return use.called and use.attribute is not None and use.name in self._packages
 
 
-def _params_elsewhere(tree: nodes.Template) -> set[str]:
-    """Return the names that stand for a parameter in one part of a template, and may stand for dbt's own in another.
+@dataclass(frozen=True)
+class _Found:
+    """What stands against a replay in one template, and the macros that it calls."""
 
-    Whoever reads a macro's text finds nothing but the macro: its parameters are that everywhere, save in defaults.
-    """
-    outer = [node for node in tree.body if isinstance(node, nodes.Macro)]
-    found = {param.name for node in tree.find_all(nodes.Macro) if node not in outer for param in node.args}
-    found |= {param.name for node in tree.find_all(nodes.CallBlock) for param in node.args}
-    for macro in outer:
-        params = {param.name for param in macro.args}
-        found |= {name.name for default in macro.defaults for name in default.find_all(nodes.Name)} & params
-        found |= {default.name for default in macro.defaults if isinstance(default, nodes.Name)} & params
-    return found if len(outer) < 2 else found | {param.name for macro in outer for param in macro.args}
+    reason: str | None
+    macros: tuple[str, ...]
 
 
 def _bare(name: str) -> str:
