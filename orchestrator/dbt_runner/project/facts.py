@@ -151,7 +151,8 @@ class ProjectFacts:
     """Facts of a parsed project.
 
     ``database_path`` is the absolute file that the profile really uses, None where the adapter has no file.
-    ``reuse_blocker`` holds for the whole project (YAML or the profile read the year variable).
+    ``reuse_blocker`` holds for the whole project (YAML or the profile read the year variable), and so does
+    ``replay_blocker`` (such as hooks of the project).
     ``versions`` are (package, version) pairs of what decides the result, ``unasked`` (what, checksum or value) of what
     dbt runs by itself, such as ``("hook p-on-run-start-0", ...)`` or macros that no node calls. ``ledger`` is
     the schema in which the ledger lies. ``shape`` is worked out by :mod:`orchestrator.dbt_runner.project.shape`.
@@ -172,6 +173,7 @@ class ProjectFacts:
     unasked: tuple[tuple[str, str], ...]
     ledger: SchemaName
     shape: ProjectShape
+    replay_blocker: str | None = None
     simulates: bool = True
     attachments: tuple[Attachment, ...] = ()
     disabled: tuple[str, ...] = ()

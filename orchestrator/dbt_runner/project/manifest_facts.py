@@ -121,6 +121,7 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
             settings.ledger_schema,
         ),
         shape=shape,
+        replay_blocker=replay.blocker_of_project(),
         simulates=bool(year_vars),
         attachments=attachments(config, cwd),
         disabled=disabled(manifest, _TYPES),

@@ -62,17 +62,17 @@ class ReplayProof:
         self._packages = {macro.package_name for macro in manifest.macros.values()}
         self._names = analysis.names()
         self._known: dict[TemplateUses, _Found] = {}
-        self._project = self._find_project_blocker()
 
     def blocker(self, node: ManifestNode) -> str | None:
         """Return why a node must be run by dbt itself, None when its statements may be sent again."""
-        return self._project or self._in_settings(node) or self._in_code(node)
+        return self._in_settings(node) or self._in_code(node)
 
     def changes_others(self, node: ManifestNode) -> bool:
         """Tell whether a node must be run by dbt together with others: it may change how these come out."""
         return any(uses.changes_shared for part in self._with_ephemerals(node) for uses in self._reached(part))
 
-    def _find_project_blocker(self) -> str | None:
+    def blocker_of_project(self) -> str | None:
+        """Return why all nodes must be run by dbt itself, None when it depends on the node."""
         config, credentials = self._config, self._config.credentials
         if not capabilities_of(credentials.type).replayable:
             return f"the adapter is {credentials.type}"
@@ -181,15 +181,15 @@ class ReplayProof:
         hidden = uses.given & CONTEXT_NAMES
         if hidden:
             return f"it gives {min(hidden)} another meaning"
+        asking = macros & ASKING
+        if asking:
+            return f"it queries the database with {min(asking)}()"
         for use in uses.names:
             if use.name == "exceptions" and not (use.attribute or "").startswith("raise_"):
                 return "it warns"
             allowed = use.name in ALLOWED_NAMES or use.name in self._names or self._is_qualified(use)
             if not allowed:
                 return f"it uses {use.name}"
-        asking = macros & ASKING
-        if asking:
-            return f"it queries the database with {min(asking)}()"
         unknown = macros - self._names - SAME_EVERY_YEAR
         return f"it calls {min(unknown)}" if unknown else None
 

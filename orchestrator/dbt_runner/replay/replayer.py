@@ -90,6 +90,8 @@ class Replayer:
         outer = [text for text in request.select if _goes_beyond_the_project(text)]
         if outer:
             return f"what {outer[0]} selects does not depend on the project alone"
+        if self._facts.replay_blocker is not None:
+            return self._facts.replay_blocker
         words = self._words(request)
         recorded: list[RecordedNode] = []
         reasons: dict[str, str] = {}
