@@ -111,7 +111,7 @@ class Expressions:
             case nodes.Getattr(node=owner, attr=method) | nodes.Getitem(node=owner, arg=nodes.Const(value=str(method))):
                 return self._method(node, owner, method, handed=handed, tainted=tainted)
             case nodes.Call() as inner if (macro := dispatched(inner)) is not None:
-                return self._reached(macro, node, handed=handed, tainted=tainted)
+                return self._dispatched(macro, node, handed=handed, tainted=tainted)
             case _:
                 return self.values.doubt("a macro is called by a name that is computed")
 
@@ -151,7 +151,7 @@ class Expressions:
         """Follow a call of a name that the template sets: a dispatched macro, or a macro before its name is reused."""
         handed |= self.values.beyond_print(self.values.bits.get(name, 0))
         if name in self.values.names.dispatched:
-            return self._reached(self.values.names.dispatched[name], node, handed=handed, tainted=tainted)
+            return self._dispatched(self.values.names.dispatched[name], node, handed=handed, tainted=tainted)
         may_be_config = "config" in self.values.objects.touched({name}, inside=True)
         if name in self.values.names.params or may_be_config or not self.values.macros.known(name):
             return self.values.doubt(f"{name}() is computed and cannot be followed")
@@ -210,6 +210,12 @@ class Expressions:
         self.values.note(name)
         return 0
 
+    def _dispatched(self, name: str, node: nodes.Call, *, handed: int, tainted: bool) -> int:
+        """Follow a call of what ``adapter.dispatch()`` finds by a name."""
+        if not self.values.macros.dispatches(name):
+            self.values.unfollowed()
+        return self._reached(name, node, handed=handed, tainted=tainted)
+
     def _called(self, name: str, node: nodes.Call, *, handed: int, tainted: bool, run: bool = True) -> int:
         """Follow a call by a macro's own name: one that calls itself is not followed to tell what it prints.
 
@@ -224,8 +230,6 @@ class Expressions:
     def _reached(self, name: str, node: nodes.Call, *, handed: int, tainted: bool, run: bool = True) -> int:
         """Follow a call into a macro and return the bits of what it returns."""
         macro = self.values.note(name)
-        if not self.values.macros.known(name):
-            self.values.unfollowed()
         depends = bool(handed & PARSED_YEAR) or tainted
         if run and not self.values.executing:
             self.values.record.decides |= macro.decides

@@ -105,6 +105,10 @@ class TemplateAnalysis:
         """Tell whether a macro of that name exists in any package, or one that dispatch finds by it."""
         return name in self._sources or name in self._implementations
 
+    def dispatches(self, name: str) -> bool:
+        """Tell whether there is a macro that dispatch may find by that name."""
+        return name in self._implementations
+
     def is_open(self, name: str) -> bool:
         """Tell whether a macro is being looked at: it calls itself."""
         return name in self._open

@@ -115,6 +115,9 @@ class Macros(Protocol):
     def known(self, name: str) -> bool:
         """Tell whether a macro of that name exists in any package."""
 
+    def dispatches(self, name: str) -> bool:
+        """Tell whether there is a macro that dispatch may find by that name."""
+
     def is_open(self, name: str) -> bool:
         """Tell whether a macro is being looked at: it calls itself."""
 
