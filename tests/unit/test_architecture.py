@@ -225,6 +225,13 @@ def test_importing_the_package_is_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_check_needs_neither_dbt_nor_jinja() -> None:
+    """The health check reads what the last parse found; libraries that only a parse needs stay unread."""
+    code = "import orchestrator.reports.check, sys; print(sorted({'dbt', 'jinja2', 'sqlalchemy'} & {*sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert done.stdout.strip() == "[]"
+
+
 def test_every_module_begins_with_a_docstring_and_future_annotations() -> None:
     """Each file says what it is, and its annotations cost nothing."""
     for path in modules():

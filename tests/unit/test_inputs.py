@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from dbt_common.clients.jinja import get_environment
 
+from orchestrator.core.file_patterns import files_matching
 from orchestrator.database.catalog import Catalog, Relation
-from orchestrator.dbt_runner.analysis.named_files import NamedFiles, files_of
+from orchestrator.dbt_runner.analysis.named_files import NamedFiles
 from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, RANDOM, not_reproducible
 from orchestrator.dbt_runner.analysis.python_code import reads_anything
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
@@ -127,8 +128,8 @@ def test_a_pattern_stands_for_the_files_that_match_it(tmp_path: Path) -> None:
     """One name is one file, there or not; a glob is those that are there."""
     for name in "ab":
         (tmp_path / f"{name}.csv").write_text(name)
-    assert [file.name for file in files_of("*.csv", tmp_path)] == ["a.csv", "b.csv"]
-    assert [file.name for file in files_of("c.csv", tmp_path)] == ["c.csv"]
+    assert [file.name for file in files_matching("*.csv", tmp_path)] == ["a.csv", "b.csv"]
+    assert [file.name for file in files_matching("c.csv", tmp_path)] == ["c.csv"]
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.core.file_patterns import files_matching
 from orchestrator.dbt_runner.analysis.sql_parts import GAP, Literal, SqlParts
 
 LONGEST_NAME = 1000
@@ -66,19 +65,6 @@ class NamedFiles:
         return cls(frozenset(patterns), frozenset(written), frozenset(remote), computed)
 
 
-def files_of(pattern: str, folder: Path) -> Iterator[Path]:
-    """Yield the files that a name or pattern stands for, in order; below a folder of that name, all of them."""
-    path = os.path.join(folder, os.path.expanduser(pattern))  # noqa: PTH111, PTH118 - a pattern is no path
-    if not os.path.lexists(path) and glob.has_magic(path):
-        for found in sorted(glob.glob(path, recursive=True)):  # noqa: PTH207 - as above
-            if os.path.isfile(found):  # noqa: PTH113 - as above
-                yield Path(found)
-    elif Path(path).is_dir():
-        yield from sorted(file for file in Path(path).rglob("*") if file.is_file())
-    else:
-        yield Path(path)
-
-
 def _is_read(literal: Literal) -> bool:
     """Tell whether a file stands where this literal does; an identifier does where it looks like one."""
     reads = _READS.search(literal.before)
@@ -89,7 +75,7 @@ def _is_read(literal: Literal) -> bool:
 
 def _is_there(name: str, folder: Path) -> bool:
     try:
-        return not (folder / name).is_dir() and any(path.is_file() for path in files_of(name, folder))
+        return not (folder / name).is_dir() and any(path.is_file() for path in files_matching(name, folder))
     except (OSError, ValueError):
         return False
 

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.dbt_runner.analysis.named_files import NamedFiles, files_of
+from orchestrator.core.file_patterns import files_matching
+from orchestrator.dbt_runner.analysis.named_files import NamedFiles
 from orchestrator.dbt_runner.project.file_records import FileRecord, records_of
 from orchestrator.dbt_runner.project.input_kinds import FILE
 
@@ -26,8 +27,8 @@ class FileInputs:
         """Return (name, checksum) of every pattern; of one that stands for several files, over their names, too."""
         found = []
         for pattern in sorted(patterns):
-            files = [file for file in files_of(pattern, self._folder) if file not in self._left_out]
-            if not files and self._left_out.intersection(files_of(pattern, self._folder)):
+            files = [file for file in files_matching(pattern, self._folder) if file not in self._left_out]
+            if not files and self._left_out.intersection(files_matching(pattern, self._folder)):
                 continue
             self.patterns.add(pattern)
             found.append((f"{FILE} {pattern}", self._digest(files)))
@@ -35,7 +36,7 @@ class FileInputs:
 
     def written(self, files: NamedFiles) -> set[Path]:
         """Return the files that templates write."""
-        return {file for pattern in files.written for file in files_of(pattern, self._folder)}
+        return {file for pattern in files.written for file in files_matching(pattern, self._folder)}
 
     def _digest(self, files: list[Path]) -> str:
         names = [str(file) for file in files]

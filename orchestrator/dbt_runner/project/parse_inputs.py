@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from orchestrator.dbt_runner.analysis.named_files import files_of
+from orchestrator.core.file_patterns import files_matching
 from orchestrator.dbt_runner.project.file_records import FileRecord, records_of, same_files
 from orchestrator.dbt_runner.project.files import files_below
 from orchestrator.dbt_runner.project.parse_key import ParseKey
@@ -136,7 +136,7 @@ def _paths(settings: DbtSettings, folders: Iterable[str], var_files: Iterable[st
     profile = settings.effective_profiles_dir() / "profiles.yml"
     top = [p for p in settings.project_dir.iterdir() if p.suffix in _YAML] if settings.project_dir.is_dir() else []
     paths = [str(path) for path in (profile, settings.project_dir / ".dbtignore", *top)]
-    paths += [str(file) for pattern in var_files for file in files_of(pattern, settings.cwd)]
+    paths += [str(file) for pattern in var_files for file in files_matching(pattern, settings.cwd)]
     for folder in folders:
         paths += files_below(settings.project_dir / folder)
     database = str(settings.database)

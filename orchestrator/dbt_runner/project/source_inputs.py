@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment
 
-from orchestrator.dbt_runner.analysis.named_files import NamedFiles, files_of
+from orchestrator.core.file_patterns import files_matching
+from orchestrator.dbt_runner.analysis.named_files import NamedFiles
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 from orchestrator.dbt_runner.project.canonical import canonical
 from orchestrator.dbt_runner.project.input_kinds import SETTINGS_OF_SOURCE, SOURCE
@@ -91,6 +92,10 @@ def _texts(value: object) -> Iterator[str]:
 
 def _is_file(text: str, cwd: Path) -> bool:
     try:
-        return 0 < len(text) < 1000 and not (cwd / text).is_dir() and any(one.is_file() for one in files_of(text, cwd))
+        return (
+            0 < len(text) < 1000
+            and not (cwd / text).is_dir()
+            and any(one.is_file() for one in files_matching(text, cwd))
+        )
     except (OSError, ValueError):
         return False
