@@ -174,9 +174,9 @@ def _files(project: Project, knobs: Knobs) -> None:
 
 
 def _external_location(project: Project, knobs: Knobs) -> None:
-    project.files["data/tides.csv"] = f"h\n{knobs['h']}\n"
+    project.files["data/tide/tides.csv"] = f"h\n{knobs['h']}\n"
     project.sources.append(
-        "  - {name: files, schema: main, meta: {external_location: \"read_csv('data/{name}.csv')\"}, "
+        "  - {name: files, schema: main, meta: {external_location: \"read_csv('data/tide/{name}.csv')\"}, "
         "tables: [{name: tides}]}"
     )
     project.model("tide", "select h from {{ source('files', 'tides') }}")
