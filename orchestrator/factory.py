@@ -14,6 +14,7 @@ from orchestrator.core.events import Emit, Event
 from orchestrator.core.fan_out import fan_out
 from orchestrator.core.run_scope import RunScope
 from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.variables import require_variables_fit
 from orchestrator.pipeline.hook_loading import hooks_from_config, hooks_from_entry_points
 from orchestrator.pipeline.hooks import Hook, HookManager
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
@@ -78,6 +79,7 @@ def create_orchestrator(
         runner,
         mutex,
         configured=configured_tables(resolved),
+        require_fit=partial(require_variables_fit, resolved),
         variables=dict(resolved.dbt_vars()),
         timeout_seconds=resolved.self_healing.timeout_seconds,
         lock_timeout_seconds=resolved.self_healing.lock_timeout_seconds,

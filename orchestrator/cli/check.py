@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.command import ended, load_config, progress_for
+from orchestrator.cli.command import load_config, runner_with_facts
 from orchestrator.cli.fast_exit import allow_fast_exit
 from orchestrator.cli.formats import shown_path
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
-from orchestrator.core.fan_out import fan_out
 
 if TYPE_CHECKING:
     from orchestrator.config.simulation import SimulationConfig
@@ -50,18 +49,13 @@ def check(options: CommonOptions, output: Output) -> int:
 def _look(config: SimulationConfig, output: Output) -> CheckReport:
     """Look at the database; dbt is started, and shown, only where the project has changed since its last parse."""
     from orchestrator.reports.check import check_tables  # as above
-    from orchestrator.wiring import dbt_runner
 
     if config.hooks:
         from orchestrator.pipeline.hook_loading import hooks_from_config  # as above
 
         hooks_from_config(config)
-    quick = dbt_runner(config)
-    known = quick.known_facts()
-    if known is not None:
-        return check_tables(config, quick, known)
-    with progress_for(output) as progress, ended(dbt_runner(config, fan_out([progress]))) as runner:
-        return check_tables(config, runner, runner.facts())
+    with runner_with_facts(config, output) as (runner, facts):
+        return check_tables(config, runner, facts)
 
 
 def _show(output: Output, report: CheckReport) -> None:

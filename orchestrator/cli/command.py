@@ -14,12 +14,14 @@ from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.signals import ignore_further
 from orchestrator.core.events import HEALING_HOOK, Event
+from orchestrator.core.fan_out import fan_out
 from orchestrator.database.file_names import is_a_file
 
 if TYPE_CHECKING:
     from orchestrator.cli.progress.progress import Progress
     from orchestrator.config.simulation import SimulationConfig
     from orchestrator.dbt_runner.process.runner import DbtRunner
+    from orchestrator.dbt_runner.project.facts import ProjectFacts
     from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 
 Body = Callable[..., int]  # of CommonOptions, Output, and the options and arguments of its own
@@ -112,6 +114,26 @@ def ended(runner: DbtRunner) -> Iterator[DbtRunner]:
         raise
     finally:
         runner.close()
+
+
+@contextmanager
+def runner_with_facts(config: SimulationConfig, output: Output) -> Iterator[tuple[DbtRunner, ProjectFacts]]:
+    """Give the project's facts; dbt is started, and shown, only where it has changed since its last parse."""
+    from orchestrator.wiring import dbt_runner  # slow to import, see above
+
+    quick = dbt_runner(config)
+    known = quick.known_facts()
+    if known is not None:
+        yield quick, known
+        return
+    with progress_for(output) as progress, ended(dbt_runner(config, fan_out([progress]))) as runner:
+        yield runner, runner.facts()
+
+
+def facts_of(config: SimulationConfig, output: Output) -> ProjectFacts:
+    """Return the project's facts; see :func:`runner_with_facts`."""
+    with runner_with_facts(config, output) as (_, facts):
+        return facts
 
 
 def progress_for(output: Output) -> Progress:

@@ -68,6 +68,14 @@ def item_section_in(annotation: object) -> type[BaseModel] | None:
     return None
 
 
+def value_section_in(annotation: object) -> type[BaseModel] | None:
+    """Return the section that each value of a mapping is, None where the annotation is no mapping of sections."""
+    for member in _members(annotation):
+        if typing.get_origin(member) is dict:
+            return section_in(typing.get_args(member)[1])
+    return None
+
+
 def _annotation(model: type[BaseModel], path: KeyPath) -> tuple[object, str]:
     """Return the annotation and the description of the key at ``path``."""
     current: type[BaseModel] | None = model
@@ -76,6 +84,10 @@ def _annotation(model: type[BaseModel], path: KeyPath) -> tuple[object, str]:
     for part in path:
         if isinstance(part, int):
             current = item_section_in(annotation)
+            continue
+        inner = value_section_in(annotation) if current is None else None
+        if inner is not None:  # the name of an entry, which the user chooses
+            annotation, current = inner, inner
             continue
         field = current.model_fields.get(part) if current else None
         if field is None:

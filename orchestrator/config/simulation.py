@@ -32,12 +32,14 @@ from orchestrator.config.consistency import (
 from orchestrator.config.errors import configuration_error
 from orchestrator.config.layers import Overrides, load_layers, mapping_layer, override_layer
 from orchestrator.config.origins import Layer, Origin
+from orchestrator.config.parameters import ParameterSettings, require_values_fit
 from orchestrator.config.paths import project_root
 from orchestrator.config.schema import (
     BackupSettings,
     DbtSettings,
     ExecutionSettings,
     HookSettings,
+    Identifier,
     LedgerSettings,
     RequiredTables,
     Section,
@@ -70,6 +72,10 @@ class SimulationConfig(Section):
     )
     dbt: DbtSettings = Field(default_factory=DbtSettings, description="The dbt project and its profile.")
     vars: dict[str, JsonValue] = Field(default_factory=dict, description="dbt vars, handed to every dbt command.")
+    parameters: dict[Identifier, ParameterSettings] = Field(
+        default_factory=dict,
+        description="dbt vars that people may vary, by name: their type, range, unit and meaning.",
+    )
     self_healing: SelfHealingSettings = Field(
         default_factory=SelfHealingSettings, description="Repair of the database before a run."
     )
@@ -190,6 +196,7 @@ class SimulationConfig(Section):
     def _sections_agree(self) -> Self:
         require_years_and_stages(self.simulation, self.stages, self.vars)
         require_stages_of_hooks(self.hooks, self.stages)
+        require_values_fit(self.parameters, self.vars)
         return self
 
     @property

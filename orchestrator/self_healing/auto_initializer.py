@@ -68,6 +68,7 @@ class AutoInitializer:
         mutex: Callable[[], DatabaseMutex],
         *,
         configured: Sequence[RequiredTable] | None = None,
+        require_fit: Callable[[ProjectFacts], None] | None = None,
         variables: Vars | None = None,
         timeout_seconds: float | None = 60.0,
         lock_timeout_seconds: float | None = 30.0,
@@ -79,6 +80,7 @@ class AutoInitializer:
         self._runner = runner
         self._mutex = mutex
         self._configured = configured
+        self._require_fit = require_fit
         self._variables = variables
         self._timeout = timeout_seconds
         self._lock_timeout = lock_timeout_seconds
@@ -96,6 +98,8 @@ class AutoInitializer:
         """Return the checker for this database; without ``facts`` those of an unchanged project, or a parse."""
         known = facts or self._runner.current_facts()
         if self._last_checker is None or self._last_checker.facts is not known:
+            if self._require_fit is not None:
+                self._require_fit(known)
             required = required_tables(known, self._configured)
             look = partial(open_or_name_holder, self._runner, known, self._mutex)
             self._last_checker = TableExistenceChecker(required, known, look)

@@ -25,8 +25,9 @@ from orchestrator.dbt_runner.analysis.jinja_names import (
     READ_ONLY_METHODS,
     SHARED_NAMES,
 )
+from orchestrator.dbt_runner.analysis.marks import UNKNOWN
 from orchestrator.dbt_runner.analysis.template_names import arguments, constant, dispatched, names_in, root
-from orchestrator.dbt_runner.analysis.template_record import GIVEN, PARSED_YEAR, RENDERED, UNKNOWN, YEAR
+from orchestrator.dbt_runner.analysis.template_record import GIVEN, PARSED_YEAR, RENDERED, YEAR
 from orchestrator.dbt_runner.analysis.template_values import TemplateValues
 
 

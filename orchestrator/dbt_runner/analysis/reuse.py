@@ -12,11 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 
+from orchestrator.dbt_runner.analysis.marks import ANY_VAR
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 
 NAMING_MACROS = ("generate_alias_name", "generate_schema_name", "generate_database_name")
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _PLAIN_VAR = re.compile(r"""\b(?:env_)?var\(\s*(?:\\?["']|'')([^"'\\]*)(?:\\?["']|'')\s*(?=[,)])""")
+_VAR = re.compile(_PLAIN_VAR.pattern.replace("(?:env_)?", ""))
 _STRING = re.compile(r"""(?P<open>"|')(?P<text>[^\\]*?)(?P=open)""")
 _ANY_WAY_TO_VARS = re.compile(
     r"\b(?:var|vars|context|builtins|invocation_args_dict)\b|\bflags\b(?!\.(?!VARS)[A-Z_]+\b)"
@@ -41,6 +43,17 @@ def blocker_in_yaml(year_vars: Set[str], files: Mapping[str, str]) -> str | None
             if _ANY_WAY_TO_VARS.search(rest):
                 return f"{path} reads a variable that cannot be told in {expression.strip()}"
     return None
+
+
+def vars_in_yaml(files: Mapping[str, str]) -> set[str]:
+    """Return the names of variables that the Jinja of YAML files reads, ``*`` among them where one cannot be told."""
+    found: set[str] = set()
+    for text in files.values():
+        for expression in _JINJA.findall(text):
+            found.update(_VAR.findall(expression))
+            if _ANY_WAY_TO_VARS.search(_STRING.sub(_if_a_name, _PLAIN_VAR.sub("", expression))):
+                found.add(ANY_VAR)
+    return found
 
 
 def _if_a_name(string: re.Match[str]) -> str:

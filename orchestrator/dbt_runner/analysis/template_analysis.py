@@ -10,15 +10,10 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from orchestrator.dbt_runner.analysis.marks import ANY_VAR, UNKNOWN
 from orchestrator.dbt_runner.analysis.statements import examine
 from orchestrator.dbt_runner.analysis.template_names import TemplateNames
-from orchestrator.dbt_runner.analysis.template_record import (
-    ANY_VAR,
-    RENDERED,
-    UNKNOWN,
-    GrowingRecord,
-    TemplateRecord,
-)
+from orchestrator.dbt_runner.analysis.template_record import RENDERED, GrowingRecord, TemplateRecord
 from orchestrator.dbt_runner.analysis.template_uses import NO_USES, TemplateUses
 
 

@@ -7,9 +7,6 @@ from typing import Protocol
 
 from orchestrator.dbt_runner.analysis.template_uses import NO_USES, TemplateUses
 
-ANY_VAR = "*"
-UNKNOWN = "unknown"
-
 PARSED_YEAR = 1
 """A value may depend on the year while dbt parses."""
 YEAR = 2

@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from jinja2 import nodes
 
 from orchestrator.dbt_runner.analysis.jinja_names import FIXED_NAMES
+from orchestrator.dbt_runner.analysis.marks import ANY_VAR, UNKNOWN
 from orchestrator.dbt_runner.analysis.shared_objects import SharedObjects
 from orchestrator.dbt_runner.analysis.template_names import TemplateNames, names_in
 from orchestrator.dbt_runner.analysis.template_record import (
-    ANY_VAR,
     GIVEN,
     PARSED_YEAR,
     RENDERED,
-    UNKNOWN,
     GrowingRecord,
     Macros,
     TemplateRecord,

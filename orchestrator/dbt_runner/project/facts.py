@@ -47,6 +47,7 @@ class NodeFacts:
     :mod:`orchestrator.dbt_runner.project.input_kinds`. ``unseen`` names what may change its rows and is no input, such
     as the clock.
     ``by_source`` are those of ``depends_on`` whose relation it reads as a source: dbt itself does not build them first.
+    ``vars`` are the names of all variables that it reads, ``*`` among them where a name is computed.
     ``upstream`` is a digest of all inputs of everything that it is built from. ``external_file`` is the
     absolute path, or the URL, of the file or folder that an external model writes beside its relation;
     ``external_untold`` says why it cannot be told. ``batched`` tells whether dbt builds it batch by batch, each
@@ -81,6 +82,7 @@ class NodeFacts:
     reuse_blocker: str | None
     replay_blocker: str | None = None
     changes_others: bool = False
+    vars: tuple[str, ...] = ()
     reads: tuple[tuple[str, str], ...] = ()
     unseen: tuple[str, ...] = ()
     by_source: tuple[str, ...] = ()
@@ -157,7 +159,9 @@ class ProjectFacts:
     dbt runs by itself, such as ``("hook p-on-run-start-0", ...)`` or macros that no node calls. ``ledger`` is
     the schema in which the ledger lies. ``shape`` is worked out by :mod:`orchestrator.dbt_runner.project.shape`.
     ``simulates`` tells whether there are years at all, ``attachments`` are the databases that the profile attaches,
-    ``disabled`` the unique ids of nodes that are switched off.
+    ``disabled`` the unique ids of nodes that are switched off. ``var_defaults`` are (name, JSON of the value) of the
+    variables that the project and its packages declare, ``vars_elsewhere`` the names of those that are read, but by no
+    node: by hooks, macros that no node calls, YAML files and the profile.
     """
 
     project_name: str
@@ -177,6 +181,8 @@ class ProjectFacts:
     simulates: bool = True
     attachments: tuple[Attachment, ...] = ()
     disabled: tuple[str, ...] = ()
+    var_defaults: tuple[tuple[str, str], ...] = ()
+    vars_elsewhere: tuple[str, ...] = ()
 
     @property
     def capabilities(self) -> Capabilities:

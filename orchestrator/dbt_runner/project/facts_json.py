@@ -22,11 +22,15 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
     assert isinstance(attachments, list) and isinstance(disabled, list)
     path, shape, ledger = values.pop("database_path"), values.pop("shape"), values.pop("ledger")
     assert isinstance(shape, dict) and isinstance(ledger, dict)
+    elsewhere = values.pop("vars_elsewhere")
+    assert isinstance(elsewhere, list)
     return ProjectFacts(
         nodes=tuple(_node_of(node) for node in nodes),
         sources=tuple(SourceFacts(**{**source, "files": tuple(source["files"])}) for source in sources),
         versions=_pairs(values.pop("versions")),
         unasked=_pairs(values.pop("unasked")),
+        var_defaults=_pairs(values.pop("var_defaults")),
+        vars_elsewhere=tuple(map(str, elsewhere)),
         project_dir=Path(str(values.pop("project_dir"))),
         database_path=None if path is None else Path(str(path)),
         attachments=tuple(_attachment_of(one) for one in attachments),
@@ -53,7 +57,7 @@ def _node_of(values: dict[str, object]) -> NodeFacts:
         "inputs": _pairs(values["inputs"]),
         "reads": _pairs(values["reads"]),
     }
-    for name in ("fqn", "tags", "depends_on", "unseen", "by_source"):
+    for name in ("fqn", "tags", "depends_on", "unseen", "by_source", "vars"):
         listed = values[name]
         assert isinstance(listed, list)
         fixed[name] = tuple(listed)

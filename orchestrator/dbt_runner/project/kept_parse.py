@@ -21,7 +21,7 @@ from orchestrator.dbt_runner.project.parse_inputs import ParseInputs
 from orchestrator.dbt_runner.project.parse_key import ParseKey
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
-FORMAT = 22
+FORMAT = 23
 FACTS, MANIFEST, RECORDINGS, PARTIAL = "json", "msgpack", "recordings", "partial"
 
 

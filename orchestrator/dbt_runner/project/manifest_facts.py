@@ -13,7 +13,7 @@ from orchestrator.core.errors import ConfigurationError, DbtProjectError
 from orchestrator.database.capabilities import capabilities_of
 from orchestrator.database.file_names import ANOTHER_NAME, IN_MEMORY, is_a_file, why_unusable
 from orchestrator.database.names import SchemaName
-from orchestrator.dbt_runner.analysis.reuse import blocker_in_naming, blocker_in_yaml
+from orchestrator.dbt_runner.analysis.reuse import blocker_in_naming, blocker_in_yaml, vars_in_yaml
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.project.canonical import canonical
 from orchestrator.dbt_runner.project.edges import connected
@@ -102,6 +102,7 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
         for source in sorted(manifest.sources.values(), key=lambda source: source.unique_id)
         if source.config.enabled
     )
+    files = yaml_files(config, project_dir, profiles_dir)
     facts = ProjectFacts(
         project_name=str(config.project_name),
         project_dir=project_dir,
@@ -113,7 +114,7 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
         sources=sources,
         reuse_blocker=blocker_in_naming(analysis)
         or _blocker_in_disabled(manifest, analysis)
-        or blocker_in_yaml(year_vars, yaml_files(config, project_dir, profiles_dir)),
+        or blocker_in_yaml(year_vars, files),
         versions=tuple(_versions((*PACKAGES, f"dbt-{adapter}", adapter))),
         unasked=_unasked(macros, reader, hooks),
         ledger=SchemaName(
@@ -125,6 +126,8 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
         simulates=bool(year_vars),
         attachments=attachments(config, cwd),
         disabled=disabled(manifest, _TYPES),
+        var_defaults=values.defaults(),
+        vars_elsewhere=_vars_elsewhere(manifest, analysis, macros, files),
     )
     patterns = tuple(sorted(inputs.files.patterns))
     return ReadProject(facts, patterns, inputs.files.records, whole_environment=inputs.whole_environment)
@@ -175,6 +178,22 @@ def _unasked(macros: dict[str, str], reader: NodeReader, hooks: list[ManifestNod
     for node in hooks:
         found += reader.of_hook(node)
     return tuple(sorted(set(found)))
+
+
+def _vars_elsewhere(
+    manifest: Manifest, analysis: TemplateAnalysis, macros: Mapping[str, str], files: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return the variables that something other than a node may read: hooks, macros, YAML, what is switched off."""
+    found = vars_in_yaml(files)
+    for name in macros:
+        found |= analysis.macro(name).vars
+    for node in manifest.nodes.values():
+        if _is_own_hook(node):
+            found |= analysis.of(node.raw_code).vars
+    for nodes in manifest.disabled.values():
+        for node in nodes:
+            found |= analysis.of(getattr(node, "raw_code", "")).vars  # sources and exposures have none
+    return tuple(sorted(found))
 
 
 def _is_own_hook(node: ManifestNode) -> bool:

@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.dbt_runner.analysis.marks import ANY_VAR, UNKNOWN
 from orchestrator.dbt_runner.analysis.not_reproducible import python_not_reproducible
 from orchestrator.dbt_runner.analysis.python_code import reads_anything
 from orchestrator.dbt_runner.analysis.rendered_with import rendered_with
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
-from orchestrator.dbt_runner.analysis.template_record import (
-    ANY_VAR,
-    RENDERED,
-    UNKNOWN,
-    GrowingRecord,
-    TemplateRecord,
-)
+from orchestrator.dbt_runner.analysis.template_record import RENDERED, GrowingRecord, TemplateRecord
 from orchestrator.dbt_runner.project.config_inputs import full_name
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts
 from orchestrator.dbt_runner.project.input_kinds import HOOK, VAR
@@ -107,6 +102,7 @@ class NodeReader:
             prints_year=code.prints_year and kind != "seed",
             reuse_blocker=code.blocker if kind != "seed" else None,
             replay_blocker=replay_blocker,
+            vars=tuple(sorted(whole.vars)),
             changes_others=replay_blocker is not None and self.replay.changes_others(node),
             reads=(*self.inputs.of(node, whole, texts), *before) if kind != "test" else (),
             unseen=self._unseen(node, [text, *(self.macros[o] for o in reached if not self.reach.is_for_others(o))]),

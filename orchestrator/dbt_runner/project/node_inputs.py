@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment
 
+from orchestrator.dbt_runner.analysis.marks import UNKNOWN
 from orchestrator.dbt_runner.analysis.named_files import NamedFiles
 from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, not_reproducible, sets_seed
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
-from orchestrator.dbt_runner.analysis.template_record import UNKNOWN, TemplateRecord
+from orchestrator.dbt_runner.analysis.template_record import TemplateRecord
 from orchestrator.dbt_runner.project.canonical import canonical
 from orchestrator.dbt_runner.project.config_inputs import config_inputs, entry_inputs, reads_config
 from orchestrator.dbt_runner.project.environment import environment_values, every_name, names_read

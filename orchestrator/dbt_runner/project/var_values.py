@@ -8,7 +8,7 @@ from collections.abc import Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.dbt_runner.analysis.template_record import ANY_VAR
+from orchestrator.dbt_runner.analysis.marks import ANY_VAR
 from orchestrator.dbt_runner.project.canonical import canonical
 
 if TYPE_CHECKING:
@@ -51,6 +51,17 @@ class VarValues:
             chosen = scoped if isinstance(scoped, dict) else {}
             self._known[package] = {**own, **defaults, **chosen, **self._given}
         return self._known[package]
+
+    def defaults(self) -> tuple[tuple[str, str], ...]:
+        """Return (name, JSON of the value) of the variables that the project and its packages declare, by name."""
+        own: dict[str, object] = self._config.vars.to_dict()
+        packages = {str(self._config.project_name), *self._config.load_dependencies()}
+        found: dict[str, object] = {}
+        for package in sorted(packages, key=lambda name: name == self._config.project_name):
+            scoped = own.get(package)
+            found |= _own_defaults(self._config, package) if package != self._config.project_name else own
+            found |= scoped if isinstance(scoped, dict) else {}
+        return tuple((name, canonical(value)) for name, value in sorted(found.items()) if name not in packages)
 
     def is_year(self, name: str) -> bool:
         """Tell whether a variable changes from year to year."""

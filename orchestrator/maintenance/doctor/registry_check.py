@@ -9,6 +9,7 @@ from orchestrator.core.errors import ConfigurationError, OrchestratorError
 from orchestrator.core.text import plural
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.variables import require_variables_fit
 from orchestrator.maintenance.doctor.diagnosis import Diagnosis, check_passed, from_error, problem_found, worth_noting
 from orchestrator.pipeline.selectors import has_flags, no_match
 from orchestrator.pipeline.year_variable import require_year_read
@@ -29,10 +30,11 @@ def check_registry(config: SimulationConfig, runner: DbtRunner, facts: ProjectFa
         found += _listed(config, configured, runner, facts)
         found += _forgotten(config, configured, derived, facts)
     found += _stages(config, runner)
-    try:
-        require_year_read(config, facts)
-    except ConfigurationError as error:
-        found.append(from_error("registry", error))
+    for require in (require_year_read, require_variables_fit):
+        try:
+            require(config, facts)
+        except ConfigurationError as error:
+            found.append(from_error("registry", error))
     if found:
         return found
     tables = len(derived if configured is None else configured)

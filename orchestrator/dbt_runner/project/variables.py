@@ -1,0 +1,58 @@
+"""The variables of a configuration held against those that the dbt project reads."""
+
+from __future__ import annotations
+
+import json
+
+from orchestrator.config.errors import show
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.text import nearest, plural
+from orchestrator.dbt_runner.analysis.marks import ANY_VAR
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+
+SHOWN = 8
+
+
+def readers_of(facts: ProjectFacts) -> dict[str, tuple[str, ...]]:
+    """Return the names of the nodes that read each variable; under ``*`` those that read one of a computed name."""
+    found: dict[str, list[str]] = {}
+    for node in facts.nodes:
+        for name in node.vars:
+            found.setdefault(name, []).append(node.name)
+    return {name: tuple(sorted(set(names))) for name, names in found.items()}
+
+
+def require_variables_fit(config: SimulationConfig, facts: ProjectFacts) -> None:
+    """Make sure that every variable of the configuration is declared or read: a misspelt one would change nothing.
+
+    A variable is declared by ``parameters`` of the configuration, or by ``vars`` of the dbt project. Where something
+    reads variables whose names are computed, no name can be refused.
+
+    Raises:
+        ConfigurationError: a variable is neither, or ``null`` although the project has a value for it.
+    """
+    defaults = dict(facts.var_defaults)
+    read = readers_of(facts)
+    known = {*read, *facts.vars_elsewhere, *defaults, *config.parameters}
+    for name, value in config.vars.items():
+        where = config.origin_of("vars", name)
+        if name not in known and ANY_VAR not in known:
+            raise _unread(name, where, known - {"start_year", "random_seed"})
+        if value is None and name in config.parameters and json.loads(defaults.get(name, "null")) is not None:
+            raise ConfigurationError(
+                f"{where}: vars.{name} is null, but the dbt project's own value is {defaults[name]}.",
+                to_fix=f"give vars.{name} a value, or leave it out to use {defaults[name]}",
+            )
+
+
+def _unread(name: str, where: str, known: set[str]) -> ConfigurationError:
+    guess = nearest(name, known)
+    hint = f" Did you mean {guess!r}?" if guess else ""
+    listed = sorted(known)
+    names = f"{', '.join(listed[:SHOWN])}{', …' if len(listed) > SHOWN else ''}" if listed else "none"
+    return ConfigurationError(
+        f"{where}: nothing in the dbt project reads the variable {show(name)}, so it would change nothing.{hint} "
+        f"It has {plural(len(listed), 'variable')}: {names}. Nothing was run and nothing was removed.",
+        to_fix=f"write vars.{guess}" if guess else f"remove vars.{name}, or declare it under parameters",
+    )
