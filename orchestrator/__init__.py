@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         StageTimeoutError,
         TestFailedError,
         YearSequenceError,
+        YearsWouldBeLostError,
     )
     from orchestrator.dbt_runner.process.runner import DbtRunner
     from orchestrator.dbt_runner.process.zygote import Zygote
@@ -95,6 +96,7 @@ _MODULE_OF = {
     "Unfinished": "self_healing.evidence",
     "WrongKind": "self_healing.evidence",
     "YearSequenceError": "core.errors",
+    "YearsWouldBeLostError": "core.errors",
     "Zygote": "dbt_runner.process.zygote",
     "create_orchestrator": "factory",
 }
@@ -139,6 +141,7 @@ __all__ = [
     "Unfinished",
     "WrongKind",
     "YearSequenceError",
+    "YearsWouldBeLostError",
     "Zygote",
     "create_orchestrator",
 ]

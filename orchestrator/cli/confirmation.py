@@ -16,12 +16,22 @@ def confirm(output: Output, what: str, reassurance: str, *, declined: str) -> No
     Raises:
         ConfigurationError: nobody can be asked, or the answer is no.
     """
-    if output.json or output.quiet or not _somebody_is_there():
+    if not can_ask(output):
         why = "with --json or --quiet nothing is asked" if output.json or output.quiet else NO_TERMINAL
         raise ConfigurationError(f"{what}. This needs confirmation, but {why}.", to_fix="add --yes")
-    output.people.print(f"{what}; {reassurance}.")
-    if output.people.input("Go on? [y/N] ", markup=False).strip().lower() not in ("y", "yes"):
+    if not ask(output, f"{what}; {reassurance}."):
         raise ConfigurationError(declined)
+
+
+def ask(output: Output, what: str) -> bool:
+    """Say what would happen, and ask whether to go on."""
+    output.people.print(what)
+    return output.people.input("Go on? [y/N] ", markup=False).strip().lower() in ("y", "yes")
+
+
+def can_ask(output: Output) -> bool:
+    """Tell whether somebody can be asked."""
+    return not (output.json or output.quiet) and _somebody_is_there()
 
 
 def _somebody_is_there() -> bool:

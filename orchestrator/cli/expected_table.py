@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.formats import shown_years
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import NOTHING, plain_table
+from orchestrator.core.text import shown_years
 
 if TYPE_CHECKING:
     from orchestrator.reports.preview import YearPreview

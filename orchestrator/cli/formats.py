@@ -5,18 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from orchestrator.core.text import plural
-
-
-def shown_years(years: tuple[int, ...]) -> str:
-    """Return years as a person would write them.
-
-    >>> shown_years((2025, 2026, 2027)), shown_years((2025, 2027))
-    ('2025–2027', '2025, 2027')
-    """
-    if len(years) > 1 and years[-1] - years[0] == len(years) - 1:
-        return f"{years[0]}–{years[-1]}"
-    return ", ".join(map(str, years))
+from orchestrator.core.text import plural, shown_years
 
 
 def shown_path(path: Path | str | None) -> str:
@@ -71,6 +60,19 @@ def purge_text(rows: int, from_year: int, tables: int, years: tuple[int, ...], f
     if years:
         text += f", simulated year{'' if len(years) == 1 else 's'} {shown_years(years)}"
     return f"{text}; {not_simulated_again(forgone)}" if forgone else text
+
+
+def nothing_to_do(years: tuple[int, ...]) -> str:
+    """Say that years need no run.
+
+    >>> nothing_to_do((2026, 2027))
+    'Nothing to do: 2026–2027 are finished and unchanged. --fresh simulates them again.'
+    """
+    one = len(years) == 1
+    return (
+        f"Nothing to do: {shown_years(years)} {'is' if one else 'are'} finished and unchanged. "
+        f"--fresh simulates {'it' if one else 'them'} again."
+    )
 
 
 def not_simulated_again(years: tuple[int, ...]) -> str:

@@ -10,11 +10,11 @@ from rich.text import Text
 
 from orchestrator.cli.command import load_config, orchestrator_for, progress_for
 from orchestrator.cli.expected_table import show_expected
-from orchestrator.cli.formats import not_simulated_again, shown_path, shown_years
+from orchestrator.cli.formats import not_simulated_again, nothing_to_do, shown_path
 from orchestrator.cli.options import CommonOptions, RangeArgument
 from orchestrator.cli.output import Output
 from orchestrator.cli.year_range import parse_range
-from orchestrator.core.text import plural
+from orchestrator.core.text import plural, shown_years
 
 if TYPE_CHECKING:
     from orchestrator.pipeline.resume import Start
@@ -63,6 +63,8 @@ def _show(output: Output, planned: RunPlan) -> None:
         show_healing(output, planned.healing)
     if planned.start is not None:
         _show_start(output, planned.start)
+        if planned.start.done:
+            output.say(f"\n{nothing_to_do(planned.requested_years)}")
     _show_years(output, planned.years)
     for warning in planned.warnings:
         output.say(Text(f"! {warning}, so `simulate` would refuse to start", "yellow"))

@@ -9,13 +9,15 @@ from rich.text import Text
 
 from orchestrator.cli.clock import since_start
 from orchestrator.cli.command import exit_fast_unless_hooked, load_config, orchestrator_for, progress_for
-from orchestrator.cli.formats import shown_path, shown_years
+from orchestrator.cli.confirmation import ask, can_ask
+from orchestrator.cli.formats import not_simulated_again, nothing_to_do, shown_path
 from orchestrator.cli.options import NO_VALUE, CommonOptions, RangeArgument, TimeoutOption
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_plan
 from orchestrator.cli.summary import show_summary
 from orchestrator.cli.time_table import show_time_spent
 from orchestrator.cli.year_range import parse_range
+from orchestrator.core.text import shown_years
 from orchestrator.reports.closing import LINES, not_replayed, recorded_years, told_warnings
 from orchestrator.reports.results import simulation_record
 from orchestrator.reports.time_spent import TimeSpent
@@ -23,6 +25,7 @@ from orchestrator.self_healing.left_out import told_left_out
 from orchestrator.storage.initialization import is_ready
 
 if TYPE_CHECKING:
+    from orchestrator.pipeline.resume import Start
     from orchestrator.pipeline.workflow import SimulationResult
 
 
@@ -44,8 +47,14 @@ def simulate(
         ),
     ] = False,
     timeout: TimeoutOption = None,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", metavar=NO_VALUE, help="Remove finished years that this run does not build again, without asking."
+        ),
+    ] = False,
 ) -> int:
-    """Heal the database where needed, then run every stage of every year."""
+    """Heal the database where needed, then run every stage of every year that is not finished."""
     if dry_run:
         return show_plan(
             options,
@@ -66,10 +75,22 @@ def simulate(
         progress_for(output) as progress,
         orchestrator_for(config, [progress, spent], auto_initialize=not no_auto_initialize) as orchestrator,
     ):
-        result = orchestrator.execute_multi_year_simulation(first, last, fresh=fresh)
+
+        def may_forgo(start: Start) -> bool:
+            if yes:
+                return True
+            with progress.paused():
+                return _agreed(output, start)
+
+        result = orchestrator.execute_multi_year_simulation(first, last, fresh=fresh, forgo_years=may_forgo)
     time = spent.report()
     output.write_json(simulation_record(result, time))
     show_summary(output, result.summary)
+    if result.nothing_to_do:
+        output.say(nothing_to_do(config.years(first, last)))
+        _show_closing(output, result)
+        exit_fast_unless_hooked(orchestrator)
+        return 0
     show_time_spent(output, time)
     output.say()
     output.say(f"database  {shown_path(result.database)}")
@@ -85,6 +106,14 @@ def simulate(
     output.say(f"events    {shown_path(config.root / 'var' / 'runs' / result.run_id / 'events.jsonl')}")
     exit_fast_unless_hooked(orchestrator)
     return 0
+
+
+def _agreed(output: Output, start: Start) -> bool:
+    """Ask whether years may go that the run does not build again; where nobody can be asked, they may not."""
+    if not can_ask(output):
+        return False
+    what = f"This run removes {shown_years(start.removed)} from the database; {not_simulated_again(start.forgone)}."
+    return ask(output, what)
 
 
 def _show_closing(output: Output, result: SimulationResult) -> None:

@@ -5,7 +5,8 @@
     OrchestratorError                          exit code 1
     ├── ConfigurationError (ValueError)        2    a key, value, path or profile is wrong
     │   ├── DbtProjectError                    2    the dbt project cannot be parsed or its profile is missing
-    │   └── YearSequenceError                  2    the year before the first one asked for is not there
+    │   ├── YearSequenceError                  2    the year before the first one asked for is not there
+    │   └── YearsWouldBeLostError              2    finished years would go that are not simulated again
     ├── HookDefinitionError (TypeError)        2    a hook of the wrong shape was registered
     ├── HookError                              1    a hook stopped the run
     ├── DatabaseError                          1    the database file cannot be used
@@ -85,6 +86,14 @@ class DbtProjectError(ConfigurationError):
 
 class YearSequenceError(ConfigurationError):
     """Signals that a year was asked for whose predecessor is not in the database."""
+
+
+class YearsWouldBeLostError(ConfigurationError):
+    """Signals that a run would remove finished years that it does not build again: ``years``."""
+
+    def __init__(self, message: str, *, years: Sequence[int], to_fix: str | None = None) -> None:
+        super().__init__(message, to_fix=to_fix)
+        self.years = tuple(years)
 
 
 class HookDefinitionError(OrchestratorError, TypeError):

@@ -36,3 +36,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     found = nearest(word, known)
     return f" Did you mean {found!r}?" if found else ""
+
+
+def shown_years(years: tuple[int, ...]) -> str:
+    """Return years as a person would write them.
+
+    >>> shown_years((2025, 2026, 2027)), shown_years((2025, 2027))
+    ('2025–2027', '2025, 2027')
+    """
+    if len(years) > 1 and years[-1] - years[0] == len(years) - 1:
+        return f"{years[0]}–{years[-1]}"
+    return ", ".join(map(str, years))

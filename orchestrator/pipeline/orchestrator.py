@@ -21,7 +21,7 @@ from orchestrator.pipeline.current_run import CurrentRun
 from orchestrator.pipeline.hooks import Hook, HookContext, HookManager
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_start import find_run_start, run_ledger
-from orchestrator.pipeline.simulation import Simulation
+from orchestrator.pipeline.simulation import MayForgo, Simulation
 from orchestrator.pipeline.stage_history import StageHistory, StageTime
 from orchestrator.pipeline.workflow import SimulationPlan, SimulationResult
 from orchestrator.self_healing.auto_initializer import AutoInitializer
@@ -116,14 +116,21 @@ class PipelineOrchestrator:
         return StageHistory(times, self.config.simulation.start_year)
 
     def execute_multi_year_simulation(
-        self, start_year: int | None = None, end_year: int | None = None, *, fresh: bool = False
+        self,
+        start_year: int | None = None,
+        end_year: int | None = None,
+        *,
+        fresh: bool = False,
+        forgo_years: bool | MayForgo = False,
     ) -> SimulationResult:
         """Heal the database, then run every stage of every year from ``start_year`` to ``end_year``.
 
         Both years are included and by default the configured ones. Where a part of the range is finished and made of
         the very same code, seeds and variables, the run goes on behind it (``resumed_from`` of the result says
-        where); a range that is wholly finished, and any with ``fresh``, is run anew. Rows of the first year that is
-        built and of all later years are removed first. Blocks until done; Ctrl-C stops dbt first.
+        where); a range that is wholly finished is not run again (``nothing_to_do`` of the result), unless with
+        ``fresh``. Rows of the first year that is built and of all later years are removed first; where that are years
+        that the run does not build again, ``forgo_years`` must allow it: True, or a function that is handed the
+        :class:`~orchestrator.pipeline.resume.Start`. Blocks until done; Ctrl-C stops dbt first.
 
         Raises:
             ConfigurationError: the range, the configuration or the dbt project is wrong.
@@ -134,6 +141,7 @@ class PipelineOrchestrator:
             TestFailedError: a dbt test found rows.
             StageTimeoutError: a stage outlived its ``timeout_seconds``.
             YearSequenceError: the year before the range is not there, not whole, or made of something else.
+            YearsWouldBeLostError: years would be removed that the run does not build again.
             ContinuityError: the rows that a year left for the next one were changed while the run went on.
             RunCancelledError: :meth:`cancel` was called.
         """
@@ -145,7 +153,8 @@ class PipelineOrchestrator:
                 to_fix="start it when the other run is done, or make another orchestrator with another database",
             )
         with self._one_run_at_a_time:
-            return self._run(plan, fresh=fresh)
+            may_forgo = forgo_years if callable(forgo_years) else lambda _: forgo_years
+            return self._run(plan, fresh=fresh, may_forgo=may_forgo)
 
     def _require_stages_of_hooks(self, plan: SimulationPlan) -> None:
         names = [stage.name for stage in plan.stages]
@@ -160,19 +169,19 @@ class PipelineOrchestrator:
     def _new_run(self, plan: SimulationPlan) -> CurrentRun:
         return CurrentRun(self.config, plan, self.hooks, self.runner, runs_dir=self._runs_dir, scope=self._scope)
 
-    def _run(self, plan: SimulationPlan, *, fresh: bool) -> SimulationResult:
+    def _run(self, plan: SimulationPlan, *, fresh: bool, may_forgo: MayForgo) -> SimulationResult:
         run = self._new_run(plan)
         with self._scope.run(run.run_id):
             run.tell_start(fresh=fresh)
             try:
-                result = self._work(run, fresh=fresh)
+                result = self._work(run, fresh=fresh, may_forgo=may_forgo)
             except BaseException as error:
                 run.tell_failure(error)
                 raise
             run.tell_result(result)
             return result
 
-    def _work(self, run: CurrentRun, *, fresh: bool) -> SimulationResult:
+    def _work(self, run: CurrentRun, *, fresh: bool, may_forgo: MayForgo) -> SimulationResult:
         self._simulation = simulation = Simulation(
             run,
             runner=self.runner,
@@ -183,8 +192,9 @@ class PipelineOrchestrator:
         try:
             self.runner.refresh()
             self.runner.start()
-            result = simulation.execute(self._mutex(), fresh=fresh)
-            self._keep()
+            result = simulation.execute(self._mutex(), fresh=fresh, may_forgo=may_forgo)
+            if not result.nothing_to_do:
+                self._keep()
         except BaseException as error:
             self._scope.end_cancelling()  # hooks that clean up, and the end itself, need dbt once more
             run.fire(HookType.ON_FAILURE, error=error)

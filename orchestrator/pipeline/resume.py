@@ -39,6 +39,7 @@ class Start:
     work of the range is kept, ``changes`` what differs from the last run, ``losses`` what is no longer whole, ``gone``
     the names of tables that finished stages built and that do not exist any more. ``other_years`` are the names of
     models that change rows of other years than their own: because of them it is the first year of the simulation.
+    ``done`` tells that the whole range is finished and unchanged, so that there is nothing to run.
     """
 
     year: int
@@ -53,6 +54,7 @@ class Start:
     removed: tuple[int, ...] = ()
     forgone: tuple[int, ...] = ()
     other_years: tuple[str, ...] = ()
+    done: bool = False
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -77,8 +79,8 @@ def find_start(
 ) -> Start:
     """Decide where a run of ``plan`` begins.
 
-    It goes on at the first stage of the range that is not finished with this very fingerprint; a range that is
-    finished is run anew, and so is everything with ``fresh``. ``counts`` are the rows that the carried-over tables
+    It goes on at the first stage of the range that is not finished with this very fingerprint; where there is none,
+    it is ``done``. With ``fresh`` everything is run anew. ``counts`` are the rows that the carried-over tables
     hold now, by (year, unique id), for everything in ``ledger.carried``. ``gone`` are the names, by unique id, of what
     finished stages built and what does not exist any more: those stages count as not finished. ``other_years`` are the
     names of models that change rows of other years than their own: nothing is kept then, and the plan has to begin at
@@ -99,12 +101,24 @@ def find_start(
     if first > plan.first_year:
         _require_before(plan, ledger, print_now, changed, losses, gone)
     anew = Start(first, _first_stage(plan, first), _purge_from(plan, ledger, first), changes=changed, losses=losses)
+    if not fresh and not changed and _is_done(plan, ledger, losses, gone):
+        return replace(anew, purge_from=plan.years[-1] + 1, other_years=other_years, done=True)
     goes_on = None if fresh or changed or other_years else _resumed(plan, ledger, losses, gone)
     start = replace(goes_on or anew, gone=tuple(gone.values()), other_years=other_years)
     removed = {stage.year for stage in ledger.stages if stage.year >= start.purge_from}
     if start.kept_stages:
         removed.discard(start.year)
     return replace(start, removed=tuple(sorted(removed)), forgone=tuple(sorted(removed - set(plan.years))))
+
+
+def _is_done(plan: SimulationPlan, ledger: Ledger, losses: tuple[Loss, ...], gone: Mapping[str, str]) -> bool:
+    """Tell whether every stage of the range is finished and whole, and the run that ended it came to its end."""
+    last = plan.years[-1]
+    ending = next((run for run in reversed(ledger.runs) if run.first_year <= last <= run.last_year), None)
+    if ending is None or ending.status != "completed" or any(loss.year <= last for loss in losses):
+        return False
+    records = [ledger.finished(year, stage.name) for year, stage in plan]
+    return all(record is not None and not record.nodes & gone.keys() for record in records)
 
 
 def _resumed(plan: SimulationPlan, ledger: Ledger, losses: tuple[Loss, ...], gone: Mapping[str, str]) -> Start | None:

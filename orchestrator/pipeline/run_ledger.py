@@ -162,7 +162,7 @@ class RunLedger:
         return Purge(sum(count for _, count in removed if count > 0), tables_with_rows)
 
     def _from_nothing(self, start: Start) -> bool:
-        return start.year == self._plan.first_year and not start.kept_stages
+        return start.year == self._plan.first_year and not start.kept_stages and not start.done
 
     def _dropped(self, runner: DbtRunner, catalog: Catalog, start: Start) -> list[NodeFacts]:
         """Return what a run from the very beginning builds again: tables of years, and what its stages built before.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from orchestrator.config.schema import HookType
 from orchestrator.core.clocks import stopwatch, utc_now
-from orchestrator.core.errors import InitializationError
-from orchestrator.core.events import YearsPurged
+from orchestrator.core.errors import InitializationError, YearsWouldBeLostError
+from orchestrator.core.events import HEALING_HOOK, YearsPurged
 from orchestrator.core.run_scope import RunScope
+from orchestrator.core.text import shown_years
 from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
@@ -18,11 +21,13 @@ from orchestrator.pipeline.run_start import find_run_start, run_ledger, tell_run
 from orchestrator.pipeline.selectors import require_matches
 from orchestrator.pipeline.summary import read_summary
 from orchestrator.pipeline.table_digests import TableDigests
-from orchestrator.pipeline.workflow import SimulationResult
+from orchestrator.pipeline.workflow import SimulationResult, YearResult
 from orchestrator.pipeline.year_loop import YearLoop
 from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.self_healing.auto_initializer import AutoInitializer
 from orchestrator.self_healing.initialization_state import InitializationResult
+
+MayForgo = Callable[[Start], bool]
 
 
 class Simulation:
@@ -50,8 +55,10 @@ class Simulation:
         """Make the required tables ready; what the run builds again anyway may be rebuilt on the way."""
         self._initialization = self._initializer.ensure_initialized(expendable=self._expendable)
 
-    def execute(self, mutex: DatabaseMutex, *, fresh: bool) -> SimulationResult:
+    def execute(self, mutex: DatabaseMutex, *, fresh: bool, may_forgo: MayForgo) -> SimulationResult:
         """Take the mutex and run every stage of every year; dbt has been started, and may still be parsing.
+
+        ``may_forgo`` is asked before years are removed that the run does not build again.
 
         Raises:
             OrchestratorError: whatever stops the run.
@@ -61,13 +68,20 @@ class Simulation:
         facts = runner.current_facts()  # kept ones serve until dbt, which is starting meanwhile, has parsed
         require_year_read(run.config, facts)
         ledger, start = self._find_start(facts, fresh=fresh)
-        require_matches(run.config, runner, facts, run.plan, start.year)
+        if start.done and self._is_idle(facts):
+            return self._result(facts, ledger, start, ())
+        if not start.done:
+            require_matches(run.config, runner, facts, run.plan, start.year)
+        agreed = _require_agreed(start, may_forgo, ())
         self._expendable = ledger.expendable(start)
         facts = self._prepare()
         # The first look refuses what cannot be run while nothing is touched yet, and says what healing may give up.
         # It is too old to build on: hooks and healing have changed the database, dbt may have parsed a newer project,
         # and as long as dbt has not opened a file another program may write it. A look costs some 10 ms.
         ledger, start = self._find_start(facts, fresh=fresh)
+        if start.done:
+            return self._result(facts, ledger, start, ())
+        _require_agreed(start, may_forgo, agreed)
         digests = TableDigests(facts, run.year_column)
         loop = YearLoop(run, runner=runner, ledger=ledger, start=start, digests=digests, emit=self._emit)
         loop.repeat_left_hooks()
@@ -75,6 +89,19 @@ class Simulation:
         years = tuple(loop.years())
         run.fire(HookType.POST_SIMULATION)
         ledger.completed(runner)
+        return self._result(facts, ledger, start, years)
+
+    def _is_idle(self, facts: ProjectFacts) -> bool:
+        """Tell whether nothing is to be called or healed before a run either, as far as kept facts tell."""
+        hooks = self._run.hooks.list_hooks(HookType.PRE_SIMULATION)
+        if any(hook.name != HEALING_HOOK for hook in hooks) or self._runner.known_facts() is None:
+            return False
+        return not self._initializer.checker(facts).findings()
+
+    def _result(
+        self, facts: ProjectFacts, ledger: RunLedger, start: Start, years: tuple[YearResult, ...]
+    ) -> SimulationResult:
+        run = self._run
         return SimulationResult(
             run_id=run.run_id,
             status="completed",
@@ -85,8 +112,9 @@ class Simulation:
             years=years,
             initialization=self._initialization,
             resumed_from=start.point,
-            summary=read_summary(runner, facts, run.year_column, run.plan.years),
+            summary=read_summary(self._runner, facts, run.year_column, run.plan.years),
             left_out=self._initializer.left_out(facts),
+            nothing_to_do=start.done,
         )
 
     def _find_start(self, facts: ProjectFacts, *, fresh: bool) -> tuple[RunLedger, Start]:
@@ -133,3 +161,21 @@ class Simulation:
                     forgone=start.forgone,
                 )
             )
+
+
+def _require_agreed(start: Start, may_forgo: MayForgo, agreed: tuple[int, ...]) -> tuple[int, ...]:
+    """Make sure that years may go which the run does not build again; return all that may.
+
+    Raises:
+        YearsWouldBeLostError: they may not.
+    """
+    new = tuple(year for year in start.forgone if year not in agreed)
+    if new and not may_forgo(start):
+        raise YearsWouldBeLostError(
+            f"This run would remove {shown_years(start.removed)} from the database, and would not simulate "
+            f"{shown_years(start.forgone)} again. Nothing was run and nothing was removed.",
+            years=start.forgone,
+            to_fix=f"simulate up to {start.forgone[-1]}, or add --yes (in Python forgo_years=True) to give them up; "
+            "--database runs it in another database",
+        )
+    return start.forgone

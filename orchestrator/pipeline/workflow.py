@@ -126,7 +126,8 @@ class SimulationResult:
     """Result of a run; ``seconds`` is its whole duration, ``database`` the file or None for a server.
 
     ``initialization`` is None where self-healing was off; ``summary`` is None where the dbt project has no model
-    with ``meta.summary``. ``left_out`` are the nodes that healing and checks do not look at.
+    with ``meta.summary``. ``left_out`` are the nodes that healing and checks do not look at. ``nothing_to_do`` tells
+    that the range was finished and unchanged, so that no year was run.
     """
 
     run_id: str
@@ -140,6 +141,7 @@ class SimulationResult:
     resumed_from: ResumePoint | None
     summary: Summary | None
     left_out: tuple[LeftOut, ...] = ()
+    nothing_to_do: bool = False
 
 
 def outputs_of(result: SimulationResult) -> dict[str, object]:

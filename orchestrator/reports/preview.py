@@ -67,7 +67,9 @@ def preview_years(
 
 
 def left_to_run(previews: Sequence[YearPreview], start: Start) -> tuple[YearPreview, ...]:
-    """Return what is run when a run begins at ``start``: no year and no stage before it."""
+    """Return what is run when a run begins at ``start``: no year and no stage before it, nothing where all is done."""
+    if start.done:
+        return ()
     return tuple(
         YearPreview(p.year, tuple(s for s in p.stages if p.year > start.year or s.name not in start.kept_stages))
         for p in previews

@@ -35,6 +35,7 @@ def simulation_record(result: SimulationResult, time: RunTime) -> dict[str, obje
         "initialization": None if healed is None else initialization_record(healed),
         "resumed_from": result.resumed_from,
         "left_out": result.left_out,
+        "nothing_to_do": result.nothing_to_do,
         "summary": None if result.summary is None else _rows(result.summary),
         "time": {
             **_seconds(time.seconds),

@@ -47,9 +47,10 @@ class Workspace:
     def simulate(
         self, start: int | None = None, end: int | None = None, *, fresh: bool = False, **options: object
     ) -> None:
-        """Run a range of years and end the dbt process."""
+        """Run a range of years, also one that is finished, and end the dbt process; later years may go."""
         with self.orchestrator(**options) as orchestrator:
-            orchestrator.execute_multi_year_simulation(start, end, fresh=fresh)
+            again = fresh or orchestrator.find_start(start, end).done
+            orchestrator.execute_multi_year_simulation(start, end, fresh=again, forgo_years=True)
 
     def sql(self, *statements: str) -> list[tuple[object, ...]]:
         """Run statements on the database from outside; return the rows of the last."""

@@ -22,10 +22,12 @@ from orchestrator.core.errors import (
     OrchestratorError,
     RunCancelledError,
     TestFailedError,
+    YearsWouldBeLostError,
 )
 
 SINCE = datetime(2025, 1, 1, tzinfo=timezone.utc)
 ARGUMENTS: dict[type[OrchestratorError], dict[str, object]] = {
+    YearsWouldBeLostError: {"years": (2026, 2027)},
     DatabaseLockedError: {
         "lock_path": Path("x.lock"),
         "pid": 1,

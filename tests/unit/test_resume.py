@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.core.errors import YearSequenceError
@@ -21,11 +23,13 @@ def plan(first: int, last: int) -> SimulationPlan:
     return SimulationPlan(tuple(range(first, last + 1)), STAGES, 2025)
 
 
-def ledger(*done: tuple[int, str], made_of: dict[str, str] = NOW) -> Ledger:
+def ledger(*done: tuple[int, str], made_of: dict[str, str] = NOW, status: str = "running") -> Ledger:
     """Make a ledger in which these stages are finished; years that ended carry ten rows."""
     run = LedgerRun("r", "s", fingerprint(made_of), made_of, 2025, 2029)
     stages = tuple(FinishedStage(year, name, run.fingerprint, frozenset({f"model.p.{name}"})) for year, name in done)
-    return Ledger((run,), stages, {(year, SNAPSHOT): 10 for year, name in done if name == "state"})
+    return Ledger(
+        (replace(run, status=status),), stages, {(year, SNAPSHOT): 10 for year, name in done if name == "state"}
+    )
 
 
 def counts(of: Ledger, **changed: int) -> dict[tuple[int, str], int]:
@@ -73,13 +77,31 @@ def test_a_stage_of_the_first_year_alone_is_not_missed_later() -> None:
     assert (found.year, found.stage, found.resumed) == (2027, "events", True)
 
 
-def test_a_finished_range_and_a_fresh_one_begin_anew() -> None:
-    """There is nothing to go on with, or it is not wanted."""
-    done = ledger(*YEAR_1, *YEAR_2)
-    assert start(done, 2025, 2026) == start(done, 2025, 2026, fresh=True)
-    assert start(done, 2025, 2026).resumed is False
-    assert start(done, fresh=True).year == 2025
+def test_a_finished_range_is_done_and_a_fresh_one_begins_anew() -> None:
+    """Nothing is removed where nothing is run; later years may be there or not."""
+    done = ledger(*YEAR_1, *YEAR_2, status="completed")
+    for last in (2025, 2026):
+        found = start(done, 2025, last)
+        assert (found.done, found.removed, found.forgone, found.resumed) == (True, (), (), False)
+    assert start(done, 2026, 2026).done
+    assert not start(done, 2025, 2027).done
+    fresh = start(done, 2025, 2025, fresh=True)
+    assert (fresh.done, fresh.year, fresh.removed, fresh.forgone) == (False, 2025, (2025, 2026), (2026,))
     assert start(done, 2026, 2027, fresh=True).year == 2026
+
+
+def test_a_range_is_not_done_where_anything_may_be_missing() -> None:
+    """The run that ended it has to have come to its end; inputs, rows and tables have to be as they were."""
+    assert not start(ledger(*YEAR_1, *YEAR_2), 2025, 2026).done
+    done = ledger(*YEAR_1, *YEAR_2, status="completed")
+    assert not start(done, 2025, 2026, y2026=9).done
+    assert start(done, 2025, 2025, y2026=9).done
+    assert not start(done, 2025, 2026, gone=("events",)).done
+    assert not start(ledger(*YEAR_1, made_of={**NOW, "var x": "2"}, status="completed"), 2025, 2025).done
+    cut_off = replace(done, runs=(*done.runs, LedgerRun("s", "s", "", {}, 2025, 2026)))
+    assert not start(cut_off, 2025, 2026).done
+    later = replace(done, runs=(*done.runs, LedgerRun("s", "s", "", {}, 2027, 2027)))
+    assert start(later, 2025, 2026).done
 
 
 def test_a_change_begins_anew_and_is_named() -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.formats import shown_path, shown_seconds, shown_time, shown_years
+from orchestrator.cli.formats import shown_path, shown_seconds, shown_time
 from orchestrator.cli.output import Output
 from orchestrator.cli.runs.timeline import show_timeline
 from orchestrator.cli.summary import NOTHING, plain_table, show_summary
 from orchestrator.core.clocks import utc_now
-from orchestrator.core.text import plural
+from orchestrator.core.text import plural, shown_years
 from orchestrator.reports.comparison import Difference
 from orchestrator.reports.results import stored_summary
 from orchestrator.reports.run_history import SHORT, ComparedRuns, FullRun, ListedRun, years_of
