@@ -42,13 +42,13 @@ def create_orchestrator(
 ) -> PipelineOrchestrator:
     """Make an orchestrator for a configuration.
 
-    ``config`` is a loaded one, a mapping, the path of a YAML file, or None for ``config/simulation.yaml`` below the
-    working folder. ``database`` replaces the configured file, ``overrides`` single keys, such as
-    ``{"simulation.end_year": 2030}``. ``hooks`` run after those of the configuration and of installed packages;
-    ``listeners`` are called with every event. Healing is registered as the first PRE_SIMULATION hook when
-    ``auto_initialize`` holds here and in the configuration. ``zygote``, or its address, forks the dbt process, so
-    that it is ready at once; by default that which ``ORCHESTRATOR_ZYGOTE`` names, and none where it is not set.
-    Nothing is started yet: the dbt process starts with the first call that needs it.
+    ``config`` is a loaded one, a mapping, the path of a YAML file, or None for the one that is found
+    (:func:`~orchestrator.config.finding.find_configuration`). ``database`` replaces the configured file, ``overrides``
+    single keys, such as ``{"simulation.end_year": 2030}``. ``hooks`` run after those of the configuration and of
+    installed packages; ``listeners`` are called with every event. Healing is registered as the first PRE_SIMULATION
+    hook when ``auto_initialize`` holds here and in the configuration. ``zygote``, or its address, forks the dbt
+    process, so that it is ready at once; by default that which ``ORCHESTRATOR_ZYGOTE`` names, and none where it is not
+    set. Nothing is started yet: the dbt process starts with the first call that needs it.
 
     Raises:
         ConfigurationError: the configuration is wrong, or names a hook that cannot be imported.

@@ -54,7 +54,8 @@ class CommonOptions:
         typer.Option(
             "--config",
             metavar="PATH",
-            help="Configuration file; by default config/simulation.yaml, or what ORCHESTRATOR_CONFIG names.",
+            help="Configuration file; by default what ORCHESTRATOR_CONFIG names, else the nearest "
+            "config/simulation.yaml or orchestrator.yaml here or above, else the dbt project itself.",
             show_default=False,
             rich_help_panel=_COMMON,
         ),

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from orchestrator.config.errors import problems_error
+from orchestrator.config.finding import DBT_PROJECT, bare_project
 from orchestrator.config.origins import (
     ENV_PREFIX,
     ENV_SEPARATOR,
@@ -44,7 +45,7 @@ def load_layers(
     Raises:
         ConfigurationError: a layer cannot be read, or the scenario does not exist.
     """
-    layer = read_yaml(path, in_project(path, root))
+    layer = bare_project(path) if path.name == DBT_PROJECT else read_yaml(path, in_project(path, root))
     environment = environment_layer(environ, model, layer)
     given = override_layer(overrides, model)
     chosen, chosen_by = None, None

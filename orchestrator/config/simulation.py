@@ -30,6 +30,7 @@ from orchestrator.config.consistency import (
     require_years_and_stages,
 )
 from orchestrator.config.errors import configuration_error
+from orchestrator.config.finding import find_configuration
 from orchestrator.config.layers import Overrides, load_layers, mapping_layer, override_layer
 from orchestrator.config.origins import Layer, Origin
 from orchestrator.config.parameters import ParameterSettings, require_values_fit
@@ -53,9 +54,6 @@ from orchestrator.config.schema import (
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.masking import masked
 from orchestrator.database.file_names import ANOTHER_NAME, why_unusable
-
-DEFAULT_PATH = Path("config/simulation.yaml")
-PATH_VARIABLE = "ORCHESTRATOR_CONFIG"
 
 
 class SimulationConfig(Section):
@@ -112,15 +110,14 @@ class SimulationConfig(Section):
     ) -> SimulationConfig:
         """Read the configuration file and lay scenario, environment and overrides over it.
 
-        ``path`` is by default what ``ORCHESTRATOR_CONFIG`` names, else ``config/simulation.yaml`` under the working
-        folder; ``environ`` is by default the process's own. ``database`` wins over every layer.
+        Where ``path`` is None, the file is found as :func:`~orchestrator.config.finding.find_configuration` says;
+        ``environ`` is by default the process's own. ``database`` wins over every layer.
 
         Raises:
             ConfigurationError: a layer cannot be read, or any key or value is wrong; it names all of them.
         """
         environ = os.environ if environ is None else environ
-        file = Path(path if path is not None else environ.get(PATH_VARIABLE) or DEFAULT_PATH).expanduser()
-        file = file.absolute()
+        file = find_configuration(path, environ)
         root = project_root(file)
         layer = load_layers(file, root, cls, scenario=scenario, overrides=overrides, environ=environ)
         if database is not None:

@@ -138,8 +138,7 @@ def _read_text(path: Path, label: str) -> str:
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"The configuration file {path} does not exist.",
-            to_fix="run in the folder that holds config/simulation.yaml, or name another file (on the command line "
-            "with --config PATH).",
+            to_fix="name another file (on the command line with --config PATH).",
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(

@@ -223,19 +223,33 @@ def test_with_overrides_checks_again_and_leaves_the_first_alone(load: Load) -> N
         config.with_overrides(["simulation.end_year=2000"])
 
 
-def test_without_a_path_the_working_folder_is_asked(
+def test_without_a_path_the_nearest_configuration_is_found(
     load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``load()`` reads config/simulation.yaml under the working folder, or what ORCHESTRATOR_CONFIG names."""
+    """``load()`` reads what ORCHESTRATOR_CONFIG names, else the nearest file here or above, whatever the folder."""
     load()
-    monkeypatch.chdir(tmp_path)
-    assert SimulationConfig.load(environ={}).root == tmp_path
+    (tmp_path / "dbt" / "models").mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / "config", tmp_path / "dbt" / "models"):
+        monkeypatch.chdir(folder)
+        assert SimulationConfig.load(environ={}).root == tmp_path
     monkeypatch.chdir("/")
-    with pytest.raises(ConfigurationError, match=r"config/simulation.yaml does not exist") as caught:
+    with pytest.raises(ConfigurationError, match=r"orchestrator\.yaml or dbt_project\.yml in / or a folder above"):
         SimulationConfig.load(environ={})
-    assert "To fix:" in str(caught.value)
     named = SimulationConfig.load(environ={"ORCHESTRATOR_CONFIG": str(tmp_path / "config/simulation.yaml")})
     assert named.root == tmp_path
+
+
+def test_a_dbt_project_needs_no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts as ``dbt: {project_dir: .}``; a file of ours wins, also one further up."""
+    (tmp_path / "shop" / "models").mkdir(parents=True)
+    (tmp_path / "shop" / "dbt_project.yml").write_text("name: shop\n")
+    monkeypatch.chdir(tmp_path / "shop" / "models")
+    bare = SimulationConfig.load(environ={"ORCHESTRATOR_DBT__THREADS": "2"})
+    assert (bare.root, bare.project_dir, bare.simulation) == (tmp_path / "shop", tmp_path / "shop", None)
+    assert (bare.dbt.threads, bare.origin_of("dbt", "project_dir")) == (2, "dbt_project.yml")
+    (tmp_path / "orchestrator.yaml").write_text("dbt: {project_dir: shop}\n")
+    found = SimulationConfig.load(environ={})
+    assert (found.root, found.project_dir) == (tmp_path, tmp_path / "shop")
 
 
 def test_the_shipped_configuration_loads() -> None:
