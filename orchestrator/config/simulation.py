@@ -32,7 +32,7 @@ from orchestrator.config.consistency import (
 from orchestrator.config.errors import configuration_error
 from orchestrator.config.finding import find_configuration
 from orchestrator.config.layers import Overrides, load_layers, mapping_layer, override_layer
-from orchestrator.config.origins import Layer, Origin
+from orchestrator.config.origins import KeyPath, Layer, Origin, dotted
 from orchestrator.config.parameters import ParameterSettings, require_values_fit
 from orchestrator.config.paths import project_root
 from orchestrator.config.schema import (
@@ -233,7 +233,14 @@ class SimulationConfig(Section):
         """Return every setting as plain values, with the project root and without the password of the run history."""
         found: dict[str, object] = {"root": str(self.root), **self.model_dump(mode="json")}
         storage = self.storage.model_dump(mode="json")
-        return {**found, "storage": {**storage, "url": masked(self.storage.url)}}
+        return {**found, "storage": {**storage, "url": masked(self.storage.url)}, "overrides": self.overrides()}
+
+    def overrides(self) -> dict[str, object]:
+        """Return the variables and keys of ``simulation`` that neither file nor scenario sets, by dotted key."""
+        given = [path for path, origin in self._layer.origins.items() if origin.kind != "file" and len(path) > 1]
+        leaves = [path for path in given if path[0] in ("vars", "simulation")]
+        plain = self.model_dump(mode="json")
+        return {dotted(path): _value_at(plain, path) for path in sorted(leaves, key=str)}
 
     def resolve(self, path: Path) -> Path:
         """Make a path absolute against the project root."""
@@ -289,6 +296,12 @@ class SimulationConfig(Section):
             **self.vars,
             self.simulation.year_var: self.simulation.start_year if year is None else year,
         }
+
+
+def _value_at(data: object, path: KeyPath) -> object:
+    for part in path:
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
 
 
 def _subject(first: int, last: int) -> str:

@@ -81,7 +81,7 @@ def _parameters(record: RunRecord) -> dict[str, object]:
         **asked,
         "fingerprint": (run.fingerprint or "")[:16] or None,
         "database": run.database,
-        **flat(run.config_snapshot),
+        **flat({key: value for key, value in run.config_snapshot.items() if key != "overrides"}),
     }
 
 

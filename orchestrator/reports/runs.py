@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.reports.run_history import ComparedRuns, FullRun, ListedRun, RunList
 
 if TYPE_CHECKING:
-    from orchestrator.storage.models import WorkflowStep
+    from orchestrator.storage.models import WorkflowRun, WorkflowStep
 
 
 def reached(step: WorkflowStep | None) -> dict[str, object] | None:
@@ -26,6 +27,22 @@ def list_record(runs: RunList) -> dict[str, object]:
     return {"runs": [run_record(listed) for listed in runs.runs]}
 
 
+def scenario_label(run: WorkflowRun) -> str | None:
+    """Return a run's scenario with the values that were set beside it, such as ``baseline + growth=0.05``."""
+    given = [f"{name.removeprefix('vars.')}={_short(value)}" for name, value in overrides_of(run).items()]
+    return " + ".join([run.scenario, *([", ".join(given)] if given else [])]) if run.scenario else None
+
+
+def overrides_of(run: WorkflowRun) -> dict[str, object]:
+    """Return the values that a run set beside its files, by dotted key."""
+    found = run.config_snapshot.get("overrides")
+    return found if isinstance(found, dict) else {}
+
+
+def _short(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
 def run_record(listed: ListedRun) -> dict[str, object]:
     """Return a run in short."""
     run = listed.run
@@ -33,6 +50,7 @@ def run_record(listed: ListedRun) -> dict[str, object]:
         "run_id": run.id,
         "workflow": run.workflow_name,
         "scenario": run.scenario,
+        "overrides": overrides_of(run),
         "status": listed.status,
         "years": run.inputs.get("years"),
         "started_at": run.started_at,

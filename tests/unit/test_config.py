@@ -656,3 +656,11 @@ def test_importing_it_is_cheap() -> None:
     code = "import orchestrator.config.simulation, sys; print({'dbt', 'duckdb', 'rich', 'sqlalchemy'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
     assert done.stdout.strip() == "set()"
+
+
+def test_what_is_set_beside_the_files_is_told(load: Load) -> None:
+    """Runs with other values are shown as such; where the database lies and how dbt runs is not their matter."""
+    config = load(overrides=["vars.x=0.05", "database=d.duckdb"], environ={"ORCHESTRATOR_SIMULATION__RANDOM_SEED": "7"})
+    assert config.overrides() == {"simulation.random_seed": 7, "vars.x": 0.05}
+    assert config.snapshot()["overrides"] == config.overrides()
+    assert load().overrides() == {}

@@ -16,7 +16,7 @@ from orchestrator.core.text import plural, shown_years
 from orchestrator.reports.comparison import Difference
 from orchestrator.reports.results import stored_summary
 from orchestrator.reports.run_history import SHORT, ComparedRuns, FullRun, ListedRun, years_of
-from orchestrator.reports.runs import last_stage, reached
+from orchestrator.reports.runs import last_stage, reached, scenario_label
 from orchestrator.storage.base import CRASHED, RunRecord
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def show_list(output: Output, runs: Sequence[ListedRun]) -> None:
         table.add_row(
             run.id[:SHORT],
             Text(status, STYLES.get(status, "")),
-            run.scenario or NOTHING,
+            scenario_label(run) or NOTHING,
             shown_years(years_of(run)) or NOTHING,
             f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
             seconds,
-            "" if status == "completed" else _reached(listed.last_stage),
+            "" if status == "completed" else _reached(listed.last_stage) or NOTHING,
         )
     output.show(table)
 
@@ -84,8 +84,8 @@ def show_comparison(output: Output, compared: ComparedRuns) -> None:
     """Write what differs between two runs, kind by kind."""
     a, b, found = compared.a, compared.b, compared.comparison
     heads = (a.id[:SHORT], b.id[:SHORT])
-    output.say(Text(f"A  {a.id}  {a.scenario}, {shown_time(a.started_at)}", "bold"))
-    output.say(Text(f"B  {b.id}  {b.scenario}, {shown_time(b.started_at)}", "bold"))
+    output.say(Text(f"A  {a.id}  {scenario_label(a)}, {shown_time(a.started_at)}", "bold"))
+    output.say(Text(f"B  {b.id}  {scenario_label(b)}, {shown_time(b.started_at)}", "bold"))
     _show_differences(output, "Parameters", heads, found.parameters)
     _show_differences(output, "Versions", heads, found.versions)
     _show_differences(output, "Results", heads, found.results)
@@ -105,7 +105,7 @@ def _facts(record: RunRecord, status: str) -> list[tuple[str, str]]:
     stage = _reached(last_stage(record.steps))
     session = record.session
     found = [
-        ("scenario", run.scenario or NOTHING),
+        ("scenario", scenario_label(run) or NOTHING),
         ("years", shown_years(years_of(run)) or NOTHING),
         ("started", f"{shown_time(run.started_at)}, {shown_seconds(run.duration_seconds)}"),
         ("command", str(run.inputs.get("command", NOTHING))),
