@@ -11,6 +11,8 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import EventMsg
 
+from orchestrator.dbt_runner.adapter.dbt_events import HEARD
+from orchestrator.dbt_runner.adapter.shortcuts import Listener, take_shortcuts
 from orchestrator.dbt_runner.adapter.switches import disconnect_switches
 from orchestrator.dbt_runner.project.settings import DbtSettings, Vars
 
@@ -32,6 +34,7 @@ class DbtCommand:
         self._target = target
         self._on_event = on_event
         disconnect_switches()
+        take_shortcuts()
 
     def call(
         self, args: Sequence[str], variables: Vars, manifest: Manifest | None, on_event: OnEvent | None = None
@@ -50,7 +53,7 @@ class DbtCommand:
             place += ["--threads", str(settings.threads)]
         given = ["--vars", json.dumps(variables, default=str)] if variables else []
         quiet = [*QUIET, "--log-path", str(self._target)]
-        runner = dbtRunner(manifest=manifest, callbacks=[on_event or self._on_event])
+        runner = dbtRunner(manifest=manifest, callbacks=[Listener(HEARD, on_event or self._on_event)])
         answer = runner.invoke([*quiet, *args, *given, *place])
         if isinstance(answer.exception, (KeyboardInterrupt, SystemExit)):
             raise KeyboardInterrupt

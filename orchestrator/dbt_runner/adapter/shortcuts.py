@@ -1,0 +1,123 @@
+"""Work that dbt does again and again, done with the same result in fewer steps.
+
+Each shortcut stands in the place of one function of dbt, and gives what that function gives. They are taken only with
+the versions of dbt that were read for this; with any other dbt does all by itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from types import FrameType, ModuleType
+
+from dbt.clients.jinja import MacroGenerator
+from dbt.context.macros import GLOBAL_PROJECT_NAME, MacroNamespace
+from dbt.tracking import track_behavior_change_warn
+from dbt_common import behavior_flags
+from dbt_common.events.base_types import BaseEvent, EventLevel, EventMsg
+from dbt_common.events.event_manager import EventManager
+
+from dbt import flags
+from orchestrator.dbt_runner.project.parse_inputs import versions
+
+READ = {"dbt-core": "1.11.16", "dbt-common": "1.39.0"}
+"""The versions whose functions these replace."""
+LOUD = frozenset({EventLevel.WARN, EventLevel.ERROR})
+
+
+class Listener:
+    """A callback of dbt that wants all warnings and errors, and of other events those of some names alone."""
+
+    def __init__(self, names: frozenset[str], told: Callable[[EventMsg], None]) -> None:
+        self.names = names
+        self._told = told
+
+    def __call__(self, message: EventMsg) -> None:
+        """Hand on what dbt says; it may be more than is wanted."""
+        self._told(message)
+
+
+def take_shortcuts() -> None:
+    """Take them in this process, where dbt is one that was read for them."""
+    if READ.items() <= versions().items():
+        EventManager.fire_event = _fire_event
+        behavior_flags.BehaviorFlagRendered._default_source = staticmethod(_asking_module)
+        flags.get_flag_obj = _flags_for_templates
+        MacroGenerator.__init__ = _make_generator
+        MacroNamespace.__getitem__ = _macro_of_name
+
+
+def _fire_event(
+    manager: EventManager,
+    event: BaseEvent,
+    level: EventLevel | None = None,
+    node: object = None,
+    force_warn_or_error_handling: bool = False,  # noqa: FBT001, FBT002 - as dbt calls it
+) -> None:
+    """Make a message of an event only where somebody reads it."""
+    if force_warn_or_error_handling or _is_read(manager, event, level):
+        _fire_in_full(manager, event, level, node, force_warn_or_error_handling)
+
+
+def _is_read(manager: EventManager, event: BaseEvent, level: EventLevel | None) -> bool:
+    if (level or event.level_tag()) in LOUD or manager.loggers or os.environ.get("DBT_TEST_BINARY_SERIALIZATION"):
+        return True
+    name = type(event).__name__
+    return not all(
+        name not in callback.names if isinstance(callback, Listener) else callback is track_behavior_change_warn
+        for callback in manager.callbacks
+    )
+
+
+def _asking_module() -> str:
+    """Name the module that asks for a flag of dbt's behaviour; dbt reads the source of all that called it first."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = _module_of(frame)
+        if module is not None and module.__name__ != behavior_flags.__name__:
+            return module.__name__
+        frame = frame.f_back
+    return "Unknown"
+
+
+def _module_of(frame: FrameType) -> ModuleType | None:
+    module = sys.modules.get(frame.f_globals.get("__name__", ""))
+    if module is not None and getattr(module, "__file__", None) == frame.f_code.co_filename:
+        return module
+    return inspect.getmodule(frame)
+
+
+def _flags_for_templates() -> Namespace:
+    """Return the flags that templates see: of one command always the same, in an object of their own."""
+    global _last_flags
+    if _last_flags is None or _last_flags[0] is not flags.GLOBAL_FLAGS:
+        _last_flags = (flags.GLOBAL_FLAGS, vars(_flags_in_full()))
+    return Namespace(**_last_flags[1])
+
+
+def _make_generator(
+    generator: MacroGenerator, macro: object, context: object = None, node: object = None, stack: object = None
+) -> None:
+    """Set what the three classes above one another set; dbt makes one for each macro and each template."""
+    generator.context = context
+    generator.macro = macro
+    generator.node = node
+    generator.stack = stack
+
+
+def _macro_of_name(namespace: MacroNamespace, key: str) -> object:
+    """Look where dbt looks, in its order."""
+    for members in (namespace.local_namespace, namespace.global_namespace, namespace.packages):
+        if key in members:
+            return members[key]
+    if key == GLOBAL_PROJECT_NAME:
+        return namespace.global_project_namespace
+    return namespace.global_project_namespace[key]
+
+
+_fire_in_full = EventManager.fire_event
+_flags_in_full = flags.get_flag_obj
+_last_flags: tuple[object, dict[str, object]] | None = None
