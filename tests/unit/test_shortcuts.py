@@ -7,13 +7,19 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 
 import pytest
+from agate.data_types import DataType
+from agate.data_types import date as agate_date
+from agate.data_types import date_time as agate_date_time
+from agate.exceptions import CastError
 from dbt.adapters.events.types import SQLQuery
-from dbt.clients.jinja import MacroGenerator
-from dbt.context.macros import MacroNamespace
+from dbt.clients.jinja import MacroGenerator, MacroStack
+from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
 from dbt.contracts.graph.nodes import Macro
 from dbt.events.types import ConcurrencyLine, MainReportVersion
+from dbt.exceptions import DuplicateMacroNameError
 from dbt.tracking import track_behavior_change_warn
 from dbt_common.behavior_flags import Behavior, BehaviorFlagRendered
+from dbt_common.events import base_types
 from dbt_common.events.base_types import BaseEvent, EventLevel, EventMsg
 from dbt_common.events.event_manager import EventManager
 from dbt_common.events.types import Note
@@ -25,10 +31,14 @@ from orchestrator.dbt_runner.project.parse_inputs import versions
 
 REPLACED = (
     (EventManager, "fire_event"),
+    (base_types, "ParseDict"),
     (BehaviorFlagRendered, "_default_source"),
     (flags, "get_flag_obj"),
     (MacroGenerator, "__init__"),
     (MacroNamespace, "__getitem__"),
+    (MacroNamespaceBuilder, "add_macros"),
+    (agate_date, "parsedatetime"),
+    (agate_date_time, "parsedatetime"),
 )
 
 
@@ -127,9 +137,58 @@ def test_macros_are_looked_up_in_the_same_order(dbts_own: dict[str, Callable[...
         namespace["none"]
 
 
-def _macro(name: str) -> MacroGenerator:
+def test_macros_are_sorted_into_the_same_namespaces(dbts_own: dict[str, Callable[..., object]]) -> None:
+    """Of the node's package, of the root, of packages, and of dbt itself; two of one name are refused."""
+    macros = [_macro(name, package).macro for package in ("p", "root", "other", "dbt") for name in ("a", "b")]
+    sorted_by = []
+    for add in (MacroNamespaceBuilder.add_macros, dbts_own["add_macros"]):
+        builder = MacroNamespaceBuilder("root", "p", MacroStack(), ["dbt"], None)
+        add(builder, macros, {})
+        parts = (builder.locals, builder.globals, builder.packages, builder.internal_packages)
+        sorted_by.append([_names(part) for part in parts])
+        with pytest.raises(DuplicateMacroNameError, match="a"):
+            add(builder, macros[:1], {})
+    assert sorted_by[0] == sorted_by[1]
+    builder = MacroNamespaceBuilder("root", "root", MacroStack(), ["dbt"], None)
+    builder.add_macros(macros, {})
+    assert ([*builder.locals], [*builder.globals]) == (["a", "b"], [])
+
+
+def _names(part: object) -> object:
+    if isinstance(part, dict):
+        return [(key, _names(value)) for key, value in part.items()]
+    assert isinstance(part, MacroGenerator)
+    return part.macro.unique_id
+
+
+def test_dates_are_read_by_one_set_of_words(dbts_own: dict[str, Callable[..., object]]) -> None:
+    """Types of agate share it; what they read is the same."""
+    texts = ("2024-02-29", "tomorrow", "12 May 2001", "none", "", "x")
+    ours = [agate_date.Date(), agate_date_time.DateTime(), agate_date.Date(date_format="%Y-%m-%d")]
+    assert ours[0]._constants is ours[2]._constants
+    found = [[_cast(one, text) for text in texts] for one in ours]
+    agate_date.parsedatetime = agate_date_time.parsedatetime = dbts_own["parsedatetime"]
+    plain = [agate_date.Date(), agate_date_time.DateTime(), agate_date.Date(date_format="%Y-%m-%d")]
+    assert plain[0]._constants is not plain[2]._constants
+    assert found == [[_cast(one, text) for text in texts] for one in plain]
+
+
+def _cast(of: DataType, text: str) -> object:
+    try:
+        return of.cast(text)
+    except CastError as error:
+        return str(error)
+
+
+def _macro(name: str, package: str = "p") -> MacroGenerator:
     macro = Macro(
-        name=name, resource_type="macro", package_name="p", path="", original_file_path="", unique_id=name, macro_sql=""
+        name=name,
+        resource_type="macro",
+        package_name=package,
+        path="",
+        original_file_path="",
+        unique_id=f"macro.{package}.{name}",
+        macro_sql="",
     )
     return MacroGenerator(macro, {}, stack=None)
 

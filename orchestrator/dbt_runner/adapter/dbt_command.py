@@ -34,7 +34,6 @@ class DbtCommand:
         self._target = target
         self._on_event = on_event
         disconnect_switches()
-        take_shortcuts()
 
     def call(
         self, args: Sequence[str], variables: Vars, manifest: Manifest | None, on_event: OnEvent | None = None
@@ -44,6 +43,7 @@ class DbtCommand:
         Raises:
             KeyboardInterrupt: SIGINT arrived meanwhile.
         """
+        take_shortcuts()
         settings = self._settings
         place = ["--project-dir", _project_path(settings), "--target-path", str(self._target)]
         place += ["--profiles-dir", str(settings.effective_profiles_dir())]

@@ -10,21 +10,26 @@ import inspect
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable
-from types import FrameType, ModuleType
+from collections.abc import Callable, Iterable
+from functools import cache
+from types import FrameType, ModuleType, SimpleNamespace
 
 from dbt.clients.jinja import MacroGenerator
-from dbt.context.macros import GLOBAL_PROJECT_NAME, MacroNamespace
+from dbt.context.macros import GLOBAL_PROJECT_NAME, MacroNamespace, MacroNamespaceBuilder
+from dbt.contracts.graph.nodes import Macro
 from dbt.tracking import track_behavior_change_warn
 from dbt_common import behavior_flags
+from dbt_common.events import base_types
 from dbt_common.events.base_types import BaseEvent, EventLevel, EventMsg
 from dbt_common.events.event_manager import EventManager
 
 from dbt import flags
+from orchestrator.dbt_runner.adapter.event_fields import parse_dict
 from orchestrator.dbt_runner.project.parse_inputs import versions
 
 READ = {"dbt-core": "1.11.16", "dbt-common": "1.39.0"}
 """The versions whose functions these replace."""
+AGATE = frozenset({"agate.data_types.date", "agate.data_types.date_time"})
 LOUD = frozenset({EventLevel.WARN, EventLevel.ERROR})
 
 
@@ -41,13 +46,17 @@ class Listener:
 
 
 def take_shortcuts() -> None:
-    """Take them in this process, where dbt is one that was read for them."""
+    """Take them in this process, where dbt is one that was read for them; what is not imported yet has to wait."""
     if READ.items() <= versions().items():
         EventManager.fire_event = _fire_event
+        base_types.ParseDict = parse_dict
         behavior_flags.BehaviorFlagRendered._default_source = staticmethod(_asking_module)
         flags.get_flag_obj = _flags_for_templates
         MacroGenerator.__init__ = _make_generator
         MacroNamespace.__getitem__ = _macro_of_name
+        MacroNamespaceBuilder.add_macros = _add_macros
+        for name in AGATE & sys.modules.keys():
+            sys.modules[name].parsedatetime = _shared_calendars()  # type: ignore[attr-defined]  # their import of it
 
 
 def _fire_event(
@@ -116,6 +125,33 @@ def _macro_of_name(namespace: MacroNamespace, key: str) -> object:
     if key == GLOBAL_PROJECT_NAME:
         return namespace.global_project_namespace
     return namespace.global_project_namespace[key]
+
+
+def _add_macros(builder: MacroNamespaceBuilder, macros: Iterable[Macro], context: dict[str, object]) -> None:
+    """Sort macros into the namespaces that dbt sorts them into, one after the other."""
+    internal, search, root = builder.internal_package_names, builder.search_package, builder.root_package
+    for macro in macros:
+        package, name = macro.package_name, macro.name
+        hierarchy = builder.internal_packages if package in internal else builder.packages
+        members = hierarchy.get(package)
+        if members is None:
+            members = hierarchy[package] = {}
+        elif name in members:
+            builder.add_macro(macro, context)  # raises what is wrong
+        members[name] = generator = MacroGenerator(macro, context, builder.node, builder.thread_ctx)
+        if hierarchy is builder.packages:
+            if package == search:
+                builder.locals[name] = generator
+            elif package == root:
+                builder.globals[name] = generator
+
+
+@cache
+def _shared_calendars() -> SimpleNamespace:
+    """Return of ``parsedatetime`` what agate uses; each of its many types would make the same patterns of words."""
+    import parsedatetime
+
+    return SimpleNamespace(**{**vars(parsedatetime), "Constants": cache(parsedatetime.Constants)})
 
 
 _fire_in_full = EventManager.fire_event

@@ -155,7 +155,7 @@ def _play(folder: Path) -> Rehearsed:
     from dbt_common.clients import jinja
     from dbt_common.tests import enable_test_caching
 
-    from orchestrator.dbt_runner.process.parses import pack
+    from orchestrator.dbt_runner.process.copies import pack
     from orchestrator.dbt_runner.process.session import DbtSession
     from orchestrator.dbt_runner.project.settings import DbtSettings, Invoke
 

@@ -46,7 +46,7 @@ def work_out(rehearsed: Rehearsed) -> None:
 def _compile_serializers(rehearsed: Rehearsed) -> None:
     from mashumaro.core.meta.code.builder import CodeBuilder
 
-    from orchestrator.dbt_runner.process.parses import unpacked
+    from orchestrator.dbt_runner.process.copies import unpacked
 
     for one in rehearsed.serializers:
         builder = CodeBuilder(*one.args, **one.options)
