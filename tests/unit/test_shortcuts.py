@@ -23,6 +23,7 @@ from dbt_common.events import base_types
 from dbt_common.events.base_types import BaseEvent, EventLevel, EventMsg
 from dbt_common.events.event_manager import EventManager
 from dbt_common.events.types import Note
+from dbt_common.exceptions import base as exceptions
 
 from dbt import flags
 from orchestrator.dbt_runner.adapter import shortcuts
@@ -37,6 +38,7 @@ REPLACED = (
     (MacroGenerator, "__init__"),
     (MacroNamespace, "__getitem__"),
     (MacroNamespaceBuilder, "add_macros"),
+    (exceptions, "env_secrets"),
     (agate_date, "parsedatetime"),
     (agate_date_time, "parsedatetime"),
 )
@@ -119,6 +121,14 @@ def test_flags_are_the_same_for_each_command(
         assert first == dbts_own["get_flag_obj"]()
         first.WHICH = "changed"
         assert which == flags.get_flag_obj().WHICH
+
+
+def test_secrets_are_the_same(dbts_own: dict[str, Callable[..., object]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are set, but not to blanks; none of them is in an error."""
+    for name, value in {"ONE": "hush", "TWO": " ", "THREE": "", "_FOUR": "psst"}.items():
+        monkeypatch.setenv(f"DBT_ENV_SECRET{name}", value)
+    assert exceptions.env_secrets() == dbts_own["env_secrets"]() == ["hush", "psst"]
+    assert "hush" not in str(exceptions.CompilationError("it says hush"))
 
 
 def test_macros_are_looked_up_in_the_same_order(dbts_own: dict[str, Callable[..., object]]) -> None:

@@ -19,9 +19,11 @@ from dbt.context.macros import GLOBAL_PROJECT_NAME, MacroNamespace, MacroNamespa
 from dbt.contracts.graph.nodes import Macro
 from dbt.tracking import track_behavior_change_warn
 from dbt_common import behavior_flags
+from dbt_common.constants import SECRET_ENV_PREFIX
 from dbt_common.events import base_types
 from dbt_common.events.base_types import BaseEvent, EventLevel, EventMsg
 from dbt_common.events.event_manager import EventManager
+from dbt_common.exceptions import base as exceptions
 
 from dbt import flags
 from orchestrator.dbt_runner.adapter.event_fields import parse_dict
@@ -55,6 +57,7 @@ def take_shortcuts() -> None:
         MacroGenerator.__init__ = _make_generator
         MacroNamespace.__getitem__ = _macro_of_name
         MacroNamespaceBuilder.add_macros = _add_macros
+        exceptions.env_secrets = _secrets
         for name in AGATE & sys.modules.keys():
             sys.modules[name].parsedatetime = _shared_calendars()  # type: ignore[attr-defined]  # their import of it
 
@@ -152,6 +155,12 @@ def _shared_calendars() -> SimpleNamespace:
     import parsedatetime
 
     return SimpleNamespace(**{**vars(parsedatetime), "Constants": cache(parsedatetime.Constants)})
+
+
+def _secrets() -> list[str]:
+    """Return the values of variables that are secrets; dbt asks for them for each macro that is not where it looks."""
+    names = [name for name in os.environ if name.startswith(SECRET_ENV_PREFIX)]
+    return [os.environ[name] for name in names if os.environ[name].strip()]
 
 
 _fire_in_full = EventManager.fire_event
