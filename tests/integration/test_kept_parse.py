@@ -305,6 +305,19 @@ def test_files_that_never_rest_are_refused(project: Workspace) -> None:
         assert orchestrator.runner.pid is None
 
 
+def test_whoever_asks_for_a_parse_imports_nothing_of_dbt(project: Workspace) -> None:
+    """What the dbt process found out comes in types of ours alone; dbt's would bring half a second of imports along."""
+    shutil.rmtree(project.root / "var" / "dbt")
+    program = (
+        "import sys\n"
+        "from orchestrator import create_orchestrator\n"
+        f"with create_orchestrator({str(project.config)!r}) as orchestrator:\n"
+        "    print(len(orchestrator.runner.facts().nodes), sorted({'dbt', 'dbt_common'} & {*sys.modules}))\n"
+    )
+    out, err = project.python(program).communicate(timeout=120)
+    assert out.split(maxsplit=1)[1:] == ["[]\n"], (out, err)
+
+
 @pytest.mark.parametrize("name", ["replay", "ephemeral", "reservoir"])
 def test_every_copy_of_a_parse_is_the_same(
     fresh: Callable[[str], Workspace], name: str, monkeypatch: pytest.MonkeyPatch

@@ -40,7 +40,7 @@ LIBRARIES = (
     *("encodings.ascii", "encodings.utf_8_sig", "filelock", "multiprocessing.connection", "pydantic.type_adapter"),
     *("rich._emoji_codes", "rich.live", "rich.traceback", "sqlalchemy.dialects.sqlite", "typer.rich_utils"),
     *("typer._adapters", "typer._click.decorators", "orchestrator.factory", "orchestrator.dbt_runner.project"),
-    *("orchestrator.dbt_runner.process.process", "orchestrator.dbt_runner.process.zygote"),
+    *("orchestrator.dbt_runner.process.process", "orchestrator.dbt_runner.process.zygote", "alembic.command"),
 )
 NOT_THESE = ("orchestrator.storage.migrations.",)  # Alembic runs them, and they are no modules to import
 
