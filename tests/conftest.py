@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if first and VARIABLE not in os.environ and supported():
         _zygote = Zygote.start()
         os.environ[VARIABLE] = str(_zygote.address)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let pytest keep what it makes of our tests, also where PYTHONDONTWRITEBYTECODE is set: each worker needs all."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+    try:
+        return (yield)
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def pytest_unconfigure() -> None:

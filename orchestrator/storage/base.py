@@ -99,8 +99,11 @@ class AbstractWorkflowRunRepository(ABC):
         """Remove a run and all that belongs to it; tell whether it was there."""
 
     @abstractmethod
-    def save(self, records: Sequence[Base]) -> None:
-        """Store records of any kind, in the place of those with the same key: doing it twice changes nothing."""
+    def save(self, records: Sequence[Base], *, of: str | None = None) -> bool:
+        """Store records of any kind, in the place of those with the same key: doing it twice changes nothing.
+
+        ``of`` is the id of a run that has to be stored already; where it is not, nothing is done, and False returned.
+        """
 
     @abstractmethod
     def replace(self, record: RunRecord) -> None:

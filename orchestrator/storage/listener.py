@@ -117,10 +117,9 @@ class _Writer(threading.Thread):
 
                 self._backend = create_storage_backend(self._url)
             record = None if self._recorder is None else self._recorder.record()
-            if self._began and record is not None and self._backend.runs.get(record.run.id) is None:
+            begun = record.run.id if self._began and record is not None else None
+            if not self._backend.runs.save(list(self._unwritten.values()), of=begun) and record is not None:
                 self._backend.runs.replace(record)  # somebody took the history away meanwhile
-            else:
-                self._backend.runs.save(list(self._unwritten.values()))
             self._began = True
         except Exception as error:  # noqa: BLE001 - a watcher: whatever it is, the run goes on without a history
             self.error = error

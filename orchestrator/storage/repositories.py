@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
+from itertools import groupby
 from typing import TypeVar
 
-from sqlalchemy import URL, ColumnElement, Engine, Select, delete, func, select
+from sqlalchemy import URL, ColumnElement, Engine, Executable, Select, Table, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -133,15 +136,17 @@ class WorkflowRunRepository(_Store, AbstractWorkflowRunRepository):
             session.commit()
             return found
 
-    def save(self, records: Sequence[Base]) -> None:
-        """Store records in the place of those with the same key."""
-        with self._session() as session:
-            for run in (record for record in records if isinstance(record, WorkflowRun)):
-                session.merge(run)
-            session.flush()  # what belongs to a run comes after it
-            for part in (record for record in records if not isinstance(record, WorkflowRun)):
-                session.merge(part)
-            session.commit()
+    def save(self, records: Sequence[Base], *, of: str | None = None) -> bool:
+        """Store records in the place of those with the same key; see the interface."""
+        in_order = sorted(records, key=lambda record: not isinstance(record, WorkflowRun))  # its parts come after a run
+        with translate_errors(self._url), self._engine.begin() as connection:
+            stored = select(WorkflowRun.id).where(WorkflowRun.id == of)
+            if of is not None and connection.execute(stored).first() is None:
+                return False
+            for kind, alike in groupby(in_order, type):
+                rows = [{column.name: getattr(one, column.name) for column in one.__table__.columns} for one in alike]
+                connection.execute(_putting(kind, self._engine.dialect.name), rows)
+        return True
 
     def replace(self, record: RunRecord) -> None:
         """Store a run with all that belongs to it in one transaction."""
@@ -259,6 +264,17 @@ class SessionStateRepository(_Store, AbstractSessionStateRepository):
                 for one in session.scalars(select(SessionState).where(SessionState.run_id.in_(chunk))):
                     found[one.run_id] = one
         return found
+
+
+@cache
+def _putting(kind: type[Base], dialect: str) -> Executable:
+    """Return the statement that stores a record in the place of one with its key; what refers to that one stays."""
+    table = kind.__table__
+    assert isinstance(table, Table)
+    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    keys = [column.name for column in table.primary_key]
+    others = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=others)
 
 
 def _newest() -> Select[WorkflowRun]:

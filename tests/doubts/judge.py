@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import yaml
 
 from tests.doubts.knobs import Part, Project, render
 from tests.support.processes import GENEROUS
+from tests.support.programs import run_python
 from tests.support.workspaces import REPOSITORY
 
 YEARS = (2000, 2001, 2002)
@@ -133,8 +133,8 @@ class Place:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("ORCHESTRATOR_S", "PYTEST_C"))
         }
-        return subprocess.run(
-            [sys.executable, "-m", module, *args],
+        return run_python(
+            ["-m", module, *args],
             cwd=self.root,
             env={
                 **kept,
@@ -143,8 +143,7 @@ class Place:
                 "DO_NOT_TRACK": "1",
                 **self._project.environment,
             },
-            capture_output=True,
-            text=True,
+            dbt=module != "orchestrator",
             timeout=10 * GENEROUS,
         )
 
@@ -219,7 +218,7 @@ def _compare(wanted: Rows, found: Rows, what: str) -> None:
 
 def _require_done(done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode:
-        raise MissedError(f"{' '.join(done.args[2:])} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        raise MissedError(f"{' '.join(done.args[1:])} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
 
 
 def _frame(project: Project) -> dict[str, str]:

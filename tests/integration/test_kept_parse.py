@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from datetime import datetime
+from enum import Enum
 from pathlib import Path
 
+import dbt.mp_context
 import pytest
 
 from orchestrator import PipelineOrchestrator, create_orchestrator
 from orchestrator.core.errors import DbtProjectError
 from orchestrator.core.events import DbtReady, DbtStarted, DbtWarned, Event
+from orchestrator.dbt_runner.process.copies import Copies, pack
+from orchestrator.dbt_runner.process.locks import ThreadLocks
 from orchestrator.dbt_runner.process.process import DbtProcess
 from orchestrator.dbt_runner.process.zygote import VARIABLE
 from orchestrator.dbt_runner.project.facts import ProjectFacts
@@ -298,3 +303,47 @@ def test_files_that_never_rest_are_refused(project: Workspace) -> None:
         with pytest.raises(DbtProjectError, match="changed each time while dbt read them"):
             orchestrator.runner.facts()
         assert orchestrator.runner.pid is None
+
+
+def test_whoever_asks_for_a_parse_imports_nothing_of_dbt(project: Workspace) -> None:
+    """What the dbt process found out comes in types of ours alone; dbt's would bring half a second of imports along."""
+    shutil.rmtree(project.root / "var" / "dbt")
+    program = (
+        "import sys\n"
+        "from orchestrator import create_orchestrator\n"
+        f"with create_orchestrator({str(project.config)!r}) as orchestrator:\n"
+        "    print(len(orchestrator.runner.facts().nodes), sorted({'dbt', 'dbt_common'} & {*sys.modules}))\n"
+    )
+    out, err = project.python(program).communicate(timeout=120)
+    assert out.split(maxsplit=1)[1:] == ["[]\n"], (out, err)
+
+
+@pytest.mark.parametrize("name", ["replay", "ephemeral", "reservoir"])
+def test_every_copy_of_a_parse_is_the_same(
+    fresh: Callable[[str], Workspace], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that come from a pickle are what unpacking the parse gives, object by object, and share nothing."""
+    monkeypatch.setattr(dbt.mp_context, "_MP_CONTEXT", ThreadLocks())
+    [packed] = (fresh(name).root / "var" / "dbt").glob("facts-*.msgpack")
+    copies = Copies(packed.read_bytes())
+    plain, second, third, fourth = (copies.another() for _ in range(4))
+    assert copies._pickled is not None
+    for copy in (second, third, fourth):
+        assert _held(copy) == _held(plain)
+    assert pack(fourth) == pack(plain)
+    third.nodes.clear()
+    next(iter(fourth.macros.values())).macro_sql = "changed"
+    assert _held(copies.another()) == _held(plain)
+
+
+def _held(value: object) -> object:
+    """Return what an object holds, with the types of all of it, in its order."""
+    if isinstance(value, dict):
+        return type(value), [(_held(key), _held(item)) for key, item in value.items()]
+    if isinstance(value, (list, tuple)):
+        return type(value), [_held(item) for item in value]
+    if isinstance(value, (str, bytes, int, float, type(None), datetime, Enum)):
+        return type(value), value
+    held = getattr(value, "__dict__", None)
+    assert held is not None or type(value).__name__ == "lock", type(value)
+    return type(value), None if held is None else sorted((name, _held(item)) for name, item in held.items())

@@ -192,6 +192,23 @@ def test_saving_twice_leaves_one(backend: StorageBackend) -> None:
     assert [one.status for one in backend.runs.list_runs()] == ["completed"]
 
 
+def test_what_belongs_to_a_run_stays_when_it_is_saved_again(backend: StorageBackend) -> None:
+    """The run is changed in its place; nothing is saved for a run that is not there, if that is asked for."""
+    run = WorkflowRun("lakes", started_at=START, config_snapshot={"a": [1, None]})
+    steps = [WorkflowStep(run.id, number, "s", "stage", "running", START) for number in (1, 2)]
+    assert not backend.runs.save([run, *steps], of=run.id)
+    assert backend.runs.list_runs() == []
+    assert backend.runs.save([run, *steps])
+    run.status, run.outputs = "completed", {"rows": 3}
+    steps[1].status = "completed"
+    assert backend.runs.save([WorkflowOutput(run.id, "rows", None, "null"), run, steps[1]], of=run.id)
+    record = backend.record(run)
+    assert [one.status for one in record.steps] == ["running", "completed"]
+    assert [(one.key, one.value) for one in record.outputs] == [("rows", None)]
+    [stored] = backend.runs.list_runs()
+    assert (stored.status, stored.outputs, stored.config_snapshot) == ("completed", {"rows": 3}, {"a": [1, None]})
+
+
 def test_replacing_leaves_nothing_of_before(backend: StorageBackend) -> None:
     """A run is stored as a whole in the place of what was there."""
     run = add_run(backend)

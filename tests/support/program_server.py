@@ -1,6 +1,7 @@
 """The program server: ``python program_server.py FD``, which forks the Python programs that tests start.
 
-It has imported our command line and what that stands on, but not dbt, and nothing of a project. For each request that
+It has imported our command line and what that stands on, but not dbt, and nothing of a project; with ``FD dbt`` it has
+imported dbt's command line instead. For each request that
 comes to the socket FD it forks a child, which takes over folder, environment, standard streams, limits and ignored
 signals of whoever asks, and then runs its program as ``python`` would. It ends when the other end of FD is closed.
 
@@ -39,7 +40,7 @@ LIBRARIES = (
     *("encodings.ascii", "encodings.utf_8_sig", "filelock", "multiprocessing.connection", "pydantic.type_adapter"),
     *("rich._emoji_codes", "rich.live", "rich.traceback", "sqlalchemy.dialects.sqlite", "typer.rich_utils"),
     *("typer._adapters", "typer._click.decorators", "orchestrator.factory", "orchestrator.dbt_runner.project"),
-    *("orchestrator.dbt_runner.process.process", "orchestrator.dbt_runner.process.zygote"),
+    *("orchestrator.dbt_runner.process.process", "orchestrator.dbt_runner.process.zygote", "alembic.command"),
 )
 NOT_THESE = ("orchestrator.storage.migrations.",)  # Alembic runs them, and they are no modules to import
 
@@ -139,13 +140,31 @@ class Server:
         self._control.close()
 
 
-def import_much() -> frozenset[str]:
-    """Import what programs of ours import; return which variables of the environment were read meanwhile."""
+def import_much(*, dbt: bool) -> frozenset[str]:
+    """Import what programs of ours import, or dbt; return which variables of the environment were read meanwhile."""
     from orchestrator.dbt_runner.process.zygote_server import WatchedEnvironment
 
+    if dbt:
+        import_module("networkx")  # looks at every variable, for those that begin with its own name
     os.environ.__class__ = WatchedEnvironment
     assert isinstance(os.environ, WatchedEnvironment)
     os.environ.names = frozenset()
+    if dbt:
+        import_module("dbt.cli.main")
+    else:
+        _import_ours()
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page
+    import_module("duckdb")  # not frozen: it complains of what is left at the end
+    names = os.environ.names
+    os.environ.__class__ = os._Environ  # type: ignore[assignment]
+    assert names is not None, "an import looked at the whole environment"
+    assert dbt or not {"dbt", "dbt_common"} & {*sys.modules}, "dbt was imported"
+    assert len(list(Path("/proc/self/task").iterdir())) == 1, "a thread was started"
+    return names
+
+
+def _import_ours() -> None:
     for name in LIBRARIES:
         import_module(name)
     for room in ROOMS:
@@ -153,15 +172,6 @@ def import_much() -> frozenset[str]:
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not found.name.startswith(NOT_THESE):
                 import_module(found.name)
-    gc.collect()
-    gc.freeze()  # a collection in a child would copy every page
-    import_module("duckdb")  # not frozen: it complains of what is left at the end
-    names = os.environ.names
-    os.environ.__class__ = os._Environ  # type: ignore[assignment]
-    assert names is not None, "an import looked at the whole environment"
-    assert not {"dbt", "dbt_common"} & {*sys.modules}, "dbt was imported"
-    assert len(list(Path("/proc/self/task").iterdir())) == 1, "a thread was started"
-    return names
 
 
 def become(connection: socket.socket, path: list[str]) -> list[str]:
@@ -268,7 +278,7 @@ def main() -> list[str] | None:
     gc.disable()
     born_with, path = dict(os.environ), sys.path[1:]  # the first is our own folder
     sys.path[0] = str(REPOSITORY)
-    names = import_much()
+    names = import_much(dbt=sys.argv[2:] == ["dbt"])
     connection = None
     with suppress(BrokenPipeError):  # nobody is there any more
         send(control, Hello(born_with, sorted(names)), [])

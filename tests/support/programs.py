@@ -28,15 +28,19 @@ Stream = int | IO[bytes] | IO[str] | None
 
 
 class ProgramServer:
-    """The process whose forks are the programs of this process; it ends when this process does, or by :meth:`close`."""
+    """The process whose forks are the programs of this process; it ends when this process does, or by :meth:`close`.
 
-    def __init__(self) -> None:
+    With ``dbt`` it has imported dbt's command line instead of ours.
+    """
+
+    def __init__(self, *, dbt: bool = False) -> None:
+        self.dbt = dbt
         self.owner = os.getpid()
         self.control, theirs = socket.socketpair()
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, str(SERVER), str(theirs.fileno())],
+                [sys.executable, str(SERVER), str(theirs.fileno()), *(["dbt"] if dbt else [])],
                 cwd="/",
                 env=environment,
                 pass_fds=[theirs.fileno()],
@@ -184,13 +188,16 @@ _servers: list[ProgramServer] = []
 _starting = threading.Lock()
 
 
-def server() -> ProgramServer:
+def server(*, dbt: bool = False) -> ProgramServer:
     """Return the server of this process, started when it is first asked for; another one where that has ended."""
     with _starting:
-        if not _servers or _servers[-1].owner != os.getpid() or _servers[-1].process.poll() is not None:
-            _servers.append(ProgramServer())
-            atexit.register(_servers[-1].close)
-        return _servers[-1]
+        alive = (one for one in _servers if one.owner == os.getpid() and one.process.poll() is None)
+        found = next((one for one in alive if one.dbt is dbt), None)
+        if found is None:
+            found = ProgramServer(dbt=dbt)
+            _servers.append(found)
+            atexit.register(found.close)
+        return found
 
 
 def close_servers() -> None:
@@ -206,6 +213,7 @@ def start_python(
     cwd: Path | str | None = None,
     env: Mapping[str, str] | None = None,
     cold: bool = False,
+    dbt: bool = False,
     stdin: Stream = subprocess.DEVNULL,
     stdout: Stream = subprocess.PIPE,
     stderr: Stream = subprocess.PIPE,
@@ -214,10 +222,11 @@ def start_python(
     """Start ``python`` with arguments and return at once: ``-m module …``, ``-c code …`` or a file.
 
     It is a new interpreter where the test is about the start or the end of one, or about what is imported: ``cold``.
-    Else it is a fork, wherever that can be what a new interpreter would be.
+    Else it is a fork, wherever that can be what a new interpreter would be: of a process that has imported our command
+    line, or that of ``dbt``.
     """
     environment = dict(os.environ if env is None else env)
-    if not cold and supported() and (asked := server()).why_not(args, environment) is None:
+    if not cold and supported() and (asked := server(dbt=dbt)).why_not(args, environment) is None:
         return ForkedProgram(
             asked, args, cwd=cwd, env=environment, stdin=stdin, stdout=stdout, stderr=stderr, new_session=new_session
         )
@@ -239,6 +248,7 @@ def run_python(
     cwd: Path | str | None = None,
     env: Mapping[str, str] | None = None,
     cold: bool = False,
+    dbt: bool = False,
     stdin: Stream = subprocess.DEVNULL,
     stdout: Stream = subprocess.PIPE,
     stderr: Stream = subprocess.PIPE,
@@ -251,7 +261,7 @@ def run_python(
         subprocess.CalledProcessError: ``check`` is set and it ended otherwise than with 0.
         subprocess.TimeoutExpired: it did not end in time.
     """
-    with start_python(args, cwd=cwd, env=env, cold=cold, stdin=stdin, stdout=stdout, stderr=stderr) as process:
+    with start_python(args, cwd=cwd, env=env, cold=cold, dbt=dbt, stdin=stdin, stdout=stdout, stderr=stderr) as process:
         try:
             out, err = process.communicate(timeout=timeout)
         except BaseException:

@@ -11,6 +11,8 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import EventMsg
 
+from orchestrator.dbt_runner.adapter.dbt_events import HEARD
+from orchestrator.dbt_runner.adapter.shortcuts import Listener, take_shortcuts
 from orchestrator.dbt_runner.adapter.switches import disconnect_switches
 from orchestrator.dbt_runner.project.settings import DbtSettings, Vars
 
@@ -41,6 +43,7 @@ class DbtCommand:
         Raises:
             KeyboardInterrupt: SIGINT arrived meanwhile.
         """
+        take_shortcuts()
         settings = self._settings
         place = ["--project-dir", _project_path(settings), "--target-path", str(self._target)]
         place += ["--profiles-dir", str(settings.effective_profiles_dir())]
@@ -50,7 +53,7 @@ class DbtCommand:
             place += ["--threads", str(settings.threads)]
         given = ["--vars", json.dumps(variables, default=str)] if variables else []
         quiet = [*QUIET, "--log-path", str(self._target)]
-        runner = dbtRunner(manifest=manifest, callbacks=[on_event or self._on_event])
+        runner = dbtRunner(manifest=manifest, callbacks=[Listener(HEARD, on_event or self._on_event)])
         answer = runner.invoke([*quiet, *args, *given, *place])
         if isinstance(answer.exception, (KeyboardInterrupt, SystemExit)):
             raise KeyboardInterrupt

@@ -13,6 +13,8 @@ from orchestrator.dbt_runner.adapter.statements import SentStatements
 
 SAID_BY_AN_ERROR = frozenset({"NothingToDo", "NoNodesForSelectionCriteria"})
 EXCEPTIONS = frozenset({"GenericExceptionOnRun", "InternalErrorOnRun"})
+HEARD = frozenset({"SQLQueryStatus", "SQLQuery", "NodeExecuting", "NodeStart", "NodeFinished", "ConcurrencyLine"})
+"""The events that count for what they are; of all others only warnings and errors do."""
 
 
 class DbtEvents:

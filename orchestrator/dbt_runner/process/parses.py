@@ -1,8 +1,8 @@
 """The parses of one project: the first, kept between runs, and those for vars that it cannot serve.
 
-A parsed manifest is kept as msgpack bytes and every command gets a copy of its own, because dbt writes into the one
-it is given: the second run of a model that refs an ephemeral one fails otherwise. Where reuse for other vars is not
-proven safe (see :mod:`orchestrator.dbt_runner.analysis.reuse`), the project is parsed again for those vars.
+A parsed manifest is kept packed, and every command gets a copy of its own (:class:`Copies`), because dbt writes into
+the one it is given: the second run of a model that refs an ephemeral one fails otherwise. Where reuse for other vars is
+not proven safe (see :mod:`orchestrator.dbt_runner.analysis.reuse`), the project is parsed again for those vars.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ import shutil
 from functools import cached_property
 from pathlib import Path
 
-import msgpack
 from dbt.adapters.factory import get_adapter_by_type
 from dbt.contracts.graph.manifest import Manifest
-from dbt.parser.manifest import extended_mashumaro_encoder, extended_msgpack_decoder
 
 from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.errors import DbtProjectError
@@ -23,6 +21,7 @@ from orchestrator.core.events import Emit, ProjectParsedAgain
 from orchestrator.dbt_runner.adapter.answers import parse_error
 from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
 from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
+from orchestrator.dbt_runner.process.copies import Copies, pack, unpacked
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.inputs import env_vars_read, watched_folders
 from orchestrator.dbt_runner.project.kept_parse import (
@@ -53,7 +52,7 @@ class Parses:
         self._target = target
         self._events = events
         self._emit = emit
-        self._packed: dict[str, bytes] = {}
+        self._kept: dict[str, Copies] = {}
         self._facts: ProjectFacts | None = None
 
     def load(self) -> tuple[ProjectFacts, ParseInputs]:
@@ -63,12 +62,14 @@ class Parses:
             DbtProjectError: no project, no profile, or it does not parse.
         """
         kept = cached_parse(self._settings)
-        if kept is not None and self._prepare(kept.packed):
+        copies = None if kept is None else Copies(kept.packed)
+        if kept is not None and copies is not None and self._prepare(copies.another()):
             for text in kept.warnings:
                 self._events.warn(text)
         else:
             kept = self._parse_and_keep()
-        self._packed[_key(self._settings.vars)] = kept.packed
+            copies = Copies(kept.packed)
+        self._kept[_key(self._settings.vars)] = copies
         self._facts = kept.facts
         return kept.facts, kept.inputs
 
@@ -86,34 +87,34 @@ class Parses:
     @cached_property
     def first(self) -> Manifest:
         """The first parse, to look at; what dbt is given is a copy of its own."""
-        return unpacked(self._packed[_key(self._settings.vars)])
+        return unpacked(self._kept[_key(self._settings.vars)].packed)
 
     @property
     def first_digest(self) -> str:
         """Return what tells the first parse from any other."""
-        return parse_digest(self._packed[_key(self._settings.vars)])
+        return parse_digest(self._kept[_key(self._settings.vars)].packed)
 
     def manifest_for(self, variables: Vars) -> Manifest:
         """Return a copy of the parse that serves these vars: the first where that is proven, else one of their own."""
         key = _key(variables)
-        if key not in self._packed:
+        if key not in self._kept:
             reason = self._reuse_blocker(variables)
             if reason is None:
                 key = _key(self._settings.vars)
             else:
                 elapsed = stopwatch()
-                self._packed[key] = pack(self._parse(variables))
+                self._kept[key] = Copies(pack(self._parse(variables)))
                 self._emit(ProjectParsedAgain(at=utc_now(), reason=reason, seconds=elapsed()))
-        return unpacked(self._packed[key])
+        return self._kept[key].another()
 
     def why_parsed_again(self, variables: Vars) -> str | None:
         """Say why the first parse does not provably serve these vars, None where it does."""
         reason = self._reuse_blocker(variables)
         return None if reason is None else f"the project is parsed again for it: {reason}"
 
-    def _prepare(self, packed: bytes) -> bool:
+    def _prepare(self, manifest: Manifest) -> bool:
         """Make dbt ready for a kept parse: it reads profile and project, and takes the manifest as it is."""
-        return bool(self._dbt.call(["parse"], self._settings.vars, unpacked(packed)).success)
+        return bool(self._dbt.call(["parse"], self._settings.vars, manifest).success)
 
     def _parse_and_keep(self) -> KeptParse:
         settings = self._settings
@@ -154,21 +155,6 @@ class Parses:
             return f"vars {', '.join(sorted(changed))} differ from those of the parse"
         blocked = [f"{node.name}: {node.reuse_blocker}" for node in self.facts.nodes if node.reuse_blocker]
         return self.facts.reuse_blocker or (blocked[0] if blocked else None)
-
-
-def pack(manifest: Manifest) -> bytes:
-    """Pack a manifest as dbt does for its partial parse."""
-    return bytes(manifest.to_msgpack(extended_mashumaro_encoder))
-
-
-def unpacked(packed: bytes) -> Manifest:
-    """Return a new manifest of what :func:`pack` gave."""
-    return Manifest.from_msgpack(packed, decoder=_decoded)
-
-
-def _decoded(packed: bytes) -> object:
-    """Decode as dbt does, dates too, and let keys be numbers, which dbt's own decoder refuses."""
-    return msgpack.unpackb(packed, ext_hook=extended_msgpack_decoder, raw=False, strict_map_key=False)
 
 
 def _key(variables: Vars) -> str:

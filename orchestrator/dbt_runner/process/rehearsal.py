@@ -26,8 +26,19 @@ PROJECT = {
     "models/table_of.sql": "{{ config(materialized='table', tags=['x']) }} select * from {{ ref('inside') }}",
     "models/grown.sql": "{{ config(materialized='incremental', unique_key='a') }} select * from {{ ref('view_of') }} "
     "{% if is_incremental() %} where a > 1 {% endif %}",
+    "models/added.sql": "{{ config(materialized='incremental', incremental_strategy='append', "
+    "persist_docs={'relation': true}, pre_hook='select 1', grants={}) }} select * from {{ ref('numbers') }}",
+    "models/merged.sql": "{{ config(materialized='incremental', incremental_strategy='merge', unique_key='a', "
+    "on_schema_change='append_new_columns') }} select * from {{ ref('numbers') }}",
+    "snapshots/kept.sql": "{% snapshot kept %}{{ config(target_schema='main', unique_key='a', strategy='check', "
+    "check_cols=['b']) }} select * from {{ ref('numbers') }}{% endsnapshot %}",
+    "models/docs.md": "{% docs said %}What is said{% enddocs %}",
+    "analyses/looked.sql": "select * from {{ ref('numbers') }}",
     "models/models.yml": """
 models:
+  - name: added
+    description: "{{ doc('said') }}"
+    columns: [{name: a, data_tests: [{not_null: {config: {where: a > 0}}}]}]
   - name: table_of
     description: What it is
     config: {contract: {enforced: true}}
@@ -36,6 +47,13 @@ models:
       - {name: b, data_type: varchar, data_tests: [{accepted_values: {arguments: {values: [x, y]}}}]}
 sources:
   - {name: outside, schema: main, tables: [{name: numbers}]}
+exposures:
+  - {name: shown, type: dashboard, owner: {name: somebody}, depends_on: [ref('table_of')]}
+unit_tests:
+  - name: all_grow
+    model: view_of
+    given: [{input: ref('numbers'), rows: [{a: 1, b: x}]}]
+    expect: {rows: [{a: 1, b: x}]}
 seeds:
   - {name: numbers, config: {column_types: {a: int}}}
 """,
@@ -137,7 +155,7 @@ def _play(folder: Path) -> Rehearsed:
     from dbt_common.clients import jinja
     from dbt_common.tests import enable_test_caching
 
-    from orchestrator.dbt_runner.process.parses import pack
+    from orchestrator.dbt_runner.process.copies import pack
     from orchestrator.dbt_runner.process.session import DbtSession
     from orchestrator.dbt_runner.project.settings import DbtSettings, Invoke
 

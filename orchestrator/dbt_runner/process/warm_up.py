@@ -37,7 +37,8 @@ def work_out(rehearsed: Rehearsed) -> None:
         cls.json_schema()  # type: ignore[attr-defined]  # dbt puts it into each
     _compile_serializers(rehearsed)
     _read_macros(rehearsed)
-    inspect.stack()  # makes the list of all modules by file
+    if rehearsed.sources:
+        inspect.stack()  # makes the list of all modules by file
     for file in rehearsed.sources:
         linecache.getlines(file)
 
@@ -45,7 +46,7 @@ def work_out(rehearsed: Rehearsed) -> None:
 def _compile_serializers(rehearsed: Rehearsed) -> None:
     from mashumaro.core.meta.code.builder import CodeBuilder
 
-    from orchestrator.dbt_runner.process.parses import unpacked
+    from orchestrator.dbt_runner.process.copies import unpacked
 
     for one in rehearsed.serializers:
         builder = CodeBuilder(*one.args, **one.options)

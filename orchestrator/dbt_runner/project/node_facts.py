@@ -71,7 +71,7 @@ class NodeReader:
             unique_id=node.unique_id,
             name=name,
             resource_type=kind,
-            fqn=tuple(node.fqn),
+            fqn=tuple(map(str, node.fqn)),  # a class of dbt is among them, to import
             file=node.original_file_path,
             database=node.database or "",
             schema=node.schema,

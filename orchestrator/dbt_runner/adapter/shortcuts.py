@@ -1,0 +1,168 @@
+"""Work that dbt does again and again, done with the same result in fewer steps.
+
+Each shortcut stands in the place of one function of dbt, and gives what that function gives. They are taken only with
+the versions of dbt that were read for this; with any other dbt does all by itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable
+from functools import cache
+from types import FrameType, ModuleType, SimpleNamespace
+
+from dbt.clients.jinja import MacroGenerator
+from dbt.context.macros import GLOBAL_PROJECT_NAME, MacroNamespace, MacroNamespaceBuilder
+from dbt.contracts.graph.nodes import Macro
+from dbt.tracking import track_behavior_change_warn
+from dbt_common import behavior_flags
+from dbt_common.constants import SECRET_ENV_PREFIX
+from dbt_common.events import base_types
+from dbt_common.events.base_types import BaseEvent, EventLevel, EventMsg
+from dbt_common.events.event_manager import EventManager
+from dbt_common.exceptions import base as exceptions
+
+from dbt import flags
+from orchestrator.dbt_runner.adapter.event_fields import parse_dict
+from orchestrator.dbt_runner.project.parse_inputs import versions
+
+READ = {"dbt-core": "1.11.16", "dbt-common": "1.39.0"}
+"""The versions whose functions these replace."""
+AGATE = frozenset({"agate.data_types.date", "agate.data_types.date_time"})
+LOUD = frozenset({EventLevel.WARN, EventLevel.ERROR})
+
+
+class Listener:
+    """A callback of dbt that wants all warnings and errors, and of other events those of some names alone."""
+
+    def __init__(self, names: frozenset[str], told: Callable[[EventMsg], None]) -> None:
+        self.names = names
+        self._told = told
+
+    def __call__(self, message: EventMsg) -> None:
+        """Hand on what dbt says; it may be more than is wanted."""
+        self._told(message)
+
+
+def take_shortcuts() -> None:
+    """Take them in this process, where dbt is one that was read for them; what is not imported yet has to wait."""
+    if READ.items() <= versions().items():
+        EventManager.fire_event = _fire_event
+        base_types.ParseDict = parse_dict
+        behavior_flags.BehaviorFlagRendered._default_source = staticmethod(_asking_module)
+        flags.get_flag_obj = _flags_for_templates
+        MacroGenerator.__init__ = _make_generator
+        MacroNamespace.__getitem__ = _macro_of_name
+        MacroNamespaceBuilder.add_macros = _add_macros
+        exceptions.env_secrets = _secrets
+        for name in AGATE & sys.modules.keys():
+            sys.modules[name].parsedatetime = _shared_calendars()  # type: ignore[attr-defined]  # their import of it
+
+
+def _fire_event(
+    manager: EventManager,
+    event: BaseEvent,
+    level: EventLevel | None = None,
+    node: object = None,
+    force_warn_or_error_handling: bool = False,  # noqa: FBT001, FBT002 - as dbt calls it
+) -> None:
+    """Make a message of an event only where somebody reads it."""
+    if force_warn_or_error_handling or _is_read(manager, event, level):
+        _fire_in_full(manager, event, level, node, force_warn_or_error_handling)
+
+
+def _is_read(manager: EventManager, event: BaseEvent, level: EventLevel | None) -> bool:
+    if (level or event.level_tag()) in LOUD or manager.loggers or os.environ.get("DBT_TEST_BINARY_SERIALIZATION"):
+        return True
+    name = type(event).__name__
+    return not all(
+        name not in callback.names if isinstance(callback, Listener) else callback is track_behavior_change_warn
+        for callback in manager.callbacks
+    )
+
+
+def _asking_module() -> str:
+    """Name the module that asks for a flag of dbt's behaviour; dbt reads the source of all that called it first."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = _module_of(frame)
+        if module is not None and module.__name__ != behavior_flags.__name__:
+            return module.__name__
+        frame = frame.f_back
+    return "Unknown"
+
+
+def _module_of(frame: FrameType) -> ModuleType | None:
+    module = sys.modules.get(frame.f_globals.get("__name__", ""))
+    if module is not None and getattr(module, "__file__", None) == frame.f_code.co_filename:
+        return module
+    return inspect.getmodule(frame)
+
+
+def _flags_for_templates() -> Namespace:
+    """Return the flags that templates see: of one command always the same, in an object of their own."""
+    global _last_flags
+    if _last_flags is None or _last_flags[0] is not flags.GLOBAL_FLAGS:
+        _last_flags = (flags.GLOBAL_FLAGS, vars(_flags_in_full()))
+    return Namespace(**_last_flags[1])
+
+
+def _make_generator(
+    generator: MacroGenerator, macro: object, context: object = None, node: object = None, stack: object = None
+) -> None:
+    """Set what the three classes above one another set; dbt makes one for each macro and each template."""
+    generator.context = context
+    generator.macro = macro
+    generator.node = node
+    generator.stack = stack
+
+
+def _macro_of_name(namespace: MacroNamespace, key: str) -> object:
+    """Look where dbt looks, in its order."""
+    for members in (namespace.local_namespace, namespace.global_namespace, namespace.packages):
+        if key in members:
+            return members[key]
+    if key == GLOBAL_PROJECT_NAME:
+        return namespace.global_project_namespace
+    return namespace.global_project_namespace[key]
+
+
+def _add_macros(builder: MacroNamespaceBuilder, macros: Iterable[Macro], context: dict[str, object]) -> None:
+    """Sort macros into the namespaces that dbt sorts them into, one after the other."""
+    internal, search, root = builder.internal_package_names, builder.search_package, builder.root_package
+    for macro in macros:
+        package, name = macro.package_name, macro.name
+        hierarchy = builder.internal_packages if package in internal else builder.packages
+        members = hierarchy.get(package)
+        if members is None:
+            members = hierarchy[package] = {}
+        elif name in members:
+            builder.add_macro(macro, context)  # raises what is wrong
+        members[name] = generator = MacroGenerator(macro, context, builder.node, builder.thread_ctx)
+        if hierarchy is builder.packages:
+            if package == search:
+                builder.locals[name] = generator
+            elif package == root:
+                builder.globals[name] = generator
+
+
+@cache
+def _shared_calendars() -> SimpleNamespace:
+    """Return of ``parsedatetime`` what agate uses; each of its many types would make the same patterns of words."""
+    import parsedatetime
+
+    return SimpleNamespace(**{**vars(parsedatetime), "Constants": cache(parsedatetime.Constants)})
+
+
+def _secrets() -> list[str]:
+    """Return the values of variables that are secrets; dbt asks for them for each macro that is not where it looks."""
+    names = [name for name in os.environ if name.startswith(SECRET_ENV_PREFIX)]
+    return [os.environ[name] for name in names if os.environ[name].strip()]
+
+
+_fire_in_full = EventManager.fire_event
+_flags_in_full = flags.get_flag_obj
+_last_flags: tuple[object, dict[str, object]] | None = None
