@@ -95,6 +95,6 @@ def refused_journal(journal: Path, reason: str) -> BackupError:
     """Return the error for a journal that no command of ours wrote for this configuration."""
     return BackupError(
         f"The journal {journal} is not followed, and nothing was touched: {reason}.",
-        to_fix="if a restore or migration of yours was cut off, give the --config and --database that it had; "
+        to_fix="if a restore or migration of yours was cut off, run it again with the options that it had; "
         f"otherwise remove {journal}",
     )
