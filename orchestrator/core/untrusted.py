@@ -8,6 +8,8 @@ import os
 import stat
 from pathlib import Path
 
+LONGEST_NAME = 255  # bytes: what file systems take
+
 
 def read_limited(path: Path, most: int, *, follow: bool = True) -> bytes:
     """Read a file of at most ``most`` bytes; without ``follow`` a symbolic link is refused.
@@ -45,3 +47,12 @@ def parsed_json(content: bytes | str) -> object:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     return found
+
+
+def is_file_name(name: str) -> bool:
+    """Tell whether a name from outside can be that of one file or folder in the folder where it is looked for.
+
+    >>> [is_file_name(name) for name in ("20260101T000000Z", "../x", "/etc/x", "..", "", "a" * 300)]
+    [True, False, False, False, False, False]
+    """
+    return name not in ("", ".", "..") and not set("/\\\0") & set(name) and len(os.fsencode(name)) <= LONGEST_NAME
