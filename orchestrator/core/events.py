@@ -117,6 +117,14 @@ class SwitchesIgnored(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NothingKept(Event):
+    """Signals that ``folder``, which keeps the parse between runs, cannot be written: runs go on, and parse anew."""
+
+    folder: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProjectParsedAgain(Event):
     """Signals that a parse could not be reused for these vars, and why."""
 
