@@ -93,6 +93,16 @@ class LockNote:
         return os.path.exists(self.path)  # noqa: PTH110 - Path.exists raises there
 
 
+def what_stands_at(lock_path: Path) -> str | None:
+    """Say what is in the place of a lock file, None where that is a file, or nothing.
+
+    A symbolic link is not followed: whoever may write here could have any file made, or emptied.
+    """
+    if lock_path.is_symlink():
+        return "a symbolic link"
+    return "a folder" if lock_path.is_dir() else None
+
+
 def locked_error(database: str, lock_path: Path, holder: LockHolder, waited: float) -> DatabaseLockedError:
     """Return the error of somebody who waited, in seconds, for a mutex that ``holder`` did not give back."""
     after = f" after waiting {_duration(waited)}" if waited >= WORTH_TELLING_SECONDS else ""

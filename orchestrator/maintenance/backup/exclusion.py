@@ -14,6 +14,7 @@ from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import BackupError, DatabaseLockedError
 from orchestrator.core.events import Emit, ignore
 from orchestrator.core.text import plural
+from orchestrator.database.lock_note import what_stands_at
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.maintenance.backup.bounds import Bounds, bounds_of
 from orchestrator.maintenance.backup.files import beside, remove_folder
@@ -62,6 +63,12 @@ def locked(place: Path, timeout: float) -> Iterator[None]:
             f"Another process {waited}.", to_fix=f"wait for it, or find it with `fuser {place / '.lock'}`"
         ) from error
     except OSError as error:
+        taken = what_stands_at(place / ".lock")
+        if taken is not None:
+            raise BackupError(
+                f"The lock file {place / '.lock'} of the backups is {taken}, which nobody can lock.",
+                to_fix=f"move {place / '.lock'} away",
+            ) from error
         raise BackupError(
             f"Backups are kept in {place}, and that cannot be written to: {error.strerror}.",
             to_fix=f"make {place} a folder that you may write to, on a disk with some room",
