@@ -64,9 +64,9 @@ def create_orchestrator(
             )
     resolved = _resolve_config(config, database, overrides)
     if backups_dir(resolved.root).is_dir():
-        from orchestrator.maintenance.backup.exclusion import recover  # slow to import, and rarely needed
+        from orchestrator.maintenance.backup.exclusion import recover_configured  # slow to import, and rarely needed
 
-        recover(resolved.root, resolved.storage_url)
+        recover_configured(resolved)
     runs_dir = resolved.root / "var" / "runs"
     history = [RunHistoryListener(resolved.storage_url, runs_dir)] if resolved.storage.enabled else []
     scope = RunScope(fan_out([JsonLinesListener(runs_dir), *history, *watchers]))
@@ -175,6 +175,8 @@ def _require_overrides(overrides: Mapping[str, object] | Sequence[str] | None) -
 def _finish_restore(config: SimulationConfig, database: Path) -> None:
     """End a restore whose process was killed while this one waited for the database."""
     if restore_begun(config.root):
-        from orchestrator.maintenance.backup.exclusion import recover_held  # slow to import, and rarely needed
+        # slow to import, and rarely needed
+        from orchestrator.maintenance.backup.bounds import bounds_of
+        from orchestrator.maintenance.backup.exclusion import recover_held
 
-        recover_held(config.root, config.storage_url, database)
+        recover_held(config.root, config.storage_url, database, bounds_of(config, database))

@@ -78,9 +78,9 @@ def clean_up(config: SimulationConfig) -> None:
     from orchestrator.config.paths import backups_dir
 
     if backups_dir(config.root).is_dir():
-        from orchestrator.maintenance.backup.exclusion import recover  # slow to import
+        from orchestrator.maintenance.backup.exclusion import recover_configured  # slow to import
 
-        recover(config.root, config.storage_url)
+        recover_configured(config)
 
 
 @contextmanager

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import logging
 import math
 import os
 import sys
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO
 
-from rich.console import Console, ConsoleOptions
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.core.events import jsonable
+from orchestrator.core.text import CONTROL, ascii_json, escaped
 
 PLAIN = str.maketrans({"…": "..."} | dict(zip("✓✗·–—×→’“”█▏", '+x---x>\'""#|', strict=True)))
 
@@ -73,7 +74,7 @@ class Output:
         if self._document is None:
             return
         try:
-            self._document.write(json.dumps(_finite(jsonable(document)), indent=2, default=str) + "\n")
+            self._document.write(ascii_json(_finite(jsonable(document)), indent=2) + "\n")
             self._document.flush()
         except BrokenPipeError:
             _to_nowhere(self._document)
@@ -101,11 +102,34 @@ def _stacked(table: Table) -> Table:
 
 
 class _PipeConsole(Console):
-    """A console that falls silent when its reader goes away (``| head``): the command itself goes on."""
+    """A console that falls silent when its reader goes away (``| head``): the command itself goes on.
+
+    Names and messages come from files and databases. Whatever they hold, no control character of theirs is written.
+    """
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(escaped(text), **how)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        if isinstance(renderable, Text):
+            renderable = _escaped(renderable)  # before it is wrapped
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=escaped(segment.text))
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
         _to_nowhere(self.file)
+
+
+def _escaped(text: Text) -> Text:
+    """Return a text with its control characters written out, and its colours where they were."""
+    found = text.blank_copy()
+    end = 0
+    for match in CONTROL.finditer(text.plain):
+        found.append_text(text[end : match.start()])
+        found.append(escaped(match[0]))
+        end = match.end()
+    return found.append_text(text[end:]) if end else text
 
 
 def _to_nowhere(stream: object) -> None:
@@ -167,7 +191,7 @@ class _LogLines(logging.Handler):
             line += f" ({record.exc_info[1]!r})"
         elif record.exc_info:
             line += "\n" + logging.Formatter().formatException(record.exc_info)
-        print(line, file=sys.stderr, flush=True)
+        print(escaped(line), file=sys.stderr, flush=True)
 
 
 def _show_log(verbosity: int, advice: Callable[[str], str], *, quiet: bool) -> None:

@@ -21,14 +21,14 @@ from orchestrator.config.origins import (
 )
 from orchestrator.config.paths import in_project
 from orchestrator.config.schema_fields import takes_text
-from orchestrator.config.yaml_file import parse_scalar, read_yaml
+from orchestrator.config.yaml_file import MOST_DEPTH, parse_scalar, read_yaml
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.text import did_you_mean
 
 Overrides = Mapping[str, object] | Sequence[str]
 
 _SUFFIXES = (".yaml", ".yml")
-_SCENARIO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_SCENARIO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # a file of that name, with its ending
 
 
 def load_layers(
@@ -105,8 +105,12 @@ def environment_layer(environ: Mapping[str, str], model: type[BaseModel], base: 
             continue
         if variable.startswith(RESERVED_PREFIXES):
             continue
-        path = _written_as(variable.removeprefix(ENV_PREFIX).split(ENV_SEPARATOR), base.data)
         label = f"environment variable {variable}"
+        parts = variable.removeprefix(ENV_PREFIX).split(ENV_SEPARATOR)
+        if len(parts) > MOST_DEPTH:
+            problems.append(f"{label} names a key more than {MOST_DEPTH} levels deep.")
+            continue
+        path = _written_as(parts, base.data)
         try:
             value = text if takes_text(model, path) else parse_scalar(text)
         except ValueError as error:
@@ -146,6 +150,9 @@ def override_layer(overrides: Overrides | None, model: type[BaseModel]) -> Layer
         origin = Origin(label, "override")
         if not all(path):
             problems.append(f"{label}: an override is written key.path=value.")
+            continue
+        if len(path) > MOST_DEPTH:
+            problems.append(f"{label}: this key is more than {MOST_DEPTH} levels deep.")
             continue
         if isinstance(value, _Raw):
             try:

@@ -12,6 +12,11 @@ import yaml
 from orchestrator.config.errors import problems_error
 from orchestrator.config.origins import KeyPath, Layer, Origin, dotted
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.untrusted import read_limited
+
+MOST_BYTES = 1024 * 1024
+MOST_DEPTH = 50
+MOST_VALUES = 50_000
 
 
 class _Complaint(NamedTuple):
@@ -25,7 +30,66 @@ class _Complaint(NamedTuple):
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML with the scalars of YAML 1.2: only true and false are truth values, dates stay text."""
+    """PyYAML with the scalars of YAML 1.2: only true and false are truth values, dates stay text.
+
+    It refuses what is nested deeper than ``MOST_DEPTH``, or holds more than ``MOST_VALUES`` once aliases are written
+    out, before anything is made of it.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose a node, unless it is too deep."""
+        if self._depth >= MOST_DEPTH:
+            raise _TooMuch(None, None, f"it is nested deeper than {MOST_DEPTH} levels", self.get_mark())
+        self._depth += 1
+        try:
+            found: yaml.Node | None = super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+        return found
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Compose the whole document, unless it is too large."""
+        node: yaml.Node | None = super().get_single_node()
+        sizes: dict[int, int] = {}
+        if node is not None and _values_in(node, sizes) > MOST_VALUES:
+            reason = f"it holds more than {MOST_VALUES:,} values once its aliases are written out"
+            raise _TooMuch(None, None, reason, _largest(node, sizes).start_mark)
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: FBT001, FBT002 - PyYAML's own
+        """Make a value; one that Python cannot hold, such as a number of thousands of digits, is no YAML of ours."""
+        try:
+            found: object = super().construct_object(node, deep)
+        except (ValueError, OverflowError) as error:
+            raise yaml.MarkedYAMLError(None, None, f"this value cannot be read: {error}", node.start_mark) from error
+        return found
+
+
+class _TooMuch(yaml.MarkedYAMLError):
+    """Signals YAML that no configuration needs."""
+
+
+def _values_in(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return how many nodes a node is made of, those of an alias each time; a node within itself counts once."""
+    if id(node) not in known:
+        known[id(node)] = 1
+        known[id(node)] = 1 + sum(_values_in(part, known) for part in _parts(node))
+    return known[id(node)]
+
+
+def _largest(node: yaml.Node, sizes: Mapping[int, int]) -> yaml.Node:
+    """Return the innermost node that is too large."""
+    inner = next((part for part in _parts(node) if sizes[id(part)] > MOST_VALUES and part is not node), None)
+    return node if inner is None else _largest(inner, sizes)
+
+
+def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
+    for part in node.value if isinstance(node, yaml.CollectionNode) else ():
+        yield from part if isinstance(part, tuple) else (part,)
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -78,6 +142,8 @@ def parse_scalar(text: str) -> object:
                 raise ValueError(str(complaint))
         value: object = loader.construct_document(node)
         return value
+    except _TooMuch as error:
+        raise ValueError(f"is too large: {error.problem}") from error
     except yaml.YAMLError as error:
         raise ValueError(f"is not valid YAML: {_yaml_reason(error)}") from error
     finally:
@@ -111,6 +177,12 @@ def read_yaml(path: Path, label: str) -> Layer:
             raise _refusal(complaints)
         layer.data = loader.construct_document(node)
         return layer
+    except _TooMuch as error:
+        place = "" if error.problem_mark is None else f", line {error.problem_mark.line + 1}"
+        raise ConfigurationError(
+            f"{label}{place}: this is not a configuration: {error.problem}.",
+            to_fix="keep large data in a seed of the dbt project, and write only settings there",
+        ) from error
     except yaml.YAMLError as error:
         mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
         where = label if mark is None else f"{label}, line {mark.line + 1}"
@@ -134,7 +206,7 @@ _NODE_WORDS = {yaml.SequenceNode: "a list", yaml.ScalarNode: "a single value"}
 
 def _read_text(path: Path, label: str) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_limited(path, MOST_BYTES).decode("utf-8-sig")
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"The configuration file {path} does not exist.",
@@ -143,6 +215,11 @@ def _read_text(path: Path, label: str) -> str:
     except UnicodeDecodeError as error:
         raise ConfigurationError(
             f"{label} is not UTF-8 text (byte {error.start}).", to_fix="save the file as UTF-8."
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{label} is not a configuration: {error}.",
+            to_fix="keep large data in a seed of the dbt project, and write only settings there",
         ) from error
     except OSError as error:
         raise ConfigurationError(
@@ -211,6 +288,8 @@ def _key_complaint(key: yaml.Node, name: str, lines: Mapping[str, int]) -> _Comp
 
 
 def _ambiguity(node: yaml.ScalarNode, name: str) -> _Complaint | None:
+    if "\0" in node.value:
+        return _Complaint(f"{name or 'the value'} holds a NUL character.", "remove it.")
     subject = f"{name} is" if name else "the value is"
     if node.style is not None or node.tag != "tag:yaml.org,2002:str":
         octal = node.style is None and _AMBIGUOUS_OCTAL.match(str(node.value))

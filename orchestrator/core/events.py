@@ -18,6 +18,7 @@ from types import UnionType
 from typing import TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+YEARS_OF_EVENTS = range(1970, 9000)
 HEALING_HOOK = "self_healing"  # the name of the hook that heals, which nobody set up
 
 
@@ -113,6 +114,14 @@ class SwitchesIgnored(Event):
     """Signals that the environment sets switches of dbt's own command line, which reach no command of ours."""
 
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingKept(Event):
+    """Signals that ``folder``, which keeps the parse between runs, cannot be written: runs go on, and parse anew."""
+
+    folder: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -439,6 +448,8 @@ def _value(hint: object, value: object) -> object:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError(f"{value!r} has no time zone")
+        if moment.year not in YEARS_OF_EVENTS:  # those at the ends cannot be shown in every time zone
+            raise ValueError(f"{value!r} is not the time of an event")
         return moment
     if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return _made(hint, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 
 def replace_file(path: Path, content: bytes, *, beside: Path | None = None, durable: bool = False) -> None:
@@ -18,7 +19,7 @@ def replace_file(path: Path, content: bytes, *, beside: Path | None = None, dura
     """
     new = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}") if beside is None else beside
     try:
-        with new.open("wb") as file:
+        with _made_anew(new) as file:
             file.write(content)
             if durable:
                 file.flush()
@@ -29,6 +30,20 @@ def replace_file(path: Path, content: bytes, *, beside: Path | None = None, dura
         raise
     if durable:
         flush_folder(path.parent)
+
+
+def _made_anew(path: Path) -> BinaryIO:
+    """Open a new file for writing; what was left there before, a link perhaps, is removed and not written through."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb")
+
+
+def resolved(path: Path) -> Path | None:
+    """Return a path with its links followed, None where they lead in a circle or it cannot be a path."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None
 
 
 def flush_folder(folder: Path) -> None:

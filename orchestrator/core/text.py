@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Iterable
+
+# What steers a terminal or turns the order of letters around, but for line ends and tabs; and halves of characters.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 def plural(count: float, word: str) -> str:
@@ -47,3 +52,26 @@ def shown_years(years: tuple[int, ...]) -> str:
     if len(years) > 1 and years[-1] - years[0] == len(years) - 1:
         return f"{years[0]}–{years[-1]}"
     return ", ".join(map(str, years))
+
+
+def escaped(text: str) -> str:
+    r"""Return a text with its control characters written out, so that it can steer no terminal.
+
+    >>> print(escaped("a\x1b[2Jb\u202ec"))
+    a\x1b[2Jb\u202ec
+    """
+    return CONTROL.sub(_written_out, text)
+
+
+def _written_out(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def ascii_json(value: object, *, indent: int | None = None) -> str:
+    r"""Write JSON of printable ASCII characters alone; what JSON has no word for is written as text.
+
+    >>> print(ascii_json({"a\x7f": "\x1b"}))
+    {"a\u007f": "\u001b"}
+    """
+    return json.dumps(value, indent=indent, default=str).replace("\x7f", "\\u007f")

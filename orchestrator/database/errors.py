@@ -28,6 +28,8 @@ _CORRUPT = (
     "Failure while replaying WAL",
     "Serialization Error",
 )
+FREE_SPACE = "free some disk space there (or raise the quota) and run again; what was committed is kept"
+_OF_PYTHON = re.compile(r"\[Errno \d+\] (?P<reason>[^:\n]+)(?:: '(?P<file>[^'\n]+)')?")
 _SQLITE = b"SQLite format 3\0"
 _LOG_OF_ANOTHER = "This WAL was created for"
 _WRAPPING = ("Runtime Error", "Database Error", "Compilation Error")
@@ -57,9 +59,12 @@ def known_database_error(message: str, path: Path | None) -> DatabaseError | Non
             to_fix="close that program's connection, or wait until it ends, and run again",
         )
     if any(text in message for text in _FULL):
+        if (ours := _OF_PYTHON.search(message)) is not None:  # DuckDB words its own differently
+            place = ours.group("file") or "a file of dbt's, in var/dbt or the system's temporary folder"
+            return DiskFullError(f"There is no room for {place}: {ours.group('reason')}.", to_fix=FREE_SPACE)
         return DiskFullError(
             f"The {where} could not grow: {_first_line(message)}",
-            to_fix="free some disk space (or raise the quota) and run again; what was committed is kept",
+            to_fix=FREE_SPACE,
         )
     if any(text in message for text in _DENIED):
         return DatabasePermissionError(
@@ -120,7 +125,7 @@ def known_os_error(error: OSError) -> DatabaseError | None:
     place = error.filename2 or error.filename
     return DiskFullError(
         f"There is no room for {place or 'a file of dbt'}: {error.strerror}.",
-        to_fix="free some disk space (or raise the quota) and run again; what was committed is kept",
+        to_fix=FREE_SPACE,
     )
 
 

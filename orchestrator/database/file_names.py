@@ -6,10 +6,13 @@ rules are written down here, and nowhere else; tests hold them to the originals.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import urlparse
 
+LONGEST_PART = 255  # bytes: what file systems take
+LONGEST_NAME = 200  # bytes: locks, logs and copies beside it have longer names
 IN_MEMORY = ":memory:"
 ANOTHER_NAME = "choose another name for the file (letters, digits, dots, - and _), and a folder without ? and #"
 _TAKEN = frozenset({"main", "system", "temp"})
@@ -56,6 +59,8 @@ def why_unusable(path: Path, *, named: str | None = None) -> str | None:
         file = path.resolve()
     except RuntimeError:
         return "this is a symbolic link that leads back to itself"
+    if any(len(os.fsencode(part)) > LONGEST_PART for part in file.parts) or len(os.fsencode(file.name)) > LONGEST_NAME:
+        return f"its name is too long: at most {LONGEST_NAME} bytes, and {LONGEST_PART} for each folder"
     called, for_dbt = database_in(file), database_for_dbt(file if named is None else Path(named))
     found = next((character for character in "\"'" if character in called), "\\" if "\\" in file.name else None)
     if found is not None:

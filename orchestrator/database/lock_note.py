@@ -16,9 +16,12 @@ from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import DatabaseLockedError
 from orchestrator.core.events import jsonable
 from orchestrator.core.files import replace_file
+from orchestrator.core.untrusted import parsed_json, read_limited
 
 logger = logging.getLogger(__name__)
 
+MOST_BYTES = 1024 * 1024
+MOST_PID = 2**31
 WORTH_TELLING_SECONDS = 0.05
 
 
@@ -60,15 +63,21 @@ class LockNote:
     def read(self) -> LockHolder:
         """Return what is noted; all fields are None where there is no note, or none that can be read."""
         try:
-            note = json.loads(self.path.read_text(encoding="utf-8"))
+            note = parsed_json(read_limited(self.path, MOST_BYTES))
+            if not isinstance(note, dict):
+                return LockHolder()
+            since = datetime.fromisoformat(note["since"])
+            holder_pid = int(note["pid"])
             holder = LockHolder(
-                int(note["pid"]),
+                holder_pid,
                 str(note["host"]),
                 str(note["command"]),
                 str(note["run_id"]),
-                datetime.fromisoformat(note["since"]),
+                since,
             )
-        except (OSError, ValueError, KeyError, TypeError):
+            if since.tzinfo is None or not 0 < holder_pid < MOST_PID:
+                return LockHolder()
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return LockHolder()
         return replace(holder, alive=_alive(holder))
 
@@ -82,6 +91,16 @@ class LockNote:
     def exists(self) -> bool:
         """Tell whether there is a note, also where a folder above may not be entered."""
         return os.path.exists(self.path)  # noqa: PTH110 - Path.exists raises there
+
+
+def what_stands_at(lock_path: Path) -> str | None:
+    """Say what is in the place of a lock file, None where that is a file, or nothing.
+
+    A symbolic link is not followed: whoever may write here could have any file made, or emptied.
+    """
+    if lock_path.is_symlink():
+        return "a symbolic link"
+    return "a folder" if lock_path.is_dir() else None
 
 
 def locked_error(database: str, lock_path: Path, holder: LockHolder, waited: float) -> DatabaseLockedError:

@@ -27,7 +27,7 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.events import Emit, LockAcquired, LockReleased, LockWaited, ignore
 from orchestrator.core.masking import masked
-from orchestrator.database.lock_note import LockHolder, LockNote, locked_error
+from orchestrator.database.lock_note import LockHolder, LockNote, locked_error, what_stands_at
 
 POLL_SECONDS = 0.05
 _holding_threads: dict[Path, tuple[int, int]] = {}
@@ -53,7 +53,7 @@ class DatabaseMutex:
     ) -> None:
         self._before_use = before_use
         self.database = str(database) if lock_path else str(Path(database).resolve())
-        self.lock_path = lock_path.resolve() if lock_path else Path(f"{self.database}.lock")
+        self.lock_path = lock_path.parent.resolve() / lock_path.name if lock_path else Path(f"{self.database}.lock")
         self.note = LockNote(self.lock_path)
         self._run_id = run_id
         self._command = masked(shlex.join(sys.argv)) if command is None else command
@@ -180,6 +180,8 @@ class DatabaseMutex:
             return True
         except PermissionError:
             return self.note.read().believable
+        except OSError as error:
+            raise self._unusable(error) from error
         probe.release()
         return False
 
@@ -228,6 +230,12 @@ class DatabaseMutex:
     def _unusable(self, error: OSError) -> DatabaseError:
         folder = self.lock_path.parent
         reason = error.strerror or str(error)
+        taken = what_stands_at(self.lock_path)
+        if taken is not None:
+            return DatabaseError(
+                f"The lock file {self.lock_path} of the database {self.database} is {taken}, which nobody can lock.",
+                to_fix=f"move {self.lock_path} away; the next run makes a lock file there",
+            )
         what = f"The lock file {self.lock_path} of the database {self.database} cannot be made: {reason}."
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             return DiskFullError(what, to_fix=f"free some space on the disk that holds {folder}.")

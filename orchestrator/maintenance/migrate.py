@@ -19,6 +19,7 @@ from orchestrator.core.errors import DatabaseLockedError, OrchestratorError
 from orchestrator.core.events import Emit, ignore
 from orchestrator.core.files import flush_folder
 from orchestrator.maintenance.backup.backup import copy_all
+from orchestrator.maintenance.backup.bounds import Bounds
 from orchestrator.maintenance.backup.exclusion import alone
 from orchestrator.maintenance.backup.files import flush_file
 from orchestrator.maintenance.backup.journal import JOURNAL, LAYING, STAGED, Journal, Swap, take_back
@@ -135,5 +136,5 @@ def _migrate_file(link: Path, file: Path, emit: Emit) -> None:
         flush_folder(new.parent)
         journal.carry_out(file, None)
     except BaseException:
-        take_back(file)
+        take_back(file, Bounds.of(file.parent, [WorkspaceDatabase(path.name, DUCKDB, path)], others=False))
         raise

@@ -17,11 +17,15 @@ from orchestrator.core.errors import (
     StorageVersionError,
 )
 from orchestrator.core.events import from_record
+from orchestrator.core.untrusted import is_file_name, parsed_json, read_limited
 from orchestrator.storage.base import ENDED, RunRecord, StorageBackend
 from orchestrator.storage.crashes import status_of
 from orchestrator.storage.recorder import RunRecorder
 
 EVENTS = "events.jsonl"
+MOST_BYTES = 256 * 1024 * 1024
+MOST_OF_A_LINE = 8 * 1024 * 1024
+NAME_SHOWN = 80
 UNUSABLE = (  # what is wrong with the history itself, and so with every import
     StorageCorruptionError,
     StorageFullError,
@@ -51,13 +55,17 @@ def import_runs(backend: StorageBackend, runs_dir: Path, run_ids: Sequence[str] 
         StorageError: the history cannot be written.
     """
     wanted = [runs_dir / run_id / EVENTS for run_id in run_ids] or sorted(runs_dir.glob(f"*/{EVENTS}"))
-    missing = [file for file in wanted if not file.is_file()]
+    missing = [file for run_id, file in zip(run_ids, wanted, strict=False) if not _is_there(run_id, file)]
     if missing:
         raise RunNotFoundError(
-            f"There are no events of run {missing[0].parent.name}: {missing[0]} does not exist.",
+            f"There are no events of run {missing[0].parent.name[:NAME_SHOWN]} in {runs_dir}.",
             to_fix=f"name one of the folders in {runs_dir}",
         )
     return tuple(_import(backend, file) for file in wanted)
+
+
+def _is_there(run_id: str, file: Path) -> bool:
+    return is_file_name(run_id) and file.is_file()
 
 
 def _import(backend: StorageBackend, file: Path) -> ImportedRun:
@@ -86,16 +94,20 @@ def read_run(file: Path) -> RunRecord:
     """
     recorder = RunRecorder()
     try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_limited(file, MOST_BYTES).decode("utf-8", errors="replace").splitlines()
     except OSError as error:
         raise StorageError(f"{file} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise StorageError(f"{file} is not imported: {error}.") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
+        if len(line) > MOST_OF_A_LINE:
+            raise StorageError(f"{file}, line {number}, is longer than {MOST_OF_A_LINE:,} characters.")
         try:
-            found = json.loads(line)
+            found = parsed_json(line)
             event = from_record(found) if isinstance(found, dict) else None
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             if number == len(lines) and isinstance(error, json.JSONDecodeError):
                 break  # it was cut off
             raise StorageError(f"{file}, line {number}, is not an event of this version: {error}") from error

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TextIO
 
 from orchestrator.core.events import Event, RunFinished, RunStarted, as_record
+from orchestrator.core.text import ascii_json
 
 
 class JsonLinesListener:
@@ -28,7 +28,7 @@ class JsonLinesListener:
         file = None if event.run_id is None else self._files.get(event.run_id)
         if file is None:
             return
-        file.write(json.dumps(as_record(event), default=str) + "\n")
+        file.write(ascii_json(as_record(event)) + "\n")
         if isinstance(event, RunFinished):
             file.close()
             del self._files[event.run_id]

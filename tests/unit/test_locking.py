@@ -509,3 +509,30 @@ def test_a_file_where_the_folder_should_be_is_explained(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="cannot be made") as caught:
         DatabaseMutex(tmp_path / "file" / "x.duckdb", run_id="r").acquire(0)
     assert "To fix:" in str(caught.value)
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("on_server", [True, False])
+def test_a_lock_that_is_a_link(tmp_path: Path, there: bool, on_server: bool) -> None:
+    """It is refused for what it is, whatever it leads to, and that is neither made nor emptied."""
+    led_to = tmp_path / "precious"
+    if there:
+        led_to.write_text("mine")
+    lock = tmp_path / ("server.lock" if on_server else "x.duckdb.lock")
+    lock.symlink_to(led_to)
+    mutex = DatabaseMutex(tmp_path / "x.duckdb", run_id="r", lock_path=lock if on_server else None)
+    with pytest.raises(DatabaseError, match="is a symbolic link") as caught, mutex.held(0):
+        pass
+    assert "move" in str(caught.value.to_fix)
+    if there:
+        with pytest.raises(DatabaseError, match="is a symbolic link"):
+            mutex.holder()
+        assert led_to.read_text() == "mine"
+    assert led_to.exists() == there
+
+
+def test_a_folder_in_the_place_of_a_lock(tmp_path: Path) -> None:
+    """It is named as one."""
+    (tmp_path / "x.duckdb.lock").mkdir()
+    with pytest.raises(DatabaseError, match="is a folder"), DatabaseMutex(tmp_path / "x.duckdb", run_id="r").held(0):
+        pass

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import re
+
 import pytest
 from rich.text import Text
 
-from orchestrator.cli.error_output import document, failure_of, paragraph
+from orchestrator.cli.error_output import document, failure_of, paragraph, report_error
+from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
+from orchestrator.cli.progress.progress import Progress
 from orchestrator.cli.summary import plain_table
-from orchestrator.core.errors import RunCancelledError
+from orchestrator.core.clocks import utc_now
+from orchestrator.core.errors import ConfigurationError, RunCancelledError
+from orchestrator.core.events import DbtWarned
+from orchestrator.core.text import ascii_json
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -61,3 +70,55 @@ def test_a_cancelled_run_is_told_as_interrupted_ones_are() -> None:
     assert paragraph(failure).plain == "The run was cancelled. (in stage flows of 2001)"
     told = document(failure)
     assert (told["status"], told["exit_code"]) == ("cancelled", 130)
+
+
+HOSTILE = "ev\x1b]0;PWNED\x07\x1b[2Jil\x9b31m\x7f\u202etxt\u2066\r\x00\ud800"
+RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+ANSI = re.compile("\x1b\\[[0-9;?]*[a-zA-Z]")  # what rich itself writes to a terminal
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_steers_a_terminal_is_written_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    """Names from databases and files, however they are shown: results, tables, errors, logs, live lines, tracebacks."""
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm-256color")
+    output = Output(json=False, verbosity=1, quiet=False)
+    output.say(HOSTILE)
+    output.say(Text.assemble((HOSTILE, "bold red"), HOSTILE))
+    table = plain_table()
+    for heading in (HOSTILE, "Name"):
+        table.add_column(heading, no_wrap=True)
+    table.add_row(HOSTILE, Text(HOSTILE, "green"))
+    output.show(table)
+    Progress(output.people, detail=True)(DbtWarned(at=utc_now(), message=HOSTILE))
+    logging.getLogger("orchestrator.somewhere").warning("a table %s", HOSTILE)
+    report_error(ConfigurationError(HOSTILE, to_fix=HOSTILE), output, CommonOptions())
+    report_error(ValueError(HOSTILE), output, CommonOptions())
+    told = capsys.readouterr()
+    for text in (told.out, told.err):
+        assert "\\x1b]0;PWNED" in text
+        assert RAW.findall(ANSI.sub("", text)) == []
+    assert "\\u202etxt\\u2066" in told.out
+    assert "\x1b[" not in told.out or terminal
+
+
+def test_colours_stay_around_what_is_written_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The filter tells our own colours from those of a name."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "200")
+    Output(json=False, verbosity=0, quiet=False).say(Text.assemble(("a\x1b[31mb", "green"), "c"))
+    assert capsys.readouterr().out == "\x1b[32ma\x1b[0m\\x1b\x1b[32m[31mb\x1b[0mc\n"
+
+
+def test_json_is_plain() -> None:
+    """It is valid, says exactly what was meant, and holds no byte that a terminal obeys."""
+    told = ascii_json({HOSTILE: [HOSTILE, None]}, indent=2)
+    assert json.loads(told) == {HOSTILE: [HOSTILE, None]}
+    assert RAW.findall(told) == []
+    assert told.isascii()

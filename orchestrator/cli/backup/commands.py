@@ -110,6 +110,7 @@ def restore(
 ) -> int:
     """Put a backup, or one --database of it, in the place of what is there, which is backed up first."""
     from orchestrator.maintenance.backup.backup import find_backup
+    from orchestrator.maintenance.backup.bounds import bounds_of
     from orchestrator.maintenance.backup.restore import restore_backup
 
     config = load_config(options)
@@ -129,6 +130,7 @@ def restore(
             config.root,
             only=only,
             history_url=config.storage_url,
+            bounds=bounds_of(config),
             lock_timeout=config.self_healing.lock_timeout_seconds,
             emit=progress,
         )

@@ -31,6 +31,7 @@ from orchestrator.core.events import (
     LockWaited,
     NodeFinished,
     NodeStarted,
+    NothingKept,
     ProjectParsedAgain,
     RowsLost,
     RunFinished,
@@ -241,6 +242,9 @@ class Progress:
             case SwitchesIgnored() if event.names != self._ignored:
                 self._ignored = event.names
                 self._line(Text(_ignored_switches(event.names)), *WARNED)
+            case NothingKept():
+                kept = f"{shown_path(event.folder)} cannot be written ({event.reason}), so the parse is not kept"
+                self._line(Text(f"{kept} for the next run"), *WARNED)
             case DbtWarned() if self._detail:
                 self._line(Text(f"dbt: {event.message}"), *WARNED)
             case TestWarned():

@@ -8,9 +8,7 @@ not proven safe (see :mod:`orchestrator.dbt_runner.analysis.reuse`), the project
 from __future__ import annotations
 
 import json
-import shutil
 from functools import cached_property
-from pathlib import Path
 
 from dbt.adapters.factory import get_adapter_by_type
 from dbt.contracts.graph.manifest import Manifest
@@ -18,9 +16,11 @@ from dbt.contracts.graph.manifest import Manifest
 from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.errors import DbtProjectError
 from orchestrator.core.events import Emit, ProjectParsedAgain
+from orchestrator.core.files import replace_file
 from orchestrator.dbt_runner.adapter.answers import parse_error
 from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
 from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
+from orchestrator.dbt_runner.process.cache_folder import CacheFolder
 from orchestrator.dbt_runner.process.copies import Copies, pack, unpacked
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.inputs import env_vars_read, watched_folders
@@ -34,22 +34,23 @@ from orchestrator.dbt_runner.project.kept_parse import (
 )
 from orchestrator.dbt_runner.project.manifest_facts import project_facts
 from orchestrator.dbt_runner.project.parse_inputs import ParseInputs, records_before
-from orchestrator.dbt_runner.project.settings import DbtSettings, Vars
+from orchestrator.dbt_runner.project.settings import Vars
 from orchestrator.dbt_runner.project.var_values import files_in_vars
 
 PARTIAL_PARSE = "partial_parse.msgpack"
 
 
 class Parses:
-    """Parses a project as seldom as is safe; ``target`` is where dbt leaves what it parsed.
+    """Parses a project as seldom as is safe; ``cache`` is where parses are kept, and dbt leaves what it parsed.
 
     What dbt warned of in a parse that was kept is said again by ``events``.
     """
 
-    def __init__(self, settings: DbtSettings, dbt: DbtCommand, target: Path, events: DbtEvents, emit: Emit) -> None:
-        self._settings = settings
+    def __init__(self, cache: CacheFolder, dbt: DbtCommand, events: DbtEvents, emit: Emit) -> None:
+        self._cache = cache
+        self._settings = cache.settings
         self._dbt = dbt
-        self._target = target
+        self._target = cache.target
         self._events = events
         self._emit = emit
         self._kept: dict[str, Copies] = {}
@@ -118,17 +119,17 @@ class Parses:
 
     def _parse_and_keep(self) -> KeptParse:
         settings = self._settings
-        shared = partial_parse(settings)
-        if shared.is_file():
-            shutil.copyfile(shared, self._target / PARTIAL_PARSE)
+        shared = None
+        with self._cache.going_without():
+            shared = partial_parse(settings)
+            if shared.is_file():
+                replace_file(self._target / PARTIAL_PARSE, shared.read_bytes())
         before = records_before(settings, last_inputs(settings))
         manifest = self._parse(settings.vars)
         packed = pack(manifest)
         config = get_adapter_by_type(str(manifest.metadata.adapter_type)).config
         read = project_facts(manifest, packed, config, settings)
         profiles_dir = settings.effective_profiles_dir()
-        if (self._target / PARTIAL_PARSE).is_file():
-            (self._target / PARTIAL_PARSE).replace(shared)
         inputs = ParseInputs.of(
             settings,
             folders=watched_folders(config),
@@ -137,7 +138,10 @@ class Parses:
             before={**read.records, **before},
         )
         kept = KeptParse(read.facts, inputs, packed, self._events.warned)
-        store_parse(settings, kept)
+        with self._cache.going_without():
+            if shared is not None and (self._target / PARTIAL_PARSE).is_file():
+                replace_file(shared, (self._target / PARTIAL_PARSE).read_bytes())
+            store_parse(settings, kept)
         return kept
 
     def _parse(self, variables: Vars) -> Manifest:

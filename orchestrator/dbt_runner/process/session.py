@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -24,6 +21,7 @@ from orchestrator.dbt_runner.adapter.database import ProjectDatabase
 from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
 from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
 from orchestrator.dbt_runner.adapter.switches import unheeded_switches
+from orchestrator.dbt_runner.process.cache_folder import CacheFolder
 from orchestrator.dbt_runner.process.parses import Parses
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.kept_parse import recordings_path
@@ -49,14 +47,12 @@ class DbtSession:
     """
 
     def __init__(self, settings: DbtSettings, emit: Emit, aside: Aside) -> None:
-        self._settings = settings = _with_writable_cache(settings)
+        self._cache = CacheFolder(settings, emit)
+        self._settings = settings = self._cache.settings
         self._emit = emit
         self._on_event = DbtEvents(emit)
-        _remove_leftovers(settings.cache_dir)
-        self._target = settings.cache_dir / f"target-{os.getpid()}"
-        self._target.mkdir(exist_ok=True)
-        self._dbt = DbtCommand(settings, self._target, self._on_event)
-        self._parses = Parses(settings, self._dbt, self._target, self._on_event, emit)
+        self._dbt = DbtCommand(settings, self._cache.target, self._on_event)
+        self._parses = Parses(self._cache, self._dbt, self._on_event, emit)
         self._database: ProjectDatabase | None = None
         self._aside = aside
         self._replayer: Replayer | None = None
@@ -180,8 +176,9 @@ class DbtSession:
         if self._database is not None:
             self._database.release()
         if self._replayer is not None:
-            self._replayer.save()
-        shutil.rmtree(self._target, ignore_errors=True)
+            with self._cache.going_without():
+                self._replayer.save()
+        self._cache.remove_target()
 
     @property
     def database(self) -> ProjectDatabase:
@@ -227,22 +224,3 @@ class DbtSession:
                 f"dbt {request.command} --select {chosen} matched no node of {self._settings.project_dir}.",
                 to_fix="correct the selector in the configuration (`orchestrator plan` lists what each one matches)",
             )
-
-
-def _with_writable_cache(settings: DbtSettings) -> DbtSettings:
-    """Make the cache folder; where that is not allowed, one below the system's temporary folder serves."""
-    try:
-        settings.cache_dir.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return replace(settings, cache_dir=Path(tempfile.mkdtemp(prefix="orchestrator-")))
-    if os.access(settings.cache_dir, os.W_OK):
-        return settings
-    return replace(settings, cache_dir=Path(tempfile.mkdtemp(prefix="orchestrator-")))
-
-
-def _remove_leftovers(cache_dir: Path) -> None:
-    """Remove the folders of dbt processes that were killed."""
-    for folder in cache_dir.glob("target-*"):
-        pid = folder.name.rpartition("-")[2]
-        if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
-            shutil.rmtree(folder, ignore_errors=True)

@@ -15,13 +15,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.core.files import replace_file
+from orchestrator.core.untrusted import parsed_json, read_limited
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.facts_json import facts_of
 from orchestrator.dbt_runner.project.parse_inputs import ParseInputs
 from orchestrator.dbt_runner.project.parse_key import ParseKey
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
-FORMAT = 23
+FORMAT = 24
+MOST_BYTES = 2 * 1024**3
 FACTS, MANIFEST, RECORDINGS, PARTIAL = "json", "msgpack", "recordings", "partial"
 
 
@@ -59,8 +61,8 @@ def cached_parse(settings: DbtSettings) -> KeptParse | None:
     if kept is None:
         return None
     try:
-        packed = _path(settings, MANIFEST).read_bytes()
-    except OSError:
+        packed = read_limited(_path(settings, MANIFEST), MOST_BYTES)
+    except (OSError, ValueError):
         return None
     if parse_digest(packed) != kept.manifest:
         return None
@@ -121,16 +123,16 @@ def _last_document(settings: DbtSettings) -> _Document | None:
         path = _path(settings)
         state = path.stat()
         return _read(path, state.st_mtime_ns, state.st_ino)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError):
         return None
 
 
 @lru_cache(maxsize=4)
 def _read(path: Path, modified: int, inode: int) -> _Document:
     """Read a file of ours once: it is only ever replaced as a whole, by a file with another time and inode."""
-    document = json.loads(path.read_text(encoding="utf-8"))
-    if document["format"] != FORMAT:
-        raise ValueError(document["format"])
+    document = parsed_json(read_limited(path, MOST_BYTES))
+    if not isinstance(document, dict) or document["format"] != FORMAT:
+        raise ValueError(f"{path} is of another version")
     return _Document(
         facts=facts_of(document["facts"]),
         inputs=ParseInputs.from_json(document["inputs"]),

@@ -146,7 +146,7 @@ def _paths(settings: DbtSettings, folders: Iterable[str], var_files: Iterable[st
 def _named_folders(project_dir: Path) -> tuple[str, ...]:
     try:
         project = yaml.safe_load((project_dir / "dbt_project.yml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         project = None
     named = project if isinstance(project, dict) else {}
     found: list[str] = []

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.files import replace_file
+from orchestrator.core.untrusted import parsed_json, read_limited
 from orchestrator.database.catalog import Relation
 from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.facts import ProjectFacts
@@ -25,6 +26,7 @@ from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording
 FORMAT = 2
 MOST_OF_A_KEY = 6
 DIGEST_BYTES = 32
+MOST_BYTES = 512 * 1024 * 1024
 Key = tuple[str, tuple[str, ...], tuple[str, ...]]
 """Command, selection in dbt's syntax, exact unique ids."""
 
@@ -130,13 +132,20 @@ class KeptRecordings:
 def _read(path: Path) -> list[KeptRecording]:
     """Return what a file holds, nothing where there is none or it is not as it was written."""
     try:
-        content = path.read_bytes()
+        content = read_limited(path, MOST_BYTES)
         digest, packed = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
         if hashlib.sha256(packed).digest() != digest:
             return []
-        made, kept = json.loads(zlib.decompress(packed))
+        reading = zlib.decompressobj()
+        document = reading.decompress(packed, MOST_BYTES)
+        if reading.unconsumed_tail:
+            return []
+        written = parsed_json(document)
+        if not isinstance(written, list):
+            return []
+        made, kept = written
         return [_kept(**one) for one in kept] if made == FORMAT else []
-    except (OSError, ValueError, TypeError, KeyError, AssertionError, zlib.error):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, AssertionError, zlib.error):
         return []
 
 

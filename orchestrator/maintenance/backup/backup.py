@@ -147,7 +147,7 @@ def verify_backup(backup: Backup, *, only: DatabaseRecord | None = None, emit: E
         with step("verify", emit, detail=record.name):
             for file in record.files:
                 path = backup.folder / file.name
-                if path.is_file():
+                if path.is_file() and not path.is_symlink():
                     found[file.name] = _digest(path)
     verify_files(backup, records, found)
     return metadata
@@ -166,6 +166,9 @@ def verify_files(
     wrong = []
     for file in (file for record in records for file in record.files):
         path = backup.folder / file.name
+        if path.is_symlink():
+            wrong.append(f"{file.name} is a symbolic link")
+            continue
         size = path.stat().st_size if path.is_file() else None
         digest = None if found is None else found.get(file.name)
         if size is None:

@@ -10,10 +10,13 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from orchestrator.config.paths import backups_dir
+from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import BackupError, DatabaseLockedError
 from orchestrator.core.events import Emit, ignore
 from orchestrator.core.text import plural
+from orchestrator.database.lock_note import what_stands_at
 from orchestrator.database.mutex import DatabaseMutex
+from orchestrator.maintenance.backup.bounds import Bounds, bounds_of
 from orchestrator.maintenance.backup.files import beside, remove_folder
 from orchestrator.maintenance.backup.folders import KEEPING, UNFINISHED, abandoned
 from orchestrator.maintenance.backup.journal import JOURNAL, Journal
@@ -29,6 +32,7 @@ def alone(
     *,
     timeout: float,
     history_url: str | None = None,
+    bounds: Bounds | None = None,
     emit: Emit = ignore,
 ) -> Iterator[None]:
     """Hold the lock of the backups and the mutex of every DuckDB file; end first what a killed process began.
@@ -37,10 +41,10 @@ def alone(
         DatabaseLockedError: somebody else has one of them.
         BackupError: what a killed process began cannot be ended.
     """
-    place = backups_dir(root)
+    place, within = backups_dir(root), bounds or Bounds(root)
     files = [database.path for database in databases if database.kind == DUCKDB and database.path is not None]
-    with locked(place, timeout), held([*files, *_begun(place)], timeout, emit):
-        finish_interrupted(place, history_url)
+    with locked(place, timeout), held([*files, *_begun(place, within)], timeout, emit):
+        finish_interrupted(place, history_url, within)
         yield
 
 
@@ -59,6 +63,12 @@ def locked(place: Path, timeout: float) -> Iterator[None]:
             f"Another process {waited}.", to_fix=f"wait for it, or find it with `fuser {place / '.lock'}`"
         ) from error
     except OSError as error:
+        taken = what_stands_at(place / ".lock")
+        if taken is not None:
+            raise BackupError(
+                f"The lock file {place / '.lock'} of the backups is {taken}, which nobody can lock.",
+                to_fix=f"move {place / '.lock'} away",
+            ) from error
         raise BackupError(
             f"Backups are kept in {place}, and that cannot be written to: {error.strerror}.",
             to_fix=f"make {place} a folder that you may write to, on a disk with some room",
@@ -80,25 +90,33 @@ def held(files: Iterable[Path], timeout: float, emit: Emit) -> Iterator[None]:
         yield
 
 
-def recover(root: Path, history_url: str | None = None) -> bool:
+def recover(root: Path, history_url: str | None = None, bounds: Bounds | None = None) -> bool:
     """Finish or clean up what a crash left of a backup or a restore; tell whether a restore was finished.
 
     Costs a look into one folder. Does nothing while another process is at it.
 
     Raises:
-        BackupError: the restore cannot be finished.
+        BackupError: the restore cannot be finished, or its journal leads out of the ``bounds``.
     """
-    place = backups_dir(root)
+    place, within = backups_dir(root), bounds or Bounds(root)
     if not any(True for pattern in LEFTOVERS for _ in place.glob(pattern)):
         return False
     try:
-        with locked(place, 0), held(_begun(place), 0, ignore):
-            return finish_interrupted(place, history_url)
+        with locked(place, 0), held(_begun(place, within), 0, ignore):
+            return finish_interrupted(place, history_url, within)
     except DatabaseLockedError:
         return False
 
 
-def recover_held(root: Path, history_url: str | None, database: Path) -> None:
+def recover_configured(config: SimulationConfig) -> bool:
+    """Do the same for the databases that a configuration names, and for no others."""
+    place = backups_dir(config.root)
+    if not any(True for pattern in LEFTOVERS for _ in place.glob(pattern)):
+        return False
+    return recover(config.root, config.storage_url, bounds_of(config))
+
+
+def recover_held(root: Path, history_url: str | None, database: Path, bounds: Bounds) -> None:
     """Do the same for somebody who holds the mutex of ``database``, and has waited for it perhaps.
 
     Costs a look for one file.
@@ -108,28 +126,28 @@ def recover_held(root: Path, history_url: str | None, database: Path) -> None:
         BackupError: the restore cannot be finished.
     """
     place, here = backups_dir(root), database.resolve()
-    if not (place / JOURNAL).exists() or here not in _begun(place):
+    if not (place / JOURNAL).exists() or here not in _begun(place, bounds):
         return
     with locked(place, 0):
-        others = [file for file in _begun(place) if file != here]
+        others = [file for file in _begun(place, bounds) if file != here]
         with held(others, 0, ignore):
-            finish_interrupted(place, history_url)
+            finish_interrupted(place, history_url, bounds)
 
 
-def finish_interrupted(place: Path, history_url: str | None) -> bool:
+def finish_interrupted(place: Path, history_url: str | None, bounds: Bounds) -> bool:
     """End what a killed process began; the caller holds what it takes. Tell whether a restore was finished."""
     journal = place / JOURNAL
-    finished = journal.exists() and Journal.read(journal).finish_interrupted(journal, history_url)
+    finished = journal.exists() and Journal.read(journal, bounds).finish_interrupted(journal, history_url)
     beside(journal).unlink(missing_ok=True)
     for leftover in place.glob(f"{KEEPING}*"):
         remove_folder(leftover)
     return finished
 
 
-def _begun(place: Path) -> list[Path]:
+def _begun(place: Path, bounds: Bounds) -> list[Path]:
     """Return the DuckDB files that a restore in progress, or cut off, is about."""
     try:
-        journal = Journal.read(place / JOURNAL)
+        journal = Journal.read(place / JOURNAL, bounds)
     except FileNotFoundError:
         return []
     return [Path(swap.target).resolve() for swap in journal.swaps if swap.kind == DUCKDB]

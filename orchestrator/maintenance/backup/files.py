@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 from orchestrator.core.errors import BackupError, DiskFullError, OrchestratorError
 from orchestrator.core.files import replace_file
 
+LOGS = (".wal", "-wal", "-shm", "-journal")  # what may lie beside a database and belong to it
 CHUNK_BYTES = 1024 * 1024
 FLUSH_BYTES = 64 * CHUNK_BYTES
 
@@ -115,4 +116,8 @@ def translate_os_errors(what: str, place: Path) -> Iterator[None]:
 
 def remove_folder(folder: Path) -> None:
     """Remove a folder, as far as that is possible: what stays is removed by the next command."""
+    if folder.is_symlink():
+        with suppress(OSError):
+            folder.unlink()  # what it leads to is not ours
+        return
     shutil.rmtree(folder, ignore_errors=True)

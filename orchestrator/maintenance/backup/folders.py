@@ -35,11 +35,17 @@ def keeping(place: Path) -> Path:
     return place / f"{KEEPING}{os.getpid()}"
 
 
+def is_keeping(folder: Path) -> bool:
+    """Tell whether a folder has the name of one in which a process collects what a restore replaces."""
+    pid = folder.name.removeprefix(KEEPING)
+    return folder.name.startswith(KEEPING) and pid.isdecimal()
+
+
 def abandoned(place: Path) -> Iterator[Path]:
     """Yield what processes that are gone left half made: runs make theirs without the lock."""
     for folder in place.glob(f"{UNFINISHED}*"):
         pid = folder.name.removeprefix(UNFINISHED).partition("-")[0]
-        if not (pid.isdigit() and int(pid) != os.getpid() and started(int(pid)) is not None):
+        if not (pid.isdecimal() and int(pid) != os.getpid() and started(int(pid)) is not None):
             yield folder
 
 

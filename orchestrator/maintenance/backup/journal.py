@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestrator.config.paths import RESTORE_JOURNAL
-from orchestrator.core.errors import BackupError, OrchestratorError
-from orchestrator.core.files import flush_folder
-from orchestrator.maintenance.backup.files import remove_folder, translate_os_errors, write_text
-from orchestrator.maintenance.backup.folders import publish_folder
+from orchestrator.core.clocks import utc_now
+from orchestrator.core.errors import BackupDamagedError, BackupError, OrchestratorError
+from orchestrator.core.files import flush_folder, resolved
+from orchestrator.core.untrusted import parsed_json, read_limited
+from orchestrator.maintenance.backup.bounds import Bounds, refused_journal
+from orchestrator.maintenance.backup.files import LOGS, remove_folder, translate_os_errors, write_text
+from orchestrator.maintenance.backup.folders import is_keeping, publish_folder
 from orchestrator.maintenance.backup.metadata import read_metadata, write_metadata
 from orchestrator.maintenance.backup.server import restore_server
 from orchestrator.maintenance.backup.workspace import POSTGRESQL
@@ -20,7 +27,7 @@ logger = logging.getLogger(__name__)
 JOURNAL = RESTORE_JOURNAL
 STAGED = ".restoring"
 LAYING, SERVER, SWAPPING = "laying", "server", "swapping"
-LOGS = (".wal", "-wal", "-shm", "-journal")
+MOST_BYTES = 1024 * 1024
 
 
 def logs_of(path: Path) -> tuple[Path, ...]:
@@ -77,26 +84,33 @@ class Journal:
         write_text(file, json.dumps(found, indent=2) + "\n")
 
     @classmethod
-    def read(cls, file: Path) -> Journal:
-        """Read it.
+    def read(cls, file: Path, bounds: Bounds) -> Journal:
+        """Read it; whoever wrote it, it leads to nothing but databases within the bounds and what lies beside it.
 
         Raises:
-            BackupError: it is not what :meth:`write` writes.
+            BackupError: it is not what :meth:`write` writes, or leads elsewhere.
+            FileNotFoundError: there is none.
         """
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-            swaps = tuple(
-                Swap(str(one["target"]), str(one["kind"]), tuple((str(new), str(place)) for new, place in one["parts"]))
-                for one in found["swaps"]
-            )
-            server = None if found["server"] is None else (str(found["server"][0]), int(found["server"][1]))
-            kept = None if found["kept"] is None else str(found["kept"])
-            return cls(str(found["phase"]), swaps, server, kept)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+            found = _Written.model_validate(parsed_json(read_limited(file, MOST_BYTES, follow=False)))
+        except FileNotFoundError:
+            raise
+        except (ValueError, OSError) as error:
+            reason = f"{error.error_count()} of its values are wrong" if isinstance(error, ValidationError) else error
             raise BackupError(
-                f"A restore was cut off, and its journal {file} cannot be read: {error!r}.",
+                f"A restore was cut off, and its journal {file} cannot be read: {reason}.",
                 to_fix="remove that file and restore again: `orchestrator backup restore`",
             ) from error
+        journal = cls(found.phase, tuple(Swap(one.target, one.kind, one.parts) for one in found.swaps), found.server)
+        for swap in journal.swaps:
+            _require_within(swap, bounds, file)
+        kept = None if found.kept is None else file.parent / Path(found.kept).name
+        if kept is not None and (not _same(Path(found.kept or ""), kept) or not is_keeping(kept) or kept.is_symlink()):
+            raise refused_journal(file, f"{found.kept} is no folder of what a restore replaces")
+        dump = None if found.server is None else Path(found.server[0])
+        if dump is not None and (not _same(dump.parent.parent, file.parent) or dump.is_symlink()):
+            raise refused_journal(file, f"{dump} is no file of a backup")
+        return replace(journal, kept=None if kept is None else str(kept))
 
     def carry_out(self, file: Path, history_url: str | None) -> Path | None:
         """Do what was prepared; return the backup of what was replaced. From the turn of the phase on it counts.
@@ -120,7 +134,7 @@ class Journal:
             for swap in self.swaps:
                 swap.swap()
             if self.kept is not None and Path(self.kept).is_dir():
-                kept = publish_folder(Path(self.kept), read_metadata(Path(self.kept)).created_at)
+                kept = publish_folder(Path(self.kept), _made_at(Path(self.kept)))
             _forget(file)
         return kept
 
@@ -174,12 +188,58 @@ class Journal:
         return True
 
 
-def take_back(file: Path) -> None:
+class _WrittenSwap(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    target: str
+    kind: Literal["duckdb", "sqlite"]
+    parts: Annotated[tuple[tuple[str, str], ...], Field(min_length=1)]
+
+
+class _Written(BaseModel):
+    """The journal as it is on the disk."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    phase: Literal["laying", "server", "swapping"]
+    swaps: tuple[_WrittenSwap, ...]
+    server: tuple[str, int] | None
+    kept: str | None
+
+
+def _require_within(swap: Swap, bounds: Bounds, file: Path) -> None:
+    """Make sure that a swap puts what lies beside a database of ours in its place, and does nothing else."""
+    target = Path(swap.target)
+    if resolved(target) != target or not bounds.hold(target, swap.kind):
+        raise refused_journal(file, f"{target} is no database of this configuration")
+    suffixes = [place.removeprefix(swap.target) for _, place in swap.parts]
+    expected = tuple((f"{target}{STAGED}{suffix}", f"{target}{suffix}") for suffix in suffixes)
+    known = suffixes[0] == "" and set(suffixes) <= {"", *LOGS} and len(set(suffixes)) == len(suffixes)
+    if swap.parts != expected or not known:
+        raise refused_journal(file, f"it moves something else than the files of {target}")
+    if any(Path(new).is_symlink() for new, _ in swap.parts):
+        raise refused_journal(file, f"what it would put at {target} is a symbolic link")
+
+
+def _same(one: Path, other: Path) -> bool:
+    found = resolved(one)
+    return found is not None and found == resolved(other)
+
+
+def take_back(file: Path, bounds: Bounds) -> None:
     """Take back what the journal says, unless it is decided."""
     if file.exists():
-        journal = Journal.read(file)
+        journal = Journal.read(file, bounds)
         if journal.phase == LAYING:
             journal.take_back(file)
+
+
+def _made_at(folder: Path) -> datetime:
+    """Return when a backup was made; the present where it does not say, for what is in it is kept all the same."""
+    try:
+        return read_metadata(folder).created_at
+    except BackupDamagedError:
+        return utc_now()
 
 
 def _forget(journal: Path) -> None:

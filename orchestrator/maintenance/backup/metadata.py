@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -10,11 +12,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import BackupDamagedError
+from orchestrator.core.untrusted import read_limited
 from orchestrator.core.versions import installed_versions
-from orchestrator.maintenance.backup.files import FileDigest, write_text
+from orchestrator.maintenance.backup.files import LOGS, FileDigest, write_text
+from orchestrator.maintenance.backup.workspace import DUCKDB, POSTGRESQL, SQLITE
 
 METADATA, CHECKSUM = "metadata.json", "metadata.sha256"
 FORMAT = 1
+MOST_BYTES = 64 * 1024 * 1024
+LONGEST_NAME = 255  # bytes
+_FILE_NAME = re.compile(r"\w[\w.-]*")
 OTHER = "use another one: `orchestrator backup list`"
 
 
@@ -99,13 +106,7 @@ def read_metadata(folder: Path) -> BackupMetadata:
     Raises:
         BackupDamagedError: it is missing, was changed, or is of a newer version.
     """
-    try:
-        content = (folder / METADATA).read_bytes()
-        expected = (folder / CHECKSUM).read_bytes()
-    except OSError as error:
-        raise BackupDamagedError(
-            f"Backup {folder.name} has no readable {Path(error.filename).name}: {error.strerror}.", to_fix=OTHER
-        ) from error
+    content, expected = _read_part(folder, METADATA, MOST_BYTES), _read_part(folder, CHECKSUM, 100)
     if hashlib.sha256(content).hexdigest().encode() + b"\n" != expected:
         raise BackupDamagedError(f"Backup {folder.name} is damaged: {METADATA} is not what was written.", to_fix=OTHER)
     try:
@@ -115,4 +116,53 @@ def read_metadata(folder: Path) -> BackupMetadata:
             f"Backup {folder.name} has metadata that this version cannot read.",
             to_fix="use the version of the orchestrator that made it",
         ) from error
+    _require_contained(folder, found)
     return found
+
+
+def _read_part(folder: Path, name: str, most: int) -> bytes:
+    try:
+        return read_limited(folder / name, most, follow=False)
+    except OSError as error:
+        raise BackupDamagedError(
+            f"Backup {folder.name} has no readable {name}: {error.strerror}.", to_fix=OTHER
+        ) from error
+    except ValueError as error:
+        raise BackupDamagedError(f"Backup {folder.name} cannot be used: of {name}, {error}.", to_fix=OTHER) from error
+
+
+def _require_contained(folder: Path, found: BackupMetadata) -> None:
+    """Make sure that every file that metadata name lies in the folder itself, and goes beside its database.
+
+    Where a database goes is looked at where it is restored, see :mod:`orchestrator.maintenance.backup.bounds`.
+    """
+    wrong = [f"it names {file.name!r}" for record in found.databases for file in record.files if not _is_ours(file)]
+    names = [file.name for record in found.databases for file in record.files]
+    wrong += ["it names a file twice"] * (len(set(names)) != len(names))
+    wrong += [f"database {record.name!r} {_fault(record)}" for record in found.databases if _fault(record)]
+    if wrong:
+        raise BackupDamagedError(
+            f"Backup {folder.name} cannot be used: its {METADATA} is not as a backup writes it: {wrong[0]}.",
+            to_fix=OTHER,
+        )
+
+
+def _is_ours(file: FileRecord) -> bool:
+    name = _FILE_NAME.fullmatch(file.name) is not None and file.name not in (METADATA, CHECKSUM)
+    return name and len(os.fsencode(file.name)) <= LONGEST_NAME and file.bytes >= 0
+
+
+def _fault(record: DatabaseRecord) -> str | None:
+    """Say what no backup writes about a database, None where there is nothing of that kind."""
+    suffixes = [file.suffix for file in record.files]
+    if record.kind == POSTGRESQL:
+        version = record.engine.split(".")[0]
+        if record.path is not None or len(suffixes) != 1 or not (version.isdecimal() and len(version) < 4):
+            return "is not described as one of a server"
+    elif record.kind not in (DUCKDB, SQLITE):
+        return f"is of an unknown kind, {record.kind!r}"
+    elif record.path is None or "\0" in record.path:
+        return "has no place"
+    elif not suffixes or suffixes[0] or not set(suffixes[1:]) <= set(LOGS) or len(set(suffixes)) < len(suffixes):
+        return "has files with other endings than its logs have"
+    return None

@@ -75,7 +75,7 @@ class Replaced:
         Raises:
             DatabaseLockedError: another program has it open.
         """
-        self._folder.mkdir(exist_ok=True)
+        self._folder.mkdir(exist_ok=bool(self._kept))
         number = len(self._kept) + 1
         if database.kind != DUCKDB:
             self._kept.append((save(database, self._folder, self._root, number, damaged=True), []))

@@ -21,6 +21,7 @@ from orchestrator.core.errors import BackupError, DatabaseLockedError
 from orchestrator.core.events import Emit, ignore
 from orchestrator.core.files import flush_folder
 from orchestrator.maintenance.backup.backup import Backup, existing, verify_backup, verify_files
+from orchestrator.maintenance.backup.bounds import Bounds
 from orchestrator.maintenance.backup.exclusion import alone
 from orchestrator.maintenance.backup.files import copy_file, translate_os_errors
 from orchestrator.maintenance.backup.folders import keeping
@@ -57,27 +58,31 @@ def restore_backup(
     *,
     only: Path | None = None,
     history_url: str | None = None,
+    bounds: Bounds | None = None,
     lock_timeout: float,
     emit: Emit = ignore,
 ) -> Restored:
     """Restore all databases of a backup, or the one that lay at ``only``, to where they were.
 
-    ``history_url`` is where the run history of a PostgreSQL server goes: a backup does not know passwords.
+    ``history_url`` is where the run history of a PostgreSQL server goes: a backup does not know passwords. Nothing is
+    written outside of the ``bounds``, whatever the backup says; by default they are databases below ``root``.
 
     Raises:
         BackupDamagedError: the backup is not what was written; nothing was touched.
         DatabaseLockedError: a run, or another program, has one of the databases.
-        BackupError: the backup has no such database, its server's programs are missing, or the server refuses; then
-            everything is as it was.
+        BackupError: the backup has no such database, or it leads elsewhere, its server's programs are missing, or the
+            server refuses; then everything is as it was.
     """
     metadata = read_metadata(backup.folder)
     records = [record for record in metadata.databases if only is None or _place(record, root) == only]
     if not records:
         raise BackupError(f"Backup {backup.name} holds no database {only}.", to_fix="see `orchestrator backup list`")
-    parts = [_part(backup, record, root, history_url) for record in records]
+    within = bounds or Bounds(root)
+    parts = [_part(backup, record, root, history_url, within) for record in records]
     place = backups_dir(root)
     targets = [part.target for part in parts]
-    with alone(root, targets, timeout=lock_timeout, history_url=history_url, emit=emit):
+    with alone(root, targets, timeout=lock_timeout, history_url=history_url, bounds=within, emit=emit):
+        _make_folders(parts)
         verify_files(backup, records)
         there = [target for target in existing(targets) if not _refuse_busy(target)]
         server = next((_dump(backup, record) for record in records if record.kind == POSTGRESQL), None)
@@ -91,7 +96,7 @@ def restore_backup(
                 with step("swap", emit):
                     folder = journal.carry_out(place / JOURNAL, history_url)
         except BaseException:
-            take_back(place / JOURNAL)
+            take_back(place / JOURNAL, Bounds.of(root, targets, others=False))
             raise
     kept = None if folder is None else Backup(folder, read_metadata(folder))
     return Restored(backup, tuple(record.name for record in records), kept)
@@ -135,7 +140,13 @@ def _place(record: DatabaseRecord, root: Path) -> Path | None:
     return None if record.path is None else root / record.path
 
 
-def _part(backup: Backup, record: DatabaseRecord, root: Path, history_url: str | None) -> _Part:
+def _make_folders(parts: Sequence[_Part]) -> None:
+    for folder in (Path(part.swap.target).parent for part in parts if part.swap is not None):
+        with translate_os_errors(f"{folder} cannot be made", folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def _part(backup: Backup, record: DatabaseRecord, root: Path, history_url: str | None, bounds: Bounds) -> _Part:
     path = _place(record, root)
     target = WorkspaceDatabase(record.name, record.kind, path, history_url)
     if path is None:
@@ -144,9 +155,7 @@ def _part(backup: Backup, record: DatabaseRecord, root: Path, history_url: str |
         for program in ("pg_dump", "pg_restore", "psql"):
             find_program(program, major)
         return _Part(record, target, None)
-    file = path.resolve()  # a link to a file stays a link
-    with translate_os_errors(f"{file} cannot be restored", file.parent):
-        file.parent.mkdir(parents=True, exist_ok=True)
+    file = bounds.target(path, record.kind, f"Backup {backup.name}")
     files = tuple((f"{file}{STAGED}{one.suffix}", f"{file}{one.suffix}") for one in record.files)
     return _Part(record, target, Swap(str(file), record.kind, files))
 

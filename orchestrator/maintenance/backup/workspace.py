@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-import yaml
-
 from orchestrator.config.paths import in_project
 from orchestrator.config.simulation import SimulationConfig
+from orchestrator.config.yaml_file import read_yaml
 from orchestrator.core.errors import ConfigurationError
 
 DUCKDB, SQLITE, POSTGRESQL = "duckdb", "sqlite", "postgresql"
@@ -34,11 +33,11 @@ class WorkspaceDatabase:
 
 
 def databases_of(config: SimulationConfig, profile_database: Path | None = None) -> tuple[WorkspaceDatabase, ...]:
-    """Return the databases that a configuration and its scenarios name, whether they exist or not.
+    """Return the databases that a configuration, its scenarios and the files beside it name, whether they exist or not.
 
     ``profile_database`` is the file that the dbt profile names, where the configuration names none.
     """
-    files = [config.database_path or profile_database, *_of_scenarios(config)]
+    files = [config.database_path or profile_database, *_of_other_files(config)]
     found = [
         WorkspaceDatabase(in_project(path, config.root), DUCKDB, path) for path in dict.fromkeys(filter(None, files))
     ]
@@ -71,14 +70,15 @@ def history_of(config: SimulationConfig) -> WorkspaceDatabase:
     return WorkspaceDatabase(HISTORY, POSTGRESQL, None, config.storage_url)
 
 
-def _of_scenarios(config: SimulationConfig) -> list[Path]:
+def _of_other_files(config: SimulationConfig) -> list[Path]:
+    """Return the databases that the other files of the configuration name: its scenarios, and whatever they overlay."""
     found = []
-    for file in sorted((config.root / "config" / "scenarios").glob("*.y*ml")):
+    folder = config.root / "config"
+    for file in (*sorted(folder.glob("*.y*ml")), *sorted((folder / "scenarios").glob("*.y*ml"))):
         try:
-            content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError):
-            continue  # a scenario that cannot be read has no database of its own, and `simulate` says what is wrong
-        database = content.get("database") if isinstance(content, dict) else None
+            database = read_yaml(file, file.name).data.get("database")
+        except ConfigurationError:
+            continue  # a file that cannot be read names no database, and `simulate` says what is wrong
         if isinstance(database, str) and database.strip():
             found.append(config.resolve(Path(database)))
     return found

@@ -122,7 +122,7 @@ def _mapping(file: Path) -> tuple[dict[str, object], str | None]:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}, "does not exist"
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         return {}, f"cannot be read: {' '.join(str(error).split())}"
     return (content, None) if isinstance(content, dict) else ({}, "holds no profiles")
 

@@ -1,0 +1,58 @@
+"""Read files that anybody may have written: regular files of limited size, and JSON of limited depth."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+
+LONGEST_NAME = 255  # bytes: what file systems take
+
+
+def read_limited(path: Path, most: int, *, follow: bool = True) -> bytes:
+    """Read a file of at most ``most`` bytes; without ``follow`` a symbolic link is refused.
+
+    A pipe or a device is refused at once, for reading it may never end.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+        ValueError: it is larger.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if follow else getattr(os, "O_NOFOLLOW", 0))
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if error.errno == errno.ELOOP and not follow:
+            raise OSError(error.errno, "is a symbolic link", str(path)) from error
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it is larger than {most:,} bytes")
+    return content
+
+
+def parsed_json(content: bytes | str) -> object:
+    """Parse JSON, UTF-8 where it is bytes.
+
+    Raises:
+        ValueError: it is no JSON, holds a number of too many digits, or is nested too deeply.
+    """
+    try:
+        found: object = json.loads(content)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return found
+
+
+def is_file_name(name: str) -> bool:
+    """Tell whether a name from outside can be that of one file or folder in the folder where it is looked for.
+
+    >>> [is_file_name(name) for name in ("20260101T000000Z", "../x", "/etc/x", "..", "", "a" * 300)]
+    [True, False, False, False, False, False]
+    """
+    return name not in ("", ".", "..") and not set("/\\\0") & set(name) and len(os.fsencode(name)) <= LONGEST_NAME
