@@ -72,7 +72,7 @@ def fresh(prepared: PreparedProjects) -> Callable[[str], Workspace]:
 
 @pytest.fixture
 def simulated(prepared: PreparedProjects) -> Callable[[str], Workspace]:
-    """Lay out a project together with the database of a finished run."""
+    """Lay out a project whose years are finished; its run is not, so that the next one begins anew."""
     return lambda name: prepared.lay(name, simulated=True)
 
 

@@ -30,7 +30,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 
 class Ground(Cli):
-    """A copy of the reservoir that was simulated to the end; ``undisturbed`` are the digests of its tables."""
+    """A copy of the reservoir whose years are finished, but not the run; ``undisturbed`` are its tables' digests."""
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace.root, workspace.database)

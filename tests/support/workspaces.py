@@ -60,6 +60,10 @@ class Workspace:
                 rows = connection.execute(statement).fetchall()
             return rows
 
+    def leave_open(self) -> None:
+        """Let the last run not have come to its end: the next one begins anew, where else nothing was to do."""
+        self.sql("update orchestrator.runs set status = 'running'")
+
     def wait_unlocked(self, seconds: float = 60.0) -> None:
         """Wait until nobody holds the database's file: a killed process loses its command line before its locks."""
         wait_until(lambda: not _is_locked(self.database), "the database is free", seconds)
@@ -147,6 +151,8 @@ class PreparedProjects:
                 orchestrator.initializer.ensure_initialized()
             else:
                 orchestrator.execute_multi_year_simulation()
+        if orchestrator.config.simulation is not None:
+            Workspace(work).leave_open()
         shutil.rmtree(work / "var" / "runs", ignore_errors=True)
         shutil.copytree(work, self.base / "kept" / f"{name}-simulated")
 
