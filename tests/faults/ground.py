@@ -29,6 +29,9 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 
 
+LEDGER = "select 1 from information_schema.tables where table_schema = 'orchestrator' and table_name = 'runs'"
+
+
 class Ground(Cli):
     """A copy of the reservoir whose years are finished, but not the run; ``undisturbed`` are its tables' digests."""
 
@@ -36,6 +39,11 @@ class Ground(Cli):
         super().__init__(workspace.root, workspace.database)
         self.workspace = workspace
         self.undisturbed = workspace.digests()
+
+    def leave_open(self) -> None:
+        """Let the next run have something to do, although all years may be finished."""
+        if self.database.exists() and self.is_free() and self.sql(LEDGER):
+            self.workspace.leave_open()
 
     def empty(self) -> None:
         """Take the database away."""

@@ -105,6 +105,7 @@ def declared(group: str, *these: Fault) -> Callable[[Test], Test]:
 
 def undergo(one: Fault, ground: Ground, steps: Steps, *, recover: bool = True) -> None:
     """Go through a fault and its cure; ``recover`` runs to the end afterwards, unless the database is untouched."""
+    ground.leave_open()
     before = ground.contents()
     try:
         judge(one, next(steps))
