@@ -49,7 +49,7 @@ from orchestrator.config.schema import (
     names_a_file,
 )
 from orchestrator.core.errors import ConfigurationError
-from orchestrator.core.masking import masked
+from orchestrator.core.masking import masked_values, remember_secrets
 from orchestrator.database.file_names import ANOTHER_NAME, why_unusable
 
 DEFAULT_PATH = Path("config/simulation.yaml")
@@ -151,6 +151,7 @@ class SimulationConfig(Section):
 
     @classmethod
     def _checked(cls, layer: Layer, root: Path) -> SimulationConfig:
+        remember_secrets(layer.data)
         try:
             config = cls.model_validate(layer.data)
         except ValidationError as error:
@@ -226,10 +227,10 @@ class SimulationConfig(Section):
         return f"{scheme}:///{quote(str(self.resolve(Path(unquote(path)))))}{question}{query}"
 
     def snapshot(self) -> dict[str, object]:
-        """Return every setting as plain values, with the project root and without the password of the run history."""
-        found: dict[str, object] = {"root": str(self.root), **self.model_dump(mode="json")}
-        storage = self.storage.model_dump(mode="json")
-        return {**found, "storage": {**storage, "url": masked(self.storage.url)}}
+        """Return every setting as plain values, with the project root and without secrets."""
+        found = masked_values({"root": str(self.root), **self.model_dump(mode="json")})
+        assert isinstance(found, dict)
+        return found
 
     def resolve(self, path: Path) -> Path:
         """Make a path absolute against the project root."""
