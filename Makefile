@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help simulate test test-fast lint format bench faults faults-table doubts docs lock clean
+.PHONY: help simulate test test-fast lint format bench faults faults-table doubts crafted docs lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -53,6 +53,9 @@ faults-table: .venv/test ## Write docs/faults.md from the fault tests
 doubts: .venv/test ## Draw dbt projects and changes, and compare with dbt itself; ARGS="--minutes 30 --seed 7"
 	@$(COMPILE)
 	@$(VENV_PYTHON) -m tests.doubts.draw $(ARGS)
+
+crafted: .venv/test ## Draw files as a stranger would write them, and see what commands do; ARGS="5000 0"
+	@$(VENV_PYTHON) -m tests.unit.crafted_files $(or $(ARGS),5000)
 
 docs: .venv/test ## Check the documentation: every link leads somewhere
 	@$(VENV_PYTHON) -m pytest -q tests/unit/test_docs.py

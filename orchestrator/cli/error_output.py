@@ -12,6 +12,7 @@ from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.core.errors import HookError, OrchestratorError, RunCancelledError
 from orchestrator.core.events import HEALING_HOOK
+from orchestrator.core.masking import masked, masked_fields
 
 NO_EXIT = "raise an exception there that says why, instead of ending the program"
 BUG = "run it again with -v for the traceback, and report it"
@@ -57,10 +58,14 @@ def report_error(error: BaseException, output: Output, options: CommonOptions) -
     failure = failure_of(error)
     if failure.to_fix is not None:
         failure = replace(failure, to_fix=options.same_workspace(failure.to_fix))
+    failure = masked_fields(failure)
     if output.verbosity and not isinstance(error, KeyboardInterrupt):
         from rich.traceback import Traceback  # brings a syntax highlighter along
 
-        output.errors.print(Traceback.from_exception(type(error), error, error.__traceback__))
+        trace = Traceback.extract(type(error), error, error.__traceback__)
+        for stack in trace.stacks:
+            stack.exc_value = masked(stack.exc_value)
+        output.errors.print(Traceback(trace))
     output.errors.print(paragraph(failure), soft_wrap=not output.errors.is_terminal)
     output.write_json(document(failure))
     return failure.exit_code

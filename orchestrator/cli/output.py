@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.core.events import jsonable
+from orchestrator.core.masking import masked
 from orchestrator.core.text import CONTROL, ascii_json, escaped
 
 PLAIN = str.maketrans({"…": "..."} | dict(zip("✓✗·–—×→’“”█▏", '+x---x>\'""#|', strict=True)))
@@ -191,7 +192,7 @@ class _LogLines(logging.Handler):
             line += f" ({record.exc_info[1]!r})"
         elif record.exc_info:
             line += "\n" + logging.Formatter().formatException(record.exc_info)
-        print(escaped(line), file=sys.stderr, flush=True)
+        print(escaped(masked(line)), file=sys.stderr, flush=True)
 
 
 def _show_log(verbosity: int, advice: Callable[[str], str], *, quiet: bool) -> None:

@@ -52,7 +52,7 @@ from orchestrator.config.schema import (
     names_a_file,
 )
 from orchestrator.core.errors import ConfigurationError
-from orchestrator.core.masking import masked
+from orchestrator.core.masking import masked_values, remember_secrets
 from orchestrator.database.file_names import ANOTHER_NAME, why_unusable
 
 
@@ -154,6 +154,7 @@ class SimulationConfig(Section):
 
     @classmethod
     def _checked(cls, layer: Layer, root: Path) -> SimulationConfig:
+        remember_secrets(layer.data)
         try:
             config = cls.model_validate(layer.data)
         except ValidationError as error:
@@ -230,10 +231,11 @@ class SimulationConfig(Section):
         return f"{scheme}:///{quote(str(self.resolve(Path(unquote(path)))))}{question}{query}"
 
     def snapshot(self) -> dict[str, object]:
-        """Return every setting as plain values, with the project root and without the password of the run history."""
-        found: dict[str, object] = {"root": str(self.root), **self.model_dump(mode="json")}
-        storage = self.storage.model_dump(mode="json")
-        return {**found, "storage": {**storage, "url": masked(self.storage.url)}, "overrides": self.overrides()}
+        """Return every setting as plain values, with the project root and without secrets."""
+        settings = {"root": str(self.root), **self.model_dump(mode="json"), "overrides": self.overrides()}
+        found = masked_values(settings)
+        assert isinstance(found, dict)
+        return found
 
     def overrides(self) -> dict[str, object]:
         """Return the variables and keys of ``simulation`` that neither file nor scenario sets, by dotted key."""

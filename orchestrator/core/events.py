@@ -18,6 +18,7 @@ from types import UnionType
 from typing import TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+MOST = 2**62  # what every database takes
 YEARS_OF_EVENTS = range(1970, 9000)
 HEALING_HOOK = "self_healing"  # the name of the hook that heals, which nobody set up
 
@@ -453,6 +454,8 @@ def _value(hint: object, value: object) -> object:
         return moment
     if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return _made(hint, value)
+    if hint in (int, float) and type(value) in (int, float) and not abs(value) < MOST:  # type: ignore[arg-type]
+        raise ValueError(f"{str(value)[:40]} is no number of an event")
     if hint is float and type(value) is int:
         return float(value)
     plain = get_origin(hint) or hint

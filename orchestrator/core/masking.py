@@ -1,19 +1,104 @@
-"""Keep passwords out of what is written down."""
+"""Keep secrets out of what is written down and shown."""
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import re
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
+T = TypeVar("T")
 MASK = "***"
+LEAST_OF_A_SECRET = 6  # characters: shorter values are found everywhere
+ENVIRONMENT = "DBT_ENV_SECRET_"
+_WORDS = r"secret|passw|pwd|token|credential|(?:api|access|account|private)[_-]?key"
+_SECRET = re.compile(_WORDS, re.IGNORECASE)
 # As much as may be a password: up to the last @ of the line, whatever is in between.
 _IN_URL = re.compile(r"(?<=://)(?P<user>[^\s/@:]*):[^\n]*@")
 _IN_QUERY = re.compile(r"(?P<name>[?&;\s](?:password|passwd|pwd|sslpassword)=)[^\s&]+", re.IGNORECASE)
+_VALUE = r"(?:\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[^\s,;&'\"()\[\]{}]+)"
+# api_token=x, "api_token": "x", api_token: x, --api-key x; a bare word and a colon, as in prose, is none of them.
+_ASSIGNED = re.compile(
+    rf"(?P<name>\b(?:[\w.-]*(?:{_WORDS})[\w-]*(?:=|[\"']\s*[:=]\s*)"
+    rf"|(?=[\w.-]*[_.-])[\w.-]*(?:{_WORDS})[\w-]*:\s+)|--[\w-]*(?:{_WORDS})[\w-]*\s+){_VALUE}",
+    re.IGNORECASE,
+)
+_known: set[str] = set()
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether what is called so is a secret.
+
+    >>> is_secret("api_token"), is_secret("DBT_ENV_SECRET_X"), is_secret("growth_rate")
+    (True, True, False)
+    """
+    return _SECRET.search(name) is not None
 
 
 def masked(text: str) -> str:
-    """Put ``***`` in the place of every password of a database URL in a text.
+    """Put ``***`` in the place of every secret in a text: passwords of URLs, what is called like one, known values.
 
     >>> masked("--set storage.url=postgresql://me:s3cr@t@host/db?x=1&password=abc")
     '--set storage.url=postgresql://me:***@host/db?x=1&password=***'
+    >>> masked("--set vars.api_token=abc --set a=1"), masked('{"api_key": "a b", "b": 1}'), masked("bad token: x")
+    ('--set vars.api_token=*** --set a=1', '{"api_key": ***, "b": 1}', 'bad token: x')
     """
-    return _IN_QUERY.sub(rf"\g<name>{MASK}", _IN_URL.sub(rf"\g<user>:{MASK}@", text))
+    for value in sorted(_known | {*_of_environment()}, key=len, reverse=True):
+        text = text.replace(value, MASK)
+    text = _IN_QUERY.sub(rf"\g<name>{MASK}", _IN_URL.sub(rf"\g<user>:{MASK}@", text))
+    return _ASSIGNED.sub(rf"\g<name>{MASK}", text) if _SECRET.search(text) else text
+
+
+def masked_values(value: object) -> object:
+    """Mask the secrets in nested mappings and lists: by their keys, and in their texts.
+
+    >>> masked_values({"vars": {"db_password": "x", "rate": 2}})
+    {'vars': {'db_password': '***', 'rate': 2}}
+    """
+    if isinstance(value, Mapping):
+        return {key: _masked_item(str(key), item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(masked_values, value)) if type(value) in (list, tuple) else value
+    return masked(value) if isinstance(value, str) else value
+
+
+def _masked_item(name: str, value: object) -> object:
+    plain = value is None or isinstance(value, bool)
+    return MASK if is_secret(name) and not plain else masked_values(value)
+
+
+def masked_fields(one: T) -> T:
+    """Return a frozen dataclass, such as an event, with the secrets in its texts and mappings masked."""
+    assert dataclasses.is_dataclass(one)
+    changed = {}
+    for field in dataclasses.fields(one):
+        value = getattr(one, field.name)
+        if isinstance(value, (str, dict, list, tuple)):
+            safe = masked_values(value)
+            if safe != value:
+                changed[field.name] = safe
+    return dataclasses.replace(one, **changed) if changed else one  # type: ignore[type-var]  # asserted above
+
+
+def remember_secrets(values: object) -> None:
+    """Keep the values in nested mappings that are called like secrets out of every text from now on."""
+    _known.update(_secrets_in(values))
+
+
+def _secrets_in(values: object) -> Iterator[str]:
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            if isinstance(value, str) and is_secret(str(key)) and len(value) >= LEAST_OF_A_SECRET:
+                yield value
+            else:
+                yield from _secrets_in(value)
+    elif isinstance(values, (list, tuple)):
+        for value in values:
+            yield from _secrets_in(value)
+
+
+def _of_environment() -> Iterator[str]:
+    for name, value in os.environ.items():
+        if name.startswith(ENVIRONMENT) and len(value) >= LEAST_OF_A_SECRET:
+            yield value

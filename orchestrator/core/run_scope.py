@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from orchestrator.core.cancel_token import CancelToken
 from orchestrator.core.clocks import Deadline
 from orchestrator.core.events import Emit, Event
+from orchestrator.core.masking import masked_fields
 
 
 class RunScope:
@@ -63,5 +64,6 @@ class RunScope:
         return self._thread == threading.get_ident()
 
     def emit(self, event: Event) -> None:
-        """Pass an event on, with the id of the run that it belongs to."""
+        """Pass an event on, with the id of the run that it belongs to and without secrets."""
+        event = masked_fields(event)
         self._emit(dataclasses.replace(event, run_id=self._run_id) if self.in_run else event)

@@ -7,8 +7,9 @@ import os
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import BackupDamagedError
@@ -25,6 +26,9 @@ _FILE_NAME = re.compile(r"\w[\w.-]*")
 OTHER = "use another one: `orchestrator backup list`"
 
 
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,7 +38,7 @@ class FileRecord(_Record):
 
     name: str
     suffix: str
-    bytes: int
+    bytes: Count
     sha256: str
 
     @classmethod
@@ -60,7 +64,7 @@ class DatabaseRecord(_Record):
     storage_version: str | None
     schema_version: str | None
     fingerprint: str | None
-    tables: dict[str, int]
+    tables: dict[str, Count]
     compacted: bool
     whole: bool
 
@@ -149,7 +153,7 @@ def _require_contained(folder: Path, found: BackupMetadata) -> None:
 
 def _is_ours(file: FileRecord) -> bool:
     name = _FILE_NAME.fullmatch(file.name) is not None and file.name not in (METADATA, CHECKSUM)
-    return name and len(os.fsencode(file.name)) <= LONGEST_NAME and file.bytes >= 0
+    return name and len(os.fsencode(file.name)) <= LONGEST_NAME
 
 
 def _fault(record: DatabaseRecord) -> str | None:

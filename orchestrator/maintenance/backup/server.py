@@ -168,10 +168,12 @@ def run_program(name: str, major: int, args: list[str], url: str | None = None) 
     command, environment = [str(find_program(name, major)), *args], dict(os.environ)
     if url is not None:
         made = read_url(url)
-        place = URL.create("postgresql", made.username, None, made.host, made.port, made.database, made.query)
+        query = {name: value for name, value in made.query.items() if name != "password"}
+        place = URL.create("postgresql", made.username, None, made.host, made.port, made.database, query)
         command += ["--no-password", "-d", place.render_as_string(hide_password=False)]
-        if made.password is not None:
-            environment["PGPASSWORD"] = str(made.password)
+        password = made.query.get("password", made.password)
+        if password is not None:
+            environment["PGPASSWORD"] = str(password)
     done = subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
