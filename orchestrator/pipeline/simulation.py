@@ -69,6 +69,8 @@ class Simulation:
         require_year_read(run.config, facts)
         ledger, start = self._find_start(facts, fresh=fresh)
         if start.done and self._is_idle(facts):
+            if self._auto_initialize:
+                self.heal()  # which finds nothing to do
             return self._result(facts, ledger, start, ())
         if not start.done:
             require_matches(run.config, runner, facts, run.plan, start.year)

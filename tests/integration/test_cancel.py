@@ -324,7 +324,8 @@ def test_cancelling_when_nothing_runs_does_nothing(watched: Watched) -> None:
     watched.warm.initializer.ensure_initialized()
     watched.assert_goes_on(None)
     watched.moment = at(HookStarted)
-    watched.run_cancelled()
+    with pytest.raises(RunCancelledError):
+        watched.warm.execute_multi_year_simulation(fresh=True)
     watched.cancel()
     watched.assert_goes_on(None)
     assert watched.statuses() == ["completed", "cancelled", "completed"]

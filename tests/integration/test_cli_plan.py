@@ -75,7 +75,7 @@ def test_the_plan_says_how_long_it_will_take(lakes: Cli) -> None:
     assert lakes("simulate", "2000-2002").exit_code == 0
     rows = lakes.sql("select year, stage, seconds from orchestrator.stages")
     took = {(year, stage): float(str(seconds)) for year, stage, seconds in rows}
-    document = lakes("plan", "2000-2002", "--json", "--set", "storage.enabled=false").document()
+    document = lakes("simulate", "--dry-run", "--fresh", "--json", "--set", "storage.enabled=false").document()
     years = document["years"]
     assert isinstance(years, list)
     for year in years:
@@ -93,10 +93,11 @@ def test_the_plan_says_how_long_it_will_take(lakes: Cli) -> None:
 def test_years_that_would_go_are_told_before_and_after(lakes: Cli) -> None:
     """A shorter range removes the years behind it: the plan says so, and so does the run."""
     assert lakes("simulate", "2000-2002").exit_code == 0
-    assert lakes("plan", "2000", "--json").document()["removes"] == [2000, 2001, 2002]
-    told = lakes("plan", "2000")
+    again = ("simulate", "2000", "--dry-run", "--fresh")
+    assert lakes(*again, "--json").document()["removes"] == [2000, 2001, 2002]
+    told = lakes(*again)
     assert "Removes first what the database holds of 2000–2002." in told.out
     assert "! 2001–2002 are not simulated again" in told.out
-    done = lakes("simulate", "2000")
+    done = lakes("simulate", "2000", "--fresh", "--yes")
     assert "24 rows of 2000 and later from 2 tables, simulated years 2000–2002; 2001–2002 are not" in done.out
     assert "removes" not in lakes("plan", "2001", "--json").document()

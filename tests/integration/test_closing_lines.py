@@ -41,7 +41,7 @@ def test_a_test_that_only_warns_is_told_with_its_rows(years: Odd) -> None:
     assert "by dbt    2000–2001, load: dbt seed is never replayed" in told.out
     assert "by dbt    2000–2001, t: young did not succeed without a warning" in told.out
     assert "Not checked: 2 nodes: " in told.out and "e (ephemeral, so nothing is built for it)" in told.out
-    document = years("simulate", "--json").document()
+    document = years("simulate", "--fresh", "--json").document()
     assert {one["name"] for one in document["left_out"]} == {"e", "m"}  # type: ignore[attr-defined]
     (warning,) = document["years"][1]["stages"][2]["warnings"]  # type: ignore[index]
     assert (warning["name"], warning["rows"]) == ("young", 2)

@@ -50,7 +50,7 @@ create_orchestrator("config/simulation.yaml", hooks=hooks).execute_multi_year_si
 
 def run(workspace: WarmWorkspace, *years: int, fresh: bool = False) -> SimulationResult:
     """Run a range with the warm orchestrator."""
-    return workspace.warm.execute_multi_year_simulation(*years, fresh=fresh)
+    return workspace.again(*years, fresh=fresh)
 
 
 def stages(workspace: Workspace) -> list[tuple[int, str]]:

@@ -12,6 +12,7 @@ import duckdb
 
 from orchestrator import PipelineOrchestrator, create_orchestrator
 from orchestrator.core.events import Event
+from orchestrator.pipeline.workflow import SimulationResult
 from tests.support.processes import wait_until
 from tests.support.programs import start_python
 
@@ -165,6 +166,11 @@ class WarmWorkspace(Workspace):
         self.warm = self.orchestrator()
         self.warm.runner.facts()
         self._pristine = self.database.read_bytes()
+
+    def again(self, start: int | None = None, end: int | None = None, *, fresh: bool = False) -> SimulationResult:
+        """Run a range of years with the warm orchestrator, also one that is finished; later years may go."""
+        fresh = fresh or self.warm.find_start(start, end).done
+        return self.warm.execute_multi_year_simulation(start, end, fresh=fresh, forgo_years=True)
 
     def restore(self) -> None:
         """Put the database back."""
