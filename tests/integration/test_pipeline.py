@@ -170,9 +170,9 @@ def test_a_run_inside_a_run_is_refused(warm: WarmWorkspace) -> None:
 
     def nest(context: HookContext) -> None:
         with pytest.raises(OrchestratorError, match="inside another run"):
-            run(warm)
-        with pytest.raises(DatabaseLockedError, match="already held by this thread"):
-            warm.simulate()
+            warm.warm.execute_multi_year_simulation()
+        with warm.orchestrator() as other, pytest.raises(DatabaseLockedError, match="already held by this thread"):
+            other.execute_multi_year_simulation()
 
     warm.warm.hooks.register_hook(Hook(HookType.PRE_STAGE, nest, name="nest", stage="balance"))
     try:
@@ -339,7 +339,7 @@ def test_what_is_no_configuration_is_told_in_words_of_python(warm: WarmWorkspace
         assert "--set" not in str(caught.value)
     with pytest.raises(ConfigurationError, match="does not exist") as caught:
         create_orchestrator(warm.root / "nowhere.yaml")
-    assert caught.value.to_fix is not None and "or name another file (on the command line" in caught.value.to_fix
+    assert caught.value.to_fix is not None and "name another file (on the command line" in caught.value.to_fix
     with pytest.raises(ConfigurationError, match="Year '2000' is not a whole number"):
         warm.warm.execute_multi_year_simulation("2000", "2001")  # type: ignore[arg-type]
 
