@@ -32,7 +32,7 @@ def test_a_mistyped_selector_costs_no_year(simulated: Fresh, written: str, said:
     with pytest.raises(ConfigurationError, match=said) as caught:
         workspace.simulate()
     assert caught.value.exit_code == 2
-    assert "simulation.yaml, line 9" in str(caught.value)
+    assert "simulation.yaml, line 8" in str(caught.value)
     assert not [e for e in workspace.events if isinstance(e, (StageStarted, StepStarted, YearsPurged))]
     workspace.sql("alter table lake_level drop column note")
     assert workspace.digests() == before
