@@ -65,7 +65,11 @@ def load_config(options: CommonOptions, *, timeout: float | None = None) -> Simu
     if database is not None and is_a_file(str(database)):  # else the refusal shows it as it was written
         database = database.expanduser().absolute()
     config = SimulationConfig.load(
-        options.config, scenario=options.scenario, overrides=options.overrides or (), database=database
+        options.config,
+        scenario=options.scenario,
+        overrides=options.overrides or (),
+        database=database,
+        fork=options.fork,
     )
     if timeout is not None:
         config = config.with_overrides({"self_healing.timeout_seconds": timeout})

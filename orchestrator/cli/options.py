@@ -37,11 +37,13 @@ RangeArgument = Annotated[
 _OWN_COMMAND = re.compile(r"`(orchestrator (?:simulate|init|check|plan|parameters|doctor|runs|backup|migrate)[^`]*)`")
 # What commands and groups do not take of the common options, by the beginning of the command.
 _WITHOUT = {
-    "runs": ("scenario", "database"),
-    "backup list": ("scenario", "database"),
-    "backup verify": ("scenario", "database"),
-    "backup prune": ("scenario", "database"),
-    "backup restore": ("scenario",),
+    "runs": ("scenario", "database", "fork"),
+    "backup list": ("scenario", "database", "fork"),
+    "backup verify": ("scenario", "database", "fork"),
+    "backup prune": ("scenario", "database", "fork"),
+    "backup restore": ("scenario", "fork"),
+    "backup": ("fork",),
+    "migrate": ("fork",),
 }
 
 
@@ -86,6 +88,16 @@ class CommonOptions:
             "--database",
             metavar="PATH",
             help="Database file to use instead of the configured one.",
+            show_default=False,
+            rich_help_panel=_COMMON,
+        ),
+    ] = None
+    fork: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="NAME",
+            help="Work on a copy of the scenario: its database is var/NAME.duckdb, its name in the history NAME.",
             show_default=False,
             rich_help_panel=_COMMON,
         ),
@@ -143,6 +155,7 @@ class CommonOptions:
             "config": ("--config", [] if self.config is None else [str(self.config)]),
             "scenario": ("--scenario", [] if self.scenario is None else [self.scenario]),
             "overrides": ("--set", self.overrides or []),
+            "fork": ("--as", [] if self.fork is None else [self.fork]),
             "database": ("--database", [] if self.database is None else [str(self.database)]),
         }
         without = _without(command.removeprefix("orchestrator "))

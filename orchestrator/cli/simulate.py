@@ -88,6 +88,8 @@ def simulate(
     show_summary(output, result.summary)
     if result.nothing_to_do:
         output.say(nothing_to_do(config.years(first, last)))
+        if result.not_compared:
+            output.say(f"Not compared: {'; '.join(result.not_compared)}")
         _show_closing(output, result)
         exit_fast_unless_hooked(orchestrator)
         return 0

@@ -95,6 +95,28 @@ def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, 
     )
 
 
+def require_fork(name: str, file: Path, database: Path | str | None) -> None:
+    """Make sure that a copy of a scenario may have this name.
+
+    Raises:
+        ConfigurationError: it is no name of a file, that of a scenario, or another database is named as well.
+    """
+    if database is not None:
+        raise ConfigurationError(
+            f"--as {name} and --database {database} each name a database.", to_fix="leave one of them out"
+        )
+    if not _SCENARIO_NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"--as: {name!r} cannot be the name of a scenario and of its database.",
+            to_fix="use letters, digits, underscores, dots and hyphens, at most 200",
+        )
+    if any((file.parent / "scenarios" / f"{name}{suffix}").is_file() for suffix in _SUFFIXES):
+        raise ConfigurationError(
+            f"--as: there is a scenario {name!r} already, with a database of its own.",
+            to_fix=f"choose another name, or use --scenario {name}",
+        )
+
+
 def environment_layer(environ: Mapping[str, str], model: type[BaseModel], base: Layer) -> Layer:
     """Read every ``ORCHESTRATOR_…`` variable but the reserved ones; an empty variable counts as not set."""
     layer = Layer()

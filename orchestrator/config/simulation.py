@@ -31,7 +31,7 @@ from orchestrator.config.consistency import (
 )
 from orchestrator.config.errors import configuration_error
 from orchestrator.config.finding import find_configuration
-from orchestrator.config.layers import Overrides, load_layers, mapping_layer, override_layer
+from orchestrator.config.layers import Overrides, load_layers, mapping_layer, override_layer, require_fork
 from orchestrator.config.origins import KeyPath, Layer, Origin, dotted
 from orchestrator.config.parameters import ParameterSettings, require_values_fit
 from orchestrator.config.paths import project_root
@@ -107,11 +107,13 @@ class SimulationConfig(Section):
         overrides: Overrides | None = None,
         environ: Mapping[str, str] | None = None,
         database: Path | str | None = None,
+        fork: str | None = None,
     ) -> SimulationConfig:
         """Read the configuration file and lay scenario, environment and overrides over it.
 
         Where ``path`` is None, the file is found as :func:`~orchestrator.config.finding.find_configuration` says;
-        ``environ`` is by default the process's own. ``database`` wins over every layer.
+        ``environ`` is by default the process's own. ``database`` wins over every layer. ``fork`` gives the scenario
+        another name, and a database of that name.
 
         Raises:
             ConfigurationError: a layer cannot be read, or any key or value is wrong; it names all of them.
@@ -120,6 +122,10 @@ class SimulationConfig(Section):
         file = find_configuration(path, environ)
         root = project_root(file)
         layer = load_layers(file, root, cls, scenario=scenario, overrides=overrides, environ=environ)
+        if fork is not None:
+            require_fork(fork, file, database)
+            layer.put(["scenario"], fork, Origin("--as", "override"))
+            layer.put(["database"], f"var/{fork}.duckdb", Origin("--as", "override"))
         if database is not None:
             layer.put(["database"], str(database), Origin("--database", "override"))
         return cls._checked(layer, root)

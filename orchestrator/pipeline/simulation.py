@@ -14,6 +14,7 @@ from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.ledger.not_compared import not_compared
 from orchestrator.pipeline.current_run import CurrentRun
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
@@ -117,6 +118,7 @@ class Simulation:
             summary=read_summary(self._runner, facts, run.year_column, run.plan.years),
             left_out=self._initializer.left_out(facts),
             nothing_to_do=start.done,
+            not_compared=not_compared(facts),
         )
 
     def _find_start(self, facts: ProjectFacts, *, fresh: bool) -> tuple[RunLedger, Start]:

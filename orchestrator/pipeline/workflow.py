@@ -127,7 +127,8 @@ class SimulationResult:
 
     ``initialization`` is None where self-healing was off; ``summary`` is None where the dbt project has no model
     with ``meta.summary``. ``left_out`` are the nodes that healing and checks do not look at. ``nothing_to_do`` tells
-    that the range was finished and unchanged, so that no year was run.
+    that the range was finished and unchanged, so that no year was run. ``not_compared`` is what may change rows and is
+    not compared, such as rows of a source that others load.
     """
 
     run_id: str
@@ -142,6 +143,7 @@ class SimulationResult:
     summary: Summary | None
     left_out: tuple[LeftOut, ...] = ()
     nothing_to_do: bool = False
+    not_compared: tuple[str, ...] = ()
 
 
 def outputs_of(result: SimulationResult) -> dict[str, object]:

@@ -36,6 +36,7 @@ def simulation_record(result: SimulationResult, time: RunTime) -> dict[str, obje
         "resumed_from": result.resumed_from,
         "left_out": result.left_out,
         "nothing_to_do": result.nothing_to_do,
+        "not_compared": result.not_compared,
         "summary": None if result.summary is None else _rows(result.summary),
         "time": {
             **_seconds(time.seconds),

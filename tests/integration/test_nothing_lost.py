@@ -43,6 +43,28 @@ def test_a_finished_range_is_not_run_again(finished: Cli) -> None:
     assert isinstance(again["years"], list) and len(again["years"]) == 3
 
 
+def test_a_fork_leaves_the_years_that_are_there(finished: Cli) -> None:
+    """With other values the same years are run beside them, in a database of their own, under a name of their own."""
+    before = finished.database.read_bytes()
+    told = finished("simulate", "2000", "--as", "wetter", "--set", "vars.rain_factor=2")
+    assert told.exit_code == 0, told.err
+    assert "Simulating 2000 · scenario wetter · var/wetter.duckdb" in told.out
+    assert finished.database.read_bytes() == before
+    checked = finished("check", "--as", "wetter", "--set", "vars.rain_factor=2")
+    assert checked.exit_code == 0 and "var/wetter.duckdb" in checked.out
+    assert "wetter + rain_factor=2" in " ".join(finished("runs", "list").out.split())
+
+
+def test_what_may_have_changed_unnoticed_is_named(finished: Cli) -> None:
+    """A model that reads the clock would give other rows, although nothing has changed."""
+    model = finished.root / "dbt" / "models" / "foundation" / "lake_shape.sql"
+    model.write_text(model.read_text().replace("select ", "select now() as made_at, ", 1))
+    assert finished("simulate", "--fresh").exit_code == 0
+    told = finished("simulate")
+    assert "Nothing to do: 2000–2002 are finished and unchanged." in told.out
+    assert "Not compared: the clock (read by lake_shape)" in told.out
+
+
 def test_what_healing_finds_is_healed_where_there_is_nothing_else_to_do(finished: Cli) -> None:
     """A required table that was dropped comes back; the years stay."""
     finished.sql("drop view stg_rain")

@@ -664,3 +664,19 @@ def test_what_is_set_beside_the_files_is_told(load: Load) -> None:
     assert config.overrides() == {"simulation.random_seed": 7, "vars.x": 0.05}
     assert config.snapshot()["overrides"] == config.overrides()
     assert load().overrides() == {}
+
+
+def test_a_fork_has_a_name_and_a_database_of_its_own(load: Load, tmp_path: Path) -> None:
+    """Everything else is the scenario's; a name that is taken, or is none, is refused."""
+    forked = load(fork="try_1", overrides=["vars.x=2"])
+    assert (forked.scenario, forked.database_path) == ("try_1", tmp_path / "var" / "try_1.duckdb")
+    assert forked.vars["x"] == 2
+    for name, options, said in (
+        ("a/b", {}, "cannot be the name of a scenario"),
+        ("x" * 201, {}, "cannot be the name of a scenario"),
+        ("high", {"scenarios": {"high": "vars: {}\n"}}, "there is a scenario 'high' already"),
+        ("new", {"database": "other.duckdb"}, "each name a database"),
+    ):
+        with pytest.raises(ConfigurationError, match=said) as caught:
+            load(fork=name, **options)
+        assert caught.value.to_fix is not None
