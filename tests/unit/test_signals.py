@@ -15,6 +15,8 @@ from orchestrator.cli import signals
 
 sys.path.insert(0, {folder!r})
 signals.TRIES_DURING_IMPORTS = {tries}
+for number in signals.REQUESTS_TO_END:
+    signal.signal(number, signal.SIG_DFL)  # whoever started us may ignore some, as nohup does
 signals.end_like_ctrl_c()
 try:
     import interrupted_module
