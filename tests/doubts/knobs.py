@@ -137,7 +137,8 @@ def _materialization(project: Project, knobs: Knobs) -> None:
 
 def _overridden(project: Project, knobs: Knobs) -> None:
     project.files["macros/overridden.sql"] = (
-        "{% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql') %}\n"
+        "{% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql', partitioned_by=none, "
+        "sorted_by=none) %}\n"
         "create table {{ relation }} as select *, "
         f"{knobs['mark']} as mark from ({{{{ compiled_code }}}})\n{{% endmacro %}}"
     )
