@@ -21,6 +21,8 @@ class Capabilities:
     there is none.
     ``row_digest_sql``: an aggregate over the rows of ``{row}``, the same for the same rows in any order; ``null`` where
     there is none.
+    ``session_variables``: environment variables by which its library decides what a statement gives, whatever dbt says.
+    ``zone_variable``: one more, which says in which time zone times are shown.
     """
 
     file_backed: bool = False
@@ -33,6 +35,8 @@ class Capabilities:
     type_name_sql: str | None = None
     functions_sql: str | None = None
     row_digest_sql: str = "null"
+    session_variables: tuple[str, ...] = ()
+    zone_variable: str | None = None
 
 
 _DUCKDB = Capabilities(
@@ -46,10 +50,13 @@ _DUCKDB = Capabilities(
     type_name_sql="select typeof(cast(null as {type}))",
     functions_sql="select database_name, schema_name, function_name from duckdb_functions() where not internal",
     row_digest_sql="coalesce(sum(hash({row})), 0)::varchar",
+    zone_variable="TZ",
 )
 _POSTGRES = Capabilities(
     drop_cascade=True,
     functions_sql="select routine_catalog, routine_schema, routine_name from information_schema.routines",
+    session_variables=("PGDATESTYLE", "PGOPTIONS"),
+    zone_variable="PGTZ",
 )
 _OF_ADAPTER = {"duckdb": _DUCKDB, "postgres": _POSTGRES}
 _UNKNOWN = Capabilities()

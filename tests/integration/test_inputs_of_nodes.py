@@ -59,6 +59,7 @@ sources:
     schema: main
     tables: [{name: rows, identifier: rows_a}, {name: sage, config: {meta: {external_location: "data/{name}.csv"}}}]
 models:
+  - {name: by_hook_of_python, config: {pre_hook: "set variable d = {{ var('size') }}"}}
   - {name: by_meta, description: d, config: {meta: {rate: 1}}}
   - {name: by_model, description: d, config: {meta: {rate: 1}}}
   - {name: said, description: d, config: {persist_docs: {relation: true}}}
@@ -89,6 +90,19 @@ models:
     "models/afar.sql": VIEW + "select * from read_parquet('s3://herbs/all.parquet')",
     "models/frame.py": "import os\ndef model(dbt, session):\n    return session.sql('select 1 as a')\n",
     "models/plain_frame.py": "def model(dbt, session):\n    return session.sql('select 1 as a')\n",
+    "models/by_sql_of_python.py": "def model(dbt, session):\n    name = 'mint'\n"
+    "    return session.sql(f\"from 'data/{name}.csv'\")\n",
+    "models/by_hook_of_python.py": "def model(dbt, session):\n"
+    "    return session.query(\"select * from read_csv('data/mint.csv')\")\n",
+    "models/by_query.sql": VIEW + "select * from query('from $$data/mint.csv$$')",
+    "models/by_block.sql": VIEW + "{% set p %}data/mint.csv{% endset %} select * from read_csv('{{ p }}')",
+    "models/by_escape.sql": VIEW + "select $$it's$$ as b, * from read_csv(E'data/\\x6dint.csv')",
+    "models/joined.sql": VIEW + "select * from read_csv(concat('data/', 'mint.csv'))",
+    "models/joined_by_jinja.sql": VIEW
+    + "{% set p = 'data/' ~ ('mint' | lower) ~ '.csv' %}select * from read_csv('{{ p }}')",
+    "models/without_ref.sql": VIEW + "with a as (select 1 as a) select a.a from a, main.plain as p",
+    "models/columns.sql": VIEW + "select count(*) as n from information_schema.columns",
+    "models/opened.sql": "{{ config(materialized='table', pre_hook=\"attach 'other.db' as o\") }} select 1 as a",
     "../shelf/dbt_project.yml": "name: shelf\nversion: '1.0'\nvars: {depth: 5}\n",
     "../shelf/macros/s.sql": "{% macro board() %}{{ var('depth', 0) }}{% endmacro %}\n",
     "../shelf/models/on_shelf.sql": VIEW + "select {{ var('depth') }} as a, {{ var('height') }} as b",
@@ -200,6 +214,11 @@ def test_an_untouched_project_has_the_same_inputs(herbs: Path, before: ProjectFa
         ("said", ["description of said changed"]),
         ("thyme", ['config column_types of thyme is now {"n": "bigint"} (was {"n": "integer"})']),
         ("plain_frame", []),
+        ("by_sql_of_python", ["file data/*.csv changed"]),
+        ("by_hook_of_python", ["file data/mint.csv changed", "var size changed from 2 to 20"]),
+        ("by_query", ["file data/mint.csv changed"]),
+        ("by_block", ["file data/mint.csv changed"]),
+        ("by_escape", ["file data/mint.csv changed"]),
         ("on_shelf", ["var depth changed from 5 to 50", "var height changed from 4 to 40"]),
         ("by_package", ["macro board changed"]),
     ],
@@ -237,7 +256,31 @@ def test_what_no_fingerprint_holds_is_named(before: ProjectFacts) -> None:
         "clock": ("the clock",),
         "dice": ("random numbers",),
         "afar": ("files at s3://herbs/all.parquet",),
+        "frame": ("what its Python may open, as it imports os",),
+        "by_block": ("files whose names are computed",),
+        "joined": ("files whose names are computed",),
+        "joined_by_jinja": ("files whose names are computed",),
+        "without_ref": ("main.plain without ref() or source()",),
+        "columns": ("the catalog of the database",),
+        "opened": ("the database at other.db",),
     }
+
+
+def test_the_time_zone_counts_where_times_with_a_zone_may_stand(tmp_path: Path) -> None:
+    """DuckDB takes it from the environment, and turns such times into dates by it; a number has no zone."""
+    for name in ("dbt_project.yml", "profiles.yml", "orchestrator.yaml"):
+        (tmp_path / name).write_text(FILES[name])
+    (tmp_path / "models").mkdir()
+    model = tmp_path / "models" / "a.sql"
+    found = []
+    for sql in ("select 1 as a", "select cast('2025-01-01' as timestamptz)::date as a"):
+        model.write_text(sql)
+        for zone in ("", "Asia/Tokyo"):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("TZ", zone)
+                found.append(parsed(tmp_path))
+    assert told("a", found[0], found[1]) == []
+    assert told("a", found[2], found[3]) == ["environment variable TZ is new"]
 
 
 def test_values_of_the_environment_are_written_nowhere(herbs: Path, after: ProjectFacts) -> None:

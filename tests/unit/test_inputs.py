@@ -12,8 +12,9 @@ from dbt_common.clients.jinja import get_environment
 from orchestrator.core.file_patterns import files_matching
 from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.dbt_runner.analysis.named_files import NamedFiles
+from orchestrator.dbt_runner.analysis.named_relations import CATALOG, LOOKED_UP, relations_read
 from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, RANDOM, not_reproducible
-from orchestrator.dbt_runner.analysis.python_code import reads_anything
+from orchestrator.dbt_runner.analysis.python_code import names_in, python_parts, reads_anything
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.project.facts import SourceFacts
@@ -102,6 +103,17 @@ def test_what_a_template_reads_is_noted(code: str, reads: set[str]) -> None:
         ("select 'a.csv' as n, 'x' as m -- from 'c.csv'", {"a.csv"}),
         ("select 'not there.csv' as n, extract(year from '2020')", set()),
         ("attach 'a.duckdb'; from 'x.db'", set()),
+        ("from $$a.csv$$", {"a.csv"}),
+        ("from read_csv($q$a.csv$q$)", {"a.csv"}),
+        ("select $$it's$$, $1, * from read_csv('a.csv')", {"a.csv"}),
+        ("select E'it\\'s', * from read_csv(E'\\x61.csv')", {"a.csv"}),
+        ("select * from query('select * from ''gone.csv'' ')", {"gone.csv"}),
+        ("{% set p %}a.csv{% endset %}{{ p }}", {"a.csv"}),
+        ("from ('a.csv')", {"a.csv"}),
+        ("from gone.csv", {"gone.csv"}),
+        ("from 'file:///a/b.csv'", {"/a/b.csv"}),
+        ("from read_csv(['gone.csv', 'not there.csv'])", {"gone.csv", "not there.csv"}),
+        ('{{ run_query("from read_csv(\'" ~ path ~ "\')") }}', set()),
     ],
 )
 def test_files_in_sql_are_found(sql: str, named: set[str], tmp_path: Path) -> None:
@@ -122,6 +134,58 @@ def test_files_elsewhere_and_without_a_name_are_told_apart(tmp_path: Path) -> No
     assert found.computed
     assert set(found.remote) == {"https://a/b.csv"}
     assert set(found.written) == {"c.csv"}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "from read_csv(concat('data/', 'a.csv'))",
+        "from read_csv('data/' || 'a.csv')",
+        "from read_csv(getvariable('path'))",
+        "from read_csv('a'\n'.csv')",
+        "from query('from ' || x)",
+        "from read_csv(list_value('a.csv'))",
+        "{% set p = 'data/' ~ name ~ '.csv' %}from read_csv('{{ p }}')",
+        '{{ run_query("from read_csv(\'data/" ~ name ~ "\')") }}',
+        "{{ 'read_csv(' ~ (['data', name] | join('/')) ~ ')' }}",
+        "from read_parquet('{{ folder() }}/a.parquet')",
+    ],
+)
+def test_names_that_are_computed_are_known_to_be(sql: str, tmp_path: Path) -> None:
+    """What stands in the place of a file's name and is no literal may be any file."""
+    assert NamedFiles.of([SqlParts.of(ENVIRONMENT, sql)], lambda _: None, tmp_path).computed
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("select * from main.x", {"main.x"}),
+        ("select 1 from x, main.y as z where a in (select b from q.r)", {"x", "main.y", "q.r"}),
+        ("select a is distinct from b from {{ ref('a') }} as t, unnest(t.list)", set()),
+        ("with recursive t(n) as (select 1 union all select n + 1 from t) select * from t", set()),
+        ("select extract(year from d), trim(both ' ' from e), substring(f from 2) from {{ this }}", set()),
+        ('select * from read_csv(\'a.csv\'), "main"."x"', {"main.x"}),
+        ("select * from {{ target.schema }}.rates", {"*.rates"}),
+        ("select * from {{ var('table') }}", {"the relation that table names"}),
+        ("{{ run_query('select 1 from raw.t') }}", {"raw.t"}),
+        ("{{ log('rows come from the table') }}", set()),
+        ("select * from information_schema.tables, duckdb_tables()", {CATALOG}),
+        ("{% set r = adapter.get_relation(database, schema, 'x') %}", {LOOKED_UP}),
+        ("{% set r = adapter.get_relation(this.database, this.schema, this.name) %}", set()),
+        ("-- from old\nselect 'from x' from {{ ref('a') }}", set()),
+    ],
+)
+def test_relations_that_dbt_knows_no_edge_to_are_found(sql: str, named: set[str]) -> None:
+    """What stands after FROM by its plain name counts, and none of the words that only look like it."""
+    assert relations_read([SqlParts.of(ENVIRONMENT, sql)]) == named
+
+
+def test_data_frames_are_no_relations() -> None:
+    """SQL in Python may read a variable by its name."""
+    code = (
+        "def model(dbt, session):\n    frame = dbt.ref('a').df()\n    return session.sql('select * from frame, other')"
+    )
+    assert relations_read([python_parts(code)], names_in(code)) == {"other"}
 
 
 def test_a_pattern_stands_for_the_files_that_match_it(tmp_path: Path) -> None:
@@ -159,6 +223,11 @@ def test_what_is_not_reproducible_is_found(sql: str, found: tuple[str, ...]) -> 
         ("from pathlib import Path", "it imports pathlib"),
         ("return dbt.anything()", "it reads dbt.anything"),
         ("return (", "it cannot be read"),
+        ("return session.sql('select 1')", None),
+        ("return session.sql(f'select {1}')", None),
+        ("return session.sql('from ' + name)", "it calls sql with what it computes"),
+        ("import duckdb\n    return duckdb.query(text)", "it calls query with what it computes"),
+        ("return session.table_function('read_csv', ['a.csv'])", "it calls table_function with what it computes"),
     ],
 )
 def test_python_reads_anything_unless_it_is_known_not_to(body: str, why: str | None) -> None:

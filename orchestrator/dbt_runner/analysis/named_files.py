@@ -8,21 +8,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.file_patterns import files_matching
-from orchestrator.dbt_runner.analysis.sql_parts import GAP, Literal, SqlParts
+from orchestrator.dbt_runner.analysis.lexed_template import GAP
+from orchestrator.dbt_runner.analysis.sql_parts import END, NAME, TEXT, Literal, SqlParts
 
 LONGEST_NAME = 1000
-DATABASES = (".duckdb", ".db", ".wal", ".ddb")
+DATABASES = (".duckdb", ".db", ".wal", ".ddb", ".sqlite", ".sqlite3")
+SEARCH_PATH = "file_search_path"
+_READERS = r"\b(?:read_\w+|\w+_scan|scan_\w+|sniff_csv|glob|parquet_\w+|st_read\w*)\s*\("
 _READS = re.compile(
-    r"(?:\b(?:read_\w+|\w+_scan|scan_\w+|sniff_csv|glob|parquet_\w+|st_read\w*|read_xlsx|query_table)\s*\(\s*\[?\s*|"
-    r"\b(?:from|join)\s+)$",
+    rf"(?:{_READERS}\s*[\[(]*\s*|\b(?:from|join)\s+\(*\s*|\bimport\s+database\s+)$",
     re.IGNORECASE,
 )
+_RUNS = r"\bquery(?:_table)?\s*\("
+_COMPUTES = re.compile(
+    rf"(?:{_READERS}|{_RUNS})"
+    rf"(?!\s*(?:{TEXT}|{NAME}[^{NAME}]*{NAME}|\[\s*{TEXT}(?:\s*,\s*{TEXT})*\s*,?\s*\])\s*[,)])",
+    re.IGNORECASE,
+)
+_UNFINISHED = re.compile(rf"(?:{_READERS}|{_RUNS}|\b(?:from|join)\s)\s*[\[(]*\s*['\"]?\s*$", re.IGNORECASE)
+_PART_OF_NAME = re.compile(r"[\w\-*%{}]*[/.][\w./\-*%{}]*")
 _WRITES = re.compile(r"\b(?:to|into|export\s+database)\s+$", re.IGNORECASE)
-_ATTACHES = re.compile(r"\battach\s+(?:database\s+)?(?:if\s+not\s+exists\s+)?$", re.IGNORECASE)
-_FORMATS = re.compile(
+_ATTACHES = re.compile(r"\battach\s+(?:database\s+)?(?:(?:if\s+not\s+exists|or\s+replace)\s+)?$", re.IGNORECASE)
+DATA_FILE = re.compile(
     r"\.(?:csv|tsv|txt|parquet|jsonl?|ndjson|xlsx?|arrow|feather|avro|orc)(?:\.(?:gz|zst|bz2))?$", re.I
 )
+_UNQUOTED = re.compile(
+    r"\b(?:from|join)\s+(\w+\.(?:csv|tsv|parquet|jsonl?|ndjson|xlsx|arrow|avro))\b(?!\s*[.(])", re.IGNORECASE
+)
+_LIST_GOES_ON = re.compile(r"\s*,\s*$")
 _GAP = re.compile(f"{GAP}(\\d+){GAP}")
+_OF_VARIABLE = re.compile(r"(?:var|env_var)\s*\(")
+_LOCAL_URL = re.compile(r"^file:(?://localhost(?=/)|//(?=/))?(?=/)", re.IGNORECASE)
 _REMOTE = re.compile(r"^\w{2,}:(?://)?(?!\\)")
 
 
@@ -30,12 +46,13 @@ _REMOTE = re.compile(r"^\w{2,}:(?://)?(?!\\)")
 class NamedFiles:
     """Files that templates name: ``patterns`` in the words of the SQL, ``written`` by it, ``remote`` ones.
 
-    ``computed`` tells that a file is read whose name cannot be told at all.
+    ``attached`` are databases it opens. ``computed`` tells that a file is read whose name cannot be told.
     """
 
     patterns: frozenset[str] = frozenset()
     written: frozenset[str] = frozenset()
     remote: frozenset[str] = frozenset()
+    attached: frozenset[str] = frozenset()
     computed: bool = False
 
     @classmethod
@@ -48,21 +65,45 @@ class NamedFiles:
         patterns: set[str] = set()
         written: set[str] = set()
         remote: set[str] = set()
+        attached: set[str] = set()
         computed = False
         for one in parts:
+            computed |= _computes(one)
+            patterns.update(_UNQUOTED.findall(one.marked))
+            in_list = False
             for literal in one.literals:
+                in_list = literal.before.rstrip().endswith("[") or (
+                    in_list and _LIST_GOES_ON.fullmatch(literal.before) is not None
+                )
+                read = _is_read(literal) or (in_list and literal.before.rstrip().endswith(","))
                 name = _filled(literal.text, one.expressions, value_of)
+                name = _LOCAL_URL.sub("", name)
+                computed |= read and _begins_anywhere(literal, one.expressions, value_of)
                 if not name.strip("*/ ") or len(name) > LONGEST_NAME or "\n" in name:
-                    computed |= _is_read(literal) and len(name) <= LONGEST_NAME and literal.quote == "'"
+                    computed |= read and 0 < len(name) <= LONGEST_NAME and literal.quote == "'"
                 elif _WRITES.search(literal.before):
                     written.add(name)
-                elif _ATTACHES.search(literal.before) or name.lower().endswith(DATABASES):
+                elif _ATTACHES.search(literal.before) or (read and name.lower().endswith(DATABASES)):
+                    attached.add(name)
+                elif name.lower().endswith(DATABASES):
                     continue
-                elif _REMOTE.match(name) and _is_read(literal):
+                elif _REMOTE.match(name) and read:
                     remote.add(name)
-                elif _is_read(literal) or _is_there(name, folder):
+                elif read or _is_there(name, folder):
                     patterns.add(name)
-        return cls(frozenset(patterns), frozenset(written), frozenset(remote), computed)
+        return cls(frozenset(patterns), frozenset(written), frozenset(remote), frozenset(attached), computed)
+
+
+def _computes(parts: SqlParts) -> bool:
+    """Tell whether SQL computes the name of a file, or Jinja puts one together.
+
+    What Jinja takes as it is, from a variable or a literal, is known by these.
+    """
+    statements = [one.rstrip() for one in parts.marked.split(END)]
+    if any(_COMPUTES.search(one) and _UNFINISHED.search(one) is None for one in statements):
+        return True
+    put_together = any(_PART_OF_NAME.fullmatch(one) for one in parts.joined)
+    return put_together and any(_UNFINISHED.search(one) for one in statements)
 
 
 def _is_read(literal: Literal) -> bool:
@@ -70,7 +111,16 @@ def _is_read(literal: Literal) -> bool:
     reads = _READS.search(literal.before)
     if reads is None or (reads[0][-1:] not in "([" and not set("./*") & set(literal.text)):
         return False
-    return literal.quote == "'" or _FORMATS.search(literal.text) is not None
+    return literal.quote == "'" or DATA_FILE.search(literal.text) is not None
+
+
+def _begins_anywhere(literal: Literal, expressions: tuple[str, ...], value_of: Callable[[str], str | None]) -> bool:
+    """Tell whether a name begins with what is not known, and may be a folder."""
+    gap = _GAP.match(literal.text)
+    if gap is None:
+        return False
+    expression = expressions[int(gap[1])]
+    return _OF_VARIABLE.match(expression) is None and value_of(expression) is None
 
 
 def _is_there(name: str, folder: Path) -> bool:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
+
+from orchestrator.dbt_runner.analysis.lexed_template import GAP
+from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 
 KNOWN_MODULES = frozenset(
     [
@@ -39,7 +43,47 @@ READERS = frozenset(
     ["compile", "eval", "exec", "getattr", "globals", "input", "locals", "open", "setattr", "vars", "__import__"]
 )
 FROM_OUTSIDE = ("read_", "scan_", "from_csv", "from_parquet", "genfromtxt", "loadtxt", "load", "fromfile", "memmap")
+RUNS_SQL = frozenset(["sql", "query", "execute", "executemany", "table_function", "from_query", "from_substrait"])
+"""Functions of DuckDB that run SQL, which can read whatever it names."""
 PARTS_OF_DBT = frozenset({"config", "ref", "source", "is_incremental", "this"})
+
+
+def python_parts(source: str) -> SqlParts:
+    r"""Return the texts of a python model as literals that may be SQL; what an f-string prints is a gap.
+
+    >>> [one.text for one in python_parts("a = f'data/{b}.csv'").literals]
+    ['data/\x000\x00.csv']
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return SqlParts.of_texts([], [])
+    texts: list[str] = []
+    expressions: list[str] = []
+    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            text = ""
+            for part in node.values:
+                if isinstance(part, ast.Constant):
+                    text += str(part.value)
+                elif isinstance(part, ast.FormattedValue):
+                    text += f"{GAP}{len(expressions)}{GAP}"
+                    expressions.append(ast.unparse(part.value))
+            texts.append(text)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+            texts.append(node.value)
+    return replace(SqlParts.of_texts([], texts), expressions=tuple(expressions))
+
+
+def names_in(source: str) -> frozenset[str]:
+    """Return the names that a python model gives to values: SQL can read a data frame by its name."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return frozenset()
+    stored = (node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    return frozenset([*stored, *(node.arg for node in ast.walk(tree) if isinstance(node, ast.arg))])
 
 
 def reads_anything(source: str) -> str | None:
@@ -55,19 +99,27 @@ def reads_anything(source: str) -> str | None:
         return "it cannot be read"
     for node in ast.walk(tree):
         match node:
-            case ast.Import(names=names):
-                modules = [one.name.partition(".")[0] for one in names]
-            case ast.ImportFrom(module=module):
-                modules = [(module or ".").partition(".")[0]]
+            case ast.Import() | ast.ImportFrom():
+                unknown = [name for name in _modules(node) if name not in KNOWN_MODULES]
+                if unknown:
+                    return f"it imports {unknown[0]}"
             case ast.Name(id=name) if name in READERS:
                 return f"it calls {name}"
             case ast.Attribute(attr=name) if name.startswith(FROM_OUTSIDE):
                 return f"it calls {name}"
+            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args) if _is_computed(name, args):
+                return f"it calls {name} with what it computes"
             case ast.Attribute(value=ast.Name(id="dbt"), attr=part) if part not in PARTS_OF_DBT:
                 return f"it reads dbt.{part}"
-            case _:
-                continue
-        unknown = [name for name in modules if name not in KNOWN_MODULES]
-        if unknown:
-            return f"it imports {unknown[0]}"
     return None
+
+
+def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
+    names = [one.name for one in node.names] if isinstance(node, ast.Import) else [node.module or "."]
+    return [name.partition(".")[0] for name in names]
+
+
+def _is_computed(name: str, args: list[ast.expr]) -> bool:
+    """Tell whether a function runs SQL that is not written out in its call."""
+    written = name != "table_function" and all(isinstance(one, (ast.Constant, ast.JoinedStr)) for one in args[:1])
+    return name in RUNS_SQL and not written

@@ -20,7 +20,9 @@ def rendered_with(node: ManifestNode) -> str:
     metadata = getattr(node, "test_metadata", None)  # generic tests have it
     arguments = [] if metadata is None else list(_texts(metadata.kwargs))
     arguments = [f"{{{{ {text} }}}}" if _LOOKS_LIKE_CALL.match(text) else text for text in arguments]
-    return "".join(hooks) + "".join(f"{{% set {TEST_ARGUMENTS} %}}{text}{{% endset %}}" for text in arguments)
+    return "".join(f"{hook}\n;\n" for hook in hooks) + "".join(
+        f"{{% set {TEST_ARGUMENTS} %}}{text}{{% endset %}}" for text in arguments
+    )
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from jinja2 import Environment, TemplateSyntaxError
+from jinja2 import Environment
 
-GAP = "\0"
-"""Stands on both sides of the number of an expression, whose value is not known before the template is rendered."""
-_PART = re.compile(r"'(?P<text>(?:[^']|'')*)'|\"(?P<name>(?:[^\"]|\"\")*)\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+from orchestrator.dbt_runner.analysis.lexed_template import LexedTemplate
+
+TEXT, NAME = "\1", "\2"
+"""Stand in the place of a literal, and on both sides of a name in quotes."""
+END = "\n;\n"
+"""Stands at the end of the SQL and of each text, in what is marked."""
+DEEPEST = 3
+_PART = re.compile(
+    r"(?<!\w)[eE]'(?P<escaped>(?:[^'\\]|\\.|'')*)'|'(?P<text>(?:[^']|'')*)'|\"(?P<name>(?:[^\"]|\"\")*)\"|"
+    r"(?<![\w$])\$(?P<tag>(?:[A-Za-z_]\w*)?)\$(?P<dollars>.*?)\$(?P=tag)\$|--[^\n]*|/\*.*?\*/",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{1,3}|.)", re.DOTALL)
+_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_MARKED = re.compile(f"{TEXT}|{NAME}[^{NAME}]*{NAME}")
+_QUOTES = frozenset("'\"$")
 
 
 @dataclass(frozen=True)
@@ -25,15 +39,17 @@ class Literal:
 
 @dataclass(frozen=True)
 class SqlParts:
-    """Parts of one template: ``literals`` of the SQL, then of the Jinja; ``bare`` is SQL without literals and comments.
+    """Parts of one template: ``literals`` of the SQL, then of the Jinja; ``marked`` is SQL with marks in their place.
 
     ``jinja`` is the code between the braces, ``expressions`` are those that print something, by their numbers.
+    ``joined`` are the texts that Jinja puts together with others.
     """
 
     literals: tuple[Literal, ...]
-    bare: str
+    marked: str
     jinja: str
     expressions: tuple[str, ...]
+    joined: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, environment: Environment, template: str) -> SqlParts:
@@ -42,59 +58,67 @@ class SqlParts:
         >>> [one.text for one in SqlParts.of(Environment(), "select {{ f('b') }} from 'c/{{ d }}.csv' -- 'e'").literals]
         ['c/\x001\x00.csv', 'b']
         """
-        sql, texts, jinja, expressions = _lexed(environment, template)
+        lexed = LexedTemplate.of(environment, template)
+        parts = cls.of_texts([lexed.sql], lexed.texts)
+        return replace(
+            parts,
+            literals=(*parts.literals, *(Literal(one, "", "'") for one in lexed.lines)),
+            jinja=lexed.jinja,
+            expressions=tuple(one.strip() for one in lexed.expressions),
+            joined=tuple(lexed.joined),
+        )
+
+    @classmethod
+    def of_texts(cls, sql: Iterable[str], texts: Iterable[str]) -> SqlParts:
+        """Take ``sql`` apart, and ``texts``, each of which is a literal already and may be SQL as well."""
         literals: list[Literal] = []
-        bare: list[str] = []
-        for text in (sql, *texts):
-            if text is not sql:
-                literals.append(Literal(text, "", "'"))
-            literals += _literals(text, bare)
-        return cls(tuple(literals), " ".join(bare), jinja, expressions)
+        marked: list[str] = []
+        for text in sql:
+            literals += _literals(text, marked)
+        for text in texts:
+            literals.append(Literal(text, "", "'"))
+            literals += _literals(text, marked)
+        return cls(tuple(literals), "".join(marked), "", ())
+
+    @cached_property
+    def bare(self) -> str:
+        """SQL without literals and names in quotes."""
+        return _MARKED.sub(" ", self.marked)
 
 
-def _literals(sql: str, bare: list[str]) -> Iterator[Literal]:
+def _literals(sql: str, marked: list[str], depth: int = 0) -> Iterator[Literal]:
+    """Yield the literals of SQL, and those of SQL that stands in them, as ``query`` takes it."""
     start = 0
+    inside: list[str] = []
     for part in _PART.finditer(sql):
         before = sql[start : part.start()]
-        bare.append(before)
         start = part.end()
-        if part["text"] is not None:
-            yield Literal(part["text"].replace("''", "'"), before, "'")
-        elif part["name"] is not None:
-            yield Literal(part["name"].replace('""', '"'), before, '"')
-    bare.append(sql[start:])
+        marked.append(before)
+        if part["name"] is not None:
+            name = part["name"].replace('""', '"')
+            marked.append(f"{NAME}{name}{NAME}")
+            yield Literal(name, before, '"')
+            continue
+        text = _text(part)
+        marked.append(" " if text is None else TEXT)
+        if text is not None:
+            yield Literal(text, before, "'")
+            if depth < DEEPEST and not _QUOTES.isdisjoint(text):
+                inside.append(text)
+    marked.append(f"{sql[start:]}{END}")
+    for text in inside:
+        yield from _literals(text, marked, depth + 1)
 
 
-def _lexed(environment: Environment, template: str) -> tuple[str, list[str], str, tuple[str, ...]]:
-    """Return the SQL with gaps, the texts in the Jinja, the Jinja, and the expressions in the gaps."""
-    sql: list[str] = []
-    texts: list[str] = []
-    jinja: list[str] = []
-    expressions: list[str] = []
-    inside = False
-    try:
-        for _, kind, value in environment.lex(template):
-            if kind in ("data", "raw_data"):
-                sql.append(value)
-            elif kind.endswith(("_begin", "_end")):
-                jinja.append("\n")
-                inside = kind == "variable_begin"
-                if inside:
-                    sql.append(f"{GAP}{len(expressions)}{GAP}")
-                    expressions.append("")
-            elif not kind.startswith(("comment", "raw")):
-                jinja.append(value)
-                if inside:
-                    expressions[-1] += value
-                if kind == "string":
-                    texts.append(_unquoted(value))
-    except TemplateSyntaxError:
-        return template, [], "", ()
-    return "".join(sql), texts, "".join(jinja), tuple(one.strip() for one in expressions)
+def _text(part: re.Match[str]) -> str | None:
+    """Return what a literal says, None for a comment."""
+    if part["escaped"] is not None:
+        return _ESCAPE.sub(_character, part["escaped"].replace("''", "'"))
+    return part["dollars"] if part["text"] is None else part["text"].replace("''", "'")
 
 
-def _unquoted(value: str) -> str:
-    try:
-        return str(ast.literal_eval(value))
-    except (SyntaxError, ValueError):
-        return value[1:-1]
+def _character(escape: re.Match[str]) -> str:
+    code = escape[1]
+    if code[0] in "xuU" and len(code) > 1:
+        return chr(min(int(code[1:], 16), sys.maxunicode))
+    return chr(int(code, 8)) if code[0] in "01234567" else _LETTERS.get(code, code)

@@ -49,5 +49,5 @@ KINDS = (*NAMED_KINDS, ENVIRONMENT, *SINGLE_KINDS)
 
 WITHOUT_VALUE = frozenset({*CODE, FILE, ENVIRONMENT, COLUMNS, DESCRIPTION, ENTRY, SETTINGS_OF_SOURCE, WHOLE_PROJECT})
 """Kinds of which a checksum is kept and no value that could be shown."""
-SHARE = "2"
+SHARE = "3"
 """What :data:`COMPARED` holds now: it grows with the kinds, so that what an older version recorded is told from it."""

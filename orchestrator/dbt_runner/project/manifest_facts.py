@@ -77,7 +77,7 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
     replay = ReplayProof(manifest, config, analysis)
     reader = NodeReader(project_dir, analysis, replay, values, macros, reach, inputs, str(config.credentials.database))
     hooks = [node for node in manifest.nodes.values() if _is_own_hook(node)]
-    inputs.seed_is_set([node.raw_code for node in hooks])
+    inputs.come_before(hooks)
     before = tuple(pair for node in hooks if _comes_first(node, analysis, macros) for pair in reader.of_hook(node))
     every = _every(manifest)
 

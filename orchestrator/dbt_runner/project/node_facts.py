@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR, UNKNOWN
-from orchestrator.dbt_runner.analysis.not_reproducible import python_not_reproducible
 from orchestrator.dbt_runner.analysis.python_code import reads_anything
 from orchestrator.dbt_runner.analysis.rendered_with import rendered_with
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
@@ -60,11 +59,11 @@ class NodeReader:
             has_rows, checksum = seed.has_rows, seed.checksum
             declared = {name: str(data_type) for name, data_type in node.config.column_types.items()}
             columns = tuple(ColumnFacts(name, declared.get(name)) for name in seed.header)
-        text, code = self._code(node)
+        own, code = self._code(node)
         replay_blocker = self.replay.blocker(node)
         whole = self._with_materialization(node, code)
         reached = [name for name in sorted(self.analysis.implementations(whole.macros)) if name in self.macros]
-        texts = [text, *(self.macros[name] for name in reached)]
+        texts = [*own, *(self.macros[name] for name in reached)]
         name = full_name(node)
         meta = {**node.meta, **node.config.meta}
         return NodeFacts(
@@ -105,7 +104,7 @@ class NodeReader:
             vars=tuple(sorted(whole.vars)),
             changes_others=replay_blocker is not None and self.replay.changes_others(node),
             reads=(*self.inputs.of(node, whole, texts), *before) if kind != "test" else (),
-            unseen=self._unseen(node, [text, *(self.macros[o] for o in reached if not self.reach.is_for_others(o))]),
+            unseen=self._unseen(node, [*own, *(self.macros[o] for o in reached if not self.reach.is_for_others(o))]),
         )
 
     def of_hook(self, node: ManifestNode) -> Pairs:
@@ -122,19 +121,21 @@ class NodeReader:
             *self.inputs.of_text(node.package_name, code, texts),
         )
 
-    def _code(self, node: ManifestNode) -> tuple[str, TemplateRecord]:
+    def _code(self, node: ManifestNode) -> tuple[tuple[str, ...], TemplateRecord]:
         """Return what dbt renders of a node, and what it does; a seed has hooks alone."""
+        hooks = rendered_with(node)
         if str(node.language) == "python":
             code = GrowingRecord(reads={"config"})
+            code.add(self.analysis.of(hooks))
             if "var" in node.raw_code:
                 code.uses_year, code.blocker, code.beyond_print = True, "a python model that may read vars", RENDERED
                 code.vars.add(ANY_VAR)
             if reads_anything(node.raw_code) is not None:
                 code.reads.add(UNKNOWN)
                 code.vars.add(ANY_VAR)
-            return node.raw_code, code.frozen()
-        text = rendered_with(node) + ("" if str(node.resource_type) == "seed" else node.raw_code)
-        return text, self.analysis.of(text)
+            return (hooks, node.raw_code), code.frozen()
+        text = hooks + ("" if str(node.resource_type) == "seed" else node.raw_code)
+        return (text,), self.analysis.of(text)
 
     def _with_materialization(self, node: ManifestNode, code: TemplateRecord) -> TemplateRecord:
         """Return a node's code with what the project's own macros do that dbt builds it by."""
@@ -156,7 +157,7 @@ class NodeReader:
         if str(node.resource_type) == "test":
             return ()
         if str(node.language) == "python":
-            return python_not_reproducible(node.raw_code)
+            return self.inputs.python_unseen(node, texts)
         return self.inputs.unseen(node, texts)
 
 

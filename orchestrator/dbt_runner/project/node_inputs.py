@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,16 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment
 
 from orchestrator.dbt_runner.analysis.marks import UNKNOWN
-from orchestrator.dbt_runner.analysis.named_files import NamedFiles
-from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, not_reproducible, sets_seed
+from orchestrator.dbt_runner.analysis.named_files import SEARCH_PATH, NamedFiles
+from orchestrator.dbt_runner.analysis.named_relations import NOT_BY_NAME, relations_read
+from orchestrator.dbt_runner.analysis.not_reproducible import (
+    CLOCK,
+    not_reproducible,
+    python_not_reproducible,
+    sets_seed,
+)
+from orchestrator.dbt_runner.analysis.python_code import names_in, python_parts, reads_anything
+from orchestrator.dbt_runner.analysis.rendered_with import rendered_with
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 from orchestrator.dbt_runner.analysis.template_record import TemplateRecord
 from orchestrator.dbt_runner.project.canonical import canonical
@@ -35,6 +43,7 @@ from orchestrator.dbt_runner.project.input_kinds import (
     WHOLE_PROJECT,
 )
 from orchestrator.dbt_runner.project.profile_inputs import Pairs, flag_inputs, profile_inputs, target_inputs
+from orchestrator.dbt_runner.project.session_inputs import session_inputs
 from orchestrator.dbt_runner.project.source_inputs import files_in, source_files, source_inputs
 from orchestrator.dbt_runner.project.var_values import VarValues, digest
 
@@ -69,10 +78,12 @@ class NodeInputs:
         self._macros = macros
         self._cwd = cwd
         self._whole = whole
-        self._parts: dict[str, SqlParts] = {}
+        python = (node.raw_code for node in manifest.nodes.values() if str(node.language) == "python")
+        self._parts = {code: python_parts(code) for code in python}
         self.files = FileInputs(cwd, ())
         self.files = FileInputs(cwd, self._written())
         self._seeded = False
+        self._before: tuple[str, ...] = ()
         self.whole_environment = False
 
     def of(self, node: ManifestNode, code: TemplateRecord, texts: Collection[str]) -> Pairs:
@@ -108,16 +119,45 @@ class NodeInputs:
     def unseen(self, node: ManifestNode, texts: Collection[str]) -> tuple[str, ...]:
         """Return what gives a node other rows although no input has changed."""
         parts = [self.parts(text) for text in texts]
-        named = self._named(node.package_name, texts)
         checks_snapshot = str(node.resource_type) == "snapshot" and node.config.get("strategy") == "check"
         found = not_reproducible(parts, seeded=self._seeded)
         clock = (CLOCK,) if checks_snapshot and CLOCK not in found else ()
-        computed = ("files whose names are computed",) if named.computed else ()
-        return (*clock, *found, *computed, *(f"files at {one}" for one in sorted(named.remote)))
+        return tuple(dict.fromkeys((*clock, *found, *self._beside(node.package_name, parts, ()), *self._before)))
 
-    def seed_is_set(self, texts: Collection[str]) -> None:
-        """Note hooks that run before every node: one of them may set a seed."""
-        self._seeded = any(sets_seed(self.parts(text)) for text in texts)
+    def python_unseen(self, node: ManifestNode, texts: Collection[str]) -> tuple[str, ...]:
+        """Return the same of a python model."""
+        code, parts = node.raw_code, [self.parts(text) for text in texts]
+        why = reads_anything(code)
+        opened = () if why is None else (f"what its Python may open, as {why}",)
+        beside = self._beside(node.package_name, parts, names_in(code))
+        return tuple(dict.fromkeys((*python_not_reproducible(code), *opened, *beside, *self._before)))
+
+    def _beside(self, package: str, parts: Collection[SqlParts], names: Collection[str]) -> tuple[str, ...]:
+        """Return what of files, databases and relations is read and not compared."""
+        named = self._named(package, parts)
+        relative = self._searches and any(not os.path.isabs(one) for one in named.patterns)  # noqa: PTH117 - a pattern
+        relations = sorted(relations_read(parts, names))
+        return (
+            *(("files whose names are computed",) if named.computed else ()),
+            *((f"files that DuckDB looks for in its {SEARCH_PATH}",) if relative else ()),
+            *(f"files at {one}" for one in sorted(named.remote)),
+            *(f"the database at {one}" for one in sorted(named.attached)),
+            *(one if one in NOT_BY_NAME else f"{one} without ref() or source()" for one in relations),
+        )
+
+    @cached_property
+    def _searches(self) -> bool:
+        """Tell whether files may be looked for in other folders than the one where dbt runs."""
+        texts = (rendered_with(node) + str(getattr(node, "raw_code", "")) for node in self._manifest.nodes.values())
+        settings = canonical(self._config.credentials.to_dict(omit_none=True))
+        return any(SEARCH_PATH in text.lower() for text in (*texts, *self._macros.values(), settings))
+
+    def come_before(self, hooks: Collection[ManifestNode]) -> None:
+        """Note the hooks that run before every node: what they read counts for all, and one may set a seed."""
+        parts = [self.parts(hook.raw_code) for hook in hooks]
+        self._seeded = any(sets_seed(one) for one in parts)
+        first = [self.parts(hook.raw_code) for hook in hooks if "on-run-start" in hook.tags]
+        self._before = self._beside(self._config.project_name, first, ())
 
     @cached_property
     def everywhere(self) -> Pairs:
@@ -125,7 +165,9 @@ class NodeInputs:
         dispatch = [(DISPATCH, canonical(self._config.dispatch))] if self._config.dispatch else []
         folders = self._config.credentials.to_dict(omit_none=True).get("module_paths") or ()
         modules = self.files.of(f"{folder}/**/*.py" for folder in folders)
-        return (*profile_inputs(self._config), *flag_inputs(dict(self._config.flags)), *dispatch, *modules)
+        flags = flag_inputs(dict(self._config.flags))
+        session = session_inputs(self._manifest, self._config, self._macros.values())
+        return (*profile_inputs(self._config), *flags, *dispatch, *modules, *session)
 
     def parts(self, text: str) -> SqlParts:
         """Take a template apart, once."""
@@ -151,13 +193,13 @@ class NodeInputs:
         return tuple(found)
 
     def _of_files(self, package: str, texts: Collection[str]) -> Pairs:
-        return self.files.of(self._named(package, texts).patterns)
+        return self.files.of(self._named(package, [self.parts(text) for text in texts]).patterns)
 
-    def _named(self, package: str, texts: Collection[str]) -> NamedFiles:
+    def _named(self, package: str, parts: Iterable[SqlParts]) -> NamedFiles:
         def value_of(expression: str) -> str | None:
             return self._printed(package, expression)
 
-        return NamedFiles.of((self.parts(text) for text in texts), value_of, self._cwd)
+        return NamedFiles.of(parts, value_of, self._cwd)
 
     def _printed(self, package: str, expression: str) -> str | None:
         """Return what an expression prints, None where that is not known or not the same in all years."""
@@ -179,10 +221,10 @@ class NodeInputs:
         for node in self._manifest.nodes.values():
             hooks = [hook.sql for kind in ("pre_hook", "post_hook") for hook in getattr(node.config, kind, ())]
             for text in (str(getattr(node, "raw_code", "")), *hooks):
-                found |= self.files.written(self._named(node.package_name, [text]))
+                found |= self.files.written(self._named(node.package_name, [self.parts(text)]))
             location = node.config.get("location")
             if isinstance(location, str) and str(node.config.materialized) == "external":
                 found.add(self._cwd / location)
         for text in self._macros.values():
-            found |= self.files.written(self._named(self._config.project_name, [text]))
+            found |= self.files.written(self._named(self._config.project_name, [self.parts(text)]))
         return found

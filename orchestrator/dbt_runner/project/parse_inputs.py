@@ -23,6 +23,7 @@ _VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", 
 _YAML = (".yml", ".yaml")
 _FOLDERS = ("model", "seed", "snapshot", "macro", "test", "analysis", "function", "docs")
 SET_FOR_DBT = frozenset({"ORCHESTRATOR_DATABASE", "PYTHONPATH", "DO_NOT_TRACK", "NO_COLOR"})
+READ_BY_DATABASES = frozenset({"TZ", "PGTZ", "PGDATESTYLE", "PGOPTIONS"})
 SET_BY_SHELLS = frozenset({"_", "SHLVL", "OLDPWD"})
 
 
@@ -157,10 +158,10 @@ def _named_folders(project_dir: Path) -> tuple[str, ...]:
 
 
 def _env_digest(names: tuple[str, ...] | None) -> str:
-    """Hash what the project reads of the environment, and what dbt itself does (DBT_TARGET and the like)."""
+    """Hash what the project reads of the environment, and what dbt and databases do (DBT_TARGET, TZ and the like)."""
     if names is None:
         read = {*os.environ} - SET_BY_SHELLS
     else:
-        read = {*names, *(name for name in os.environ if name.startswith("DBT_"))}
+        read = {*names, *READ_BY_DATABASES, *(name for name in os.environ if name.startswith("DBT_"))}
     values = [(name, os.environ.get(name)) for name in sorted(read - SET_FOR_DBT)]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()

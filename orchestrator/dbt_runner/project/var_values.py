@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Set
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.core.file_patterns import files_matching
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR
+from orchestrator.dbt_runner.analysis.named_files import DATA_FILE
 from orchestrator.dbt_runner.project.canonical import canonical
 
 if TYPE_CHECKING:
@@ -24,8 +27,8 @@ LARGEST_HASHED_BYTES = 1 << 28
 class VarValues:
     """The value that each variable has for a node, the year left out.
 
-    A value that names an existing file stands for that file: its content belongs to it (of a very large one, its
-    size and modification time).
+    A value that names an existing file, or is a pattern of data files, stands for them: their content belongs to it
+    (of a very large one, its size and modification time).
     """
 
     def __init__(self, config: RuntimeConfig, year_vars: frozenset[str], cwd: Path) -> None:
@@ -77,15 +80,21 @@ class VarValues:
         if not isinstance(value, str) or not value or len(value) > LONGEST_PATH:
             return text
         file = self._cwd / value
-        if not file.is_file():
+        if file.is_file():
+            return f"{text} ({self._content(file)})"
+        if not is_pattern(value):
             return text
+        found = [f"{one.name} {self._content(one)}" for one in files_matching(value, self._cwd) if one.is_file()]
+        return f"{text} ({len(found)} files, SHA-256 {digest(*found)[:16]})"
+
+    def _content(self, file: Path) -> str:
         state = file.stat()
         if state.st_size > LARGEST_HASHED_BYTES:
-            return f"{text} ({state.st_size} bytes, modified {state.st_mtime_ns})"
+            return f"{state.st_size} bytes, modified {state.st_mtime_ns}"
         if file not in self._hashes:
             with file.open("rb") as content:
                 self._hashes[file] = hashlib.file_digest(content, "sha256").hexdigest()
-        return f"{text} ({state.st_size} bytes, SHA-256 {self._hashes[file][:16]})"
+        return f"{state.st_size} bytes, SHA-256 {self._hashes[file][:16]}"
 
 
 def _own_defaults(config: RuntimeConfig, package: str) -> dict[str, object]:
@@ -98,13 +107,19 @@ def _own_defaults(config: RuntimeConfig, package: str) -> dict[str, object]:
     return {**defaults, **(scoped if isinstance(scoped, dict) else {})}
 
 
-def files_in_vars(config: RuntimeConfig, cwd: Path) -> tuple[Path, ...]:
+def is_pattern(value: str) -> bool:
+    """Tell whether a value stands for several data files, as DuckDB reads them: ``data/*.csv``."""
+    return has_magic(value) and DATA_FILE.search(value) is not None
+
+
+def files_in_vars(config: RuntimeConfig, cwd: Path) -> tuple[Path | str, ...]:
     """Return the files that variables name, given ones and defaults: their content decides as much as they do."""
     defaults = config.vars.to_dict()
     own = [values for values in defaults.values() if isinstance(values, dict)]
     every = [value for values in (config.cli_vars, defaults, *own) for value in values.values()]
     texts = {value for value in every if isinstance(value, str) and 0 < len(value) <= LONGEST_PATH}
-    return tuple(cwd / text for text in sorted(texts) if (cwd / text).is_file())
+    files = [cwd / text for text in sorted(texts) if (cwd / text).is_file()]
+    return (*files, *(text for text in sorted(texts) if is_pattern(text)))
 
 
 def digest(*parts: str) -> str:
