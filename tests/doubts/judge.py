@@ -224,7 +224,7 @@ def _require_done(done: subprocess.CompletedProcess[str]) -> None:
 def _frame(project: Project) -> dict[str, str]:
     """Return the files around models: configuration, project, profile and properties."""
     settings = {"name": "harbour", "version": "1.0", "config-version": 2, "profile": "harbour", **project.settings}
-    settings["vars"] = {"year": YEARS[0], **project.variables}
+    settings["vars"] = {"year": YEARS[0], **project.variables, **project.package_variables}
     settings["on-run-start"] = project.start
     output = {"type": "duckdb", "path": DATABASE, "schema": "main"}
     outputs = {"dev": {**output, "threads": 1}, "other": {**output, "threads": 2}}

@@ -29,6 +29,7 @@ class Project:
     years: bool
     files: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    package_variables: dict[str, dict[str, int]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     settings: dict[str, object] = field(default_factory=dict)
     target: str = "dev"
@@ -202,6 +203,7 @@ def _pre_hook(project: Project, knobs: Knobs) -> None:
 def _enabled(project: Project, knobs: Knobs) -> None:
     project.environment["HARBOUR_OPEN"] = knobs["open"]
     project.model("is_open", "select 1 as a", "enabled=(env_var('HARBOUR_OPEN', 'yes') == 'yes')")
+    project.model("always_open", "select 1 as a")
 
 
 def _documentation(project: Project, knobs: Knobs) -> None:
@@ -234,6 +236,73 @@ def _unique_key(project: Project, knobs: Knobs) -> None:
     )
 
 
+def _quoted_file(project: Project, knobs: Knobs) -> None:
+    project.files["data/quay.csv"] = f"v\n{knobs['v']}\n"
+    read = {
+        "dollars": "read_csv($$data/quay.csv$$)",
+        "escapes": "read_csv(E'data/\\x71uay.csv')",
+        "query": "query('select * from ''data/quay.csv'' ')",
+        "after dollars": "(select $$it's$$ as said, * from 'data/quay.csv')",
+        "block": "read_csv('{% set path %}data/quay.csv{% endset %}{{ path }}')",
+        "list": "read_csv(['data/quay.csv'])",
+    }[knobs["quotes"]]
+    project.model("quays", f"select sum(v) as v from {read}")
+
+
+def _python_model(project: Project, knobs: Knobs) -> None:
+    project.files["data/gulls.csv"] = f"v\n{knobs['v']}\n"
+    read = {
+        "literal": "session.sql(\"select sum(v) as v from 'data/gulls.csv'\")",
+        "f-string": "session.sql(f\"select sum(v) as v from 'data/{name}.csv'\")",
+        "connection": "session.execute(\"create or replace temp table t as from 'data/gulls.csv'\").sql('from t')",
+        "hook": "session.sql('select v from main.of_python_hook')",
+    }[knobs["read"]]
+    if knobs["read"] == "hook":
+        project.models.append(
+            '  - {name: gulls, config: {pre_hook: "create or replace table main.of_python_hook as '
+            "select {{ var('gull', 0) }} as v\"}}"
+        )
+    project.variables["gull"] = knobs["v"]
+    project.files["models/gulls.py"] = (
+        f"def model(dbt, session):\n    dbt.config(materialized='table')\n    name = 'gulls'\n    return {read}\n"
+    )
+
+
+def _zone(project: Project, knobs: Knobs) -> None:
+    project.environment["TZ"] = knobs["zone"]
+    project.model("dusk", "select cast(cast('2025-01-01 20:00:00+00' as timestamptz) as date) as day")
+
+
+def _glob_variable(project: Project, knobs: Knobs) -> None:
+    project.variables["crates"] = "data/crates/*.csv"
+    project.files["data/crates/one.csv"] = f"v\n{knobs['v']}\n"
+    if knobs["two"]:
+        project.files["data/crates/two.csv"] = f"v\n{knobs['two']}\n"
+    project.files["macros/crates.sql"] = (
+        '{% macro crates(path) %}{{ return("read_csv(\'" ~ path ~ "\')") }}{% endmacro %}'
+    )
+    project.model("crates", "select sum(v) as v from {{ crates(var('crates')) }}")
+
+
+def _contract(project: Project, knobs: Knobs) -> None:
+    kind = knobs["type"]
+    project.models.append(
+        f"  - {{name: signed, config: {{contract: {{enforced: true}}}}, columns: [{{name: a, data_type: {kind}}}]}}"
+    )
+    project.model("signed", "select 1 as a", "materialized='table'")
+    project.model("kind_of_signed", "select typeof(a) as kind from {{ ref('signed') }}")
+
+
+def _package_variable(project: Project, knobs: Knobs) -> None:
+    project.files["dbt_packages/bay/dbt_project.yml"] = (
+        f"{{name: bay, version: '1.0', config-version: 2, vars: {{buoys: {knobs['own']}}}}}"
+    )
+    if knobs["ours"]:
+        project.package_variables["bay"] = {"buoys": int(knobs["ours"])}
+    project.files["dbt_packages/bay/models/buoys.sql"] = "select {{ var('buoys') }} as n"
+    project.model("buoys_seen", "select n from {{ ref('buoys') }}")
+
+
 PARTS = (
     Part("seed", {"rows": ("boat,crew\nana,1\n", "boat,crew\nana,2\n", "boat,crew\nana,1\nbea,3\n"),
                   "types": ("", "integer", "varchar")}, _seed),
@@ -257,6 +326,14 @@ PARTS = (
     Part("enabled", {"open": ("yes", "no")}, _enabled),
     Part("documentation", {"words": ("one", "two")}, _documentation),
     Part("stock", {"growth": ("1", "2"), "reads": ("this", "year")}, _stock, years=True),
+    Part("quoted file", {"v": ("1", "2"), "quotes": ("dollars", "escapes", "query", "after dollars", "block", "list")},
+         _quoted_file),
+    Part("python model", {"v": ("1", "2"), "read": ("literal", "f-string", "connection", "hook")}, _python_model,
+         years=False),
+    Part("zone", {"zone": ("UTC", "Asia/Tokyo")}, _zone),
+    Part("glob in a variable", {"v": ("1", "2"), "two": ("", "7")}, _glob_variable),
+    Part("contract", {"type": ("integer", "bigint")}, _contract, years=False),
+    Part("package variable", {"own": ("1", "2"), "ours": ("", "3")}, _package_variable, years=False),
     Part("unique key", {"factor": ("1", "2"), "rows": ("2", "3")}, _unique_key, years=True),
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ from orchestrator.storage.factory import create_storage_backend
 from orchestrator.storage.models import WorkflowRun
 from tests.maintenance.conftest import START, Shop
 from tests.storage.test_initialization import make_old
-from tests.support.kills import die_before
+from tests.support.kills import die_once_it_says
 from tests.support.postgres import PostgresServer, running_server
 
 pytestmark = pytest.mark.slow
@@ -129,16 +129,7 @@ def cut_off(far: ServerShop, backup: Backup) -> None:
         f"restore_backup(find_backup(shop.root, {backup.name!r}), shop.root, history_url={far.url!r}, lock_timeout=5)"
     )
     far.on_server(DEPENDING)  # right behind that moment it would be refused
-    for number in range(10, 200):
-        try:
-            die_before(far.root, work, number)
-        except AssertionError:
-            break
-        journal = backups_dir(far.root) / JOURNAL
-        if journal.exists() and '"phase": "server"' in journal.read_text():
-            return
-        recover(far.root, far.url)
-    pytest.fail("no such moment")
+    die_once_it_says(far.root, work, backups_dir(far.root) / JOURNAL, '"phase": "server"')
 
 
 def test_a_restore_that_was_cut_off_and_goes_on(far: ServerShop) -> None:

@@ -32,8 +32,11 @@ def before_an_operation(event, args):
         return
     if path.startswith({root!r}) or not os.path.isabs(path):
         operations += 1
-        if operations == {number}:
+        if {dies}:
             os.kill(os.getpid(), signal.SIGKILL)
+
+def says(path, text):
+    return os.path.exists(path) and text in Path(path).read_text()
 
 sys.addaudithook(before_an_operation)
 {work}
@@ -43,7 +46,7 @@ print(operations)
 
 def program(root: Path, work: str, number: int) -> str:
     """Return a program that does ``work`` and dies before its ``number``-th operation, never where that is 0."""
-    return CODE.format(repository=str(REPOSITORY), root=str(root), number=number, work=work)
+    return CODE.format(repository=str(REPOSITORY), root=str(root), dies=f"operations == {number}", work=work)
 
 
 def count_operations(root: Path, work: str) -> int:
@@ -57,6 +60,13 @@ def die_before(root: Path, work: str, number: int) -> None:
     """Do ``work`` in a process that kills itself before its ``number``-th operation."""
     status, output = _programs().run(program(root, work, number))
     assert status == -signal.SIGKILL, (number, output)
+
+
+def die_once_it_says(root: Path, work: str, file: Path, text: str) -> None:
+    """Do ``work`` in a process that kills itself before the first operation at which ``file`` holds ``text``."""
+    dies = f"says({str(file)!r}, {text!r})"
+    status, output = _programs().run(CODE.format(repository=str(REPOSITORY), root=str(root), dies=dies, work=work))
+    assert status == -signal.SIGKILL, output
 
 
 SERVER = """
