@@ -93,12 +93,13 @@ class ReadOnlyDuckDB:
         columns = tuple((str(name), str(kind)) for name, kind, *_ in result.description or ())
         return SelectedRows(columns, lambda count: self._work(lambda: result.fetchmany(count)))
 
-    def write_parquet(self, sql: str, file: Path) -> tuple[tuple[str, str], ...]:
+    def write_parquet(self, sql: str, file: Path, *, limit: int | None = None) -> tuple[tuple[str, str], ...]:
         """Write the rows of a statement to a Parquet file, over whatever is there; return the (name, type) of columns.
 
-        Raises what :meth:`select` raises.
+        ``limit`` is the number of rows at most. Raises what :meth:`select` raises.
         """
-        relation = self._work(lambda: self._connection.sql(sql))
+        whole = self._work(lambda: self._connection.sql(sql))
+        relation = whole if limit is None else whole.limit(limit)
         self._work(lambda: relation.write_parquet(str(file)))
         return tuple(zip(relation.columns, map(str, relation.types), strict=True))
 
@@ -178,5 +179,12 @@ def _statement_error(error: duckdb.Error, path: Path) -> Exception:
     known = known_database_error(message, path)
     if known is not None:
         return known
+    import duckdb  # slow to import
+
     lines = [line.rstrip() for line in message.splitlines() if line.strip()]
-    return StatementError("\n".join(lines), to_fix=f"correct the statement; {ALL_TABLES}")
+    to_fix = "correct the statement"
+    if isinstance(error, (duckdb.CatalogException, duckdb.BinderException)):
+        to_fix += f"; {ALL_TABLES}"
+    elif isinstance(error, duckdb.PermissionException):
+        to_fix = "leave it out of the statement: `query` reads the databases of the project, and no other files"
+    return StatementError("\n".join(lines), to_fix=to_fix)

@@ -9,7 +9,13 @@ from itertools import islice
 from pathlib import Path
 
 from orchestrator.config.simulation import SimulationConfig
-from orchestrator.core.errors import ConfigurationError, DatabaseLockedError, TableNotFoundError
+from orchestrator.core.errors import (
+    ConfigurationError,
+    DatabaseError,
+    DatabaseLockedError,
+    StatementError,
+    TableNotFoundError,
+)
 from orchestrator.core.events import ignore
 from orchestrator.core.text import nearest
 from orchestrator.database.catalog import Catalog
@@ -83,11 +89,15 @@ def open_table(
         TableNotFoundError: there is no database yet, or no such table in it.
         ConfigurationError: rows of a year are asked for, and the table has no column of years.
         DatabaseLockedError: a run is going on.
+        DatabaseError: it cannot be read.
     """
     require_database(config, facts)
     with _open(config, runner, facts) as database:
         found = find_table(facts, database.catalog(), name, simulates=config.simulation is not None)
-        yield OpenTable(found, database, "" if year is None else _of_year(config, found, year))
+        try:
+            yield OpenTable(found, database, "" if year is None else _of_year(config, found, year))
+        except StatementError as error:  # the statement is ours, so it is the table: a view whose tables are gone
+            raise DatabaseError(f"{found.label} cannot be read: {error.message}") from error
 
 
 def require_database(config: SimulationConfig, facts: ProjectFacts) -> None:
