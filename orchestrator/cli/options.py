@@ -46,6 +46,8 @@ _WITHOUT = {
     "backup restore": ("scenario", "fork"),
     "backup": ("fork",),
     "migrate": ("fork",),
+    "version": ("config", "scenario", "overrides", "database", "fork"),
+    "help": ("config", "scenario", "overrides", "database", "fork", "json", "verbosity", "quiet"),
 }
 
 
