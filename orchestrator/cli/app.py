@@ -18,7 +18,7 @@ DISTRIBUTION = "dbt-year-orchestrator"
 USAGE = 2
 
 # Each command lies in the module of its name, a group's commands in its module ``commands``.
-COMMANDS = ("simulate", "check", "init", "plan", "parameters", "doctor", "migrate")
+COMMANDS = ("simulate", "check", "init", "plan", "parameters", "show", "query", "doctor", "migrate", "version", "help")
 GROUPS = {
     "runs": (
         "The history of runs: who ran what, when, how long and how it ended.",
@@ -77,7 +77,12 @@ def _common(
     show_version: Annotated[
         bool,
         typer.Option(
-            "--version", metavar=NO_VALUE, is_eager=True, callback=_show_version, help="Show the version and exit."
+            "-V",
+            "--version",
+            metavar=NO_VALUE,
+            is_eager=True,
+            callback=_show_version,
+            help="Show the version and exit.",
         ),
     ] = False,
 ) -> None:

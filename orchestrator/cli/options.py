@@ -34,7 +34,9 @@ RangeArgument = Annotated[
     ),
 ]
 
-_OWN_COMMAND = re.compile(r"`(orchestrator (?:simulate|init|check|plan|parameters|doctor|runs|backup|migrate)[^`]*)`")
+_OWN_COMMAND = re.compile(
+    r"`(orchestrator (?:simulate|init|check|plan|parameters|show|query|doctor|runs|backup|migrate)[^`]*)`"
+)
 # What commands and groups do not take of the common options, by the beginning of the command.
 _WITHOUT = {
     "runs": ("scenario", "database", "fork"),
@@ -44,6 +46,8 @@ _WITHOUT = {
     "backup restore": ("scenario", "fork"),
     "backup": ("fork",),
     "migrate": ("fork",),
+    "version": ("config", "scenario", "overrides", "database", "fork"),
+    "help": ("config", "scenario", "overrides", "database", "fork", "json", "verbosity", "quiet"),
 }
 
 

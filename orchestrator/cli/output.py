@@ -42,7 +42,8 @@ class Output:
         self.quiet = quiet
         for stream in (sys.stdout, sys.stderr):
             _make_forgiving(stream)
-        self._document = _claim_stdout() if json else None
+        self._data: TextIO | None = None
+        self._document = _claim_stdout("ascii") if json else None
         self.people = _PipeConsole(stderr=json, quiet=quiet, highlight=False, markup=False, emoji=False)
         self.errors = _PipeConsole(stderr=True, highlight=False, markup=False, emoji=False)
         _show_log(verbosity, advice, quiet=quiet)
@@ -69,6 +70,23 @@ class Output:
         elif table.show_header and _least_width(self.people, unlimited, table) > self.people.width:
             table = _stacked(table)
         self.people.print(table)
+
+    def keep_stdout(self) -> None:
+        """Keep standard output for :meth:`write_data`; people, and whatever else writes to it, go to standard error."""
+        self._data = _claim_stdout("utf-8")
+        self.people = _PipeConsole(stderr=True, quiet=self.quiet, highlight=False, markup=False, emoji=False)
+
+    def write_data(self, lines: Iterable[str]) -> None:
+        """Write lines of data as they are, after :meth:`keep_stdout`; on a terminal, control characters written out."""
+        if self._data is None:
+            return
+        on_terminal = self._data.isatty()
+        try:
+            for line in lines:
+                self._data.write(f"{escaped(line) if on_terminal else line}\n")
+            self._data.flush()
+        except BrokenPipeError:
+            _to_nowhere(self._data)
 
     def write_json(self, document: object) -> None:
         """Write the one JSON document of this command."""
@@ -141,12 +159,12 @@ def _to_nowhere(stream: object) -> None:
     os.close(nowhere)
 
 
-def _claim_stdout() -> TextIO | None:
-    """Keep standard output for the document: whatever else writes to it, also below Python, lands on standard error."""
+def _claim_stdout(encoding: str) -> TextIO | None:
+    """Keep standard output for a result: whatever else writes to it, also below Python, lands on standard error."""
     if sys.stdout is None or sys.stderr is None:
         return sys.stdout
     sys.stdout.flush()
-    kept = os.fdopen(os.dup(1), "w", encoding="ascii")
+    kept = os.fdopen(os.dup(1), "w", encoding=encoding, errors="backslashreplace", newline="")
     os.dup2(2, 1)
     return kept
 

@@ -13,7 +13,9 @@
     │   ├── DatabaseLockedError (TimeoutError) 75   another process holds the database
     │   ├── DatabaseCorruptionError            1    the file is damaged or not a database
     │   ├── DatabasePermissionError (PermissionError) 1
-    │   └── DiskFullError (OSError)            1
+    │   ├── DiskFullError (OSError)            1
+    │   ├── StatementError (ValueError)        2    a statement of the user is wrong, or does more than to read
+    │   └── TableNotFoundError (LookupError)   2    the database has no such table
     ├── DbtError                               1    dbt could not do what it was told
     │   ├── NodeFailedError                    1    models or seeds failed
     │   ├── TestFailedError                    1    dbt tests found failing rows
@@ -197,6 +199,18 @@ class DatabasePermissionError(DatabaseError, PermissionError):
 
 class DiskFullError(DatabaseError, OSError):
     """Signals that the database could not grow: disk, quota or file-size limit."""
+
+
+class StatementError(DatabaseError, ValueError):
+    """Signals that the database refuses a statement that the user wrote, or that it does more than to read."""
+
+    exit_code = 2
+
+
+class TableNotFoundError(DatabaseError, LookupError):
+    """Signals that the database has no table of a name that the user gave, or several."""
+
+    exit_code = 2
 
 
 class DbtError(OrchestratorError):

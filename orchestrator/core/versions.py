@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
+import re
+from importlib.metadata import PackageNotFoundError, distributions, version
 
 PACKAGES = ("dbt-year-orchestrator", "dbt-core", "dbt-duckdb", "duckdb")
+ADAPTERS = "dbt-adapters"  # what every adapter of dbt builds on
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def installed_versions() -> dict[str, object]:
@@ -17,3 +20,23 @@ def installed_versions() -> dict[str, object]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def adapter_versions() -> dict[str, str]:
+    """Return the versions of the adapters of dbt that are installed, by package; nothing is imported."""
+    found = {}
+    for one in distributions():
+        name = str(one.metadata["Name"] or "")
+        if name.startswith("dbt-") and name not in PACKAGES[:2] and ADAPTERS in map(_required, one.requires or ()):
+            found[name] = one.version
+    return dict(sorted(found.items()))
+
+
+def _required(requirement: str) -> str:
+    """Return the package of a requirement.
+
+    >>> _required("dbt-adapters<2.0,>=1.16.0")
+    'dbt-adapters'
+    """
+    name = _NAME.match(requirement)
+    return "" if name is None else name[0]

@@ -147,7 +147,7 @@ class DuckDBReader:
         if self._attached is not None:
             self._connection = self._attached.cursor
         else:
-            connect = partial(_connect, path, there, self._unseen)
+            connect = partial(connect_read_only, path, there, self._unseen)
             self._connection = open_when_free(connect, duckdb.Error, path, patience=patience)
         if folder is not None:
             self._connection.execute(f"set session file_search_path = {literal(folder)}")
@@ -192,7 +192,7 @@ class DuckDBReader:
         return replace(found, unseen=self._unseen) if self._unseen else found
 
 
-def _connect(path: Path, beside: Sequence[Attachment], unseen: dict[str, str]) -> duckdb.DuckDBPyConnection:
+def connect_read_only(path: Path, beside: Sequence[Attachment], unseen: dict[str, str]) -> duckdb.DuckDBPyConnection:
     """Open a file, or an empty database in place of one that is not there, and attach what is beside it.
 
     What DuckDB cannot attach is noted in ``unseen`` with the reason; a file that is locked raises.
