@@ -57,7 +57,8 @@ doubts: .venv/test ## Draw dbt projects and changes, and compare with dbt itself
 crafted: .venv/test ## Draw files as a stranger would write them, and see what commands do; ARGS="5000 0"
 	@$(VENV_PYTHON) -m tests.unit.crafted_files $(or $(ARGS),5000)
 
-docs: .venv/test ## Check the documentation: every link leads somewhere
+docs: .venv/test ## Write docs/configuration.md from the schema, and check that every link leads somewhere
+	@$(VENV_PYTHON) -m orchestrator.config.reference docs/configuration.md
 	@$(VENV_PYTHON) -m pytest -q tests/unit/test_docs.py
 
 lock: .venv-lint/lint ## Choose the newest versions anew and write requirements/*.lock

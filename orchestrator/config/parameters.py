@@ -29,14 +29,30 @@ class ParameterSettings(Section):
     """A dbt variable that people may vary."""
 
     type: ParameterType = Field(
-        description="Kind of its values: number, integer, string, boolean, date (YYYY-MM-DD) or choice."
+        description="Kind of its values: number, integer, string, boolean, date (YYYY-MM-DD) or choice.",
+        examples=["number"],
     )
-    minimum: Limit | None = Field(None, description="Lowest value of a number, an integer or a date.")
-    maximum: Limit | None = Field(None, description="Highest value of a number, an integer or a date.")
-    choices: tuple[JsonValue, ...] = Field((), description="Values that a choice takes.")
-    unit: Text | None = Field(None, description="Unit of its values, such as years or percent.")
-    description: Text | None = Field(None, description="What it means, in one sentence.")
-    words: tuple[Text, ...] = Field((), description="Other words that people use for it, such as growth.")
+    minimum: Limit | None = Field(
+        None, description="Lowest value of a number, an integer or a date, itself allowed.", examples=[-0.5]
+    )
+    maximum: Limit | None = Field(
+        None, description="Highest value of a number, an integer or a date, itself allowed.", examples=[1]
+    )
+    choices: tuple[JsonValue, ...] = Field(
+        (),
+        description="Values that a choice takes; needed there, and allowed nowhere else.",
+        examples=[["low", "high"]],
+        json_schema_extra={"beside": {"type": "choice"}},
+    )
+    unit: Text | None = Field(
+        None, description="Unit of its values, such as years or percent.", examples=["of the headcount"]
+    )
+    description: Text | None = Field(
+        None, description="What it means, in one sentence.", examples=["Growth of the headcount in a year"]
+    )
+    words: tuple[Text, ...] = Field(
+        (), description="Other words that people use for it, such as growth.", examples=[["growth"]]
+    )
 
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:

@@ -89,10 +89,14 @@ def _kind_of_tables(value: object) -> str:
 
 
 Text = Annotated[str, Field(strict=True), AfterValidator(_not_blank)]
-Year = Annotated[int, Field(strict=True, ge=1, le=9999)]
+Year = Annotated[int, Field(strict=True, ge=1, le=9999, json_schema_extra={"unit": "calendar year"})]
 Flag = Annotated[bool, Field(strict=True)]
-Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Identifier = Annotated[str, Field(strict=True), AfterValidator(_is_identifier)]
+Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False, json_schema_extra={"unit": "seconds"})]
+Identifier = Annotated[
+    str,
+    Field(strict=True, json_schema_extra={"form": "name of letters, digits and underscores"}),
+    AfterValidator(_is_identifier),
+]
 
 
 class Section(BaseModel):
@@ -104,14 +108,17 @@ class Section(BaseModel):
 class SimulationYears(Section):
     """The years to simulate, and how the dbt project is told of them."""
 
-    start_year: Year = Field(description="First simulated calendar year, such as 2025.")
-    end_year: Year = Field(description="Last simulated calendar year, included.")
+    start_year: Year = Field(description="First simulated calendar year, such as 2025.", examples=[2025])
+    end_year: Year = Field(description="Last simulated calendar year, included.", examples=[2029])
     year_var: Identifier = Field(
-        "simulation_year", description="Name of the dbt var that carries the year being built."
+        "simulation_year",
+        description="Name of the dbt var that carries the year being built.",
+        examples=["simulation_year"],
     )
     year_column: Identifier = Field(
         "simulation_year",
         description="Name of the column that holds the year in year-partitioned tables.",
+        examples=["simulation_year"],
     )
     random_seed: int = Field(
         42,
@@ -119,6 +126,7 @@ class SimulationYears(Section):
         ge=0,
         le=2**63 - 1,
         description="Whole number handed to dbt as the var random_seed; the same number gives the same rows.",
+        examples=[7],
     )
 
     @model_validator(mode="after")
@@ -135,21 +143,30 @@ class DbtSettings(Section):
     """The dbt project and how dbt connects."""
 
     project_dir: Path = Field(
-        Path("dbt"), description="Folder that holds dbt_project.yml, relative to the project root."
+        Path("dbt"),
+        description="Folder that holds dbt_project.yml, relative to the project root.",
+        examples=["."],
     )
     profiles_dir: Path | None = Field(
         None,
         description="Folder that holds profiles.yml, relative to the project root; by default the dbt project's "
         "folder if it has one, else dbt's own choice (DBT_PROFILES_DIR, then ~/.dbt).",
+        examples=["dbt"],
     )
-    target: Text | None = Field(None, description="Output of the profile to use; by default the profile's own.")
-    profile: Text | None = Field(None, description="Profile to use; by default the one that dbt_project.yml names.")
+    target: Text | None = Field(
+        None, description="Output of the profile to use; by default the profile's own.", examples=["dev"]
+    )
+    profile: Text | None = Field(
+        None, description="Profile to use; by default the one that dbt_project.yml names.", examples=["warehouse"]
+    )
     threads: int | None = Field(
         None,
         strict=True,
         ge=1,
         le=1024,
         description="Number of dbt threads (models built at the same time); by default the profile's.",
+        examples=[4],
+        json_schema_extra={"unit": "threads"},
     )
 
 
@@ -158,11 +175,13 @@ class SelfHealingSettings(Section):
 
     auto_initialize: Flag = Field(
         default=True,
-        description="Whether a run repairs what is missing or broken before its first year.",
+        description="Whether a run repairs what is missing or broken before its first year; false refuses such a run.",
+        examples=[False],
     )
     timeout_seconds: Seconds = Field(
         60.0,
         description="Longest time that the whole repair may take, waiting included, in seconds.",
+        examples=[120],
     )
     lock_timeout_seconds: float = Field(
         30.0,
@@ -170,57 +189,82 @@ class SelfHealingSettings(Section):
         ge=0,
         allow_inf_nan=False,
         description="Longest wait for another process that uses the database, in seconds; 0 does not wait.",
+        examples=[0],
+        json_schema_extra={"unit": "seconds"},
     )
 
 
 class RequiredTableSettings(Section):
     """A table that must be there before the first year."""
 
-    name: Text = Field(description="Name of the seed, model or source table in the dbt project.")
+    name: Text = Field(description="Name of the seed, model or source table in the dbt project.", examples=["orders"])
     tier: Literal["seed", "foundation", "state"] = Field(
-        description="What it is: a seed, a foundation (built once), or a state (created empty)."
+        description="What it is: a seed (loaded from a file), a foundation (a model, built once before the first "
+        "year), or a state (created empty before the first year, and filled by the years).",
+        examples=["seed"],
     )
     selector: Text | None = Field(
-        None, description="Name or unique id of the dbt node that builds it; by default its name."
+        None,
+        description="Name or unique id of the dbt node that builds it; by default its name.",
+        examples=["seed.shop.orders"],
     )
     min_rows: int | None = Field(
         None,
         strict=True,
         ge=0,
-        description="Fewest rows it must hold; by default any number of rows.",
+        description="Fewest rows it must hold, with fewer it counts as empty; by default what meta.min_rows of the "
+        "node says, else any number.",
+        examples=[1],
+        json_schema_extra={"unit": "rows"},
     )
 
 
 class StageSettings(Section):
     """One dbt command of every year."""
 
-    name: Text = Field(description="Name of the stage, unique, used in output and by hooks.")
+    name: Text = Field(description="Name of the stage, unique, used in output and by hooks.", examples=["events"])
     select: Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(
-        description="dbt selector, or a list of them of which any may match."
+        description="dbt selector, or a list of them of which any may match.",
+        examples=["tag:EVENTS"],
+        json_schema_extra={"form": "text, or a list of at least one text"},
     )
-    command: Literal["run", "test", "build", "seed"] = Field("run", description="dbt command of this stage.")
-    first_year_only: Flag = Field(default=False, description="Whether the stage runs in the first year only.")
+    command: Literal["run", "test", "build", "seed"] = Field(
+        "run", description="dbt command of this stage.", examples=["test"]
+    )
+    first_year_only: Flag = Field(
+        default=False,
+        description="Whether the stage runs in simulation.start_year only, and is left out of all later years, "
+        "whatever year a run begins at.",
+        examples=[True],
+    )
     timeout_seconds: Seconds | None = Field(
         None,
         description="Longest time that the stage may take in one year, in seconds; by default no limit.",
+        examples=[600],
     )
 
 
 class HookSettings(Section):
     """A function of the user's that is called at a moment of the run."""
 
-    type: HookType = Field(description="Moment at which the hook is called.")
+    type: HookType = Field(description="Moment at which the hook is called.", examples=["post_year"])
     call: Annotated[str, Field(strict=True), AfterValidator(_is_call)] = Field(
-        description="Function to call, written package.module:function."
+        description="Function to call, written package.module:function.", examples=["my_package.checks:look"]
     )
-    name: Text | None = Field(None, description="Name in output and errors; by default what call says.")
+    name: Text | None = Field(
+        None, description="Name in output and errors; by default what call says.", examples=["look at the year"]
+    )
     stage: Text | None = Field(
         None,
         description="Stage to which a pre_stage or post_stage hook is limited; by default every stage.",
+        examples=["events"],
+        json_schema_extra={"beside": {"type": "post_stage"}},
     )
     on_error: Literal["abort", "warn"] = Field(
         "abort",
-        description="Whether an error of the hook stops the run (abort) or is only reported (warn).",
+        description="Whether an error of the hook stops the run (abort) or is only reported (warn); on_failure hooks "
+        "always warn.",
+        examples=["warn"],
     )
 
 
@@ -231,17 +275,21 @@ class ExecutionSettings(Section):
         "auto",
         description="Whether a stage is replayed in later years where that is proven to give the same result: auto or "
         "off.",
+        examples=["off"],
     )
 
 
 class StorageSettings(Section):
     """The place of the history of runs."""
 
-    enabled: Flag = Field(default=True, description="Keep a history of runs; false keeps only their JSON lines.")
+    enabled: Flag = Field(
+        default=True, description="Keep a history of runs; false keeps only their JSON lines.", examples=[False]
+    )
     url: Annotated[str, Field(strict=True), AfterValidator(_is_url)] = Field(
         "sqlite:///var/orchestrator.db",
         description="URL of the run history, a SQLite or PostgreSQL database; a relative SQLite path is relative to "
         "the project root.",
+        examples=["postgresql://me@db.example.org/history"],
     )
 
 
@@ -256,6 +304,7 @@ with warnings.catch_warnings():
         schema: Text = Field(  # type: ignore[assignment]  # as above
             "orchestrator",
             description="Schema of the simulated database in which the ledger lies; nothing else may be in it.",
+            examples=["simulation_ledger"],
         )
 
 
@@ -263,10 +312,21 @@ class BackupSettings(Section):
     """Backups that are made without being asked for; each is of one database, in var/backups."""
 
     before_heal: Flag = Field(
-        default=False, description="Back the database up before healing replaces a table that is there."
+        default=False,
+        description="Back the database up before healing replaces a table that is there.",
+        examples=[True],
     )
-    after_run: Flag = Field(default=False, description="Back the database up after every completed simulation.")
-    keep: int = Field(5, strict=True, ge=1, description="How many backups to keep after an automatic backup.")
+    after_run: Flag = Field(
+        default=False, description="Back the database up after every completed simulation.", examples=[True]
+    )
+    keep: int = Field(
+        5,
+        strict=True,
+        ge=1,
+        description="How many backups to keep after an automatic backup; older ones are removed.",
+        examples=[10],
+        json_schema_extra={"unit": "backups"},
+    )
 
 
 RequiredTables = Annotated[

@@ -62,14 +62,28 @@ class SimulationConfig(Section):
     simulation: SimulationYears | None = Field(
         None, description="Years to simulate; left out for a dbt project that is not a simulation."
     )
-    scenario: Text = Field("baseline", description="Name of the scenario, the file config/scenarios/<name>.yaml.")
-    description: str | None = Field(None, strict=True, description="One sentence about the scenario, for people.")
+    scenario: Text = Field(
+        "baseline",
+        description="Name of the scenario, the file scenarios/NAME.yaml beside the configuration file.",
+        examples=["baseline"],
+    )
+    description: str | None = Field(
+        None,
+        strict=True,
+        description="One sentence about the scenario, for people.",
+        examples=["Twice the growth of the headcount"],
+    )
     database: Annotated[Path, AfterValidator(names_a_file)] | None = Field(
         None,
         description="Database file, relative to the project root; by default what the dbt profile says.",
+        examples=["var/simulation.duckdb"],
     )
     dbt: DbtSettings = Field(default_factory=DbtSettings, description="The dbt project and its profile.")
-    vars: dict[str, JsonValue] = Field(default_factory=dict, description="dbt vars, handed to every dbt command.")
+    vars: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="dbt vars by name, handed to every dbt command; values are anything that JSON can say.",
+        examples=[{"target_growth_rate": 0.03}],
+    )
     parameters: dict[Identifier, ParameterSettings] = Field(
         default_factory=dict,
         description="dbt vars that people may vary, by name: their type, range, unit and meaning.",
@@ -93,6 +107,7 @@ class SimulationConfig(Section):
         None,
         description="File that gets a copy of the database after every completed simulation, replaced in one move, "
         "so that others can read while the next run writes; relative to the project root.",
+        examples=["var/published.duckdb"],
     )
 
     _root: Path = PrivateAttr(default_factory=Path.cwd)
