@@ -106,6 +106,7 @@ def run_program(args: Sequence[str]) -> int:
 
 def _refuse(error: typer.TyperException, args: Sequence[str]) -> int:
     from orchestrator.cli.error_output import Failure, document, paragraph  # not needed where all is well
+    from orchestrator.cli.usage import usage_advice, without_guesses
 
     message = error.format_message()
     if not message:  # a bare call shows the help, which is all there is to say
@@ -114,8 +115,9 @@ def _refuse(error: typer.TyperException, args: Sequence[str]) -> int:
     if names and names[0] in GROUPS:
         names += [name for name in args[1:2] if name in GROUPS[names[0]][1]]
     path = " ".join(["orchestrator", *names])
-    failure = Failure("UsageError", message, f"see `{path} --help`", USAGE)
+    words = (*COMMANDS, *GROUPS, *(word for _, functions in GROUPS.values() for word in functions))
+    failure = Failure("UsageError", without_guesses(message), usage_advice(message, args, path, words), USAGE)
     output = Output(json="--json" in args, verbosity=0, quiet=False)
     output.errors.print(paragraph(failure), soft_wrap=not output.errors.is_terminal)
-    output.write_json(document(failure))
+    output.write_json(document(failure), ok=False)
     return USAGE

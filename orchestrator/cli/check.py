@@ -30,7 +30,7 @@ def check(options: CommonOptions, output: Output) -> int:
 
     config = load_config(options)
     report = _look(config, output)
-    output.write_json(check_record(report))
+    output.write_json(check_record(report), "healthy" if report.healthy else "unhealthy", ok=report.healthy)
     _show(output, report)
     if report.refusal is not None:
         output.say(report.refusal.message)

@@ -57,7 +57,7 @@ def doctor(
         report = examine(orchestrator, tell=lambda found: page.show(_in_place(found, options)), busy=progress.busy)
         page.show_remedy()
     shown = Report(tuple(_in_place(found, options) for found in report.diagnoses))
-    output.write_json(doctor_record(shown, mended))
+    output.write_json(doctor_record(shown, mended), "healthy" if report.healthy else "unhealthy", ok=report.healthy)
     output.say(_verdict(report))
     return 0 if report.healthy else FOUND
 

@@ -67,7 +67,7 @@ def report_error(error: BaseException, output: Output, options: CommonOptions) -
             stack.exc_value = masked(stack.exc_value)
         output.errors.print(Traceback(trace))
     output.errors.print(paragraph(failure), soft_wrap=not output.errors.is_terminal)
-    output.write_json(document(failure))
+    output.write_json(document(failure), ok=False)
     return failure.exit_code
 
 

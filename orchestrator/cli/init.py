@@ -47,7 +47,7 @@ def init(
     output.say(_heading("Initializing", config))
     with progress_for(output) as progress, orchestrator_for(config, [progress]) as orchestrator:
         result = orchestrator.initializer.ensure_initialized()
-    output.write_json(initialization_record(result))
+    output.write_json(initialization_record(result), result.state)
     _show_result(output, result)
     facts = orchestrator.runner.known_facts()
     left = None if facts is None else told_left_out(orchestrator.initializer.left_out(facts))
@@ -71,7 +71,7 @@ def _dry_run(options: CommonOptions, output: Output, *, recreate: bool) -> int:
             plan = orchestrator.initializer.plan()
     if plan.refusal is not None and output.json:
         raise plan.refusal
-    output.write_json({"healing": healing_record(plan)} | ({"set_aside": moved} if recreate else {}))
+    output.write_json({"healing": healing_record(plan)} | ({"set_aside": moved} if recreate else {}), "planned")
     if moved is not None:
         output.say(f"{shown_path(moved)} would be moved aside." if moved.exists() else f"There is no {moved} yet.")
     show_healing(output, plan)
@@ -91,7 +91,9 @@ def _recreate(options: CommonOptions, output: Output, *, timeout: float | None, 
             confirm(output, what, "nothing is deleted", declined="Nothing was changed.")
         with progress:
             done = recreate_database(orchestrator, emit=progress)
-    output.write_json(initialization_record(done.initialization) | {"set_aside": done.moved_to})
+    output.write_json(
+        initialization_record(done.initialization) | {"set_aside": done.moved_to}, done.initialization.state
+    )
     _show_result(output, done.initialization)
     return 0
 

@@ -45,7 +45,8 @@ def migrate(
         )
     outcomes = {one.outcome for one in found}
     failed = bool(outcomes & {FAILED, REFUSED, IN_USE})
-    output.write_json({"dry_run": dry_run, "failed": failed, "databases": found})
+    status = "failed" if failed else "planned" if dry_run else "migrated"
+    output.write_json({"dry_run": dry_run, "failed": failed, "databases": found}, status, ok=not failed)
     for one in found:
         _show(output, one, options)
     if outcomes & {FAILED, REFUSED}:

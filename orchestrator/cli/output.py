@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -88,8 +88,16 @@ class Output:
         except BrokenPipeError:
             _to_nowhere(self._data)
 
-    def write_json(self, document: object) -> None:
-        """Write the one JSON document of this command."""
+    def write_json(self, document: Mapping[str, object], status: str | None = None, *, ok: bool = True) -> None:
+        """Write the one JSON document of this command.
+
+        ``ok`` tells whether the command ends with 0; ``status`` is the outcome in a word, else the document has it.
+        """
+        outcome = {"ok": ok, "status": document["status"] if status is None else status}
+        self.write_raw_json(outcome | {key: value for key, value in document.items() if key not in outcome})
+
+    def write_raw_json(self, document: object) -> None:
+        """Write a JSON document whose form is somebody else's, such as a JSON Schema."""
         if self._document is None:
             return
         try:

@@ -33,11 +33,11 @@ def parameters(
     found = list_parameters(config, facts_of(config, output))
     if schema:
         document = parameters_schema(found)
-        output.write_json(document)
+        output.write_raw_json(document)
         if not options.json:
             output.people.print_json(json.dumps(document))
     else:
-        output.write_json(parameters_record(found))
+        output.write_json(parameters_record(found), "listed")
         _show(output, found)
     allow_fast_exit()
     return 0

@@ -49,7 +49,7 @@ def show_plan(
         orchestrator_for(config, [progress], auto_initialize=auto_initialize) as orchestrator,
     ):
         planned = plan_run(orchestrator, requested, fresh=fresh, auto_initialize=auto_initialize, busy=progress.busy)
-    output.write_json(plan_record(planned))
+    output.write_json(plan_record(planned), "planned")
     _show(output, planned)
     return 0
 

@@ -16,7 +16,7 @@ def version(_options: CommonOptions, output: Output) -> int:
     found = installed_versions()
     others = {name: found.get(name) for name in SHOWN}
     adapters = adapter_versions()
-    output.write_json({"orchestrator": found.get(DISTRIBUTION), **others, "adapters": adapters})
+    output.write_json({"orchestrator": found.get(DISTRIBUTION), **others, "adapters": adapters}, "listed")
     lines = {"orchestrator": found.get(DISTRIBUTION), **others, **adapters}
     for name, number in lines.items():
         output.say(f"{name:<{max(map(len, lines))}}  {number or NOT_INSTALLED}")

@@ -71,7 +71,7 @@ class SimulationConfig(Section):
         None,
         strict=True,
         description="One sentence about the scenario, for people.",
-        examples=["Twice the growth of the headcount"],
+        examples=["Twice the usual growth"],
     )
     database: Annotated[Path, AfterValidator(names_a_file)] | None = Field(
         None,
@@ -296,7 +296,8 @@ class SimulationConfig(Section):
             raise ConfigurationError(
                 f"{_subject(first, last)} before {self.simulation.start_year}, the first year of the "
                 f"simulation ({self.origin_of('simulation', 'start_year')}).",
-                to_fix=f"begin with {self.simulation.start_year}, or lower simulation.start_year.",
+                to_fix=_meant(first, last, self.simulation.start_year)
+                or f"begin with {self.simulation.start_year}, or lower simulation.start_year.",
             )
         if last < first:
             raise ConfigurationError(
@@ -325,6 +326,15 @@ def _value_at(data: object, path: KeyPath) -> object:
     for part in path:
         data = data.get(part) if isinstance(data, dict) else None
     return data
+
+
+def _meant(first: int, last: int, start: int) -> str | None:
+    """Return the way to write years of which the century was left out, None where that cannot be what was meant."""
+    century = start - start % 100
+    if not (0 <= first <= last < 100 <= start) or first + century < start:
+        return None
+    years = f"{first + century}" if first == last else f"{first + century}-{last + century}"
+    return f"write {years}, with the century"
 
 
 def _subject(first: int, last: int) -> str:

@@ -284,15 +284,6 @@ def _glob_variable(project: Project, knobs: Knobs) -> None:
     project.model("crates", "select sum(v) as v from {{ crates(var('crates')) }}")
 
 
-def _contract(project: Project, knobs: Knobs) -> None:
-    kind = knobs["type"]
-    project.models.append(
-        f"  - {{name: signed, config: {{contract: {{enforced: true}}}}, columns: [{{name: a, data_type: {kind}}}]}}"
-    )
-    project.model("signed", "select 1 as a", "materialized='table'")
-    project.model("kind_of_signed", "select typeof(a) as kind from {{ ref('signed') }}")
-
-
 def _package_variable(project: Project, knobs: Knobs) -> None:
     project.files["dbt_packages/bay/dbt_project.yml"] = (
         f"{{name: bay, version: '1.0', config-version: 2, vars: {{buoys: {knobs['own']}}}}}"
@@ -332,7 +323,6 @@ PARTS = (
          years=False),
     Part("zone", {"zone": ("UTC", "Asia/Tokyo")}, _zone),
     Part("glob in a variable", {"v": ("1", "2"), "two": ("", "7")}, _glob_variable),
-    Part("contract", {"type": ("integer", "bigint")}, _contract, years=False),
     Part("package variable", {"own": ("1", "2"), "ours": ("", "3")}, _package_variable, years=False),
     Part("unique key", {"factor": ("1", "2"), "rows": ("2", "3")}, _unique_key, years=True),
 )  # fmt: skip

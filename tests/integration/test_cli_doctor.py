@@ -61,7 +61,9 @@ def test_the_document(lakes: Cli) -> None:
     told = lakes("doctor", "--json")
     assert (told.exit_code, told.err) == (0, "")
     document = told.document()
-    assert document.keys() == {"healthy", "fixed", "not_fixed", "checks"} and document["healthy"] is True
+    assert (
+        document.keys() == {"ok", "status", "healthy", "fixed", "not_fixed", "checks"} and document["healthy"] is True
+    )
     checks = document["checks"]
     assert isinstance(checks, list)
     assert [check["check"] for check in checks] == CHECKS

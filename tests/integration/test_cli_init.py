@@ -32,10 +32,12 @@ def test_dry_run_lists_exactly_the_nodes_to_build(lakes: Cli) -> None:
     told = lakes("init", "--dry-run", "--json")
     assert told.exit_code == 0
     assert told.document() == {
+        "ok": True,
+        "status": "planned",
         "healing": [
             {"step": "load_seeds", "command": "dbt seed", "nodes": ["rain"]},
             {"step": "build_foundation", "command": "dbt run", "nodes": ["lake_shore"]},
-        ]
+        ],
     }
     assert lakes.database.read_bytes() == before
 

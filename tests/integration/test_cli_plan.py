@@ -21,6 +21,8 @@ def test_the_plan_names_commands_and_nodes(lakes: Cli) -> None:
     told = lakes("plan", "2000-2001", "--json")
     assert told.exit_code == 0, told.err
     assert told.document() == {
+        "ok": True,
+        "status": "planned",
         "scenario": "baseline",
         "database": str(lakes.database),
         "healing": [{"step": "load_seeds", "command": "dbt seed", "nodes": ["rain"]}],

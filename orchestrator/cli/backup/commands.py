@@ -49,7 +49,7 @@ def create(
             history_url=config.storage_url,
             emit=progress,
         )
-    output.write_json(backup_record(made))
+    output.write_json(backup_record(made), "created")
     _show_databases(output, made)
     output.say()
     output.say(f"backup    {shown_path(made.folder)}")
@@ -63,7 +63,7 @@ def list_(options: CommonOptions, output: Output) -> int:
 
     config = load_config(options)
     backups = list_backups(config.root)
-    output.write_json({"backups": [backup_record(backup) for backup in backups]})
+    output.write_json({"backups": [backup_record(backup) for backup in backups]}, "listed")
     if not backups:
         output.say(options.same_workspace("No backup yet: `orchestrator backup create` makes one."))
         return 0
@@ -93,7 +93,10 @@ def verify(options: CommonOptions, output: Output, name: NameArgument = None) ->
             verify_backup(backup, emit=progress)
     except BackupDamagedError as error:
         problem = error.message
-    output.write_json({**backup_record(backup), "whole": problem is None, "problem": problem})
+    whole = problem is None
+    output.write_json(
+        {**backup_record(backup), "whole": whole, "problem": problem}, "whole" if whole else "damaged", ok=whole
+    )
     if problem is not None:
         output.errors.print(Text.assemble(("✗ ", "red"), problem), soft_wrap=not output.errors.is_terminal)
         return FOUND
@@ -135,7 +138,7 @@ def restore(
             emit=progress,
         )
     kept = None if done.kept is None else done.kept.name
-    output.write_json({"restored": backup.name, "databases": done.databases, "kept": kept})
+    output.write_json({"restored": backup.name, "databases": done.databases, "kept": kept}, "restored")
     output.say(f"Restored {', '.join(done.databases)} from {backup.name}.")
     if kept is not None:
         undo = options.carried_by(f"orchestrator backup restore {kept}")
@@ -155,7 +158,7 @@ def prune(
     config = load_config(options)
     with progress_for(output) as progress:
         removed = prune_backups(config.root, keep, lock_timeout=config.self_healing.lock_timeout_seconds, emit=progress)
-    output.write_json({"removed": [backup.name for backup in removed]})
+    output.write_json({"removed": [backup.name for backup in removed]}, "pruned")
     for backup in removed:
         output.say(f"Removed {backup.name}")
     if not removed:

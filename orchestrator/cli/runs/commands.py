@@ -60,7 +60,7 @@ def list_(
     moment = parse_since(since)
     with open_history(options) as (_, backend):
         found = list_runs(backend, scenario=scenario, statuses=wanted, since=moment, limit=limit)
-    output.write_json(list_record(found))
+    output.write_json(list_record(found), "listed")
     if not found.runs:
         filtered = bool(wanted or scenario or since)
         none = options.same_workspace("No run yet: `orchestrator simulate` makes one.")
@@ -94,7 +94,7 @@ def diff(
 
     with open_history(options) as (_, backend):
         found = compare_runs(backend, a, b)
-    output.write_json(comparison_record(found))
+    output.write_json(comparison_record(found), "compared")
     show_comparison(output, found)
     return 0
 
@@ -112,12 +112,13 @@ def import_(
 
     with open_history(options) as (config, backend):
         found = import_runs(backend, config.root / "var" / "runs", run_ids or [])
-    output.write_json({"runs": found})
+    unreadable = any(one.outcome == UNREADABLE for one in found)
+    output.write_json({"runs": found}, "imported", ok=not unreadable)
     for one in found:
         output.say(f"{one.run_id}  {one.outcome}" + (f": {one.detail}" if one.detail else ""))
     if not found:
         output.say("There are no events in var/runs.")
-    return 1 if any(one.outcome == UNREADABLE for one in found) else 0
+    return 1 if unreadable else 0
 
 
 def delete(
@@ -142,7 +143,7 @@ def delete(
                     to_fix="wait for its end, or stop it; if it ran on a machine that is gone, add --force",
                 )
         deleted = [run_id for run_id in runs if backend.runs.delete(run_id)]
-    output.write_json({"deleted": deleted})
+    output.write_json({"deleted": deleted}, "deleted")
     for run_id in deleted:
         output.say(f"Deleted {run_id[:SHORT]} from the history; its events stay in var/runs/{run_id}.")
     return 0
