@@ -10,9 +10,18 @@ from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.runs.history import open_history, parse_since
 from orchestrator.core.errors import ConfigurationError
-from orchestrator.reports.run_history import SHORT, compare_runs, find_run, list_runs, read_run, with_status
+from orchestrator.reports.run_history import (
+    SHORT,
+    compare_runs,
+    find_run,
+    list_runs,
+    newest_running,
+    read_ended,
+    read_run,
+    with_status,
+)
 from orchestrator.reports.runs import comparison_record, full_record, list_record
-from orchestrator.storage.base import CRASHED, RUNNING, STATUSES
+from orchestrator.storage.base import COMPLETED, CRASHED, RUNNING, STATUSES
 
 LETTERS_TO_DELETE = 4
 
@@ -72,15 +81,50 @@ def list_(
     return 0
 
 
-def show(options: CommonOptions, output: Output, run_id: RunArgument = None) -> int:
+def show(
+    options: CommonOptions,
+    output: Output,
+    run_id: RunArgument = None,
+    *,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            metavar=NO_VALUE,
+            help="Show what it does until it ends; without ID, the newest that is going on.",
+        ),
+    ] = False,
+) -> int:
     """Show a run: its steps as bars on a line of time, parameters, versions, results, error."""
     from orchestrator.cli.runs.views import LOOK_AGAIN, show_run
 
+    if follow:
+        return _follow(options, output, run_id)
     with open_history(options) as (_, backend):
         found = read_run(backend, run_id)
     output.write_json(full_record(found))
     show_run(output, found, advice=options.same_workspace(LOOK_AGAIN))
     return 0
+
+
+def _follow(options: CommonOptions, output: Output, run_id: str | None) -> int:
+    from orchestrator.cli.runs.follow import follow_run
+    from orchestrator.cli.runs.views import show_end, show_start
+    from orchestrator.reports.remaining import remaining_time
+    from orchestrator.storage.importing import EVENTS
+
+    with open_history(options) as (config, backend):
+        run = newest_running(backend) if run_id is None else find_run(backend, run_id)
+        remaining = remaining_time(backend, run)
+        ((_, status),) = with_status(backend, [run])
+    show_start(output, run)
+    file = config.root / "var" / "runs" / run.id / EVENTS
+    status = follow_run(output, file, remaining, alive=lambda: status == RUNNING)
+    with open_history(options) as (_, backend):
+        found = read_ended(backend, run.id)
+    output.write_json(full_record(found))
+    show_end(output, found, status)
+    return 0 if status == COMPLETED else 1
 
 
 def diff(
