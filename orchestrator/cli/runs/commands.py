@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.completion import run_ids, scenario_names
 from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.runs.history import open_history, parse_since
@@ -27,7 +28,12 @@ LETTERS_TO_DELETE = 4
 
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="ID", help="Id of the run or its beginning; by default the newest.", show_default=False),
+    typer.Argument(
+        metavar="ID",
+        autocompletion=run_ids,
+        help="Id of the run or its beginning; by default the newest.",
+        show_default=False,
+    ),
 ]
 
 
@@ -36,7 +42,14 @@ def list_(
     output: Output,
     *,
     scenario: Annotated[
-        str | None, typer.Option("--scenario", metavar="NAME", help="Only runs of this scenario.", show_default=False)
+        str | None,
+        typer.Option(
+            "--scenario",
+            metavar="NAME",
+            autocompletion=scenario_names,
+            help="Only runs of this scenario.",
+            show_default=False,
+        ),
     ] = None,
     status: Annotated[
         list[str] | None,
@@ -130,8 +143,13 @@ def _follow(options: CommonOptions, output: Output, run_id: str | None) -> int:
 def diff(
     options: CommonOptions,
     output: Output,
-    a: Annotated[str, typer.Argument(metavar="A", help="Id of a run, or its beginning.", show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help="Id of another run.", show_default=False)],
+    a: Annotated[
+        str,
+        typer.Argument(metavar="A", autocompletion=run_ids, help="Id of a run, or its beginning.", show_default=False),
+    ],
+    b: Annotated[
+        str, typer.Argument(metavar="B", autocompletion=run_ids, help="Id of another run.", show_default=False)
+    ],
 ) -> int:
     """Show parameters, versions, results, rows and times of two runs side by side, where they differ."""
     from orchestrator.cli.runs.views import show_comparison
@@ -168,7 +186,10 @@ def delete(
     options: CommonOptions,
     output: Output,
     run_ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids of runs, or their beginnings.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="ID...", autocompletion=run_ids, help="Ids of runs, or their beginnings.", show_default=False
+        ),
     ],
     *,
     force: Annotated[
