@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli import INTERRUPTED
 from orchestrator.cli.command import Command, typer_function
+from orchestrator.cli.completion import typed_words
 from orchestrator.cli.options import NO_VALUE
 from orchestrator.cli.output import Output
 
@@ -31,13 +32,16 @@ GROUPS = {
 }
 
 
-def application(names: Iterable[str] = (*COMMANDS, *GROUPS)) -> typer.Typer:
-    """Put these commands and groups together, in the order of their lists; no module of another is imported."""
+def application(names: Iterable[str] = (*COMMANDS, *GROUPS), *, completion: bool = True) -> typer.Typer:
+    """Put these commands and groups together, in the order of their lists; no module of another is imported.
+
+    ``completion`` adds the options that set up a shell, and lets it ask what may be typed.
+    """
     app = typer.Typer(
         name="orchestrator",
         help="Run dbt projects that march through time: years × stages over one database that heals itself.",
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=completion,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog="Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 check or doctor found something, "
@@ -91,8 +95,9 @@ def _common(
 
 def run_program(args: Sequence[str]) -> int:
     """Run one command and return its exit code."""
-    named = [name for name in args[:1] if name in COMMANDS or name in GROUPS]
-    app = application(named) if named else application()
+    typed = typed_words()  # of a line that is not to be run
+    named = [name for name in (args or typed[:-1])[:1] if name in COMMANDS or name in GROUPS]
+    app = application(named, completion=bool(typed)) if named else application()
     try:
         command: object = app(args=list(args), prog_name="orchestrator", standalone_mode=False)
     except typer.TyperException as error:

@@ -11,6 +11,7 @@ from typing import Annotated, get_type_hints
 
 import typer
 
+from orchestrator.cli.completion import scenario_names, settings
 from orchestrator.core.masking import masked
 
 NO_VALUE = ""  # a flag takes none; help would say <bool>
@@ -71,6 +72,7 @@ class CommonOptions:
         typer.Option(
             "--scenario",
             metavar="NAME",
+            autocompletion=scenario_names,
             help="Scenario: config/scenarios/NAME.yaml is laid over the configuration.",
             show_default=False,
             rich_help_panel=_COMMON,
@@ -81,6 +83,7 @@ class CommonOptions:
         typer.Option(
             "--set",
             metavar="KEY.PATH=VALUE",
+            autocompletion=settings,
             help="Set one key of the configuration, such as vars.target_growth_rate=0.05; repeatable.",
             show_default=False,
             rich_help_panel=_COMMON,

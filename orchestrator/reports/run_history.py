@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from orchestrator.core.clocks import Deadline, pause
 from orchestrator.core.errors import RunNotFoundError
 from orchestrator.reports.comparison import Comparison, compare
 from orchestrator.storage.base import CRASHED, RUNNING, RunRecord, StorageBackend
@@ -14,6 +15,7 @@ from orchestrator.storage.base import CRASHED, RUNNING, RunRecord, StorageBacken
 if TYPE_CHECKING:
     from orchestrator.storage.models import WorkflowRun, WorkflowStep
 
+SECONDS_FOR_LAST_WORDS = 3.0
 SHORT = 8  # characters of an id that tell runs apart
 
 
@@ -85,6 +87,14 @@ def read_run(backend: StorageBackend, name: str | None) -> FullRun:
     return FullRun(record, status)
 
 
+def read_ended(backend: StorageBackend, run_id: str) -> FullRun:
+    """Return a run that has ended, waiting a little for its last words: its history is written after its events."""
+    patience = Deadline.after(SECONDS_FOR_LAST_WORDS)
+    while (found := read_run(backend, run_id)).status == RUNNING and not patience.expired():
+        pause(0.1)
+    return found
+
+
 def compare_runs(backend: StorageBackend, a: str, b: str) -> ComparedRuns:
     """Compare two runs, each named by its id or the beginning of it.
 
@@ -118,6 +128,20 @@ def find_run(backend: StorageBackend, name: str | None, *, letters: int = 1) -> 
         several = ", ".join(run.id[: max(SHORT, len(name) + 4)] for run in found[:5])
         raise RunNotFoundError(f"Several runs begin with {name}: {several}.", to_fix="give more of the id")
     raise RunNotFoundError(f"The run history {backend.url} holds no run {name}.", to_fix="see `orchestrator runs list`")
+
+
+def newest_running(backend: StorageBackend) -> WorkflowRun:
+    """Return the newest run whose process is still there, or may be.
+
+    Raises:
+        RunNotFoundError: there is none.
+    """
+    found = list_runs(backend, statuses=[RUNNING], limit=1).runs
+    if not found:
+        raise RunNotFoundError(
+            "No run is going on.", to_fix="name a run that has ended, by its id: `orchestrator runs list`"
+        )
+    return found[0].run
 
 
 def with_status(backend: StorageBackend, runs: Sequence[WorkflowRun]) -> list[tuple[WorkflowRun, str]]:

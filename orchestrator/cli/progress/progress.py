@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from orchestrator.cli.formats import purge_text, shown_path
-from orchestrator.cli.progress.status_line import StatusLine
+from orchestrator.cli.progress.status_line import MakeClock, StatusLine
 from orchestrator.cli.progress.year_table import YearTable
 from orchestrator.core.clocks import stopwatch
 from orchestrator.core.events import (
@@ -61,16 +61,18 @@ class Progress:
     """A listener that writes what happens to a console; ``detail`` adds nodes, hooks and dbt's warnings.
 
     As a context manager it keeps a live line at the bottom while the console is a terminal. What is finished
-    stays as a line of its own; nothing is written twice.
+    stays as a line of its own; nothing is written twice. ``clock`` starts when something begins and gives the seconds
+    since then.
     """
 
-    def __init__(self, console: Console, *, detail: bool = False) -> None:
+    def __init__(self, console: Console, *, detail: bool = False, clock: MakeClock = stopwatch) -> None:
         self._console = console
         self._detail = detail
-        self._status = StatusLine(plain=not console.encoding.lower().startswith("utf"))
+        self._clock = clock
+        self._status = StatusLine(plain=not console.encoding.lower().startswith("utf"), clock=clock)
         self._years: YearTable | None = None
         self._dbt_started: DbtStarted | None = None
-        self._since_dbt_started = stopwatch()
+        self._since_dbt_started = clock()
         self._waiting_for: str | None = None
         self._last_step: tuple[str, str | None] | None = None
         self._step_nodes = 0
@@ -114,6 +116,10 @@ class Progress:
         """Show on the live line what goes on where no event tells."""
         self._status.show(label)
 
+    def foresee(self, words: str) -> None:
+        """Add to the live line how long all of it takes from here, until something new begins."""
+        self._status.foresee(words)
+
     def __call__(self, event: Event) -> None:
         """Show one event."""
         match event:
@@ -143,7 +149,7 @@ class Progress:
 
     def _dbt(self, event: DbtStarted | DbtReady) -> None:
         if isinstance(event, DbtStarted):
-            self._dbt_started, self._since_dbt_started = event, stopwatch()
+            self._dbt_started, self._since_dbt_started = event, self._clock()
             self._idle()
             return
         seconds = event.seconds

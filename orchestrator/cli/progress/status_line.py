@@ -11,18 +11,23 @@ from rich.text import Text
 
 from orchestrator.core.clocks import stopwatch
 
+MakeClock = Callable[[], Callable[[], float]]
+"""Starts a clock; what it returns gives the seconds since then."""
+
 
 class StatusLine:
     """One line that renders itself anew whenever it is drawn; empty while nothing goes on."""
 
-    def __init__(self, *, plain: bool) -> None:
+    def __init__(self, *, plain: bool, clock: MakeClock = stopwatch) -> None:
+        self._clock = clock
+        self._foreseen = ""
         self._spinner = Spinner("line" if plain else "dots", style="cyan")
         self._label = ""
         self._total = 0
         self._done = 0
         self._counting_on = False
         self._under_way: dict[str, str] = {}
-        self._elapsed = stopwatch()
+        self._elapsed = clock()
 
     def show(
         self,
@@ -37,9 +42,14 @@ class StatusLine:
         ``elapsed`` gives the seconds to show, by default those from now on.
         """
         self._label = label
+        self._foreseen = ""
         self._total, self._done, self._counting_on = nodes, 0, counting_on and nodes > 0
         self._under_way = {}
-        self._elapsed = elapsed or stopwatch()
+        self._elapsed = elapsed or self._clock()
+
+    def foresee(self, words: str) -> None:
+        """Add words to the end of the line until something new begins."""
+        self._foreseen = words
 
     def clear(self) -> None:
         """Show nothing until something new begins."""
@@ -77,4 +87,6 @@ class StatusLine:
         under_way = list(self._under_way.values())
         if under_way:
             text.append(f"  {under_way[-1]}", "dim")
+        if self._foreseen:
+            text.append(f"  {self._foreseen}", "dim")
         return text

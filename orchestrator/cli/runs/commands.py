@@ -6,19 +6,34 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.completion import run_ids, scenario_names
 from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.runs.history import open_history, parse_since
 from orchestrator.core.errors import ConfigurationError
-from orchestrator.reports.run_history import SHORT, compare_runs, find_run, list_runs, read_run, with_status
+from orchestrator.reports.run_history import (
+    SHORT,
+    compare_runs,
+    find_run,
+    list_runs,
+    newest_running,
+    read_ended,
+    read_run,
+    with_status,
+)
 from orchestrator.reports.runs import comparison_record, full_record, list_record
-from orchestrator.storage.base import CRASHED, RUNNING, STATUSES
+from orchestrator.storage.base import COMPLETED, CRASHED, RUNNING, STATUSES
 
 LETTERS_TO_DELETE = 4
 
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="ID", help="Id of the run or its beginning; by default the newest.", show_default=False),
+    typer.Argument(
+        metavar="ID",
+        autocompletion=run_ids,
+        help="Id of the run or its beginning; by default the newest.",
+        show_default=False,
+    ),
 ]
 
 
@@ -27,7 +42,14 @@ def list_(
     output: Output,
     *,
     scenario: Annotated[
-        str | None, typer.Option("--scenario", metavar="NAME", help="Only runs of this scenario.", show_default=False)
+        str | None,
+        typer.Option(
+            "--scenario",
+            metavar="NAME",
+            autocompletion=scenario_names,
+            help="Only runs of this scenario.",
+            show_default=False,
+        ),
     ] = None,
     status: Annotated[
         list[str] | None,
@@ -72,10 +94,25 @@ def list_(
     return 0
 
 
-def show(options: CommonOptions, output: Output, run_id: RunArgument = None) -> int:
+def show(
+    options: CommonOptions,
+    output: Output,
+    run_id: RunArgument = None,
+    *,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            metavar=NO_VALUE,
+            help="Show what it does until it ends; without ID, the newest that is going on.",
+        ),
+    ] = False,
+) -> int:
     """Show a run: its steps as bars on a line of time, parameters, versions, results, error."""
     from orchestrator.cli.runs.views import LOOK_AGAIN, show_run
 
+    if follow:
+        return _follow(options, output, run_id)
     with open_history(options) as (_, backend):
         found = read_run(backend, run_id)
     output.write_json(full_record(found))
@@ -83,11 +120,36 @@ def show(options: CommonOptions, output: Output, run_id: RunArgument = None) -> 
     return 0
 
 
+def _follow(options: CommonOptions, output: Output, run_id: str | None) -> int:
+    from orchestrator.cli.runs.follow import follow_run
+    from orchestrator.cli.runs.views import show_end, show_start
+    from orchestrator.reports.remaining import remaining_time
+    from orchestrator.storage.importing import EVENTS
+
+    with open_history(options) as (config, backend):
+        run = newest_running(backend) if run_id is None else find_run(backend, run_id)
+        remaining = remaining_time(backend, run)
+        ((_, status),) = with_status(backend, [run])
+    show_start(output, run)
+    file = config.root / "var" / "runs" / run.id / EVENTS
+    status = follow_run(output, file, remaining, alive=lambda: status == RUNNING)
+    with open_history(options) as (_, backend):
+        found = read_ended(backend, run.id)
+    output.write_json(full_record(found))
+    show_end(output, found, status)
+    return 0 if status == COMPLETED else 1
+
+
 def diff(
     options: CommonOptions,
     output: Output,
-    a: Annotated[str, typer.Argument(metavar="A", help="Id of a run, or its beginning.", show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help="Id of another run.", show_default=False)],
+    a: Annotated[
+        str,
+        typer.Argument(metavar="A", autocompletion=run_ids, help="Id of a run, or its beginning.", show_default=False),
+    ],
+    b: Annotated[
+        str, typer.Argument(metavar="B", autocompletion=run_ids, help="Id of another run.", show_default=False)
+    ],
 ) -> int:
     """Show parameters, versions, results, rows and times of two runs side by side, where they differ."""
     from orchestrator.cli.runs.views import show_comparison
@@ -125,7 +187,10 @@ def delete(
     options: CommonOptions,
     output: Output,
     run_ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids of runs, or their beginnings.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="ID...", autocompletion=run_ids, help="Ids of runs, or their beginnings.", show_default=False
+        ),
     ],
     *,
     force: Annotated[

@@ -19,12 +19,15 @@ FULL, THIN = "█", "▏"
 LEAST, MOST = 10, 60
 
 
-def show_timeline(output: Output, steps: Sequence[WorkflowStep], until: datetime) -> None:
-    """Write a line for each step: its name, a bar from its start to its end, its seconds; ``until`` ends open ones."""
+def show_timeline(output: Output, steps: Sequence[WorkflowStep], until: datetime, *, running: bool) -> None:
+    """Write a line for each step: its name, a bar from its start to its end, its seconds.
+
+    ``until`` ends open ones, which go on where the run is ``running`` and were cut off where it is not.
+    """
     if not steps:
         return
     labels = [_label(step) for step in steps]
-    lengths = [shown_seconds(step.seconds) if step.seconds is not None else "cut off" for step in steps]
+    lengths = [_length(step, until, running=running) for step in steps]
     begin = min(step.started_at for step in steps)
     whole = max((max(step.completed_at or until, step.started_at) for step in steps), default=until)
     span = max((whole - begin).total_seconds(), 0.001)
@@ -50,6 +53,12 @@ def bar_of(first: float, last: float, room: int) -> str:
     start = min(round(first * room), room - 1)
     drawn = FULL * min(round((last - first) * room), room - start)
     return (" " * start + (drawn or THIN)).ljust(room)
+
+
+def _length(step: WorkflowStep, until: datetime, *, running: bool) -> str:
+    if step.seconds is not None:
+        return shown_seconds(step.seconds)
+    return f"{shown_seconds((until - step.started_at).total_seconds())} so far" if running else "cut off"
 
 
 def _label(step: WorkflowStep) -> str:

@@ -17,10 +17,10 @@ from orchestrator.reports.comparison import Difference
 from orchestrator.reports.results import stored_summary
 from orchestrator.reports.run_history import SHORT, ComparedRuns, FullRun, ListedRun, years_of
 from orchestrator.reports.runs import last_stage, reached, scenario_label
-from orchestrator.storage.base import CRASHED, RunRecord
+from orchestrator.storage.base import CRASHED, RUNNING, RunRecord
 
 if TYPE_CHECKING:
-    from orchestrator.storage.models import WorkflowStep
+    from orchestrator.storage.models import WorkflowRun, WorkflowStep
 
 STYLES = {
     "completed": "green",
@@ -68,7 +68,8 @@ def show_run(output: Output, found: FullRun, *, advice: str) -> None:
     for name, value in _facts(record, status):
         output.say(Text.assemble((f"{name:<13}", "dim"), value))
     seen = record.session.seen_at if record.session is not None else run.started_at
-    show_timeline(output, record.steps, run.completed_at or (utc_now() if status == "running" else seen))
+    running = status == RUNNING
+    show_timeline(output, record.steps, run.completed_at or (utc_now() if running else seen), running=running)
     show_summary(output, stored_summary(record))
     if status == CRASHED:
         output.say()
@@ -78,6 +79,23 @@ def show_run(output: Output, found: FullRun, *, advice: str) -> None:
         output.say(Text.assemble(("Error: ", "bold red"), run.error_message))
         if run.traceback and output.verbosity:
             output.say(Text(run.traceback.rstrip(), "dim"))
+
+
+def show_start(output: Output, run: WorkflowRun) -> None:
+    """Write which run is followed."""
+    what = f"{scenario_label(run) or NOTHING}, {shown_years(years_of(run)) or NOTHING}"
+    output.say(Text(f"Run {run.id} · {what} · started {shown_time(run.started_at)}", "bold"))
+
+
+def show_end(output: Output, found: FullRun, status: str) -> None:
+    """Write how a run ended that was followed."""
+    run = found.record.run
+    if status == CRASHED:
+        output.say(Text("Its process has ended without reporting a result.", STYLES[CRASHED]))
+        return
+    output.say(Text(f"{status}, {shown_seconds(run.duration_seconds)}", STYLES.get(status, "")))
+    if run.error_message:
+        output.say(Text.assemble(("Error: ", "bold red"), run.error_message))
 
 
 def show_comparison(output: Output, compared: ComparedRuns) -> None:
