@@ -83,6 +83,7 @@ def look(context: HookContext) -> None:
 Rows of finished years that a hook changes or removes stop the run. Hooks have no time limit of their own.
 """
 
+_LISTENERS = "See [Tell others of a run](listeners.md).\n"
 _STORAGE = "See [the run history](history.md).\n"
 
 NOTES = {
@@ -91,6 +92,7 @@ NOTES = {
     "required_tables[]": _REQUIRED,
     "stages[]": _STAGES,
     "hooks[]": _HOOKS,
+    "listeners": _LISTENERS,
     "storage": _STORAGE,
 }
 

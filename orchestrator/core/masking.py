@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -84,6 +84,11 @@ def masked_fields(one: T) -> T:
 def remember_secrets(values: object) -> None:
     """Keep the values in nested mappings that are called like secrets out of every text from now on."""
     _known.update(_secrets_in(values))
+
+
+def remember_values(values: Iterable[str]) -> None:
+    """Keep values that are secrets, whatever they are called, out of every text from now on."""
+    _known.update(value for value in values if len(value) >= LEAST_OF_A_SECRET)
 
 
 def _secrets_in(values: object) -> Iterator[str]:
