@@ -45,10 +45,10 @@ class ParameterSettings(Section):
         json_schema_extra={"beside": {"type": "choice"}},
     )
     unit: Text | None = Field(
-        None, description="Unit of its values, such as years or percent.", examples=["of the headcount"]
+        None, description="Unit of its values, such as years or percent.", examples=["of the year before"]
     )
     description: Text | None = Field(
-        None, description="What it means, in one sentence.", examples=["Growth of the headcount in a year"]
+        None, description="What it means, in one sentence.", examples=["Growth of the year before in a year"]
     )
     words: tuple[Text, ...] = Field(
         (), description="Other words that people use for it, such as growth.", examples=[["growth"]]

@@ -72,7 +72,7 @@ class SimulationConfig(Section):
         None,
         strict=True,
         description="One sentence about the scenario, for people.",
-        examples=["Twice the growth of the headcount"],
+        examples=["Twice the growth"],
     )
     database: Annotated[Path, AfterValidator(names_a_file)] | None = Field(
         None,
