@@ -25,7 +25,8 @@ a list, `parameters.<name>.type` that of each entry under a name of yours. A key
 be written as `null`.
 
 Values of keys and variables whose names hold `secret`, `passw`, `pwd`, `token`, `credential` or `api_key` are written
-nowhere and shown as `***`; so are passwords in URLs and the environment variables `DBT_ENV_SECRET_…`.
+nowhere and shown as `***`; so are parameters with `secret: true`, passwords in URLs and the environment variables
+`DBT_ENV_SECRET_…`.
 """
 
 _PARAMETERS = """\

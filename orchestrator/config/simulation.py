@@ -34,7 +34,7 @@ from orchestrator.config.finding import find_configuration
 from orchestrator.config.layers import Overrides, load_layers, mapping_layer, override_layer, require_fork
 from orchestrator.config.listeners import ListenerSettings, listener_secrets
 from orchestrator.config.origins import KeyPath, Layer, Origin, dotted
-from orchestrator.config.parameters import ParameterSettings, require_values_fit
+from orchestrator.config.parameters import ParameterSettings, require_values_fit, secret_names
 from orchestrator.config.paths import project_root
 from orchestrator.config.schema import (
     BackupSettings,
@@ -53,7 +53,7 @@ from orchestrator.config.schema import (
     names_a_file,
 )
 from orchestrator.core.errors import ConfigurationError
-from orchestrator.core.masking import masked_values, remember_secrets, remember_values
+from orchestrator.core.masking import masked_values, remember_secret_names, remember_secrets, remember_values
 from orchestrator.database.file_names import ANOTHER_NAME, why_unusable
 
 
@@ -179,6 +179,7 @@ class SimulationConfig(Section):
 
     @classmethod
     def _checked(cls, layer: Layer, root: Path) -> SimulationConfig:
+        remember_secret_names(secret_names(layer.data))
         remember_secrets(layer.data)
         remember_values(listener_secrets(layer.data))
         try:

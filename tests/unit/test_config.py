@@ -538,6 +538,7 @@ WHOLE: dict[str, object] = {
     "vars": {"a": 1},
     "parameters": {
         "a": {"type": "number", "minimum": 0, "maximum": 9, "unit": "u", "description": "d", "words": ["w"]},
+        "c": {"type": "string", "secret": False},
         "b": {"type": "choice", "choices": [1, "x"]},
     },
     "self_healing": {"auto_initialize": True, "timeout_seconds": 1, "lock_timeout_seconds": 1},
