@@ -14,7 +14,9 @@ from orchestrator.core.events import Emit, Event
 from orchestrator.core.fan_out import fan_out
 from orchestrator.core.run_scope import RunScope
 from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.datasets import datasets_of
 from orchestrator.dbt_runner.project.variables import require_variables_fit
+from orchestrator.listeners.configured import configured_listeners
 from orchestrator.pipeline.hook_loading import hooks_from_config, hooks_from_entry_points
 from orchestrator.pipeline.hooks import Hook, HookManager
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
@@ -54,6 +56,7 @@ def create_orchestrator(
         ConfigurationError: the configuration is wrong, or names a hook that cannot be imported.
         HookDefinitionError: something in ``hooks`` is no hook.
         ConfigurationError: something in ``listeners`` cannot be called.
+        MissingExtraError: the library of a listener that the configuration names is not installed.
     """
     watchers = list(listeners)
     for listener in watchers:
@@ -69,7 +72,9 @@ def create_orchestrator(
         recover_configured(resolved)
     runs_dir = resolved.root / "var" / "runs"
     history = [RunHistoryListener(resolved.storage_url, runs_dir)] if resolved.storage.enabled else []
-    scope = RunScope(fan_out([JsonLinesListener(runs_dir), *history, *watchers]))
+    runner: DbtRunner
+    others = configured_listeners(resolved, partial(datasets_of, lambda: runner.parsed_facts()))
+    scope = RunScope(fan_out([JsonLinesListener(runs_dir), *history, *others, *watchers]))
     emit = scope.emit
     address = zygote if zygote is None or isinstance(zygote, Path) else zygote.address
     runner = dbt_runner(resolved, emit, deadline=scope.deadline, zygote=address)

@@ -50,7 +50,7 @@ def _show(output: Output, found: ParameterList) -> None:
             table.add_column(heading, justify=justify, no_wrap=heading == "parameter")  # type: ignore[arg-type]
         table.add_column("meaning")
         for one in found.declared:
-            value = Text(_value(one.value), "bold" if one.value != one.default else "")
+            value = Text(_value(one.shown(one.value)), "bold" if one.value != one.default else "")
             table.add_row(one.name, value, _range(one), one.origin, one.declared.description or "")
         output.show(table)
     else:

@@ -9,7 +9,8 @@ from typing import Literal, Self
 
 from pydantic import Field, JsonValue, StrictFloat, StrictInt, StrictStr, model_validator
 
-from orchestrator.config.schema import Section, Text, finding_at
+from orchestrator.config.schema import Flag, Section, Text, finding_at
+from orchestrator.core.masking import MASK
 from orchestrator.core.text import nearest
 
 ParameterType = Literal["number", "integer", "string", "boolean", "date", "choice"]
@@ -54,6 +55,13 @@ class ParameterSettings(Section):
         (), description="Other words that people use for it, such as growth.", examples=[["growth"]]
     )
 
+    secret: Flag = Field(
+        default=False,
+        description="Whether its values are secrets, shown as *** in output, events, the history and hints; text of "
+        "fewer than 6 characters is masked only where its name stands before it.",
+        examples=[True],
+    )
+
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:
         if (self.type == "choice") != bool(self.choices):
@@ -80,13 +88,17 @@ class ParameterSettings(Section):
                 return None
             listed = ", ".join(map(_shown, self.choices))
             guess = nearest(str(value), [str(choice) for choice in self.choices])
-            hint = f" Did you mean {guess!r}?" if guess else ""
-            return f"is {_shown(value)}, but must be one of {listed}{self._about()}.{hint}"
+            hint = f" Did you mean {guess!r}?" if guess and not self.secret else ""
+            return f"is {self._given(value)}, but must be one of {listed}{self._about()}.{hint}"
         found = _measure(value, self.type)
         if found is None:
-            return f"is {_shown(value)}, but must be {_KINDS[self.type]}{self._about()}."
+            return f"is {self._given(value)}, but must be {_KINDS[self.type]}{self._about()}."
         low, high = self._limits()
-        return None if low <= found <= high else f"is {_shown(value)}, but must be {self._range()}{self._about()}."
+        fits = low <= found <= high
+        return None if fits else f"is {self._given(value)}, but must be {self._range()}{self._about()}."
+
+    def _given(self, value: object) -> str:
+        return MASK if self.secret else _shown(value)
 
     def _limits(self) -> tuple[float, float]:
         low, high = _measure(self.minimum, self.type), _measure(self.maximum, self.type)
@@ -117,7 +129,15 @@ class ParameterSettings(Section):
         for name, limit in zip(limits, (self.minimum, self.maximum), strict=True):
             if limit is not None:
                 found[name] = limit
-        return found | ({"x-unit": self.unit} if self.unit else {})
+        found |= {"x-unit": self.unit} if self.unit else {}
+        return found | ({"writeOnly": True} if self.secret else {})
+
+
+def secret_names(data: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the parameters of a configuration, not checked yet, that are declared to be secrets."""
+    declared = data.get("parameters")
+    found = declared.items() if isinstance(declared, Mapping) else ()
+    return tuple(str(name) for name, one in found if isinstance(one, Mapping) and one.get("secret") is True)
 
 
 def require_values_fit(parameters: Mapping[str, ParameterSettings], variables: Mapping[str, object]) -> None:

@@ -62,6 +62,8 @@ def page() -> str:
         parts.append(f"## {title}\n\n{section.meaning}\n")
         if section.path in NOTES:
             parts.append(NOTES[section.path])
+        if not section.keys:
+            continue
         rows = ["| key | means | value | by default | example |", "|---|---|---|---|---|"]
         rows += [
             f"| `{key.path}` | {_cell(key.meaning)} | {_cell(key.value)} | {_cell(key.default)} "

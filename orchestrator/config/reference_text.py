@@ -25,7 +25,8 @@ a list, `parameters.<name>.type` that of each entry under a name of yours. A key
 be written as `null`.
 
 Values of keys and variables whose names hold `secret`, `passw`, `pwd`, `token`, `credential` or `api_key` are written
-nowhere and shown as `***`; so are passwords in URLs and the environment variables `DBT_ENV_SECRET_…`.
+nowhere and shown as `***`; so are parameters with `secret: true`, passwords in URLs and the environment variables
+`DBT_ENV_SECRET_…`.
 """
 
 _PARAMETERS = """\
@@ -83,6 +84,7 @@ def look(context: HookContext) -> None:
 Rows of finished years that a hook changes or removes stop the run. Hooks have no time limit of their own.
 """
 
+_LISTENERS = "See [Tell others of a run](listeners.md).\n"
 _STORAGE = "See [the run history](history.md).\n"
 
 NOTES = {
@@ -91,6 +93,7 @@ NOTES = {
     "required_tables[]": _REQUIRED,
     "stages[]": _STAGES,
     "hooks[]": _HOOKS,
+    "listeners": _LISTENERS,
     "storage": _STORAGE,
 }
 

@@ -80,7 +80,8 @@ def _is_url(text: str) -> str:
     return text
 
 
-def _as_list(value: object) -> object:
+def texts_as_list(value: object) -> object:
+    """Take one text for a list of it."""
     return [value] if isinstance(value, str) else value
 
 
@@ -223,7 +224,7 @@ class StageSettings(Section):
     """One dbt command of every year."""
 
     name: Text = Field(description="Name of the stage, unique, used in output and by hooks.", examples=["events"])
-    select: Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(
+    select: Annotated[tuple[Text, ...], BeforeValidator(texts_as_list), Field(min_length=1)] = Field(
         description="dbt selector, or a list of them of which any may match.",
         examples=["tag:EVENTS"],
         json_schema_extra={"form": "text, or a list of at least one text"},

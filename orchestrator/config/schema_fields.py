@@ -62,10 +62,13 @@ def section_in(annotation: object) -> type[BaseModel] | None:
 
 def item_section_in(annotation: object) -> type[BaseModel] | None:
     """Return the section that each item of a list is, None where the annotation is no list of sections."""
-    for member in _members(annotation):
-        if typing.get_origin(member) is tuple:
-            return section_in(typing.get_args(member)[0])
-    return None
+    return section_in(_item_in(annotation))
+
+
+def _item_in(annotation: object) -> object:
+    """Return what each item of a list is, None where the annotation is no list."""
+    lists = [member for member in _members(annotation) if typing.get_origin(member) is tuple]
+    return typing.get_args(lists[0])[0] if lists else None
 
 
 def value_section_in(annotation: object) -> type[BaseModel] | None:
@@ -83,7 +86,8 @@ def _annotation(model: type[BaseModel], path: KeyPath) -> tuple[object, str]:
     description = ""
     for part in path:
         if isinstance(part, int):
-            current = item_section_in(annotation)
+            annotation = _item_in(annotation)
+            current = section_in(annotation)
             continue
         inner = value_section_in(annotation) if current is None else None
         if inner is not None:  # the name of an entry, which the user chooses
@@ -107,7 +111,7 @@ def fields_at(model: type[BaseModel], path: KeyPath) -> Sequence[str]:
     if not path:
         return list(model.model_fields)
     annotation, _ = _annotation(model, path)
-    inner = item_section_in(annotation) if isinstance(path[-1], int) else section_in(annotation)
+    inner = section_in(annotation)
     return list(inner.model_fields) if inner else ()
 
 

@@ -32,8 +32,9 @@ from orchestrator.config.consistency import (
 from orchestrator.config.errors import configuration_error
 from orchestrator.config.finding import find_configuration
 from orchestrator.config.layers import Overrides, load_layers, mapping_layer, override_layer, require_fork
+from orchestrator.config.listeners import ListenerSettings, listener_secrets
 from orchestrator.config.origins import KeyPath, Layer, Origin, dotted
-from orchestrator.config.parameters import ParameterSettings, require_values_fit
+from orchestrator.config.parameters import ParameterSettings, require_values_fit, secret_names
 from orchestrator.config.paths import project_root
 from orchestrator.config.schema import (
     BackupSettings,
@@ -52,7 +53,7 @@ from orchestrator.config.schema import (
     names_a_file,
 )
 from orchestrator.core.errors import ConfigurationError
-from orchestrator.core.masking import masked_values, remember_secrets
+from orchestrator.core.masking import masked_values, remember_secret_names, remember_secrets, remember_values
 from orchestrator.database.file_names import ANOTHER_NAME, why_unusable
 
 
@@ -100,6 +101,9 @@ class SimulationConfig(Section):
     )
     execution: ExecutionSettings = Field(default_factory=ExecutionSettings, description="How stages are run.")
     hooks: tuple[HookSettings, ...] = Field((), description="Functions to call during a run, in order.")
+    listeners: ListenerSettings = Field(
+        default_factory=ListenerSettings, description="Programs and people whom runs tell of themselves."
+    )
     storage: StorageSettings = Field(default_factory=StorageSettings, description="History of runs.")
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where the ledger lies.")
     backup: BackupSettings = Field(default_factory=BackupSettings, description="Automatic backups.")
@@ -175,7 +179,9 @@ class SimulationConfig(Section):
 
     @classmethod
     def _checked(cls, layer: Layer, root: Path) -> SimulationConfig:
+        remember_secret_names(secret_names(layer.data))
         remember_secrets(layer.data)
+        remember_values(listener_secrets(layer.data))
         try:
             config = cls.model_validate(layer.data)
         except ValidationError as error:

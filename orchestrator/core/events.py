@@ -387,7 +387,7 @@ class NodeStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class NodeFinished(Event):
-    """Signals that dbt is done with one node; ``status`` is dbt's own word.
+    """Signals that dbt is done with one node; ``status`` is dbt's own word, ``error`` its message where it failed.
 
     ``sql_seconds`` are those of its statements, as dbt timed them; the rest of ``seconds`` is dbt's own work.
     """
@@ -398,6 +398,7 @@ class NodeFinished(Event):
     status: str
     seconds: float
     sql_seconds: float
+    error: str | None = None
 
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__subclasses__()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -24,7 +25,9 @@ _ASSIGNED = re.compile(
     rf"|(?=[\w.-]*[_.-])[\w.-]*(?:{_WORDS})[\w-]*:\s+)|--[\w-]*(?:{_WORDS})[\w-]*\s+){_VALUE}",
     re.IGNORECASE,
 )
+_GROUP = r"\[[^\]\n]*\]|\{[^}\n]*\}"
 _known: set[str] = set()
+_declared: set[str] = set()
 
 
 def is_secret(name: str) -> bool:
@@ -33,7 +36,11 @@ def is_secret(name: str) -> bool:
     >>> is_secret("api_token"), is_secret("DBT_ENV_SECRET_X"), is_secret("growth_rate")
     (True, True, False)
     """
-    return _SECRET.search(name) is not None
+    return _SECRET.search(name) is not None or _is_declared(name)
+
+
+def _is_declared(name: str) -> bool:
+    return name.rpartition(".")[2].lower() in _declared
 
 
 def masked(text: str) -> str:
@@ -47,7 +54,16 @@ def masked(text: str) -> str:
     for value in sorted(_known | {*_of_environment()}, key=len, reverse=True):
         text = text.replace(value, MASK)
     text = _IN_QUERY.sub(rf"\g<name>{MASK}", _IN_URL.sub(rf"\g<user>:{MASK}@", text))
+    if _declared:
+        text = _assigned(frozenset(_declared)).sub(rf"\g<name>{MASK}", text)
     return _ASSIGNED.sub(rf"\g<name>{MASK}", text) if _SECRET.search(text) else text
+
+
+@cache
+def _assigned(names: frozenset[str]) -> re.Pattern[str]:
+    """Return what finds name=x, "name": "x" and name: x of any of the names."""
+    words = "|".join(map(re.escape, sorted(names)))
+    return re.compile(rf"(?P<name>(?<![\w-])(?:{words})(?:=|[\"']?\s*[:=]\s+|[\"']\s*[:=]))(?:{_GROUP}|{_VALUE})", re.I)
 
 
 def masked_values(value: object) -> object:
@@ -64,7 +80,7 @@ def masked_values(value: object) -> object:
 
 
 def _masked_item(name: str, value: object) -> object:
-    plain = value is None or isinstance(value, bool)
+    plain = value is None or (isinstance(value, bool) and not _is_declared(name))
     return MASK if is_secret(name) and not plain else masked_values(value)
 
 
@@ -84,6 +100,16 @@ def masked_fields(one: T) -> T:
 def remember_secrets(values: object) -> None:
     """Keep the values in nested mappings that are called like secrets out of every text from now on."""
     _known.update(_secrets_in(values))
+
+
+def remember_secret_names(names: Iterable[str]) -> None:
+    """Take what is called so for a secret from now on, whatever the name looks like."""
+    _declared.update(name.lower() for name in names)
+
+
+def remember_values(values: Iterable[str]) -> None:
+    """Keep values that are secrets, whatever they are called, out of every text from now on."""
+    _known.update(value for value in values if len(value) >= LEAST_OF_A_SECRET)
 
 
 def _secrets_in(values: object) -> Iterator[str]:

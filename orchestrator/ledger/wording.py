@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.core.masking import is_secret
 from orchestrator.dbt_runner.project.input_kinds import (
     CONFIG,
     ENVIRONMENT,
@@ -31,7 +32,8 @@ def told_change(change: Change) -> str:
         if change.kind in (CONFIG, META) and not _is_checksum(change.before or change.after or ""):
             return f"{what} is now {_plain(change.after)} (was {_plain(change.before)})"
         return f"{what} is {'new' if change.before is None else 'gone'}"
-    if not change.has_values or _is_checksum(change.after) or _is_checksum(change.before):
+    told = change.has_values and not (change.kind == VAR and is_secret(change.name))
+    if not told or _is_checksum(change.after) or _is_checksum(change.before):
         return f"{what} changed"
     if change.kind in (VAR, "first year", "stage", "order of stages"):
         return f"{what} changed from {change.before} to {change.after}"

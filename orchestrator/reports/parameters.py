@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.core.masking import MASK
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR
 from orchestrator.dbt_runner.project.variables import readers_of, require_variables_fit
 
@@ -32,6 +33,15 @@ class Parameter:
     origin: str
     default: object
     read_by: tuple[str, ...]
+
+    def shown(self, value: object) -> object:
+        """Return one of its values as it may be shown."""
+        return MASK if self.declared.secret and value is not None else value
+
+    def json_schema(self) -> dict[str, object]:
+        """Return what its values are as JSON Schema, with the default unless that is a secret."""
+        default = {} if self.declared.secret else {"default": self.default}
+        return {**self.declared.json_schema(), **default}
 
 
 @dataclass(frozen=True)
@@ -73,9 +83,10 @@ def parameters_record(parameters: ParameterList) -> dict[str, object]:
         "parameters": [
             {
                 "name": one.name,
-                "value": one.value,
+                "value": one.shown(one.value),
                 "origin": one.origin,
-                "default": one.default,
+                "default": one.shown(one.default),
+                "secret": one.declared.secret,
                 "type": one.declared.type,
                 "minimum": one.declared.minimum,
                 "maximum": one.declared.maximum,
@@ -97,6 +108,6 @@ def parameters_schema(parameters: ParameterList) -> dict[str, object]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Parameters",
         "type": "object",
-        "properties": {one.name: {**one.declared.json_schema(), "default": one.default} for one in parameters.declared},
+        "properties": {one.name: one.json_schema() for one in parameters.declared},
         "additionalProperties": False,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from orchestrator.maintenance.backup.backup import Backup, find_backup, list_bac
 from orchestrator.maintenance.backup.exclusion import recover
 from orchestrator.maintenance.backup.journal import JOURNAL
 from orchestrator.maintenance.backup.restore import restore_backup
-from orchestrator.maintenance.backup.server import find_program
+from orchestrator.maintenance.backup.server import find_program, run_program
 from orchestrator.maintenance.backup.workspace import DUCKDB, HISTORY, POSTGRESQL, WorkspaceDatabase
 from orchestrator.maintenance.migrate import CURRENT, MIGRATED, migrate_databases
 from orchestrator.storage.factory import create_storage_backend
@@ -225,3 +226,38 @@ def test_programs_that_are_not_there() -> None:
     assert "apt-get install postgresql-client" in str(caught.value)
     with pytest.raises(BackupError, match="the one here is of version"):
         find_program("pg_dump", 999)
+
+
+SPY = """#!/bin/sh
+if [ "$1" = --version ]; then echo "psql (PostgreSQL) 99.1"; exit; fi
+echo "$@" > "$SPY/arguments"
+cp "$PGSERVICEFILE" "$SPY/service"
+stat -c %a "$PGSERVICEFILE" > "$SPY/mode"
+echo "$PGPASSWORD $PGSERVICEFILE" > "$SPY/environment"
+"""
+
+
+def test_no_secret_is_in_a_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody on a machine may read those: the password goes by environment, others by a file that only we read."""
+    program = tmp_path / "psql"
+    program.write_text(SPY)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SPY", str(tmp_path))
+    url = "postgresql://me:first@host/db?sslkey=/a.key&sslpassword=sec%3Dond%20one&sslmode=require"
+    run_program("psql", 15, ["-X"], url)
+    told = (tmp_path / "arguments").read_text()
+    assert "first" not in told and "ond" not in told
+    assert "sslkey=%2Fa.key" in told and "service=orchestrator" in told
+    assert (tmp_path / "service").read_text() == "[orchestrator]\nsslpassword=sec=ond one\n"
+    assert (tmp_path / "mode").read_text() == "600\n"
+    password, file = (tmp_path / "environment").read_text().split()
+    assert password == "first" and not Path(file).exists()  # noqa: S105 - of a place that does not exist
+    for wrong, said in (("service=mine&sslpassword=x", "the service mine"), ("sslpassword=a%0Ab", "control character")):
+        with pytest.raises(BackupError, match=said):
+            run_program("psql", 15, ["-X"], f"postgresql://host/db?{wrong}")
+
+
+def test_postgresql_takes_such_a_file(server: PostgresServer) -> None:
+    """Its own program reads the service file, and connects as it would without."""
+    run_program("psql", 15, ["-X", "-c", "select 1"], f"{server.make_database()}?sslpassword=of-no-key")

@@ -19,6 +19,7 @@ ROOMS = (
     "database",
     "config",
     "storage",
+    "listeners",
     "dbt_runner",
     "ledger",
     "self_healing",
@@ -36,6 +37,7 @@ INNER_ROOMS = {"dbt_runner": ("analysis", "project", "adapter", "replay", "proce
 # Who only watches knows little but events.
 WATCHERS = {
     "storage": ("core", "config", "storage"),
+    "listeners": ("core", "config", "listeners"),
     "cli.progress": ("core", "cli"),
     "reports.time_spent": ("core",),
 }

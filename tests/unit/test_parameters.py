@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator import ConfigurationError, SimulationConfig
+from orchestrator.core.masking import masked
 from orchestrator.dbt_runner.project.variables import require_variables_fit
+from orchestrator.ledger.changes import Change
+from orchestrator.ledger.wording import told_change
 from orchestrator.reports.parameters import list_parameters, parameters_record, parameters_schema
 from tests.unit.test_healing_plan import node, project
 
@@ -132,6 +135,7 @@ def test_parameters_are_listed_with_value_origin_and_readers() -> None:
                 "value": 0.05,
                 "origin": "the configuration",
                 "default": 0.03,
+                "secret": False,
                 "type": "number",
                 "minimum": 0,
                 "maximum": 0.5,
@@ -171,3 +175,47 @@ def test_parameters_are_listed_with_value_origin_and_readers() -> None:
 def test_a_parameter_as_json_schema(declared: dict[str, object], schema: dict[str, object]) -> None:
     """Forms are made of it."""
     assert config({"x": declared}).parameters["x"].json_schema() == schema
+
+
+SECRET = {"bonus_pool": {"type": "integer", "maximum": 9, "secret": True}, "desk": {"type": "string", "secret": True}}
+
+
+def test_a_secret_parameter_is_listed_without_its_value() -> None:
+    """Neither the value that a run would use nor the project's own is shown; the schema says that it is one."""
+    facts = replace(project(), var_defaults=(("bonus_pool", "7"),))
+    found = list_parameters(config(SECRET, {"desk": "fifth floor"}), facts)
+    listed = parameters_record(found)["parameters"]
+    assert isinstance(listed, list)
+    assert [(one["name"], one["value"], one["default"], one["secret"]) for one in listed] == [
+        ("bonus_pool", "***", "***", True),
+        ("desk", "***", None, True),
+    ]
+    assert parameters_schema(found)["properties"] == {
+        "bonus_pool": {"type": "integer", "maximum": 9, "writeOnly": True},
+        "desk": {"type": "string", "writeOnly": True},
+    }
+
+
+def test_a_secret_parameter_is_shown_nowhere() -> None:
+    """The snapshot, its overrides, commands, texts and changes of the ledger hold its name alone."""
+    overrides = ["vars.bonus_pool=5", "vars.desk=fifth floor"]
+    given = SimulationConfig.from_mapping(
+        {"dbt": {"project_dir": "."}, "parameters": SECRET}, root="/", overrides=overrides
+    )
+    snapshot = given.snapshot()
+    assert snapshot["vars"] == {"bonus_pool": "***", "desk": "***"}
+    assert snapshot["overrides"] == {"vars.bonus_pool": "***", "vars.desk": "***"}
+    command = "orchestrator simulate --set vars.bonus_pool=5 --set 'vars.desk=fifth floor' --set vars.pool=5"
+    assert masked(command) == (
+        "orchestrator simulate --set vars.bonus_pool=*** --set 'vars.desk=***' --set vars.pool=5"
+    )
+    assert masked('{"bonus_pool": 5, "bonus_pools": 5}') == '{"bonus_pool": ***, "bonus_pools": 5}'
+    assert masked("he sits on the fifth floor") == "he sits on the ***"
+    assert told_change(Change("var", "bonus_pool", "5", "6")) == "var bonus_pool changed"
+
+
+def test_a_refused_secret_is_not_quoted() -> None:
+    """The message says what is allowed."""
+    with pytest.raises(ConfigurationError) as caught:
+        config(SECRET, {"bonus_pool": 1234})
+    assert "vars.bonus_pool is ***, but must be 9 or less" in str(caught.value)

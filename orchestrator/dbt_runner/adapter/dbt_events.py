@@ -12,6 +12,7 @@ from orchestrator.core.events import CommandStarted, DbtWarned, Emit, NodeFinish
 from orchestrator.dbt_runner.adapter.statements import SentStatements
 
 SAID_BY_AN_ERROR = frozenset({"NothingToDo", "NoNodesForSelectionCriteria"})
+FAILURES = frozenset({"error", "fail", "runtime error", "partial success"})
 EXCEPTIONS = frozenset({"GenericExceptionOnRun", "InternalErrorOnRun"})
 HEARD = frozenset({"SQLQueryStatus", "SQLQuery", "NodeExecuting", "NodeStart", "NodeFinished", "ConcurrencyLine"})
 """The events that count for what they are; of all others only warnings and errors do."""
@@ -75,6 +76,7 @@ class DbtEvents:
                     status=result.status,
                     seconds=result.execution_time,
                     sql_seconds=self._sql_seconds.pop(info.unique_id, 0.0),
+                    error=(result.message or None) if result.status in FAILURES else None,
                 )
             )
         elif name == "ConcurrencyLine":

@@ -94,6 +94,10 @@ class DbtRunner:
         facts = self._client.facts or cached_facts(self.settings)
         return facts if facts is not None and same_database(self.settings, facts) else None
 
+    def parsed_facts(self) -> ProjectFacts | None:
+        """Return the facts of this process's last parse, without a look at any file; None before it. Any thread may."""
+        return self._client.facts
+
     def current_facts(self) -> ProjectFacts:
         """Return the facts of the project as it is now, in milliseconds where nothing changed since they were kept.
 

@@ -7,6 +7,7 @@ import json
 from orchestrator.config.errors import show
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.masking import MASK
 from orchestrator.core.text import nearest, plural
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR
 from orchestrator.dbt_runner.project.facts import ProjectFacts
@@ -40,9 +41,10 @@ def require_variables_fit(config: SimulationConfig, facts: ProjectFacts) -> None
         if name not in known and ANY_VAR not in known:
             raise _unread(name, where, known - {"start_year", "random_seed"})
         if value is None and name in config.parameters and json.loads(defaults.get(name, "null")) is not None:
+            own = MASK if config.parameters[name].secret else defaults[name]
             raise ConfigurationError(
-                f"{where}: vars.{name} is null, but the dbt project's own value is {defaults[name]}.",
-                to_fix=f"give vars.{name} a value, or leave it out to use {defaults[name]}",
+                f"{where}: vars.{name} is null, but the dbt project's own value is {own}.",
+                to_fix=f"give vars.{name} a value, or leave it out to use {own}",
             )
 
 

@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from orchestrator.core.errors import BackupError, DatabaseLockedError
-from orchestrator.core.masking import masked
+from orchestrator.core.masking import is_secret, masked
 from orchestrator.maintenance.backup.files import digest_of, flush_file
 from orchestrator.maintenance.backup.metadata import DatabaseRecord, FileRecord
 from orchestrator.maintenance.backup.workspace import POSTGRESQL, WorkspaceDatabase
@@ -18,6 +20,8 @@ from orchestrator.storage.head import TABLES, VERSION_TABLE, VERSIONS
 
 DUMP_SUFFIX = ".dump"
 SECONDS_FOR_OTHERS = 5
+SERVICE = "orchestrator"
+SECRET_KEYS = ("scram_client_key", "scram_server_key")  # beside those that are called like secrets
 OURS = tuple(sorted({VERSION_TABLE, *(name for names in TABLES.values() for name in names)}))
 
 
@@ -156,33 +160,66 @@ def server_url(dump: Path, url: str | None) -> str:
 
 
 def run_program(name: str, major: int, args: list[str], url: str | None = None) -> None:
-    """Run one of PostgreSQL's programs, of the server's version or a newer one; the password goes by environment.
+    """Run one of PostgreSQL's programs, of the server's version or a newer one; no secret is in its command line.
 
     Raises:
         BackupError: it is not installed, too old, or failed.
     """
-    from sqlalchemy import URL
-
-    from orchestrator.storage.engine import read_url
-
-    command, environment = [str(find_program(name, major)), *args], dict(os.environ)
-    if url is not None:
-        made = read_url(url)
-        query = {name: value for name, value in made.query.items() if name != "password"}
-        place = URL.create("postgresql", made.username, None, made.host, made.port, made.database, query)
-        command += ["--no-password", "-d", place.render_as_string(hide_password=False)]
-        password = made.query.get("password", made.password)
-        if password is not None:
-            environment["PGPASSWORD"] = str(password)
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    command = [str(find_program(name, major)), *args]
+    with ExitStack() as stack:
+        environment = dict(os.environ)
+        if url is not None:
+            place, beside = stack.enter_context(_without_secrets(url))
+            command += ["--no-password", "-d", place]
+            environment |= beside
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
     if done.returncode != 0:
         where = "" if url is None else f" for {masked(url)}"
         raise BackupError(
             f"{name} failed{where}: {masked(' '.join(done.stderr.split()))[:400]}",
             to_fix="correct what it says, or take the other databases alone with --database",
         )
+
+
+@contextmanager
+def _without_secrets(url: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield a URL that anybody may see, and the environment that says the rest of it.
+
+    The password has a variable of its own. What else is a secret, such as ``sslpassword``, stands in a service file,
+    which only we can read and which is removed at the end.
+
+    Raises:
+        BackupError: there is a service of the user's beside such a secret, and libpq takes one only; or the secret
+            cannot be written to a file.
+    """
+    from sqlalchemy import URL
+
+    from orchestrator.storage.engine import read_url
+
+    made = read_url(url)
+    query = {name: value for name, value in made.query.items() if name != "password"}
+    secrets = {name: str(query.pop(name)) for name in list(query) if is_secret(name) or name in SECRET_KEYS}
+    password = made.query.get("password", made.password)
+    environment = {} if password is None else {"PGPASSWORD": str(password)}
+    service = query.get("service") or os.environ.get("PGSERVICE")
+    if secrets and service:
+        raise BackupError(
+            f"storage.url has {', '.join(secrets)} beside the service {service}, and both need a service file.",
+            to_fix=f"write {', '.join(secrets)} into the section [{service}] of yours, and remove it from the URL",
+        )
+    if not all(value.isprintable() for value in secrets.values()):
+        raise BackupError(f"storage.url has a control character in {', '.join(secrets)}, which no service file takes.")
+    with ExitStack() as stack:
+        if secrets:
+            file = stack.enter_context(tempfile.NamedTemporaryFile("w", prefix="orchestrator-", encoding="utf-8"))
+            file.write("".join([f"[{SERVICE}]\n", *(f"{name}={value}\n" for name, value in secrets.items())]))
+            file.flush()
+            environment["PGSERVICEFILE"] = file.name
+            query["service"] = SERVICE
+        place = URL.create("postgresql", made.username, None, made.host, made.port, made.database, query)
+        yield place.render_as_string(hide_password=False), environment
 
 
 def find_program(name: str, major: int) -> Path:
