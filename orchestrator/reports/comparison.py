@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.storage.base import RunRecord
@@ -18,16 +18,35 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class ResultDifference(Difference):
+    """One value of the summary that differs: of which year, its column with label and format.
+
+    ``difference`` is a − b, ``percent`` the same in percent of b; None where one of them is no number, or b is 0.
+    """
+
+    year: str
+    label: str
+    format: str
+    difference: float | None
+    percent: float | None
+
+
+@dataclass(frozen=True)
+class RowsDifference(Difference):
+    """Rows of one table after one stage: ``a`` and ``b`` are their numbers, which may be equal while values differ."""
+
+
+@dataclass(frozen=True)
 class Comparison:
     """The differences of two runs by kind; ``same_rows`` counts the checkpoints of tables that are equal in both.
 
-    ``rows`` are named ``year/stage/table``; their values say the rows, and whether these differ in content alone.
+    ``rows`` are named ``year/stage/table``.
     """
 
     parameters: tuple[Difference, ...]
     versions: tuple[Difference, ...]
-    results: tuple[Difference, ...]
-    rows: tuple[Difference, ...]
+    results: tuple[ResultDifference, ...]
+    rows: tuple[RowsDifference, ...]
     same_rows: int
     seconds: tuple[Difference, ...]
 
@@ -43,7 +62,7 @@ def compare(a: RunRecord, b: RunRecord) -> Comparison:
     return Comparison(
         parameters=differences(_parameters(a), _parameters(b)),
         versions=differences(a.run.versions, b.run.versions),
-        results=differences(_results(a), _results(b)),
+        results=tuple(_result_differences(a, b)),
         rows=tuple(_row_differences(tables_a, tables_b)),
         same_rows=sum(tables_b.get(name) == value for name, value in tables_a.items()),
         seconds=tuple(d for d in differences(_seconds(a), _seconds(b)) if None not in (d.a, d.b)),
@@ -85,15 +104,49 @@ def _parameters(record: RunRecord) -> dict[str, object]:
     }
 
 
-def _results(record: RunRecord) -> dict[str, object]:
+def _result_differences(a: RunRecord, b: RunRecord) -> Iterator[ResultDifference]:
+    """Yield the values of the summary that differ, by year."""
+    values_a, values_b = _results(a), _results(b)
+    labels = _labels(b) | _labels(a)
+    for year, name in dict.fromkeys([*values_a, *values_b]):
+        one, other = values_a.get((year, name)), values_b.get((year, name))
+        if one == other:
+            continue
+        label, kind = labels.get(name, (name, "number"))
+        difference, percent = _change(one, other)
+        yield ResultDifference(f"{year} {name}", one, other, year, label, kind, difference, percent)
+
+
+def _change(a: object, b: object) -> tuple[float | None, float | None]:
+    """Return by how much ``a`` is more than ``b``, and the same in percent of ``b``.
+
+    >>> _change(150, 120), _change(1, 0), _change(None, 1), _change("x", "y")
+    ((30.0, 25.0), (1.0, None), (None, None), (None, None))
+    """
+    if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in (a, b)):
+        return None, None
+    difference = float(str(a)) - float(str(b))
+    return difference, None if b == 0 else difference / abs(float(str(b))) * 100
+
+
+def _labels(record: RunRecord) -> dict[str, tuple[str, str]]:
+    """Return label and format of each column of the summary."""
+    found: dict[str, tuple[str, str]] = {}
+    for output in record.outputs:
+        if output.key == "summary_columns" and isinstance(output.value, list):
+            found |= {column["name"]: (column["label"], column["format"]) for column in output.value}
+    return found
+
+
+def _results(record: RunRecord) -> dict[tuple[str, str], object]:
     """Return every number of the summary by year and column."""
-    found: dict[str, object] = {}
+    found: dict[tuple[str, str], object] = {}
     for output in record.outputs:
         if output.key == "summary" and isinstance(output.value, list):
             for row in output.value:
                 if isinstance(row, dict) and row:
                     (_, year), *values = row.items()
-                    found |= {f"{year} {name}": value for name, value in values}
+                    found |= {(str(year), name): value for name, value in values}
     return found
 
 
@@ -109,18 +162,10 @@ def _tables(record: RunRecord) -> dict[str, tuple[object, object]]:
 
 def _row_differences(
     a: Mapping[str, tuple[object, object]], b: Mapping[str, tuple[object, object]]
-) -> list[Difference]:
+) -> list[RowsDifference]:
     """Return the tables that both looked at and that differ."""
-    found = []
-    for name in (name for name in a if name in b and a[name] != b[name]):
-        same_count = a[name][0] == b[name][0]
-        note = ", other values" if same_count else ""
-        found.append(Difference(name, _rows(a[name][0]), _rows(b[name][0]) + note))
-    return found
-
-
-def _rows(count: object) -> str:
-    return f"{count} row{'' if count == 1 else 's'}"
+    differing = (name for name in a if name in b and a[name] != b[name])
+    return [RowsDifference(name, a[name][0], b[name][0]) for name in differing]
 
 
 def _seconds(record: RunRecord) -> dict[str, object]:

@@ -152,7 +152,7 @@ def diff(
     ],
 ) -> int:
     """Show parameters, versions, results, rows and times of two runs side by side, where they differ."""
-    from orchestrator.cli.runs.views import show_comparison
+    from orchestrator.cli.runs.comparison import show_comparison
 
     with open_history(options) as (_, backend):
         found = compare_runs(backend, a, b)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ def show_timeline(output: Output, steps: Sequence[WorkflowStep], until: datetime
     """
     if not steps:
         return
+    steps = list(_merged(steps))
     labels = [_label(step) for step in steps]
     lengths = [_length(step, until, running=running) for step in steps]
     begin = min(step.started_at for step in steps)
@@ -53,6 +55,25 @@ def bar_of(first: float, last: float, room: int) -> str:
     start = min(round(first * room), room - 1)
     drawn = FULL * min(round((last - first) * room), room - start)
     return (" " * start + (drawn or THIN)).ljust(room)
+
+
+def _merged(steps: Sequence[WorkflowStep]) -> Iterator[WorkflowStep]:
+    """Yield the steps; one that was done twice in a row, such as a look at the tables, becomes one."""
+    last: WorkflowStep | None = None
+    for step in steps:
+        if last is not None and _key(last) == _key(step) and last.status == "completed":
+            seconds = None if None in (last.seconds, step.seconds) else (last.seconds or 0) + (step.seconds or 0)
+            last = replace(step, started_at=last.started_at, seconds=seconds)
+            continue
+        if last is not None:
+            yield last
+        last = step
+    if last is not None:
+        yield last
+
+
+def _key(step: WorkflowStep) -> tuple[object, ...]:
+    return step.kind, step.year, step.stage, step.name
 
 
 def _length(step: WorkflowStep, until: datetime, *, running: bool) -> str:

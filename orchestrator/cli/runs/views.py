@@ -12,10 +12,9 @@ from orchestrator.cli.output import Output
 from orchestrator.cli.runs.timeline import show_timeline
 from orchestrator.cli.summary import NOTHING, plain_table, show_summary
 from orchestrator.core.clocks import utc_now
-from orchestrator.core.text import plural, shown_years
-from orchestrator.reports.comparison import Difference
+from orchestrator.core.text import shown_years
 from orchestrator.reports.results import stored_summary
-from orchestrator.reports.run_history import SHORT, ComparedRuns, FullRun, ListedRun, years_of
+from orchestrator.reports.run_history import SHORT, FullRun, ListedRun, years_of
 from orchestrator.reports.runs import last_stage, reached, scenario_label
 from orchestrator.storage.base import CRASHED, RUNNING, RunRecord
 
@@ -30,7 +29,6 @@ STYLES = {
     "cancelled": "yellow",
     "running": "cyan",
 }
-MOST_LINES = 20
 LOOK_AGAIN = "`orchestrator runs import` looks at its events again"
 
 
@@ -42,7 +40,8 @@ def show_list(output: Output, runs: Sequence[ListedRun]) -> None:
         table.add_column(
             heading, justify="right" if heading == "Seconds" else "left", no_wrap=heading != "Scenario", min_width=least
         )
-    if any(listed.status != "completed" for listed in runs):
+    show_reached = any(listed.status != "completed" and listed.last_stage is not None for listed in runs)
+    if show_reached:
         table.add_column("Reached")
     for listed in runs:
         run, status = listed.run, listed.status
@@ -54,7 +53,7 @@ def show_list(output: Output, runs: Sequence[ListedRun]) -> None:
             shown_years(years_of(run)) or NOTHING,
             f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
             seconds,
-            "" if status == "completed" else _reached(listed.last_stage) or NOTHING,
+            *(["" if status == "completed" else _reached(listed.last_stage) or NOTHING] if show_reached else []),
         )
     output.show(table)
 
@@ -98,26 +97,6 @@ def show_end(output: Output, found: FullRun, status: str) -> None:
         output.say(Text.assemble(("Error: ", "bold red"), run.error_message))
 
 
-def show_comparison(output: Output, compared: ComparedRuns) -> None:
-    """Write what differs between two runs, kind by kind."""
-    a, b, found = compared.a, compared.b, compared.comparison
-    heads = (a.id[:SHORT], b.id[:SHORT])
-    output.say(Text(f"A  {a.id}  {scenario_label(a)}, {shown_time(a.started_at)}", "bold"))
-    output.say(Text(f"B  {b.id}  {scenario_label(b)}, {shown_time(b.started_at)}", "bold"))
-    _show_differences(output, "Parameters", heads, found.parameters)
-    _show_differences(output, "Versions", heads, found.versions)
-    _show_differences(output, "Results", heads, found.results)
-    _show_differences(output, "Rows after stages", heads, found.rows)
-    _show_differences(output, "Seconds", heads, found.seconds)
-    output.say()
-    if found.rows:
-        output.say(f"The rows differ first at {found.rows[0].name}; {_equal(found.same_rows)}.")
-    elif found.same_rows:
-        output.say(f"Both left the same rows: {_equal(found.same_rows)}, stage by stage.")
-    else:
-        output.say("They have no stage in common, so their rows cannot be compared.")
-
-
 def _facts(record: RunRecord, status: str) -> list[tuple[str, str]]:
     run = record.run
     stage = _reached(last_stage(record.steps))
@@ -125,6 +104,7 @@ def _facts(record: RunRecord, status: str) -> list[tuple[str, str]]:
     found = [
         ("scenario", scenario_label(run) or NOTHING),
         ("years", shown_years(years_of(run)) or NOTHING),
+        *((("variables", values),) if (values := _variables(run)) else ()),
         ("started", f"{shown_time(run.started_at)}, {shown_seconds(run.duration_seconds)}"),
         ("command", str(run.inputs.get("command", NOTHING))),
         ("process", NOTHING if session is None else f"{session.pid} on {session.host}"),
@@ -139,40 +119,12 @@ def _facts(record: RunRecord, status: str) -> list[tuple[str, str]]:
     return found
 
 
+def _variables(run: WorkflowRun) -> str:
+    """Return the variables that the configuration gave a value, with their values."""
+    given = run.config_snapshot.get("vars")
+    return ", ".join(f"{name}={value}" for name, value in given.items()) if isinstance(given, dict) else ""
+
+
 def _reached(last: WorkflowStep | None) -> str:
     at = reached(last)
     return "" if at is None else f"{at['year']} {at['stage']}"
-
-
-def _show_differences(output: Output, title: str, heads: tuple[str, str], found: Sequence[Difference]) -> None:
-    if not found:
-        return
-    table = plain_table()
-    table.add_column(title)
-    for head in heads:
-        table.add_column(head, justify="right" if title in ("Results", "Seconds") else "left", overflow="fold")
-    for one in found[:MOST_LINES]:
-        table.add_row(one.name, _value(one.a), _value(one.b))
-    output.say()
-    output.show(table)
-    if len(found) > MOST_LINES:
-        output.say(Text(f"and {len(found) - MOST_LINES} more (--json shows all)", "dim"))
-
-
-def _value(value: object) -> str:
-    """Write a value for people.
-
-    >>> _value(84679872.49), _value(0.714718), _value(1030), _value(None), _value([2025, 2026])
-    ('84,679,872.49', '0.7147', '1,030', '–', '[2025, 2026]')
-    """
-    if value is None:
-        return NOTHING
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.2f}" if abs(value) >= 10 else f"{value:,.4g}"
-
-
-def _equal(tables: int) -> str:
-    return f"{plural(tables, 'table')} {'is' if tables == 1 else 'are'} equal"
