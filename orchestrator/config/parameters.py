@@ -62,6 +62,14 @@ class ParameterSettings(Section):
         examples=[True],
     )
 
+    file: bool = Field(
+        False,
+        description="Whether a text is the name of a file, relative to the project root, which must be there; "
+        "an empty text names none.",
+        examples=[True],
+        json_schema_extra={"beside": {"type": "string"}},
+    )
+
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:
         if (self.type == "choice") != bool(self.choices):
@@ -69,6 +77,8 @@ class ParameterSettings(Section):
                 "is missing; a choice lists its values." if self.type == "choice" else "belongs to type choice only.",
                 "choices",
             )
+        if self.file and self.type != "string":
+            raise finding_at("belongs to type string only.", "file")
         for key, limit in (("minimum", self.minimum), ("maximum", self.maximum)):
             if limit is None:
                 continue

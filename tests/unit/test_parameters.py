@@ -19,9 +19,11 @@ from tests.unit.test_healing_plan import node, project
 GROWTH = {"type": "number", "minimum": 0, "maximum": 0.5, "unit": "a year", "description": "Growth of the headcount."}
 
 
-def config(parameters: Mapping[str, object], variables: Mapping[str, object] | None = None) -> SimulationConfig:
+def config(
+    parameters: Mapping[str, object], variables: Mapping[str, object] | None = None, root: Path = Path("/p")
+) -> SimulationConfig:
     """Make a configuration with these parameters and variables."""
-    return SimulationConfig.from_mapping({"parameters": parameters, "vars": variables or {}}, root=Path("/p"))
+    return SimulationConfig.from_mapping({"parameters": parameters, "vars": variables or {}}, root=root)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,7 @@ def test_values_that_do_not(declared: dict[str, object], value: object, said: st
 @pytest.mark.parametrize(
     ("declared", "said"),
     [
+        ({"type": "number", "file": True}, "parameters.x.file belongs to type string only"),
         ({"type": "numbr"}, "parameters.x.type is \"numbr\", but must be 'number'"),
         ({"type": "choice"}, "parameters.x.choices is missing"),
         ({"type": "number", "choices": [1]}, "parameters.x.choices belongs to type choice only"),
@@ -87,6 +90,19 @@ def test_a_wrong_declaration_is_refused(declared: dict[str, object], said: str) 
     with pytest.raises(ConfigurationError) as raised:
         config({"x": declared})
     assert said in raised.value.message
+
+
+def test_a_file_must_be_there(tmp_path: Path) -> None:
+    """Its name is relative to the project root; globs, an empty text and URLs are left to the project."""
+    (tmp_path / "people.csv").write_text("id")
+    facts = project([replace(node("births", "table"), vars=("census",))])
+    declared = {"census": {"type": "string", "file": True}}
+    for value in ("people.csv", "*.csv", str(tmp_path / "people.csv"), "", "s3://bucket/people.csv"):
+        require_variables_fit(config(declared, {"census": value}, tmp_path), facts)
+    for value in ("poeple.csv", "*.parquet", "."):
+        with pytest.raises(ConfigurationError, match="there is no such file in") as raised:
+            require_variables_fit(config(declared, {"census": value}, tmp_path), facts)
+        assert str(raised.value.to_fix).startswith("correct vars.census")
 
 
 def test_a_variable_that_nothing_reads_is_refused() -> None:

@@ -7,6 +7,7 @@ import json
 from orchestrator.config.errors import show
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.file_patterns import files_matching
 from orchestrator.core.masking import MASK
 from orchestrator.core.text import nearest, plural
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR
@@ -40,12 +41,26 @@ def require_variables_fit(config: SimulationConfig, facts: ProjectFacts) -> None
         where = config.origin_of("vars", name)
         if name not in known and ANY_VAR not in known:
             raise _unread(name, where, known - {"start_year", "random_seed"})
+        if name in config.parameters and config.parameters[name].file:
+            _require_file(config, name, value)
         if value is None and name in config.parameters and json.loads(defaults.get(name, "null")) is not None:
             own = MASK if config.parameters[name].secret else defaults[name]
             raise ConfigurationError(
                 f"{where}: vars.{name} is null, but the dbt project's own value is {own}.",
                 to_fix=f"give vars.{name} a value, or leave it out to use {own}",
             )
+
+
+def _require_file(config: SimulationConfig, name: str, value: object) -> None:
+    """Refuse the name of a file that is not there, relative to the project root: dbt runs in that folder."""
+    if not isinstance(value, str) or not value or "://" in value:
+        return
+    if any(file.is_file() for file in files_matching(value, config.root)):
+        return
+    raise ConfigurationError(
+        f"{config.origin_of('vars', name)}: vars.{name} is {show(value)}, and there is no such file in {config.root}.",
+        to_fix=f"correct vars.{name}: a relative path starts at that folder",
+    )
 
 
 def _unread(name: str, where: str, known: set[str]) -> ConfigurationError:
