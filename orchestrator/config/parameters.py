@@ -63,7 +63,7 @@ class ParameterSettings(Section):
     )
 
     file: bool = Field(
-        False,
+        default=False,
         description="Whether a text is the name of a file, relative to the project root, which must be there; "
         "an empty text names none.",
         examples=[True],

@@ -78,8 +78,8 @@ def test_a_missing_census_file_is_named(clone: Clone) -> None:
     missing = Path("/no/such/census.csv")
     with (
         workspace.orchestrator(overrides={"vars.census_path": str(missing)}) as orchestrator,
-        pytest.raises(InitializationError, match="no census file /no/such/census") as caught,
+        pytest.raises(ConfigurationError, match="/no/such/census.csv.*no such file") as caught,
     ):
         orchestrator.initializer.ensure_initialized()
-    assert (caught.value.step, caught.value.exit_code) == ("build_foundation", 1)
-    assert "To fix: correct vars.census_path" in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert "correct vars.census_path" in str(caught.value.to_fix)
