@@ -23,7 +23,15 @@ COMMANDS = ("simulate", "check", "init", "plan", "parameters", "show", "query", 
 GROUPS = {
     "runs": (
         "The history of runs: who ran what, when, how long and how it ended.",
-        {"list": "list_", "show": "show", "diff": "diff", "import": "import_", "delete": "delete"},
+        {
+            "list": "list_",
+            "show": "show",
+            "diff": "diff",
+            "note": "note",
+            "tag": "tag",
+            "import": "import_",
+            "delete": "delete",
+        },
     ),
     "backup": (
         "Back up and restore the workspace's databases.",

@@ -17,6 +17,7 @@ from orchestrator.cli.plan import show_plan
 from orchestrator.cli.summary import show_summary
 from orchestrator.cli.time_table import show_time_spent
 from orchestrator.cli.year_range import parse_range
+from orchestrator.core.annotations import checked_note, checked_tags
 from orchestrator.core.text import shown_years
 from orchestrator.reports.closing import LINES, not_replayed, recorded_years, told_warnings
 from orchestrator.reports.results import simulation_record
@@ -47,6 +48,14 @@ def simulate(
         ),
     ] = False,
     timeout: TimeoutOption = None,
+    note: Annotated[
+        str | None,
+        typer.Option("--note", metavar="TEXT", help="Note about the run, for the history.", show_default=False),
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="NAME", help="Tag of the run, for the history; repeatable.", show_default=False),
+    ] = None,
     yes: Annotated[
         bool,
         typer.Option(
@@ -66,6 +75,8 @@ def simulate(
             fresh=fresh,
         )
     first, last = parse_range(range_)
+    tags = checked_tags(tag or ())
+    note = checked_note(note)
     config = load_config(options, timeout=timeout)
     span = shown_years(config.years(first, last))
     database = shown_path(config.database_path)
@@ -82,7 +93,9 @@ def simulate(
             with progress.paused():
                 return _agreed(output, start)
 
-        result = orchestrator.execute_multi_year_simulation(first, last, fresh=fresh, forgo_years=may_forgo)
+        result = orchestrator.execute_multi_year_simulation(
+            first, last, fresh=fresh, forgo_years=may_forgo, note=note, tags=tags
+        )
     time = spent.report()
     output.write_json(simulation_record(result, time))
     show_summary(output, result.summary)

@@ -47,7 +47,8 @@ class RunStarted(Event):
     """Signals that a simulation was asked for and its configuration is valid.
 
     ``process_started`` tells processes apart that had the same ``pid`` one after the other; ``fresh`` is as asked for.
-    Passwords in ``config`` and ``command`` are masked; ``versions`` are by package.
+    Passwords in ``config``, ``command`` and ``note`` are masked; ``versions`` are by package. ``note`` and ``tags`` are
+    what whoever started it wrote about it.
     """
 
     run_id: str = field()  # without a default, unlike its base
@@ -62,6 +63,8 @@ class RunStarted(Event):
     process_started: str | None = None
     config: dict[str, object] = field(default_factory=dict)
     versions: dict[str, object] = field(default_factory=dict)
+    note: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

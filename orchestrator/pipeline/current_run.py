@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from orchestrator.config.schema import HookType
 from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.annotations import Annotations
 from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.errors import RunCancelledError
 from orchestrator.core.events import RunFinished, RunStarted
@@ -101,8 +102,8 @@ class CurrentRun:
         )
         return self.hooks.execute_hooks(hook_type, context)
 
-    def tell_start(self, *, fresh: bool) -> None:
-        """Tell that the run begins, what of, and in which process."""
+    def tell_start(self, *, fresh: bool, annotations: Annotations) -> None:
+        """Tell that the run begins, what of, in which process, and what people say about it."""
         process = ProcessIdentity.of_this()
         self._scope.emit(
             RunStarted(
@@ -119,6 +120,8 @@ class CurrentRun:
                 process_started=process.started,
                 config=self.config.snapshot(),
                 versions=installed_versions(),
+                note=None if annotations.note is None else masked(annotations.note),
+                tags=annotations.tags,
             )
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator.config.schema import HookType
 from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.annotations import Annotations, checked_note, checked_tags
 from orchestrator.core.errors import HookDefinitionError, OrchestratorError
 from orchestrator.core.events import (
     HEALING_HOOK,
@@ -122,6 +123,8 @@ class PipelineOrchestrator:
         *,
         fresh: bool = False,
         forgo_years: bool | MayForgo = False,
+        note: str | None = None,
+        tags: Sequence[str] = (),
     ) -> SimulationResult:
         """Heal the database, then run every stage of every year from ``start_year`` to ``end_year``.
 
@@ -130,10 +133,11 @@ class PipelineOrchestrator:
         where); a range that is wholly finished is not run again (``nothing_to_do`` of the result), unless with
         ``fresh``. Rows of the first year that is built and of all later years are removed first; where that are years
         that the run does not build again, ``forgo_years`` must allow it: True, or a function that is handed the
-        :class:`~orchestrator.pipeline.resume.Start`. Blocks until done; Ctrl-C stops dbt first.
+        :class:`~orchestrator.pipeline.resume.Start`. ``note`` and ``tags`` are kept with the run in the history. Blocks
+        until done; Ctrl-C stops dbt first.
 
         Raises:
-            ConfigurationError: the range, the configuration or the dbt project is wrong.
+            ConfigurationError: the range, the configuration, the dbt project, the note or a tag is wrong.
             HookDefinitionError: a hook is for a stage that does not exist.
             DatabaseLockedError: another process holds the database longer than ``lock_timeout_seconds``.
             HookError: a hook stopped the run; when it was healing, also an :class:`InitializationError`.
@@ -152,9 +156,10 @@ class PipelineOrchestrator:
                 "A run was started inside another run of this orchestrator, possibly by a hook.",
                 to_fix="start it when the other run is done, or make another orchestrator with another database",
             )
+        annotations = Annotations(checked_note(note), checked_tags(tags))
         with self._one_run_at_a_time:
             may_forgo = forgo_years if callable(forgo_years) else lambda _: forgo_years
-            return self._run(plan, fresh=fresh, may_forgo=may_forgo)
+            return self._run(plan, fresh=fresh, may_forgo=may_forgo, annotations=annotations)
 
     def _require_stages_of_hooks(self, plan: SimulationPlan) -> None:
         names = [stage.name for stage in plan.stages]
@@ -169,10 +174,12 @@ class PipelineOrchestrator:
     def _new_run(self, plan: SimulationPlan) -> CurrentRun:
         return CurrentRun(self.config, plan, self.hooks, self.runner, runs_dir=self._runs_dir, scope=self._scope)
 
-    def _run(self, plan: SimulationPlan, *, fresh: bool, may_forgo: MayForgo) -> SimulationResult:
+    def _run(
+        self, plan: SimulationPlan, *, fresh: bool, may_forgo: MayForgo, annotations: Annotations
+    ) -> SimulationResult:
         run = self._new_run(plan)
         with self._scope.run(run.run_id):
-            run.tell_start(fresh=fresh)
+            run.tell_start(fresh=fresh, annotations=annotations)
             try:
                 result = self._work(run, fresh=fresh, may_forgo=may_forgo)
             except BaseException as error:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from orchestrator.core.annotations import Annotations, checked_note, checked_tags
 from orchestrator.core.clocks import Deadline, pause
 from orchestrator.core.errors import RunNotFoundError
+from orchestrator.core.masking import masked
 from orchestrator.reports.comparison import Comparison, compare
 from orchestrator.storage.base import CRASHED, RUNNING, RunRecord, StorageBackend
 
@@ -26,6 +28,7 @@ class ListedRun:
     run: WorkflowRun
     status: str
     last_stage: WorkflowStep | None
+    annotations: Annotations
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ def list_runs(
     scenario: str | None = None,
     statuses: Collection[str] = (),
     since: datetime | None = None,
+    tag: str | None = None,
     limit: int,
 ) -> RunList:
     """Return the newest runs that fit every filter given, at most ``limit``."""
@@ -67,11 +71,16 @@ def list_runs(
         scenario=scenario,
         statuses=stored,
         since=since,
+        tag=tag,
         limit=None if stored & {RUNNING} else limit + 1,  # how many of those are alive is not known yet
     )
     fitting = [(run, status) for run, status in with_status(backend, found) if not statuses or status in statuses]
-    last = backend.steps.last_stages([run.id for run, _ in fitting[:limit]])
-    runs = tuple(ListedRun(run, status, last.get(run.id)) for run, status in fitting[:limit])
+    ids = [run.id for run, _ in fitting[:limit]]
+    last, annotations = backend.steps.last_stages(ids), backend.annotations.of_runs(ids)
+    runs = tuple(
+        ListedRun(run, status, last.get(run.id), annotations.get(run.id, Annotations()))
+        for run, status in fitting[:limit]
+    )
     return RunList(runs, more=len(fitting) > limit)
 
 
@@ -103,6 +112,37 @@ def compare_runs(backend: StorageBackend, a: str, b: str) -> ComparedRuns:
     """
     one, other = find_run(backend, a), find_run(backend, b)
     return ComparedRuns(one, other, compare(backend.record(one), backend.record(other)))
+
+
+def write_note(backend: StorageBackend, name: str, text: str) -> tuple[WorkflowRun, Annotations]:
+    """Give a run a note in place of its old one, none for an empty text; return the run and what it has now.
+
+    Raises:
+        RunNotFoundError: there is no such run, or there are several.
+        ConfigurationError: the note is too long.
+    """
+    note, run = checked_note(masked(text)), find_run(backend, name)
+    backend.annotations.set_note(run.id, note)
+    return run, _annotations(backend, run)
+
+
+def write_tags(
+    backend: StorageBackend, name: str, tags: Sequence[str], *, remove: bool
+) -> tuple[WorkflowRun, Annotations]:
+    """Add tags to those of a run, or remove them; return the run and what it has now.
+
+    Raises:
+        RunNotFoundError: there is no such run, or there are several.
+        ConfigurationError: one is no tag, or there would be too many.
+    """
+    given, run = checked_tags(tags), find_run(backend, name)
+    old = _annotations(backend, run).tags
+    backend.annotations.set_tags(run.id, sorted({*old} - {*given}) if remove else checked_tags((*old, *given)))
+    return run, _annotations(backend, run)
+
+
+def _annotations(backend: StorageBackend, run: WorkflowRun) -> Annotations:
+    return backend.annotations.of_runs([run.id]).get(run.id, Annotations())
 
 
 def find_run(backend: StorageBackend, name: str | None, *, letters: int = 1) -> WorkflowRun:

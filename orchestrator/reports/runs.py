@@ -61,6 +61,8 @@ def run_record(listed: ListedRun) -> dict[str, object]:
         "resumed_from": run.resumed_from,
         "reached": reached(listed.last_stage),
         "error": run.error_message,
+        "note": listed.annotations.note,
+        "tags": listed.annotations.tags,
     }
 
 
@@ -68,7 +70,7 @@ def full_record(found: FullRun) -> dict[str, object]:
     """Return a run with all that belongs to it."""
     record, run = found.record, found.record.run
     return {
-        **run_record(ListedRun(run, found.status, last_stage(record.steps))),
+        **run_record(ListedRun(run, found.status, last_stage(record.steps), record.annotations)),
         "inputs": run.inputs,
         "config": run.config_snapshot,
         "versions": run.versions,

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING
+
+from orchestrator.core.annotations import Annotations
 
 if TYPE_CHECKING:
     from orchestrator.storage.models import (
@@ -40,6 +42,7 @@ class RunRecord:
     states: tuple[ExecutionState, ...]
     outputs: tuple[WorkflowOutput, ...]
     session: SessionState | None
+    annotations: Annotations = field(default_factory=Annotations)
 
 
 class AbstractWorkflowRunRepository(ABC):
@@ -72,6 +75,7 @@ class AbstractWorkflowRunRepository(ABC):
         scenario: str | None = None,
         statuses: Iterable[str] = (),
         since: datetime | None = None,
+        tag: str | None = None,
         limit: int | None = None,
     ) -> list[WorkflowRun]:
         """Return runs of all workflows that fit every filter given, newest first."""
@@ -107,7 +111,10 @@ class AbstractWorkflowRunRepository(ABC):
 
     @abstractmethod
     def replace(self, record: RunRecord) -> None:
-        """Store a run with all that belongs to it, in the place of all that is stored of that id."""
+        """Store a run with all that belongs to it, in the place of all that is stored of that id.
+
+        A note and tags that are stored already are kept: somebody may have written them since.
+        """
 
 
 class AbstractWorkflowStepRepository(ABC):
@@ -166,6 +173,30 @@ class AbstractSessionStateRepository(ABC):
         """Return the processes of several runs by run id."""
 
 
+class AbstractAnnotationRepository(ABC):
+    """Notes and tags that people give runs."""
+
+    @abstractmethod
+    def of_runs(self, run_ids: Iterable[str]) -> dict[str, Annotations]:
+        """Return notes and tags by run id; a run without any is not there."""
+
+    @abstractmethod
+    def set_note(self, run_id: str, text: str | None) -> None:
+        """Give a run a note in place of its old one; None removes it.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+        """
+
+    @abstractmethod
+    def set_tags(self, run_id: str, tags: Iterable[str]) -> None:
+        """Give a run these tags in place of its old ones.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+        """
+
+
 @dataclass(frozen=True)
 class StorageBackend:
     """A store, ready to use; ``url`` has its password masked. Close it, or use it as a context manager."""
@@ -176,6 +207,7 @@ class StorageBackend:
     states: AbstractExecutionStateRepository
     outputs: AbstractWorkflowOutputRepository
     sessions: AbstractSessionStateRepository
+    annotations: AbstractAnnotationRepository
     release: Callable[[], None]
 
     def close(self) -> None:
@@ -200,6 +232,7 @@ class StorageBackend:
             tuple(self.states.get_state_history(run.id)),
             tuple(self.outputs.list_by_run(run.id)),
             self.sessions.get(run.id),
+            self.annotations.of_runs([run.id]).get(run.id, Annotations()),
         )
 
 

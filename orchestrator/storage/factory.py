@@ -56,6 +56,7 @@ def open_existing(config: SimulationConfig) -> Iterator[StorageBackend | None]:
 
 def _backend(engine: Engine, url: URL) -> StorageBackend:
     from orchestrator.storage import repositories
+    from orchestrator.storage.annotations import AnnotationRepository
     from orchestrator.storage.error_translation import shown
 
     return StorageBackend(
@@ -65,5 +66,6 @@ def _backend(engine: Engine, url: URL) -> StorageBackend:
         states=repositories.ExecutionStateRepository(engine, url),
         outputs=repositories.WorkflowOutputRepository(engine, url),
         sessions=repositories.SessionStateRepository(engine, url),
+        annotations=AnnotationRepository(engine, url),
         release=engine.dispose,
     )

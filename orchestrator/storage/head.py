@@ -4,6 +4,7 @@ from __future__ import annotations
 
 VERSION_TABLE = "orchestrator_schema_version"
 _FIRST = ("workflow_runs", "workflow_steps", "execution_states", "workflow_outputs")
-TABLES: dict[str, tuple[str, ...]] = {"0001": _FIRST, "0002": (*_FIRST, "session_state")}
+_SECOND = (*_FIRST, "session_state")
+TABLES: dict[str, tuple[str, ...]] = {"0001": _FIRST, "0002": _SECOND, "0003": (*_SECOND, "run_notes", "run_tags")}
 VERSIONS = tuple(TABLES)
 HEAD = VERSIONS[-1]

@@ -99,6 +99,26 @@ class WorkflowOutput(Base):
     type: Mapped[str] = mapped_column(WORD)
 
 
+class RunNote(Base):
+    """What somebody wrote about a run."""
+
+    __tablename__ = "run_notes"
+
+    run_id: Mapped[RunId]
+    text: Mapped[str] = mapped_column(CleanText)
+
+
+class RunTag(Base):
+    """A word by which runs are found again."""
+
+    __tablename__ = "run_tags"
+
+    run_id: Mapped[RunId]
+    tag: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+    __table_args__ = (Index("run_tags_by_tag", "tag"),)
+
+
 class SessionState(Base):
     """The process that a run runs in; ``seen_at`` is when it wrote last."""
 

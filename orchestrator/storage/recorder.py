@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from orchestrator.core.annotations import Annotations, kept_of
 from orchestrator.core.events import (
     HEALING_HOOK,
     DbtReady,
@@ -23,6 +24,7 @@ from orchestrator.core.events import (
     StepStarted,
     YearsPurged,
 )
+from orchestrator.storage.annotations import annotation_records
 from orchestrator.storage.base import COMPLETED, FAILED, RUNNING, RunRecord, workflow_name
 from orchestrator.storage.models import (
     Base,
@@ -62,12 +64,14 @@ class RunRecorder:
         self._steps: list[WorkflowStep] = []
         self._states: list[ExecutionState] = []
         self._outputs: list[WorkflowOutput] = []
+        self._annotations = Annotations()
 
     def record(self) -> RunRecord | None:
         """Return what is known of the run, None before its first event."""
         if self._run is None:
             return None
-        return RunRecord(self._run, tuple(self._steps), tuple(self._states), tuple(self._outputs), self._session)
+        parts = tuple(self._steps), tuple(self._states), tuple(self._outputs)
+        return RunRecord(self._run, *parts, self._session, self._annotations)
 
     def take(self, event: Event) -> list[Base]:
         """Take one event; return the records that are new or changed by it."""
@@ -95,7 +99,8 @@ class RunRecorder:
             started_at=event.at,
         )
         self._session = SessionState(event.run_id, event.pid, event.host, event.process_started, event.at)
-        return [self._run, self._session]
+        self._annotations = kept_of(event.note, event.tags)
+        return [self._run, self._session, *annotation_records(event.run_id, self._annotations)]
 
     def _take(self, run: WorkflowRun, event: Event) -> list[Base]:
         match event:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import groupby
 from typing import TypeVar
 
-from sqlalchemy import URL, ColumnElement, Engine, Executable, Select, Table, delete, func, select
+from sqlalchemy import ColumnElement, Executable, Select, Table, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import RunNotFoundError, StorageError
+from orchestrator.storage.annotations import annotation_records, annotations_of
 from orchestrator.storage.base import (
     COMPLETED,
     ENDED,
@@ -31,32 +30,19 @@ from orchestrator.storage.error_translation import translate_errors
 from orchestrator.storage.models import (
     Base,
     ExecutionState,
+    RunTag,
     SessionState,
     WorkflowOutput,
     WorkflowRun,
     WorkflowStep,
 )
+from orchestrator.storage.store import CHUNK, Store
 
 T = TypeVar("T")
-CHUNK = 500  # SQLite takes a limited number of values in one statement
 TRIES = 20
 
 
-class _Store:
-    """An engine and the URL by which its failures are told."""
-
-    def __init__(self, engine: Engine, url: URL) -> None:
-        self._engine = engine
-        self._url = url
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        """Open a session; what is read stays readable after its end."""
-        with translate_errors(self._url), Session(self._engine, expire_on_commit=False) as session:
-            yield session
-
-
-class WorkflowRunRepository(_Store, AbstractWorkflowRunRepository):
+class WorkflowRunRepository(Store, AbstractWorkflowRunRepository):
     """Runs in ``workflow_runs``."""
 
     def add(self, run: WorkflowRun) -> WorkflowRun:
@@ -89,6 +75,7 @@ class WorkflowRunRepository(_Store, AbstractWorkflowRunRepository):
         scenario: str | None = None,
         statuses: Iterable[str] = (),
         since: datetime | None = None,
+        tag: str | None = None,
         limit: int | None = None,
     ) -> list[WorkflowRun]:
         """Return runs of all workflows that fit every filter given, newest first."""
@@ -99,6 +86,8 @@ class WorkflowRunRepository(_Store, AbstractWorkflowRunRepository):
             wanted.append(WorkflowRun.status.in_(statuses))
         if since is not None:
             wanted.append(WorkflowRun.started_at >= since)
+        if tag is not None:
+            wanted.append(WorkflowRun.id.in_(select(RunTag.run_id).where(RunTag.tag == tag)))
         return self._list(_newest().where(*wanted).limit(limit))
 
     def update_status(
@@ -149,14 +138,18 @@ class WorkflowRunRepository(_Store, AbstractWorkflowRunRepository):
         return True
 
     def replace(self, record: RunRecord) -> None:
-        """Store a run with all that belongs to it in one transaction."""
+        """Store a run with all that belongs to it in one transaction; its own note and tags stay where it is stored."""
         parts: tuple[Base, ...] = (*record.steps, *record.states, *record.outputs)
         with self._session() as session:
+            stored = session.get(WorkflowRun, record.run.id) is not None
+            annotations = annotations_of(session, record.run.id) if stored else record.annotations
+            session.expunge_all()
             session.execute(delete(WorkflowRun).where(WorkflowRun.id == record.run.id))
             session.merge(record.run)
             session.flush()
             for part in (*parts, *((record.session,) if record.session is not None else ())):
                 session.merge(part)
+            session.add_all(annotation_records(record.run.id, annotations))
             session.commit()
 
     def _list(self, query: Select[WorkflowRun]) -> list[WorkflowRun]:
@@ -164,7 +157,7 @@ class WorkflowRunRepository(_Store, AbstractWorkflowRunRepository):
             return list(session.scalars(query))
 
 
-class WorkflowStepRepository(_Store, AbstractWorkflowStepRepository):
+class WorkflowStepRepository(Store, AbstractWorkflowStepRepository):
     """Steps in ``workflow_steps``."""
 
     def list_by_run(self, run_id: str) -> list[WorkflowStep]:
@@ -202,7 +195,7 @@ class WorkflowStepRepository(_Store, AbstractWorkflowStepRepository):
         return [(y, s, t) for y, s, t in rows if y is not None and s is not None and t is not None]
 
 
-class ExecutionStateRepository(_Store, AbstractExecutionStateRepository):
+class ExecutionStateRepository(Store, AbstractExecutionStateRepository):
     """Checkpoints in ``execution_states``."""
 
     def save_state(self, run_id: str, state_data: dict[str, object], node_id: str | None = None) -> ExecutionState:
@@ -237,7 +230,7 @@ class ExecutionStateRepository(_Store, AbstractExecutionStateRepository):
             return list(session.scalars(query))
 
 
-class WorkflowOutputRepository(_Store, AbstractWorkflowOutputRepository):
+class WorkflowOutputRepository(Store, AbstractWorkflowOutputRepository):
     """Results in ``workflow_outputs``."""
 
     def list_by_run(self, run_id: str) -> list[WorkflowOutput]:
@@ -247,7 +240,7 @@ class WorkflowOutputRepository(_Store, AbstractWorkflowOutputRepository):
             return list(session.scalars(query))
 
 
-class SessionStateRepository(_Store, AbstractSessionStateRepository):
+class SessionStateRepository(Store, AbstractSessionStateRepository):
     """Processes in ``session_state``."""
 
     def get(self, run_id: str) -> SessionState | None:
@@ -274,6 +267,8 @@ def _putting(kind: type[Base], dialect: str) -> Executable:
     insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
     keys = [column.name for column in table.primary_key]
     others = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+    if not others:
+        return insert.on_conflict_do_nothing(index_elements=keys)
     return insert.on_conflict_do_update(index_elements=keys, set_=others)
 
 

@@ -36,6 +36,7 @@ from orchestrator.maintenance.backup.exclusion import recover
 from orchestrator.maintenance.backup.journal import JOURNAL
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase, chosen
 from orchestrator.storage.factory import create_storage_backend
+from orchestrator.storage.head import HEAD
 from tests.maintenance.conftest import Shop
 from tests.support.kills import count_operations, die_before
 from tests.support.programs import run_python, start_python
@@ -76,7 +77,7 @@ def test_a_backup_says_what_is_in_it(shop: Shop) -> None:
     assert lakes.tables["orchestrator.ledger_version"] == 1
     assert (lakes.engine, lakes.schema_version, lakes.whole) == (duckdb.__version__, "3", True)
     assert (lakes.storage_version or "").startswith("v")
-    assert (history.kind, history.tables["workflow_runs"], history.schema_version) == ("sqlite", 3, "0002")
+    assert (history.kind, history.tables["workflow_runs"], history.schema_version) == ("sqlite", 3, HEAD)
     assert all(len(file.sha256) == 64 and file.bytes > 0 for record in metadata.databases for file in record.files)
 
 

@@ -72,14 +72,14 @@ def file_of(url: str) -> Path:
 
 
 def make_old(url: str, *, runs: int = 0) -> None:
-    """Make a store of the version before the newest, with runs in it."""
+    """Make a store of the first version, with runs in it."""
     if url.startswith("sqlite"):
         file_of(url).parent.mkdir(parents=True, exist_ok=True)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with opened(read_url(url), migrating=True) as engine, engine.begin() as connection:
         config.attributes.update(connection=connection, version_table=VERSION_TABLE)
-        command.upgrade(config, VERSIONS[-2])
+        command.upgrade(config, VERSIONS[0])
         connection.execute(sa.text(OLD_RUNS), {"count": runs}) if runs else None
         connection.execute(sa.text(OLD_STEPS))
 
@@ -176,7 +176,7 @@ def test_eight_processes_meet_at_the_first_use(url: str) -> None:
 
 
 def test_an_older_store_is_upgraded_with_all_its_runs(url: str) -> None:
-    """10,000 runs of the version before are all there, and so is a backup of the file beside it."""
+    """10,000 runs of the first version are all there, and so is a backup of the file beside it."""
     make_old(url, runs=RUNS)
     assert ensure_initialized(url) is True
     assert ask(url, f"select version_num from {VERSION_TABLE}") == [(HEAD,)]
@@ -186,11 +186,11 @@ def test_an_older_store_is_upgraded_with_all_its_runs(url: str) -> None:
         assert (runs[0].scenario, runs[0].inputs, runs[0].versions) == ("old", {"years": [2025]}, {})
         assert len(backend.steps.list_by_run(runs[-1].id)) == 1
     if url.startswith("sqlite"):
-        backups = list(file_of(url).parent.glob(f"*.version-{VERSIONS[-2]}.*.db"))
+        backups = list(file_of(url).parent.glob(f"*.version-{VERSIONS[0]}.*.db"))
         assert len(backups) == 1
         with closing(sqlite3.connect(backups[0])) as connection:
             assert connection.execute("select count(*) from workflow_runs").fetchone() == (RUNS,)
-            assert connection.execute(f"select version_num from {VERSION_TABLE}").fetchone() == (VERSIONS[-2],)
+            assert connection.execute(f"select version_num from {VERSION_TABLE}").fetchone() == (VERSIONS[0],)
 
 
 def test_a_failed_upgrade_changes_nothing(url: str) -> None:

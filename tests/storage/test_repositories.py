@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.core.annotations import Annotations
 from orchestrator.core.errors import RunNotFoundError, StorageError
 from orchestrator.storage import base
 from orchestrator.storage.base import RunRecord, StorageBackend
 from orchestrator.storage.models import (
+    RunTag,
     SessionState,
     WorkflowOutput,
     WorkflowRun,
@@ -219,6 +221,48 @@ def test_replacing_leaves_nothing_of_before(backend: StorageBackend) -> None:
     assert found is not None
     assert found.status == "failed"
     assert [step.name for step in backend.steps.list_by_run(run.id)] == ["new"]
+
+
+def test_notes_and_tags(backend: StorageBackend) -> None:
+    """They are changed as a whole, found by run, chosen by tag, and go with the run."""
+    a, b, c = (add_run(backend, number) for number in range(3))
+    backend.annotations.set_note(a.id, "first")
+    backend.annotations.set_note(a.id, "se\0cond ✓")
+    backend.annotations.set_tags(a.id, ["y", "x"])
+    backend.annotations.set_tags(b.id, ["x"])
+    assert backend.annotations.of_runs([a.id, b.id, c.id, "nobody"]) == {
+        a.id: Annotations("se\ufffdcond ✓", ("x", "y")),
+        b.id: Annotations(None, ("x",)),
+    }
+    assert [run.id for run in backend.runs.list_runs(tag="x")] == [b.id, a.id]
+    assert [run.id for run in backend.runs.list_runs(tag="x", limit=1)] == [b.id]
+    assert backend.runs.list_runs(tag="X") == []
+    backend.annotations.set_note(a.id, None)
+    backend.annotations.set_tags(a.id, [])
+    assert backend.record(a).annotations == Annotations()
+    assert backend.runs.delete(b.id)
+    assert backend.annotations.of_runs([a.id, b.id]) == {}
+    with pytest.raises(RunNotFoundError):
+        backend.annotations.set_note("nobody", "x")
+    with pytest.raises(RunNotFoundError):
+        backend.annotations.set_tags("nobody", ["x"])
+
+
+def test_what_people_wrote_outlives_a_replacement(backend: StorageBackend) -> None:
+    """A run that is imported anew keeps its note and tags; one that is not stored yet gets those of its events."""
+    record = RunRecord(WorkflowRun("lakes", started_at=START), (), (), (), None, Annotations("told", ("told",)))
+    backend.runs.replace(record)
+    assert backend.record(record.run).annotations == Annotations("told", ("told",))
+    backend.annotations.set_note(record.run.id, "written")
+    backend.annotations.set_tags(record.run.id, [])
+    again = WorkflowRun("lakes", id=record.run.id, started_at=START, status="failed")
+    backend.runs.replace(RunRecord(again, (), (), (), None, Annotations("told", ("told",))))
+    found = backend.runs.get(record.run.id)
+    assert found is not None and found.status == "failed"
+    assert backend.record(found).annotations == Annotations("written", ())
+    backend.runs.save([RunTag(record.run.id, "a")])
+    backend.runs.save([RunTag(record.run.id, "a")])
+    assert backend.record(found).annotations == Annotations("written", ("a",))
 
 
 def test_seconds_of_stages_come_from_runs_of_a_kind(backend: StorageBackend) -> None:

@@ -67,9 +67,9 @@ class ToldRuns:
                 for run_id, steps in self._going_on.items()
             )
 
-    def run(self, run_id: str, *, seconds: float = 10.0) -> None:
+    def run(self, run_id: str, *, seconds: float = 10.0, note: str | None = None, tags: tuple[str, ...] = ()) -> None:
         """Tell a whole run that completed; each stage takes so many seconds."""
-        self.tell(started(run_id))
+        self.tell(replace(started(run_id), note=note, tags=tags))
         for year in (2000, 2001):
             for stage in STAGES:
                 self.tell(*stage_events(run_id, year, stage, seconds))

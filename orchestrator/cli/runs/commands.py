@@ -1,4 +1,4 @@
-"""``orchestrator runs list | show | diff | import | delete``."""
+"""``orchestrator runs list | show | diff | note | tag | import | delete``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from orchestrator.reports.run_history import (
     read_ended,
     read_run,
     with_status,
+    write_note,
+    write_tags,
 )
 from orchestrator.reports.runs import comparison_record, full_record, list_record
 from orchestrator.storage.base import COMPLETED, CRASHED, RUNNING, STATUSES
@@ -34,6 +36,10 @@ RunArgument = Annotated[
         help="Id of the run or its beginning; by default the newest.",
         show_default=False,
     ),
+]
+OneRunArgument = Annotated[
+    str,
+    typer.Argument(metavar="ID", autocompletion=run_ids, help="Id of the run or its beginning.", show_default=False),
 ]
 
 
@@ -66,6 +72,9 @@ def list_(
             "--since", metavar="WHEN", help="Only runs started since: 2026-11-01, 12h, 7d …", show_default=False
         ),
     ] = None,
+    tag: Annotated[
+        str | None, typer.Option("--tag", metavar="NAME", help="Only runs with this tag.", show_default=False)
+    ] = None,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="Show at most this many runs.")
     ] = 20,
@@ -81,10 +90,10 @@ def list_(
         )
     moment = parse_since(since)
     with open_history(options) as (_, backend):
-        found = list_runs(backend, scenario=scenario, statuses=wanted, since=moment, limit=limit)
+        found = list_runs(backend, scenario=scenario, statuses=wanted, since=moment, tag=tag, limit=limit)
     output.write_json(list_record(found), "listed")
     if not found.runs:
-        filtered = bool(wanted or scenario or since)
+        filtered = bool(wanted or scenario or since or tag)
         none = options.same_workspace("No run yet: `orchestrator simulate` makes one.")
         output.say("No such run." if filtered else none)
         return 0
@@ -158,6 +167,36 @@ def diff(
         found = compare_runs(backend, a, b)
     output.write_json(comparison_record(found), "compared")
     show_comparison(output, found)
+    return 0
+
+
+def note(
+    options: CommonOptions,
+    output: Output,
+    run_id: OneRunArgument,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The note; an empty one removes it.", show_default=False)],
+) -> int:
+    """Write a note about a run, in place of its old one."""
+    with open_history(options) as (_, backend):
+        run, found = write_note(backend, run_id, text)
+    output.write_json({"run_id": run.id, "note": found.note, "tags": found.tags}, "annotated")
+    output.say(f"Run {run.id[:SHORT]} has {'no note' if found.note is None else f'the note: {found.note}'}")
+    return 0
+
+
+def tag(
+    options: CommonOptions,
+    output: Output,
+    run_id: OneRunArgument,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="One or more tags.", show_default=False)],
+    *,
+    remove: Annotated[bool, typer.Option("--remove", metavar=NO_VALUE, help="Take these tags away instead.")] = False,
+) -> int:
+    """Give a run tags, beside those that it has."""
+    with open_history(options) as (_, backend):
+        run, found = write_tags(backend, run_id, names, remove=remove)
+    output.write_json({"run_id": run.id, "note": found.note, "tags": found.tags}, "annotated")
+    output.say(f"Run {run.id[:SHORT]} has {'the tags: ' + ', '.join(found.tags) if found.tags else 'no tags'}")
     return 0
 
 

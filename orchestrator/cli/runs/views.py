@@ -29,6 +29,7 @@ STYLES = {
     "cancelled": "yellow",
     "running": "cyan",
 }
+NOTE_SHOWN = 40  # characters
 LOOK_AGAIN = "`orchestrator runs import` looks at its events again"
 
 
@@ -43,6 +44,11 @@ def show_list(output: Output, runs: Sequence[ListedRun]) -> None:
     show_reached = any(listed.status != "completed" and listed.last_stage is not None for listed in runs)
     if show_reached:
         table.add_column("Reached")
+    annotated = [listed.annotations for listed in runs]
+    tags, notes = any(one.tags for one in annotated), any(one.note for one in annotated)
+    for heading, shown in (("Tags", tags), ("Note", notes)):
+        if shown:
+            table.add_column(heading)
     for listed in runs:
         run, status = listed.run, listed.status
         seconds = NOTHING if run.duration_seconds is None else f"{run.duration_seconds:,.1f}"
@@ -54,6 +60,8 @@ def show_list(output: Output, runs: Sequence[ListedRun]) -> None:
             f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
             seconds,
             *(["" if status == "completed" else _reached(listed.last_stage) or NOTHING] if show_reached else []),
+            *([", ".join(listed.annotations.tags)] if tags else []),
+            *([_in_short(listed.annotations.note)] if notes else []),
         )
     output.show(table)
 
@@ -112,6 +120,10 @@ def _facts(record: RunRecord, status: str) -> list[tuple[str, str]]:
         ("fingerprint", run.fingerprint or NOTHING),
         ("versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
     ]
+    if record.annotations.tags:
+        found.append(("tags", ", ".join(record.annotations.tags)))
+    if record.annotations.note is not None:
+        found.append(("note", record.annotations.note))
     if run.resumed_from is not None:
         found.append(("resumed from", run.resumed_from))
     if status != "completed" and stage:
@@ -123,6 +135,17 @@ def _variables(run: WorkflowRun) -> str:
     """Return the variables that the configuration gave a value, with their values."""
     given = run.config_snapshot.get("vars")
     return ", ".join(f"{name}={value}" for name, value in given.items()) if isinstance(given, dict) else ""
+
+
+def _in_short(note: str | None) -> str:
+    r"""Return the beginning of a note, as much as a line of a list has room for.
+
+    >>> _in_short("a" * 50), _in_short("first line\nsecond"), _in_short(None)
+    ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…', 'first line…', '')
+    """
+    line, _, more = (note or "").partition("\n")
+    short = line[: NOTE_SHOWN - 1].rstrip()
+    return f"{short}…" if more or len(line) > NOTE_SHOWN else line
 
 
 def _reached(last: WorkflowStep | None) -> str:
