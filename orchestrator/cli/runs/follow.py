@@ -24,12 +24,11 @@ from orchestrator.core.events import (
 from orchestrator.core.processes import ProcessIdentity
 from orchestrator.core.text import plural
 from orchestrator.reports.remaining import RemainingTime
+from orchestrator.storage.base import CRASHED
 from orchestrator.storage.following import EventFollower
 
 SECONDS_BETWEEN_LOOKS = 0.2
 WORTH_TELLING = 1.0  # seconds left
-COMPLETED = "completed"
-CRASHED = "crashed"
 
 
 def follow_run(output: Output, file: Path, remaining: RemainingTime, *, alive: Callable[[], bool]) -> str:
