@@ -21,6 +21,7 @@ from orchestrator.core.text import nearest
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.duckdb_select import ReadOnlyDuckDB, SelectedRows, read_only
 from orchestrator.database.names import RelationName
+from orchestrator.database.reader import DatabaseReader, QueryReader
 from orchestrator.database.sql import literal, quoted_name
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
@@ -42,7 +43,7 @@ class FoundTable:
 class OpenTable:
     """The rows of a table, those of one year where one was asked for."""
 
-    def __init__(self, found: FoundTable, database: ReadOnlyDuckDB | DbtRunner, where: str) -> None:
+    def __init__(self, found: FoundTable, database: QueryReader, where: str) -> None:
         self.label = found.label
         self._found = found
         self._database = database
@@ -153,9 +154,7 @@ def find_table(facts: ProjectFacts, catalog: Catalog, name: str, *, simulates: b
     )
 
 
-def _open(
-    config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts
-) -> AbstractContextManager[ReadOnlyDuckDB | DbtRunner]:
+def _open(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> AbstractContextManager[DatabaseReader]:
     if facts.database_path is None:
         return nullcontext(runner)
     return _opened_file(config, runner, facts, facts.database_path)

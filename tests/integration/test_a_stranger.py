@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,7 @@ class Session:
         try:
             while part := os.read(ours, 65536):
                 said += part
-                if answer is not None and said.rstrip().endswith(b"[y/N]:"):
+                if answer is not None and b"[y/N]" in said:
                     os.write(ours, f"{answer}\n".encode())
                     answer = None
         except OSError:  # the terminal is closed when the last one who has it open is gone
@@ -61,7 +61,7 @@ class Session:
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """A copy of what ships, in a folder with a space in its name, with two years in it."""
     root = tmp_path_factory.mktemp("stranger") / "my simulation"
     for folder in ("dbt", "config"):
@@ -70,7 +70,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     code, said = found.orchestrator("simulate", "2025-2026")
     assert code == 0, said
     assert "2026 1,030" in said and "history orchestrator runs show" in said
-    yield found
+    return found
 
 
 @pytest.mark.parametrize(
@@ -93,17 +93,19 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         ("check", 0, "All 29 required tables are ready"),
         ("show fct_workforce_snapshot --year 2026 --limit 2", 0, "2 of 1,061 rows"),
         ("show fct_workforce_snapsht", 2, "fct_workforce_snapshot"),
-        ("query 'select count(*) as people from fct_workforce_snapshot where simulation_year = 2026'", 0, "1,061"),
+        (
+            "query 'select count(*) as people from fct_workforce_snapshot where simulation_year = 2026'",
+            0,
+            "people 1061",
+        ),
         ("query 'drop table fct_workforce_snapshot'", 2, "To fix:"),
-        ("runs show --follow", 0, "completed"),
+        ("runs show --follow", 2, "No run is going on"),
         ("help", 0, "simulate"),
         ("version", 0, "dbt-core"),
     ],
 )
 def test_each_line_is_answered(session: Session, command: str, code: int, words: str) -> None:
     """Mistakes are refused with the way that was meant, and what is right is done; nothing is lost."""
-    import shlex
-
     found, said = session.orchestrator(*shlex.split(command))
     assert (found, words in said) == (code, True), said
     assert "Traceback" not in said

@@ -139,3 +139,12 @@ def test_a_database_that_is_not_there_or_in_use(levels: Cli) -> None:
     assert told.exit_code == 2
     assert "There is no database" in told.err and "To fix: run `orchestrator init`" in told.err
     assert not levels.database.exists()
+
+
+def test_a_view_whose_tables_are_gone(levels: Cli) -> None:
+    """It is a fault of the database, not of the command line."""
+    levels.sql("create table gone (i integer)", "create view over as select i from gone", "drop table gone")
+    told = levels("show", "over")
+    assert told.exit_code == 1
+    assert told.err.startswith("Error: main.over cannot be read: ")
+    assert "gone" in told.err and "Traceback" not in told.err

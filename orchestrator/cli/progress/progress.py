@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -116,8 +116,8 @@ class Progress:
         """Show on the live line what goes on where no event tells."""
         self._status.show(label)
 
-    def foresee(self, words: str) -> None:
-        """Add to the live line how long all of it takes from here, until something new begins."""
+    def foresee(self, words: Callable[[], str]) -> None:
+        """Add to the live line how long all of it takes from now, until something new begins."""
         self._status.foresee(words)
 
     def __call__(self, event: Event) -> None:

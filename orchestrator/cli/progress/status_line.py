@@ -15,12 +15,16 @@ MakeClock = Callable[[], Callable[[], float]]
 """Starts a clock; what it returns gives the seconds since then."""
 
 
+def _nothing() -> str:
+    return ""
+
+
 class StatusLine:
     """One line that renders itself anew whenever it is drawn; empty while nothing goes on."""
 
     def __init__(self, *, plain: bool, clock: MakeClock = stopwatch) -> None:
         self._clock = clock
-        self._foreseen = ""
+        self._foreseen: Callable[[], str] = _nothing
         self._spinner = Spinner("line" if plain else "dots", style="cyan")
         self._label = ""
         self._total = 0
@@ -42,13 +46,13 @@ class StatusLine:
         ``elapsed`` gives the seconds to show, by default those from now on.
         """
         self._label = label
-        self._foreseen = ""
+        self._foreseen = _nothing
         self._total, self._done, self._counting_on = nodes, 0, counting_on and nodes > 0
         self._under_way = {}
         self._elapsed = elapsed or self._clock()
 
-    def foresee(self, words: str) -> None:
-        """Add words to the end of the line until something new begins."""
+    def foresee(self, words: Callable[[], str]) -> None:
+        """Add words to the end of the line until something new begins; they are asked for whenever it is drawn."""
         self._foreseen = words
 
     def clear(self) -> None:
@@ -87,6 +91,6 @@ class StatusLine:
         under_way = list(self._under_way.values())
         if under_way:
             text.append(f"  {under_way[-1]}", "dim")
-        if self._foreseen:
-            text.append(f"  {self._foreseen}", "dim")
+        if foreseen := self._foreseen():
+            text.append(f"  {foreseen}", "dim")
         return text

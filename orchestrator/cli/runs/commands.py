@@ -138,10 +138,10 @@ def _follow(options: CommonOptions, output: Output, run_id: str | None) -> int:
     with open_history(options) as (config, backend):
         run = newest_running(backend) if run_id is None else find_run(backend, run_id)
         remaining = remaining_time(backend, run)
-        ((_, status),) = with_status(backend, [run])
+        ((_, now),) = with_status(backend, [run])
     show_start(output, run)
     file = config.root / "var" / "runs" / run.id / EVENTS
-    status = follow_run(output, file, remaining, alive=lambda: status == RUNNING)
+    status = follow_run(output, file, remaining, alive=lambda: now == RUNNING)
     with open_history(options) as (_, backend):
         found = read_ended(backend, run.id)
     output.write_json(full_record(found))

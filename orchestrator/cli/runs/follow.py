@@ -24,12 +24,11 @@ from orchestrator.core.events import (
 from orchestrator.core.processes import ProcessIdentity
 from orchestrator.core.text import plural
 from orchestrator.reports.remaining import RemainingTime
+from orchestrator.storage.base import CRASHED
 from orchestrator.storage.following import EventFollower
 
 SECONDS_BETWEEN_LOOKS = 0.2
 WORTH_TELLING = 1.0  # seconds left
-COMPLETED = "completed"
-CRASHED = "crashed"
 
 
 def follow_run(output: Output, file: Path, remaining: RemainingTime, *, alive: Callable[[], bool]) -> str:
@@ -85,31 +84,32 @@ class _Shown:
             self.progress(event)
         if isinstance(event, StageFinished):
             self._stage(event)
-        elif isinstance(event, StageStarted) and self._live:
-            self._estimate_on_live_line()
+        elif isinstance(event, StageStarted):
+            self.progress.foresee(self._left_now)
 
     def caught_up(self) -> None:
         """Say once, when all that was written so far is shown, how long it takes from here."""
         if self._live:
             return
         self._live = True
-        seconds = self._remaining.seconds(utc_now())
-        if seconds is not None and seconds >= WORTH_TELLING:
-            self._line(Text(f"  about {shown_seconds(seconds)} left", "dim"))
+        if left := self._left(utc_now()):
+            self._line(Text(f"  {left}", "dim"))
 
     def _stage(self, event: StageFinished) -> None:
         mark, style = DONE if event.success else FAILED
         how = "replayed" if event.replayed else plural(event.nodes, "node")
         line = Text.assemble((mark, style), f" {event.year} {event.stage:<25} {event.seconds:6.2f} s   {how}")
-        seconds = self._remaining.seconds(event.at) if self._live and event.success else None
-        if seconds is not None and seconds >= WORTH_TELLING:
-            line.append(f", about {shown_seconds(seconds)} left", "dim")
+        left = self._left(event.at) if self._live and event.success else ""
+        if left:
+            line.append(f", {left}", "dim")
         self._line(line)
 
-    def _estimate_on_live_line(self) -> None:
-        seconds = self._remaining.seconds(utc_now())
-        if seconds is not None:
-            self.progress.foresee(f"about {shown_seconds(seconds)} left")
+    def _left(self, moment: datetime) -> str:
+        seconds = self._remaining.seconds(moment)
+        return "" if seconds is None or seconds < WORTH_TELLING else f"about {shown_seconds(seconds)} left"
+
+    def _left_now(self) -> str:
+        return self._left(utc_now())
 
     def _line(self, text: Text) -> None:
         people = self._output.people

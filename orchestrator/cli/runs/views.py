@@ -11,6 +11,7 @@ from orchestrator.cli.formats import shown_path, shown_seconds, shown_time
 from orchestrator.cli.output import Output
 from orchestrator.cli.runs.timeline import show_timeline
 from orchestrator.cli.summary import NOTHING, plain_table, show_summary
+from orchestrator.core.annotations import Annotations
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.text import shown_years
 from orchestrator.reports.results import stored_summary
@@ -29,7 +30,7 @@ STYLES = {
     "cancelled": "yellow",
     "running": "cyan",
 }
-NOTE_SHOWN = 40  # characters
+NOTE_SHOWN = 30  # characters
 LOOK_AGAIN = "`orchestrator runs import` looks at its events again"
 
 
@@ -44,11 +45,9 @@ def show_list(output: Output, runs: Sequence[ListedRun]) -> None:
     show_reached = any(listed.status != "completed" and listed.last_stage is not None for listed in runs)
     if show_reached:
         table.add_column("Reached")
-    annotated = [listed.annotations for listed in runs]
-    tags, notes = any(one.tags for one in annotated), any(one.note for one in annotated)
-    for heading, shown in (("Tags", tags), ("Note", notes)):
-        if shown:
-            table.add_column(heading)
+    annotated = any(listed.annotations != Annotations() for listed in runs)
+    if annotated:
+        table.add_column("Tags, note")
     for listed in runs:
         run, status = listed.run, listed.status
         seconds = NOTHING if run.duration_seconds is None else f"{run.duration_seconds:,.1f}"
@@ -60,8 +59,7 @@ def show_list(output: Output, runs: Sequence[ListedRun]) -> None:
             f"{run.started_at.astimezone():%Y-%m-%d %H:%M}",
             seconds,
             *(["" if status == "completed" else _reached(listed.last_stage) or NOTHING] if show_reached else []),
-            *([", ".join(listed.annotations.tags)] if tags else []),
-            *([_in_short(listed.annotations.note)] if notes else []),
+            *([_in_short(listed.annotations)] if annotated else []),
         )
     output.show(table)
 
@@ -137,15 +135,15 @@ def _variables(run: WorkflowRun) -> str:
     return ", ".join(f"{name}={value}" for name, value in given.items()) if isinstance(given, dict) else ""
 
 
-def _in_short(note: str | None) -> str:
-    r"""Return the beginning of a note, as much as a line of a list has room for.
+def _in_short(annotations: Annotations) -> str:
+    r"""Return the tags and the beginning of a note, as much as a line of a list has room for.
 
-    >>> _in_short("a" * 50), _in_short("first line\nsecond"), _in_short(None)
-    ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…', 'first line…', '')
+    >>> _in_short(Annotations("first line\nsecond", ("a", "b"))), _in_short(Annotations("x" * 50))
+    ('#a #b first line…', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxx…')
     """
-    line, _, more = (note or "").partition("\n")
-    short = line[: NOTE_SHOWN - 1].rstrip()
-    return f"{short}…" if more or len(line) > NOTE_SHOWN else line
+    line, _, more = (annotations.note or "").partition("\n")
+    short = f"{line[: NOTE_SHOWN - 1].rstrip()}…" if more or len(line) > NOTE_SHOWN else line
+    return " ".join([*(f"#{tag}" for tag in annotations.tags), *([short] if short else [])])
 
 
 def _reached(last: WorkflowStep | None) -> str:
