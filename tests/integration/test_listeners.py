@@ -335,8 +335,11 @@ def test_a_trace_has_run_year_stage_and_nodes(tmp_path: Path, caplog: pytest.Log
 # With dbt
 
 
-def test_a_run_with_dbt_tells_all_of_them(fresh: Callable[[str], Workspace], tmp_path: Path) -> None:
-    """A real run of a project is told to all three, with the relations and columns of dbt's own nodes."""
+def test_a_run_with_dbt_tells_all_of_them(fresh: Callable[[str], Workspace]) -> None:
+    """A real run of a project is told to all three, with the relations and columns of dbt's own nodes.
+
+    What it leaves below ``var`` is readable to its owner alone, but for the database and its lock.
+    """
     workspace = fresh("reservoir")
     with receiving() as receiver:
         overrides = {
@@ -360,3 +363,6 @@ def test_a_run_with_dbt_tells_all_of_them(fresh: Callable[[str], Workspace], tmp
     assert read == {"lake_shape", "stg_rain"}
     started = [event for event in events if event["eventType"] == "START"]
     assert len(events) == 2 * len(started)
+    left = [path for path in (workspace.root / "var").rglob("*") if not path.name.startswith("reservoir.duckdb")]
+    assert {"events.jsonl", "orchestrator.db", "dbt"} <= {path.name for path in left}
+    assert [path for path in left if path.stat().st_mode & 0o077] == []
