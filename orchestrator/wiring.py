@@ -39,6 +39,7 @@ def dbt_settings(config: SimulationConfig) -> DbtSettings:
         vars=dict(config.dbt_vars()),
         year_vars=years,
         ledger_schema=config.ledger.schema,
+        by_umask=config.permissions == "umask",
     )
 
 

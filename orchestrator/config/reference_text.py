@@ -38,6 +38,18 @@ whichever layer it comes from, and [`orchestrator parameters`](cli/parameters.md
 _VARS = """\
 `simulation.year_var` may not be among `vars`: the orchestrator sets it for every year. `start_year` and `random_seed`
 are handed to dbt as well, unless they stand here. A variable that nothing in the dbt project reads is refused.
+
+`permissions: private` makes files with mode 0600 and folders with 0700: events, queries of failed tests, the run
+history, kept parses, backups, journals, and the locks of these. What is there already keeps its mode. Not private are,
+whatever `permissions` says:
+
+- databases, what holds them (`var` itself too) and what `publish` copies: they get the mode that the umask lets;
+- the lock beside a database file and the note that names its holder: they get the mode of the database, so that all
+  users who may write to it can lock it and read who holds it, and nobody else can;
+- copies of databases in a backup: they keep the mode of the database, inside a folder that is private.
+
+Several users who share a workspace, and not only its database, write `permissions: umask`, and have a umask such as
+002. What dbt itself writes lies in a folder that is made by these rules.
 """
 
 _STAGES = """\

@@ -8,9 +8,10 @@ project root, the folder that holds ``config/``, whatever the working folder is.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import quote, unquote
 
 from pydantic import (
@@ -54,6 +55,7 @@ from orchestrator.config.schema import (
 )
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.masking import masked_values, remember_secret_names, remember_secrets, remember_values
+from orchestrator.core.permissions import decide
 from orchestrator.database.file_names import ANOTHER_NAME, why_unusable
 
 
@@ -107,6 +109,11 @@ class SimulationConfig(Section):
     storage: StorageSettings = Field(default_factory=StorageSettings, description="History of runs.")
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where the ledger lies.")
     backup: BackupSettings = Field(default_factory=BackupSettings, description="Automatic backups.")
+    permissions: Literal["private", "umask"] = Field(
+        "private",
+        description="Who may read what we make below var/, and the history: the owner (private), or as the umask says.",
+        examples=["umask"],
+    )
     publish: Annotated[Path, AfterValidator(names_a_file)] | None = Field(
         None,
         description="File that gets a copy of the database after every completed simulation, replaced in one move, "
@@ -189,6 +196,7 @@ class SimulationConfig(Section):
         config._root = root
         config._layer = layer
         config._require_usable_database()
+        decide(config._own_places(), by_umask=config.permissions == "umask")
         return config
 
     def _require_usable_database(self) -> None:
@@ -256,6 +264,11 @@ class SimulationConfig(Section):
             return self.storage.url
         path, question, query = path.partition("?")
         return f"{scheme}:///{quote(str(self.resolve(Path(unquote(path)))))}{question}{query}"
+
+    def _own_places(self) -> list[Path]:
+        """Return the project root, and the folder of a run history that is a file elsewhere."""
+        found = re.match(r"sqlite[^:]*:///(/[^?]*)", self.storage_url)
+        return [self.root, Path(unquote(found[1])).parent] if found else [self.root]
 
     def snapshot(self) -> dict[str, object]:
         """Return every setting as plain values, with the project root and without secrets."""

@@ -51,11 +51,11 @@ class LockNote:
     def __init__(self, lock_path: Path) -> None:
         self.path = Path(f"{lock_path}.json")
 
-    def write(self, pid: int, command: str, run_id: str) -> None:
-        """Note who holds the lock from now on; a note that cannot be written is logged."""
+    def write(self, pid: int, command: str, run_id: str, *, mode: int | None = None) -> None:
+        """Note who holds the lock from now on, in a file of a ``mode``; a note that cannot be written is logged."""
         note = LockHolder(pid, socket.gethostname(), command, run_id, utc_now())
         try:
-            replace_file(self.path, json.dumps(jsonable(asdict(note))).encode())
+            replace_file(self.path, json.dumps(jsonable(asdict(note))).encode(), mode=mode)
         except OSError as error:
             # The lock holds without its note: others then wait for a holder whose name they do not know.
             logger.warning("The note %s could not be written: %s", self.path, error)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.events import Emit, LockAcquired, LockReleased, LockWaited, ignore
 from orchestrator.core.masking import masked
+from orchestrator.core.permissions import ANY_FILE, PRIVATE_FILE, current_umask, make_folder, touch
 from orchestrator.database.lock_note import LockHolder, LockNote, locked_error, what_stands_at
 
 POLL_SECONDS = 0.05
@@ -52,6 +54,7 @@ class DatabaseMutex:
         before_use: Callable[[], None] | None = None,
     ) -> None:
         self._before_use = before_use
+        self._of_file = lock_path is None
         self.database = str(database) if lock_path else str(Path(database).resolve())
         self.lock_path = lock_path.parent.resolve() / lock_path.name if lock_path else Path(f"{self.database}.lock")
         self.note = LockNote(self.lock_path)
@@ -191,6 +194,7 @@ class DatabaseMutex:
                 return False
             if self._depth == 0:
                 try:
+                    touch(self.lock_path, self._mode())
                     self._lock.acquire(blocking=False)
                 except Timeout:
                     return False
@@ -198,7 +202,7 @@ class DatabaseMutex:
                     raise self._unusable(error) from error
                 try:
                     self._held_for = stopwatch()
-                    self.note.write(self._pid, self._command, run_id)
+                    self.note.write(self._pid, self._command, run_id, mode=self.lock_path.stat().st_mode & ANY_FILE)
                 except BaseException:
                     self._lock.release()
                     raise
@@ -206,6 +210,19 @@ class DatabaseMutex:
                 _holding_threads[self.lock_path] = _here()
             self._depth += 1
             return True
+
+    def _mode(self) -> int | None:
+        """Return the mode of a lock that is not there yet; None leaves it to its place, where the database is no file.
+
+        Whoever may write to the database may lock it, and nobody else: the lock has the mode that the database has, or
+        that it will get.
+        """
+        if not self._of_file:
+            return None
+        try:
+            return stat.S_IMODE(Path(self.database).stat().st_mode) & ANY_FILE | PRIVATE_FILE
+        except OSError:
+            return ANY_FILE & ~current_umask()
 
     def _refuse_own_thread(self) -> None:
         if not self.held_here and _holding_threads.get(self.lock_path) == _here():
@@ -223,7 +240,10 @@ class DatabaseMutex:
 
     def _make_folder(self) -> None:
         try:
-            self.lock_path.parent.mkdir(parents=True, exist_ok=True)
+            if self._of_file:
+                self.lock_path.parent.mkdir(parents=True, exist_ok=True)
+            else:
+                make_folder(self.lock_path.parent)
         except OSError as error:
             raise self._unusable(error) from error
 

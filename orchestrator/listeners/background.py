@@ -65,11 +65,9 @@ class BackgroundListener(Generic[M]):
         if isinstance(event, RunFinished):
             del self._senders[event.run_id]
             sender.join(self._seconds)
-            problem = sender.problem(self._seconds)
+            problem = sender.problem(self._place, self._seconds)
             if problem is not None:
-                logger.warning(
-                    "%s", masked(f"{self._name}: {problem} to {self._place}. The run itself is not affected.")
-                )
+                logger.warning("%s", masked(f"{self._name}: {problem}. The run itself is not affected."))
 
 
 class _Sender(threading.Thread, Generic[M]):
@@ -95,15 +93,15 @@ class _Sender(threading.Thread, Generic[M]):
                     self._events.get_nowait()
                 self._events.put_nowait(event)
 
-    def problem(self, seconds: float) -> str | None:
-        """Return what was not sent and why, as a part of a sentence; None where all of it was."""
+    def problem(self, place: str, seconds: float) -> str | None:
+        """Return what was not sent and why, as a sentence without its full stop; None where all of it was."""
         if self.is_alive():
-            return f"it takes longer than {seconds:g} seconds to send the rest of this run"
+            return f"it takes longer than {seconds:g} seconds to send the rest of this run to {place}"
         if self._lost:
-            return f"{self._lost} of {self._messages} messages could not be sent ({self._error})"
+            return f"{self._lost} of {self._messages} messages could not be sent to {place} ({self._error})"
         if self._error is not None:
-            return f"nothing could be sent ({self._error})"
-        return f"{self._left_out} events came too fast to be sent" if self._left_out else None
+            return f"nothing could be sent to {place} ({self._error})"
+        return f"{self._left_out} events came too fast to be sent to {place}" if self._left_out else None
 
     def run(self) -> None:
         """Send until the run is finished."""

@@ -27,11 +27,16 @@ class Notification:
 
 
 class NotificationSink:
-    """Writes the notifications of one run and sends each to every service."""
+    """Writes the notifications of one run and sends each to every service.
+
+    Raises:
+        RuntimeError: Apprise knows no service for one of the URLs.
+    """
 
     def __init__(self, settings: NotificationSettings) -> None:
         self._settings = settings
-        self._services: Apprise | None = None
+        with kept_from_the_log(LOG):
+            self._services = _services(settings)  # takes a second: while dbt starts, and not at the end of the run
         self._started: RunStarted | None = None
 
     def messages(self, event: Event) -> Iterator[Notification]:
@@ -56,14 +61,13 @@ class NotificationSink:
         """Send one notification to all services.
 
         Raises:
-            RuntimeError: one of them, or Apprise itself, did not take it.
+            RuntimeError: one of them did not take it.
         """
         import apprise
 
         kind = apprise.NotifyType.FAILURE if message.status == "failed" else apprise.NotifyType.INFO
         with kept_from_the_log(LOG) as said:
-            services = self._services = self._services or _services(self._settings)
-            sent = services.notify(
+            sent = self._services.notify(
                 message.text,
                 title=TITLE,
                 notify_type=kind,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from orchestrator.config.listeners import OpenLineageSettings
 from orchestrator.core.datasets import Dataset, DatasetsOf, NodeDatasets
 from orchestrator.core.events import Event, RunStarted
+from orchestrator.core.permissions import make_folder, touch
 from orchestrator.listeners.work import Begun, Ended, Work, WorkTree
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def _transport(settings: OpenLineageSettings, file: Path | None) -> Transport:
     if file is not None:
         from openlineage.client.transport.file import FileConfig, FileTransport
 
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
+        touch(file)
         return FileTransport(FileConfig(str(file), append=True))
     from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport, TokenProvider
 

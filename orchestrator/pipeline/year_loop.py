@@ -17,6 +17,7 @@ from orchestrator.core.events import (
     YearFinished,
     YearStarted,
 )
+from orchestrator.core.permissions import write_text
 from orchestrator.core.text import plural
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
@@ -184,8 +185,7 @@ class YearLoop:
             return None
         file = self._run.warnings_dir / f"{test.file_name}_{year}.sql"
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(test.sql.strip() + "\n", encoding="utf-8")
+            write_text(file, test.sql.strip() + "\n")
         except OSError as error:
             logger.warning("The query of test %s could not be written to %s: %s", test.name, file, error)
             return None

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import StorageError, StorageUnavailableError
+from orchestrator.core.permissions import make_folder, touch
 from orchestrator.storage.head import HEAD, TABLES, VERSION_TABLE
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def _prepare_server(engine: Engine, *, show_progress: bool) -> None:
 
 
 def _prepare_file(url: URL, file: Path, *, show_progress: bool) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
+    touch(Path(f"{file}.lock"))
     try:
         with (
             FileLock(f"{file}.lock", timeout=LOCK_SECONDS),
@@ -147,6 +149,7 @@ def _create(url: URL, file: Path) -> None:
 
     new = file.with_name(f".{file.name}.new")
     _remove(new)
+    touch(new)  # its log files get its mode
     try:
         with opened(url.set(database=str(new)), migrating=True) as engine:
             prepare(engine)
@@ -185,6 +188,7 @@ def _upgrade(url: URL, file: Path) -> None:
 
 
 def _copy(file: Path, backup: Path) -> None:
+    touch(backup)
     with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(backup)) as target:
         source.backup(target)
 

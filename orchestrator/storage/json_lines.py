@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TextIO
 
 from orchestrator.core.events import Event, RunFinished, RunStarted, as_record
+from orchestrator.core.permissions import make_folder, opener
 from orchestrator.core.text import ascii_json
 
 
@@ -23,12 +24,13 @@ class JsonLinesListener:
         """Write one event; those outside a run are not written."""
         if isinstance(event, RunStarted):
             folder = self._runs_dir / event.run_id
-            folder.mkdir(parents=True, exist_ok=True)
-            self._files[event.run_id] = (folder / "events.jsonl").open("a", encoding="utf-8", buffering=1)
-        file = None if event.run_id is None else self._files.get(event.run_id)
-        if file is None:
+            make_folder(folder)
+            file = open(folder / "events.jsonl", "a", encoding="utf-8", buffering=1, opener=opener)  # noqa: SIM115
+            self._files[event.run_id] = file
+        found = None if event.run_id is None else self._files.get(event.run_id)
+        if found is None:
             return
-        file.write(ascii_json(as_record(event)) + "\n")
+        found.write(ascii_json(as_record(event)) + "\n")
         if isinstance(event, RunFinished):
-            file.close()
+            found.close()
             del self._files[event.run_id]

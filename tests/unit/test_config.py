@@ -569,6 +569,7 @@ WHOLE: dict[str, object] = {
     "storage": {"enabled": True, "url": "sqlite://"},
     "ledger": {"schema": "orchestrator"},
     "backup": {"before_heal": True, "after_run": False, "keep": 1},
+    "permissions": "umask",
     "publish": "p.duckdb",
 }
 

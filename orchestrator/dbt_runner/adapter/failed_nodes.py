@@ -7,6 +7,7 @@ from collections.abc import Set
 from pathlib import Path
 
 from orchestrator.core.errors import NodeFailedError, OrchestratorError, TestFailedError
+from orchestrator.core.permissions import write_text
 from orchestrator.core.text import plural
 from orchestrator.database.errors import known_database_error
 from orchestrator.dbt_runner.project.facts import ProjectFacts
@@ -85,9 +86,8 @@ def _test_failure(
             continue
         line = f"Test {node.name} found {plural(node.rows, 'failing row')}."
         if failures_dir is not None and node.sql is not None:
-            failures_dir.mkdir(parents=True, exist_ok=True)
             file = failures_dir / f"{node.file_name}.sql"
-            file.write_text(node.sql.strip() + "\n", encoding="utf-8")
+            write_text(file, node.sql.strip() + "\n")
             line += f" The query that shows them: {file}"
         lines.append(line)
     if len(failures) > SHOWN:

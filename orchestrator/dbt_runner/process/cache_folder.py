@@ -13,6 +13,7 @@ from pathlib import Path
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.events import Emit, NothingKept
+from orchestrator.core.permissions import make_folder
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
 ROOM_FOR_DBT = 64 * 1024 * 1024
@@ -51,7 +52,7 @@ class CacheFolder:
 
     def _writable(self, settings: DbtSettings) -> DbtSettings:
         try:
-            settings.cache_dir.mkdir(parents=True, exist_ok=True)
+            make_folder(settings.cache_dir)
             if os.access(settings.cache_dir, os.W_OK):
                 return settings
             reason = OSError(errno.EACCES, os.strerror(errno.EACCES))
@@ -63,12 +64,12 @@ class CacheFolder:
     def _new_target(self) -> Path:
         target = self.settings.cache_dir / f"target-{os.getpid()}"
         try:
-            target.mkdir(exist_ok=True)
+            make_folder(target)
             probe(target)
         except OSError:
             shutil.rmtree(target, ignore_errors=True)
             elsewhere = self._temporary() / target.name
-            elsewhere.mkdir()
+            make_folder(elsewhere)
             return elsewhere
         return target
 

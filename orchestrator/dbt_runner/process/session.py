@@ -16,6 +16,7 @@ from dbt_common.events.base_types import EventMsg
 from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.errors import DbtProjectError, NothingSelectedError
 from orchestrator.core.events import DbtReady, Emit, SwitchesIgnored
+from orchestrator.core.permissions import decide
 from orchestrator.dbt_runner.adapter.answers import command_error, compiled_sql, node_result
 from orchestrator.dbt_runner.adapter.database import ProjectDatabase
 from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
@@ -47,6 +48,7 @@ class DbtSession:
     """
 
     def __init__(self, settings: DbtSettings, emit: Emit, aside: Aside) -> None:
+        decide([settings.cache_dir], by_umask=settings.by_umask)
         self._cache = CacheFolder(settings, emit)
         self._settings = settings = self._cache.settings
         self._emit = emit

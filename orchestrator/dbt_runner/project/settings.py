@@ -20,7 +20,7 @@ class DbtSettings:
     followed (dbt goes by its name, and DuckDB by that of the file itself), None to take what the profile says. ``vars``
     are those of the parse; ``year_vars`` those that change between commands. ``cache_dir`` is a folder of our own for
     parse results; ``cwd`` is what relative paths of the profile and of vars are relative to. ``ledger_schema`` is the
-    schema in which the ledger lies.
+    schema in which the ledger lies. ``by_umask`` leaves it to the umask who may read what is kept in ``cache_dir``.
     """
 
     project_dir: Path
@@ -34,6 +34,7 @@ class DbtSettings:
     vars: Vars = field(default_factory=dict)
     year_vars: frozenset[str] = frozenset()
     ledger_schema: str = LEDGER_SCHEMA
+    by_umask: bool = False
 
     def effective_profiles_dir(self) -> Path:
         """Return the folder whose ``profiles.yml`` is used: as set, as DBT_PROFILES_DIR says, the project, ~/.dbt."""

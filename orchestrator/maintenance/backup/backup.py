@@ -13,6 +13,7 @@ from orchestrator.config.paths import backups_dir
 from orchestrator.core.clocks import step
 from orchestrator.core.errors import BackupDamagedError, BackupError, BackupNotFoundError
 from orchestrator.core.events import Emit, ignore
+from orchestrator.core.permissions import folder_mode
 from orchestrator.maintenance.backup.exclusion import alone, locked
 from orchestrator.maintenance.backup.files import FileDigest, digest_of, remove_folder, translate_os_errors
 from orchestrator.maintenance.backup.folders import KEEPING, UNFINISHED, is_named_by_us, publish_folder, unfinished
@@ -85,7 +86,7 @@ def copy_all(databases: Sequence[WorkspaceDatabase], root: Path, *, reason: str,
     making = unfinished(place)
     remove_folder(making)
     with translate_os_errors("The backup cannot be made", place):
-        making.mkdir()
+        making.mkdir(folder_mode(making))
         try:
             records = []
             for number, database in enumerate(databases, 1):

@@ -13,6 +13,7 @@ from orchestrator.config.paths import backups_dir
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import BackupError, DatabaseLockedError
 from orchestrator.core.events import Emit, ignore
+from orchestrator.core.permissions import make_folder, touch
 from orchestrator.core.text import plural
 from orchestrator.database.lock_note import what_stands_at
 from orchestrator.database.mutex import DatabaseMutex
@@ -53,7 +54,8 @@ def locked(place: Path, timeout: float) -> Iterator[None]:
     """Be the only one who makes, restores or removes backups; what a killed process left half made is removed."""
     lock = FileLock(place / ".lock", timeout=timeout)
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
+        touch(place / ".lock")
         lock.acquire()
     except Timeout as error:
         waited = f"is using {place}"

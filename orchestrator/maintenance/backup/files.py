@@ -15,6 +15,7 @@ from pathlib import Path
 
 from orchestrator.core.errors import BackupError, DiskFullError, OrchestratorError
 from orchestrator.core.files import replace_file
+from orchestrator.core.permissions import opener
 
 LOGS = (".wal", "-wal", "-shm", "-journal")  # what may lie beside a database and belong to it
 CHUNK_BYTES = 1024 * 1024
@@ -41,7 +42,7 @@ def copy_file(source: Path, target: Path) -> FileDigest:
     flushing: Future[None] | None = None
     with ExitStack() as stack:
         reading = stack.enter_context(source.open("rb", buffering=0))
-        writing = stack.enter_context(target.open("wb"))
+        writing = stack.enter_context(open(target, "wb", opener=opener))
         hasher, flusher = (stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2))
         shutil.copymode(source, target)
         while count := reading.readinto(buffers[0]):

@@ -12,6 +12,7 @@ from orchestrator.core.clocks import step
 from orchestrator.core.errors import BackupError, DatabaseLockedError
 from orchestrator.core.events import Emit
 from orchestrator.core.files import flush_folder
+from orchestrator.core.permissions import make_folder
 from orchestrator.maintenance.backup.backup import copy_all, remove_old
 from orchestrator.maintenance.backup.duckdb_copy import copy_unchanged
 from orchestrator.maintenance.backup.exclusion import locked
@@ -31,7 +32,7 @@ def keeper(
         if path is None or not path.exists():
             return
         place = backups_dir(config.root)
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         # Whoever makes backups waits for the mutex, which is held here: his lock is not waited for.
         database_of = WorkspaceDatabase(in_project(path, config.root), DUCKDB, path)
         copy_all([database_of], config.root, reason=reason, emit=emit)

@@ -18,6 +18,7 @@ from typing import Self
 
 from orchestrator.core.errors import BackupError, DatabaseError, DatabaseLockedError
 from orchestrator.core.files import flush_folder
+from orchestrator.core.permissions import folder_mode
 from orchestrator.maintenance.backup.duckdb_copy import describe_duckdb
 from orchestrator.maintenance.backup.files import FileDigest, copy_file, digest_of_stream
 from orchestrator.maintenance.backup.journal import logs_of
@@ -75,7 +76,7 @@ class Replaced:
         Raises:
             DatabaseLockedError: another program has it open.
         """
-        self._folder.mkdir(exist_ok=bool(self._kept))
+        self._folder.mkdir(folder_mode(self._folder), exist_ok=bool(self._kept))
         number = len(self._kept) + 1
         if database.kind != DUCKDB:
             self._kept.append((save(database, self._folder, self._root, number, damaged=True), []))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.config.paths import in_project
 from orchestrator.core.errors import DatabaseError, DatabaseLockedError, DiskFullError
+from orchestrator.core.permissions import touch
 from orchestrator.database.sql import quoted_name
 from orchestrator.maintenance.backup.duckdb_copy import save_duckdb
 from orchestrator.maintenance.backup.files import copy_file, digest_of, flush_file
@@ -67,6 +68,7 @@ def file_name(database: WorkspaceDatabase, number: int) -> str:
 
 
 def _save_sqlite(database: WorkspaceDatabase, target: Path, root: Path) -> DatabaseRecord:
+    touch(target)
     with closing(sqlite3.connect(database.file, timeout=5)) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
         copy.execute("pragma journal_mode = delete")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from orchestrator.core.errors import BackupError, DatabaseLockedError
 from orchestrator.core.masking import is_secret, masked
+from orchestrator.core.permissions import touch
 from orchestrator.maintenance.backup.files import digest_of, flush_file
 from orchestrator.maintenance.backup.metadata import DatabaseRecord, FileRecord
 from orchestrator.maintenance.backup.workspace import POSTGRESQL, WorkspaceDatabase
@@ -58,6 +59,7 @@ def save_server(database: WorkspaceDatabase, target: Path, *, damaged: bool) -> 
         )
     wanted = [word for one in there for word in ("-t", one)]
     major = int(engine_version.split(".")[0])
+    touch(target)
     run_program("pg_dump", major, ["-Fc", "--no-owner", *wanted, "-f", str(target)], database.url)
     flush_file(target)
     digest = digest_of(target)

@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrator.config.paths import backups_dir, in_project
 from orchestrator.core.errors import DatabaseLockedError, OrchestratorError
 from orchestrator.core.events import Emit
+from orchestrator.core.permissions import make_folder
 from orchestrator.database.duckdb_file import DuckDBReader
 from orchestrator.database.names import RelationName
 from orchestrator.maintenance.backup.backup import copy_all
@@ -84,7 +85,7 @@ def _drop(
     orchestrator: PipelineOrchestrator, path: Path, leftovers: list[FoundRelation], emit: Emit
 ) -> tuple[str, ...]:
     root = orchestrator.config.root
-    backups_dir(root).mkdir(parents=True, exist_ok=True)
+    make_folder(backups_dir(root))
     database = WorkspaceDatabase(in_project(path, root), DUCKDB, path)
     backup = copy_all([database], root, reason="before doctor --fix", emit=emit)
     try:
