@@ -53,6 +53,7 @@ from orchestrator.config.schema import (
     Text,
     names_a_file,
 )
+from orchestrator.config.years import requested_years
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.masking import masked_values, remember_secret_names, remember_secrets, remember_values
 from orchestrator.core.permissions import decide
@@ -304,26 +305,7 @@ class SimulationConfig(Section):
                 "This configuration has no section simulation, so there are no years to run.",
                 to_fix="add simulation: {start_year: 2025, end_year: 2029} and stages.",
             )
-        for year in (start, end):
-            if year is not None and type(year) is not int:
-                raise ConfigurationError(
-                    f"Year {year!r} is not a whole number.", to_fix="give years as numbers, such as 2025"
-                )
-        first = self.simulation.start_year if start is None else start
-        last = max(self.simulation.end_year, first) if end is None else end
-        if first < self.simulation.start_year:
-            raise ConfigurationError(
-                f"{_subject(first, last)} before {self.simulation.start_year}, the first year of the "
-                f"simulation ({self.origin_of('simulation', 'start_year')}).",
-                to_fix=_meant(first, last, self.simulation.start_year)
-                or f"begin with {self.simulation.start_year}, or lower simulation.start_year.",
-            )
-        if last < first:
-            raise ConfigurationError(
-                f"{first}-{last} is not a valid range: its last year is before its first.",
-                to_fix=f"write {last}-{first}, or other years.",
-            )
-        return tuple(range(first, last + 1))
+        return requested_years(self.simulation, start, end, self.origin_of("simulation", "start_year"))
 
     def dbt_vars(self, year: int | None = None) -> dict[str, object]:
         """Return the vars of one dbt command: the user's, the year, ``start_year`` and ``random_seed``.
@@ -345,16 +327,3 @@ def _value_at(data: object, path: KeyPath) -> object:
     for part in path:
         data = data.get(part) if isinstance(data, dict) else None
     return data
-
-
-def _meant(first: int, last: int, start: int) -> str | None:
-    """Return the way to write years of which the century was left out, None where that cannot be what was meant."""
-    century = start - start % 100
-    if not (0 <= first <= last < 100 <= start) or first + century < start:
-        return None
-    years = f"{first + century}" if first == last else f"{first + century}-{last + century}"
-    return f"write {years}, with the century"
-
-
-def _subject(first: int, last: int) -> str:
-    return f"Year {first} is" if first == last else f"The years {first}-{last} start"

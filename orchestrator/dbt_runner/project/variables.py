@@ -55,7 +55,7 @@ def _require_file(config: SimulationConfig, name: str, value: object) -> None:
     """Refuse the name of a file that is not there, relative to the project root: dbt runs in that folder."""
     if not isinstance(value, str) or not value or "://" in value:
         return
-    if any(file.is_file() for file in files_matching(value, config.root)):
+    if not (config.root / value).is_dir() and any(file.is_file() for file in files_matching(value, config.root)):
         return
     raise ConfigurationError(
         f"{config.origin_of('vars', name)}: vars.{name} is {show(value)}, and there is no such file in {config.root}.",
