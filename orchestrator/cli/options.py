@@ -35,6 +35,25 @@ RangeArgument = Annotated[
     ),
 ]
 
+FromYearOption = Annotated[
+    int | None,
+    typer.Option(
+        "--from-year",
+        metavar="YEAR",
+        help="Run again from this year of the range on, finished or not; earlier years are kept.",
+        show_default=False,
+    ),
+]
+FromStageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from-stage",
+        metavar="NAME",
+        help="Run again from this stage on, of the first year or of --from-year.",
+        show_default=False,
+    ),
+]
+
 _OWN_COMMAND = re.compile(
     r"`(orchestrator (?:simulate|init|check|plan|parameters|show|query|doctor|runs|backup|migrate)[^`]*)`"
 )

@@ -37,6 +37,8 @@ def show_plan(
     timeout: float | None = None,
     auto_initialize: bool = True,
     fresh: bool = False,
+    from_year: int | None = None,
+    from_stage: str | None = None,
 ) -> int:
     """Show the plan of a run; ``needs_years`` refuses a project that is no simulation."""
     from orchestrator.reports.plan import plan_record, plan_run  # slow to import
@@ -48,7 +50,15 @@ def show_plan(
         progress_for(output) as progress,
         orchestrator_for(config, [progress], auto_initialize=auto_initialize) as orchestrator,
     ):
-        planned = plan_run(orchestrator, requested, fresh=fresh, auto_initialize=auto_initialize, busy=progress.busy)
+        planned = plan_run(
+            orchestrator,
+            requested,
+            fresh=fresh,
+            from_year=from_year,
+            from_stage=from_stage,
+            auto_initialize=auto_initialize,
+            busy=progress.busy,
+        )
     output.write_json(plan_record(planned), "planned")
     _show(output, planned)
     return 0

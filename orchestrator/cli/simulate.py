@@ -11,7 +11,14 @@ from orchestrator.cli.clock import since_start
 from orchestrator.cli.command import exit_fast_unless_hooked, load_config, orchestrator_for, progress_for
 from orchestrator.cli.confirmation import ask, can_ask
 from orchestrator.cli.formats import not_simulated_again, nothing_to_do, shown_path
-from orchestrator.cli.options import NO_VALUE, CommonOptions, RangeArgument, TimeoutOption
+from orchestrator.cli.options import (
+    NO_VALUE,
+    CommonOptions,
+    FromStageOption,
+    FromYearOption,
+    RangeArgument,
+    TimeoutOption,
+)
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_plan
 from orchestrator.cli.summary import show_summary
@@ -38,6 +45,8 @@ def simulate(
     fresh: Annotated[
         bool, typer.Option("--fresh", metavar=NO_VALUE, help="Start at the first year, whatever is done already.")
     ] = False,
+    from_year: FromYearOption = None,
+    from_stage: FromStageOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", metavar=NO_VALUE, help="Show the plan; run and write nothing.")
     ] = False,
@@ -73,6 +82,8 @@ def simulate(
             timeout=timeout,
             auto_initialize=not no_auto_initialize,
             fresh=fresh,
+            from_year=from_year,
+            from_stage=from_stage,
         )
     first, last = parse_range(range_)
     tags = checked_tags(tag or ())
@@ -94,7 +105,14 @@ def simulate(
                 return _agreed(output, start)
 
         result = orchestrator.execute_multi_year_simulation(
-            first, last, fresh=fresh, forgo_years=may_forgo, note=note, tags=tags
+            first,
+            last,
+            fresh=fresh,
+            from_year=from_year,
+            from_stage=from_stage,
+            forgo_years=may_forgo,
+            note=note,
+            tags=tags,
         )
     time = spent.report()
     output.write_json(simulation_record(result, time))

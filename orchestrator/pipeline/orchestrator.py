@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.config.schema import HookType
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.annotations import Annotations, checked_note, checked_tags
-from orchestrator.core.errors import HookDefinitionError, OrchestratorError
+from orchestrator.core.errors import ConfigurationError, HookDefinitionError, OrchestratorError
 from orchestrator.core.events import (
     HEALING_HOOK,
 )
@@ -89,14 +89,22 @@ class PipelineOrchestrator:
         """
         self._scope.cancel()
 
-    def find_start(self, start_year: int | None = None, end_year: int | None = None, *, fresh: bool = False) -> Start:
+    def find_start(
+        self,
+        start_year: int | None = None,
+        end_year: int | None = None,
+        *,
+        fresh: bool = False,
+        from_year: int | None = None,
+        from_stage: str | None = None,
+    ) -> Start:
         """Return where a run of this range would begin now, and why; nothing is written.
 
         Raises:
             YearSequenceError: the range cannot follow what is in the database.
             DatabaseLockedError: a run is going on.
         """
-        run = self._new_run(SimulationPlan.of(self.config, start_year, end_year))
+        run = self._new_run(self._plan(start_year, end_year, from_year, from_stage, fresh=fresh))
         facts = self.runner.current_facts()
         ledger = run_ledger(run, facts, self.initializer.checker(facts).required)
         patience = self._scope.deadline(SECONDS_TO_WAIT_FOR_OTHERS)
@@ -122,6 +130,8 @@ class PipelineOrchestrator:
         end_year: int | None = None,
         *,
         fresh: bool = False,
+        from_year: int | None = None,
+        from_stage: str | None = None,
         forgo_years: bool | MayForgo = False,
         note: str | None = None,
         tags: Sequence[str] = (),
@@ -131,10 +141,11 @@ class PipelineOrchestrator:
         Both years are included and by default the configured ones. Where a part of the range is finished and made of
         the very same code, seeds and variables, the run goes on behind it (``resumed_from`` of the result says
         where); a range that is wholly finished is not run again (``nothing_to_do`` of the result), unless with
-        ``fresh``. Rows of the first year that is built and of all later years are removed first; where that are years
-        that the run does not build again, ``forgo_years`` must allow it: True, or a function that is handed the
-        :class:`~orchestrator.pipeline.resume.Start`. ``note`` and ``tags`` are kept with the run in the history. Blocks
-        until done; Ctrl-C stops dbt first.
+        ``fresh``, or from ``from_stage`` of ``from_year`` on (by default its first stage, of the first year; the whole
+        year where later ones were run since). Rows of the first year that is built and of all later years are removed
+        first; where that are years that the run does not build again, ``forgo_years`` must allow it: True, or a
+        function that is handed the :class:`~orchestrator.pipeline.resume.Start`. ``note`` and ``tags`` are kept with
+        the run in the history. Blocks until done; Ctrl-C stops dbt first.
 
         Raises:
             ConfigurationError: the range, the configuration, the dbt project, the note or a tag is wrong.
@@ -149,7 +160,7 @@ class PipelineOrchestrator:
             ContinuityError: the rows that a year left for the next one were changed while the run went on.
             RunCancelledError: :meth:`cancel` was called.
         """
-        plan = SimulationPlan.of(self.config, start_year, end_year)
+        plan = self._plan(start_year, end_year, from_year, from_stage, fresh=fresh)
         self._require_stages_of_hooks(plan)
         if self._scope.in_run:
             raise OrchestratorError(
@@ -160,6 +171,16 @@ class PipelineOrchestrator:
         with self._one_run_at_a_time:
             may_forgo = forgo_years if callable(forgo_years) else lambda _: forgo_years
             return self._run(plan, fresh=fresh, may_forgo=may_forgo, annotations=annotations)
+
+    def _plan(
+        self, start: int | None, end: int | None, from_year: int | None, from_stage: str | None, *, fresh: bool
+    ) -> SimulationPlan:
+        if fresh and (from_year is not None or from_stage is not None):
+            raise ConfigurationError(
+                "To run everything again (fresh) and to run again from a year or stage on exclude each other.",
+                to_fix="leave one of them out",
+            )
+        return SimulationPlan.of(self.config, start, end).run_again(from_year, from_stage)
 
     def _require_stages_of_hooks(self, plan: SimulationPlan) -> None:
         names = [stage.name for stage in plan.stages]

@@ -80,11 +80,11 @@ def find_start(
     """Decide where a run of ``plan`` begins.
 
     It goes on at the first stage of the range that is not finished with this very fingerprint; where there is none,
-    it is ``done``. With ``fresh`` everything is run anew. ``counts`` are the rows that the carried-over tables
-    hold now, by (year, unique id), for everything in ``ledger.carried``. ``gone`` are the names, by unique id, of what
-    finished stages built and what does not exist any more: those stages count as not finished. ``other_years`` are the
-    names of models that change rows of other years than their own: nothing is kept then, and the plan has to begin at
-    the first year.
+    it is ``done``. With ``fresh`` everything is run anew, and what the plan runs ``again`` counts as not finished.
+    ``counts`` are the rows that the carried-over tables hold now, by (year, unique id), for everything in
+    ``ledger.carried``. ``gone`` are the names, by unique id, of what finished stages built and what does not exist any
+    more: those stages count as not finished. ``other_years`` are the names of models that change rows of other years
+    than their own: nothing is kept then, and the plan has to begin at the first year.
 
     Raises:
         YearSequenceError: the range begins after a year that is not there, is not whole any more, or was made of
@@ -101,9 +101,10 @@ def find_start(
     if first > plan.first_year:
         _require_before(plan, ledger, print_now, changed, losses, gone)
     anew = Start(first, _first_stage(plan, first), _purge_from(plan, ledger, first), changes=changed, losses=losses)
-    if not fresh and not changed and _is_done(plan, ledger, losses, gone):
+    kept = replace(ledger, stages=tuple(one for one in ledger.stages if plan.before_again(one.year, one.stage)))
+    if not fresh and not changed and _is_done(plan, kept, losses, gone):
         return replace(anew, purge_from=plan.years[-1] + 1, other_years=other_years, done=True)
-    goes_on = None if fresh or changed or other_years else _resumed(plan, ledger, losses, gone)
+    goes_on = None if fresh or changed or other_years else _resumed(plan, kept, ledger, losses, gone)
     start = replace(goes_on or anew, gone=tuple(gone.values()), other_years=other_years)
     removed = {stage.year for stage in ledger.stages if stage.year >= start.purge_from}
     if start.kept_stages:
@@ -121,20 +122,35 @@ def _is_done(plan: SimulationPlan, ledger: Ledger, losses: tuple[Loss, ...], gon
     return all(record is not None and not record.nodes & gone.keys() for record in records)
 
 
-def _resumed(plan: SimulationPlan, ledger: Ledger, losses: tuple[Loss, ...], gone: Mapping[str, str]) -> Start | None:
-    """Return the first stage that is not finished where something before it is, None where a run begins anew."""
+def _resumed(
+    plan: SimulationPlan, ledger: Ledger, known: Ledger, losses: tuple[Loss, ...], gone: Mapping[str, str]
+) -> Start | None:
+    """Return the first stage that is not finished where something before it is, None where a run begins anew.
+
+    ``ledger`` has the stages that count as finished, ``known`` all of them. Where later years may have been built, no
+    stage of the year is kept: what its stages built without a column for the year holds a later one.
+    """
     whole = replace(ledger, stages=tuple(stage for stage in ledger.stages if not stage.nodes & gone.keys()))
     broken = min((loss.year for loss in losses), default=None)
     for year, stage in plan:
         if year != broken and whole.finished(year, stage.name) is not None:
             continue
         stages = [s.name for s in plan.stages_of(year)]
-        kept = () if year == broken else tuple(stages[: stages.index(stage.name)])
+        nothing = year == broken or _may_have_gone_on(plan, known, year)
+        kept = () if nothing else tuple(stages[: stages.index(stage.name)])
         if year == plan.years[0] and not kept:
             return None
         nodes = [record.nodes for name in kept if (record := whole.finished(year, name)) is not None]
         return Start(year, stage.name, year, kept, frozenset().union(*nodes), resumed=True, losses=losses)
     return None
+
+
+def _may_have_gone_on(plan: SimulationPlan, known: Ledger, year: int) -> bool:
+    """Tell whether a stage of a later year was run, or may have been begun."""
+    if any(stage.year > year for stage in known.stages):
+        return True
+    whole = all(known.finished(year, stage.name) is not None for stage in plan.stages_of(year))
+    return whole and any(run.last_year > year for run in known.runs)
 
 
 def _changed(ledger: Ledger, now: Components, print_now: str) -> tuple[Change, ...]:

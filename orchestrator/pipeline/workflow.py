@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.text import nearest, shown_years
 from orchestrator.self_healing.initialization_state import InitializationResult
 from orchestrator.self_healing.left_out import LeftOut
 
@@ -22,15 +24,25 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class ResumePoint:
+    """The stage of a year at which a run went on."""
+
+    year: int
+    stage: str
+
+
+@dataclass(frozen=True)
 class SimulationPlan:
     """Plan of a run: ``years`` in order, in each the ``stages`` in order.
 
-    ``first_year`` is the first year of the whole simulation, which a later range need not contain.
+    ``first_year`` is the first year of the whole simulation, which a later range need not contain. From ``again`` on
+    everything is run again, finished or not.
     """
 
     years: tuple[int, ...]
     stages: tuple[Stage, ...]
     first_year: int
+    again: ResumePoint | None = None
 
     @classmethod
     def of(cls, config: SimulationConfig, start_year: int | None = None, end_year: int | None = None) -> SimulationPlan:
@@ -43,6 +55,36 @@ class SimulationPlan:
         assert config.simulation is not None
         stages = tuple(Stage(s.name, s.select, s.command, s.first_year_only, s.timeout_seconds) for s in config.stages)
         return cls(years, stages, config.simulation.start_year)
+
+    def run_again(self, year: int | None, stage: str | None) -> SimulationPlan:
+        """Return the plan that runs again from a stage of a year on: by default its first stage, of the first year.
+
+        Raises:
+            ConfigurationError: the year is not of the plan, or has no such stage.
+        """
+        if year is None and stage is None:
+            return self
+        year = self.years[0] if year is None else year
+        if year not in self.years:
+            raise ConfigurationError(
+                f"Year {year}, from which to run again, is not among the years {shown_years(self.years)}.",
+                to_fix=f"name a year of the range, such as {self.years[-1]}, or give another range",
+            )
+        names = [one.name for one in self.stages_of(year)]
+        if stage is not None and stage not in names:
+            guess = nearest(stage, names)
+            hint = f" Did you mean {guess!r}?" if guess else ""
+            raise ConfigurationError(
+                f"Year {year} has no stage {stage!r}.{hint}", to_fix=f"name one of its stages: {', '.join(names)}"
+            )
+        return replace(self, again=ResumePoint(year, stage or names[0]))
+
+    def before_again(self, year: int, stage: str) -> bool:
+        """Tell whether a stage of a year, where it is finished, may be kept."""
+        if self.again is None or year != self.again.year:
+            return self.again is None or year < self.again.year
+        names = [one.name for one in self.stages_of(year)]
+        return stage in names and names.index(stage) < names.index(self.again.stage)
 
     def from_first_year(self) -> SimulationPlan:
         """Return the plan of the same last year that begins with the first year of the simulation."""
@@ -111,14 +153,6 @@ class Summary:
 
     columns: tuple[SummaryColumn, ...]
     rows: tuple[tuple[object, ...], ...]
-
-
-@dataclass(frozen=True)
-class ResumePoint:
-    """The stage of a year at which a run went on."""
-
-    year: int
-    stage: str
 
 
 @dataclass(frozen=True)

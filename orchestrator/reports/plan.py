@@ -57,13 +57,15 @@ def plan_run(
     years: tuple[int, ...],
     *,
     fresh: bool = False,
+    from_year: int | None = None,
+    from_stage: str | None = None,
     auto_initialize: bool = True,
     busy: Callable[[str], None] = _tell_nobody,
 ) -> RunPlan:
     """Plan a run of ``years``, or the healing alone where there are none; nothing is written.
 
-    ``fresh`` begins anew whatever is finished, without ``auto_initialize`` nothing is healed. ``busy`` is told what is
-    being looked at.
+    ``fresh`` begins anew whatever is finished, ``from_year`` and ``from_stage`` do so from there on, without
+    ``auto_initialize`` nothing is healed. ``busy`` is told what is being looked at.
 
     Raises:
         InitializationError: the repair would cost the rows of simulated years.
@@ -76,7 +78,7 @@ def plan_run(
         raise healing.refusal
     if not years:
         return RunPlan(config.scenario, config.database_path, (), healing, start=None, years=(), warnings=())
-    start = orchestrator.find_start(years[0], years[-1], fresh=fresh)
+    start = orchestrator.find_start(years[0], years[-1], fresh=fresh, from_year=from_year, from_stage=from_stage)
     years = tuple(range(min(years[0], start.year), years[-1] + 1))
     previews = preview_years(config, orchestrator.runner, years, busy=busy)
     previews = left_to_run(with_expected(previews, _stage_history(orchestrator)), start)

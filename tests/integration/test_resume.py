@@ -293,6 +293,29 @@ def test_a_dropped_table_is_told_and_its_stage_run_again(warm: WarmWorkspace) ->
     assert warm.digests() == undisturbed
 
 
+def test_tables_that_hold_one_year_are_not_taken_for_those_of_an_earlier_one(fresh: Fresh) -> None:
+    """What was dropped in an earlier year brings that year back as a whole, and so does running a stage of it again."""
+    workspace = fresh("reservoir")
+    inflow = workspace.root / "dbt" / "models" / "yearly" / "inflow.sql"
+    inflow.write_text(
+        inflow.read_text().replace("materialized='incremental', incremental_strategy='append'", "materialized='table'")
+    )
+    (inflow.parent / "spill.sql").write_text(
+        "{{ config(materialized='table', tags=['BALANCE']) }} select sum(volume) as volume from {{ ref('inflow') }}"
+    )
+    workspace.simulate(2000, 2002)
+    undisturbed = workspace.digests()
+    workspace.sql("drop table spill")
+    workspace.simulate(2000, 2002)
+    assert workspace.digests() == undisturbed
+    with workspace.orchestrator() as orchestrator:
+        orchestrator.execute_multi_year_simulation(2000, 2002, from_year=2001, from_stage="balance")
+        assert workspace.digests() == undisturbed
+        orchestrator.execute_multi_year_simulation(2000, 2002, from_year=2002, from_stage="balance")
+    assert stages(workspace)[-2:] == [(2002, "balance"), (2002, "checks")]
+    assert workspace.digests() == undisturbed
+
+
 @pytest.mark.parametrize("theft", ["delete from lake_level", "drop table lake_level"])
 def test_rows_lost_while_the_run_goes_on_stop_it(warm: WarmWorkspace, theft: str) -> None:
     """What somebody takes away after a year has ended is noticed before the next one reads it."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.core.errors import YearSequenceError
+from orchestrator.core.errors import ConfigurationError, YearSequenceError
 from orchestrator.ledger.changes import UNRECORDED, Change
 from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun
 from orchestrator.pipeline.fingerprint import fingerprint
@@ -157,14 +157,67 @@ def test_years_of_another_beginning_are_purged_with_the_rest() -> None:
 
 def test_a_dropped_table_is_named_where_it_shortens_the_history() -> None:
     """The stage that built it is run again, in the range; before the range it is named, with what to run."""
+    found = start(ledger(*YEAR_1), 2025, 2026, gone=("state",))
+    assert (found.point, found.kept_stages) == (None, ())  # the second year may have been begun
+    found = start(replace(ledger(*YEAR_1[:2]), runs=()), gone=("events",))
+    assert (found.point, found.kept_stages) == (ResumePoint(2025, "events"), ("load",))
     done = ledger(*YEAR_1, *YEAR_2)
     found = start(done, gone=("events",))
-    assert (found.point, found.kept_stages) == (ResumePoint(2025, "events"), ("load",))
+    assert (found.point, found.year, found.kept_stages) == (None, 2025, ())
     assert (found.gone, found.changed) == (("t_events",), ())
-    assert start(done, gone=("load",)).point is None
     with pytest.raises(YearSequenceError, match=r"table t_state is gone, which stage state of 2025 built") as caught:
         start(done, 2027, 2028, gone=("state",))
     assert "simulate 2025-2028" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("done", "again", "point", "kept"),
+    [
+        ((*YEAR_1, *YEAR_2), (2026, None), (2026, "events"), ()),
+        ((*YEAR_1, *YEAR_2), (2025, None), None, ()),
+        ((*YEAR_1, *YEAR_2), (2025, "state"), None, ()),  # tables without a year hold 2026 by now
+        (YEAR_1, (2025, "state"), (2025, "state"), ("load", "events")),
+        ((*YEAR_1, *YEAR_2), (2026, "state"), (2026, "state"), ("events",)),
+        ((*YEAR_1, (2026, "events")), (2027, None), (2026, "state"), ("events",)),
+    ],
+)
+def test_finished_stages_are_run_again_where_that_is_wanted(
+    done: tuple[tuple[int, str], ...],
+    again: tuple[int, str | None],
+    point: tuple[int, str] | None,
+    kept: tuple[str, ...],
+) -> None:
+    """From there on nothing is kept; what is not finished before goes first; a year goes on only where it was left."""
+    of = ledger(*done, status="completed")
+    of = replace(of, runs=(replace(of.runs[0], last_year=max(year for year, _ in done)),))
+    found = find_start(plan(2025, 2027).run_again(*again), of, NOW, of.carried)
+    assert found.point == (None if point is None else ResumePoint(*point))
+    assert found.kept_stages == kept
+    assert not found.done
+
+
+def test_a_finished_range_is_run_again_from_a_stage_on() -> None:
+    """Where there would be nothing to do."""
+    of = ledger(*YEAR_1, *YEAR_2, status="completed")
+    of = replace(of, runs=(replace(of.runs[0], last_year=2026),))
+    assert find_start(plan(2025, 2026), of, NOW, of.carried).done
+    found = find_start(plan(2025, 2026).run_again(2026, "state"), of, NOW, of.carried)
+    assert (found.done, found.year, found.stage, found.removed) == (False, 2026, "state", ())
+
+
+@pytest.mark.parametrize(
+    ("again", "said"),
+    [
+        ((2030, None), "Year 2030, from which to run again, is not among the years 2025–2027"),
+        ((2026, "load"), "Year 2026 has no stage 'load'"),
+        ((None, "stat"), "Year 2025 has no stage 'stat'. Did you mean 'state'?"),
+    ],
+)
+def test_a_point_that_is_not_there_is_refused(again: tuple[int | None, str | None], said: str) -> None:
+    """With the nearest that is."""
+    with pytest.raises(ConfigurationError) as caught:
+        plan(2025, 2027).run_again(*again)
+    assert said in caught.value.message
 
 
 def test_the_years_that_go_are_known() -> None:
