@@ -11,6 +11,7 @@ import typer
 from orchestrator.cli import INTERRUPTED
 from orchestrator.cli.command import Command, typer_function
 from orchestrator.cli.completion import typed_words
+from orchestrator.cli.examples import epilog
 from orchestrator.cli.options import NO_VALUE
 from orchestrator.cli.output import Output
 
@@ -61,10 +62,12 @@ def application(names: Iterable[str] = (*COMMANDS, *GROUPS), *, completion: bool
             about, functions = GROUPS[name]
             part = typer.Typer(help=about, no_args_is_help=True)
             for word, function in functions.items():
-                part.command(word)(_function(f"{name} {word}", f"{name}.commands", function))
+                part.command(word, epilog=epilog(f"{name} {word}"))(
+                    _function(f"{name} {word}", f"{name}.commands", function)
+                )
             app.add_typer(part, name=name)
         else:
-            app.command(name)(_function(name, name, name))
+            app.command(name, epilog=epilog(name))(_function(name, name, name))
     return app
 
 

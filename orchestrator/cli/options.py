@@ -80,8 +80,7 @@ class CommonOptions:
         typer.Option(
             "--config",
             metavar="PATH",
-            help="Configuration file; by default what ORCHESTRATOR_CONFIG names, else the nearest "
-            "config/simulation.yaml or orchestrator.yaml here or above, else the dbt project itself.",
+            help="Configuration file; by default the nearest.",
             show_default=False,
             rich_help_panel=_COMMON,
         ),
@@ -92,7 +91,7 @@ class CommonOptions:
             "--scenario",
             metavar="NAME",
             autocompletion=scenario_names,
-            help="Scenario: config/scenarios/NAME.yaml is laid over the configuration.",
+            help="Scenario, of config/scenarios.",
             show_default=False,
             rich_help_panel=_COMMON,
         ),
@@ -103,7 +102,7 @@ class CommonOptions:
             "--set",
             metavar="KEY.PATH=VALUE",
             autocompletion=settings,
-            help="Set one key of the configuration, such as vars.target_growth_rate=0.05; repeatable.",
+            help="Set one key; repeatable.",
             show_default=False,
             rich_help_panel=_COMMON,
         ),
@@ -113,7 +112,7 @@ class CommonOptions:
         typer.Option(
             "--database",
             metavar="PATH",
-            help="Database file to use instead of the configured one.",
+            help="Database file to use.",
             show_default=False,
             rich_help_panel=_COMMON,
         ),
@@ -123,7 +122,7 @@ class CommonOptions:
         typer.Option(
             "--as",
             metavar="NAME",
-            help="Work on a copy of the scenario: its database is var/NAME.duckdb, its name in the history NAME.",
+            help="Copy of the scenario, in var/NAME.duckdb.",
             show_default=False,
             rich_help_panel=_COMMON,
         ),
@@ -133,7 +132,7 @@ class CommonOptions:
         typer.Option(
             "--json",
             metavar=NO_VALUE,
-            help="Write one JSON document to standard output, everything else to standard error.",
+            help="One JSON document on standard output.",
             rich_help_panel=_COMMON,
         ),
     ] = False
@@ -144,7 +143,7 @@ class CommonOptions:
             "--verbose",
             count=True,
             metavar=NO_VALUE,
-            help="Show every node, hook and dbt warning, and tracebacks; -vv adds the log.",
+            help="Show more; -vv adds the log.",
             show_default=False,
             rich_help_panel=_COMMON,
         ),

@@ -1,0 +1,35 @@
+"""Two command lines for each command, as its help shows them."""
+
+from __future__ import annotations
+
+EXAMPLES = {
+    "simulate": ("simulate 2025-2029", "simulate --as bold --set vars.target_growth_rate=0.05"),
+    "check": ("check", "check --scenario high_growth --json"),
+    "init": ("init", "init --dry-run"),
+    "plan": ("plan 2025-2029", "plan --scenario high_growth"),
+    "parameters": ("parameters", "parameters --schema"),
+    "show": ("show fct_workforce_snapshot --year 2026", "show fct_workforce_snapshot --parquet people.parquet"),
+    "query": ("query 'select count(*) from fct_workforce_snapshot'", "query --csv 'from fct_workforce_snapshot'"),
+    "doctor": ("doctor", "doctor --fix"),
+    "migrate": ("migrate --dry-run", "migrate"),
+    "version": ("version", "version --json"),
+    "help": ("help simulate", "help runs list"),
+    "runs list": ("runs list --since 7d", "runs list --status failed --tag board"),
+    "runs show": ("runs show 1f0c", "runs show --follow"),
+    "runs diff": ("runs diff 1f0c 9a41", "runs diff 1f0c 9a41 --json"),
+    "runs note": ("runs note 1f0c 'with the new formula'", "runs note 1f0c ''"),
+    "runs tag": ("runs tag 1f0c final", "runs tag 1f0c --remove draft"),
+    "runs import": ("runs import", "runs import 225b1e86-c143-48ca-b143-4f0bada14937"),
+    "runs delete": ("runs delete 1f0c", "runs delete 1f0c 9a41"),
+    "backup create": ("backup create", "backup create --reason 'before the new tables'"),
+    "backup list": ("backup list", "backup list --json"),
+    "backup verify": ("backup verify", "backup verify 20261121T165645Z"),
+    "backup restore": ("backup restore 20261121T165645Z", "backup restore 20261121T165645Z --yes"),
+    "backup prune": ("backup prune --keep 5", "backup prune --keep 1 --json"),
+}
+
+
+def epilog(command: str) -> str:
+    """Return the examples of a command as the last lines of its help."""
+    lines = (f"  orchestrator {example}" for example in EXAMPLES[command])
+    return "\n\n".join(("Examples:", *lines))
