@@ -47,7 +47,8 @@ def test_they_are_changed(runs: ToldRuns) -> None:
     lines = runs("runs", "list", "--tag", "board").out.splitlines()
     assert [line[:8] for line in lines[1:]] == ["bbbbbbbb"]
     assert runs("runs", "list", "--tag", "nothing").out == "No such run.\n"
-    assert runs("runs", "note", "b", "", "--json").document() == {"run_id": B, "note": None, "tags": ["board"]}
+    emptied = runs("runs", "note", "b", "", "--json").document()
+    assert emptied == {"ok": True, "status": "annotated", "run_id": B, "note": None, "tags": ["board"]}
     assert runs("runs", "tag", "b", "board", "--remove").out == "Run bbbbbbbb has no tags\n"
 
 

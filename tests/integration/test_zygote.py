@@ -338,9 +338,9 @@ def test_nothing_stays_open(kept: Zygote) -> None:
     started(kept.address).close()
     wait_until(lambda: not children(kept.pid), "those of other tests have ended", SECONDS)
     zygote, ours = len(opened(kept.pid)), len(opened(os.getpid()))
-    for _ in range(5):
+    for _ in range(10):  # the first one's may have been open still when they were counted
         started(kept.address).close()
-    wait_until(lambda: len(opened(kept.pid)) == zygote, "the zygote has closed all", SECONDS)
+    wait_until(lambda: len(opened(kept.pid)) <= zygote, "the zygote has closed all", SECONDS)
     assert len(opened(os.getpid())) == ours
     assert not children(kept.pid)
 
