@@ -179,7 +179,7 @@ def workspace_databases(config: SimulationConfig) -> tuple[WorkspaceDatabase, ..
 
 def backup_record(backup: Backup) -> dict[str, object]:
     """Return a backup for JSON."""
-    metadata = None if backup.metadata is None else backup.metadata.model_dump(mode="json")
+    metadata = None if backup.metadata is None else backup.metadata.model_dump()  # times as in all documents
     return {"name": backup.name, "folder": backup.folder, "problem": backup.problem, "metadata": metadata}
 
 
