@@ -60,6 +60,9 @@ sources:
     tables: [{name: rows, identifier: rows_a}, {name: sage, config: {meta: {external_location: "data/{name}.csv"}}}]
 models:
   - {name: by_hook_of_python, config: {pre_hook: "set variable d = {{ var('size') }}"}}
+  - name: by_header
+    config: {sql_header: "create or replace temp macro h() as (select max(a) from 'data/by_header.csv');"}
+  - {name: by_order, config: {meta: {sizes: {small: 1, large: 2}}}}
   - {name: by_meta, description: d, config: {meta: {rate: 1}}}
   - {name: by_model, description: d, config: {meta: {rate: 1}}}
   - {name: said, description: d, config: {persist_docs: {relation: true}}}
@@ -97,6 +100,11 @@ models:
     "models/by_query.sql": VIEW + "select * from query('from $$data/mint.csv$$')",
     "models/by_block.sql": VIEW + "{% set p %}data/mint.csv{% endset %} select * from read_csv('{{ p }}')",
     "models/by_escape.sql": VIEW + "select $$it's$$ as b, * from read_csv(E'data/\\x6dint.csv')",
+    "data/by_folder/y=2020/a.csv": "a\n1\n",
+    "data/by_header.csv": "a\n1\n",
+    "models/by_folder.sql": VIEW + "select * from read_csv('data/by_folder/*/a.csv', hive_partitioning=true)",
+    "models/by_header.sql": "{{ config(materialized='table') }} select h() as a",
+    "models/by_order.sql": VIEW + "select '{% for k in config.get('meta')['sizes'] %}{{ k }}{% endfor %}' as a",
     "models/joined.sql": VIEW + "select * from read_csv(concat('data/', 'mint.csv'))",
     "models/joined_by_jinja.sql": VIEW
     + "{% set p = 'data/' ~ ('mint' | lower) ~ '.csv' %}select * from read_csv('{{ p }}')",
@@ -114,11 +122,17 @@ EDITS = {
     "data/sage.csv": [("1", "2")],
     "data/out.csv": [("1", "2")],
     "data/by_hook.csv": [("1", "2")],
+    "data/by_header.csv": [("1", "2")],
     "data/by_macro.csv": [("1", "2")],
     "seeds/s.yml": [("n: integer", "n: bigint")],
     "macros/m.sql": [("return(1)", "return(2)"), ("unused() %}1", "unused() %}2")],
     "macros/as_view.sql": [("create or", "create  or")],
-    "models/sources.yml": [("rows_a", "rows_b"), ("rate: 1", "rate: 2"), ("description: d", "description: e")],
+    "models/sources.yml": [
+        ("rows_a", "rows_b"),
+        ("rate: 1", "rate: 2"),
+        ("small: 1, large: 2", "large: 2, small: 1"),
+        ("description: d", "description: e"),
+    ],
     "../shelf/dbt_project.yml": [("depth: 5", "depth: 50")],
     "../shelf/macros/s.sql": [("'depth', 0", "'depth', 1")],
 }
@@ -158,6 +172,7 @@ def after(herbs: Path, before: ProjectFacts) -> ProjectFacts:
             text = text.replace(old, new)
         path.write_text(text)
     shutil.copy(herbs / "data" / "more" / "one.csv", herbs / "data" / "more" / "two.csv")
+    (herbs / "data" / "by_folder" / "y=2020").rename(herbs / "data" / "by_folder" / "y=2021")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HERB_WEIGHT", "7")
         patch.setenv("HERB_PRICE", "7")
@@ -214,6 +229,9 @@ def test_an_untouched_project_has_the_same_inputs(herbs: Path, before: ProjectFa
         ("said", ["description of said changed"]),
         ("thyme", ['config column_types of thyme is now {"n": "bigint"} (was {"n": "integer"})']),
         ("plain_frame", []),
+        ("by_folder", ["file data/by_folder/*/a.csv changed"]),
+        ("by_header", ["file data/by_header.csv changed"]),
+        ("by_order", ['meta sizes of by_order is now {"large": 2, "small": 1} (was {"small": 1, "large": 2})']),
         ("by_sql_of_python", ["file data/*.csv changed"]),
         ("by_hook_of_python", ["file data/mint.csv changed", "var size changed from 2 to 20"]),
         ("by_query", ["file data/mint.csv changed"]),

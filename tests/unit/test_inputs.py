@@ -13,7 +13,7 @@ from orchestrator.core.file_patterns import files_matching
 from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.dbt_runner.analysis.named_files import NamedFiles
 from orchestrator.dbt_runner.analysis.named_relations import CATALOG, LOOKED_UP, relations_read
-from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, RANDOM, not_reproducible
+from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, RANDOM, not_reproducible, python_not_reproducible
 from orchestrator.dbt_runner.analysis.python_code import names_in, python_parts, reads_anything
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
@@ -149,6 +149,9 @@ def test_files_elsewhere_and_without_a_name_are_told_apart(tmp_path: Path) -> No
         '{{ run_query("from read_csv(\'data/" ~ name ~ "\')") }}',
         "{{ 'read_csv(' ~ (['data', name] | join('/')) ~ ')' }}",
         "from read_parquet('{{ folder() }}/a.parquet')",
+        "{% set f = 'd' ~ 3 ~ '.csv' %}select * from '{{ f }}'",
+        "select * from '{{ ['sub', 'd12.csv'] | join('/') }}'",
+        "select * from '{{ 'D1.CSV' | lower }}'",
     ],
 )
 def test_names_that_are_computed_are_known_to_be(sql: str, tmp_path: Path) -> None:
@@ -178,6 +181,88 @@ def test_names_that_are_computed_are_known_to_be(sql: str, tmp_path: Path) -> No
 def test_relations_that_dbt_knows_no_edge_to_are_found(sql: str, named: set[str]) -> None:
     """What stands after FROM by its plain name counts, and none of the words that only look like it."""
     assert relations_read([SqlParts.of(ENVIRONMENT, sql)]) == named
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "from (select 1 as z) t, main.rates r",
+        "from (values (1)) t(z), main.rates r",
+        "select 1 from {{ ref('a') }} a join {{ ref('b') }} b on a.x=b.x, main.rates r",
+        "from 'd1.csv' f, main.rates r",
+        "from unnest([1]) with ordinality t(q,i), main.rates r",
+        "select exists (select 1 from (select 1) s, rates r)",
+        "unpivot main.rates on x",
+        "table main.rates",
+        "select * from (\tmain.rates)",
+        "{% set x=run_query('table main.rates') %}",
+        "{{run_query('summarize main.rates')}}",
+        "select * from query('from main.rates')",
+        "select * from query_table('rates')",
+        "merge into {{ this }} using rates on true",
+        "{% set t='main.rates' %}select * from {{ t }}",
+        "select * from {{ 'main.' ~ 'rates' }}",
+        "select * from {{ ref('base').replace_path(identifier='rates') }}",
+        "{% for t in ['rates'] %}select * from {{ t }}{% endfor %}",
+        "from r: main.rates",
+        "select * from {{ config.get('reads') }}",
+        "select 1 from duckdb_sequences()",
+        "{% set t = var('rel') %}from {{ t }}",
+        "select * from {{ this | string | replace('a','b') }}",
+        "select x from (select x from {{ ref('a') }}) t, main.rates",
+    ],
+)
+def test_no_relation_is_overlooked(sql: str) -> None:
+    """However it is written, or computed: something is named."""
+    assert relations_read([SqlParts.of(ENVIRONMENT, sql)])
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        'select x as "from", x as "join" from {{ ref(\'a\') }}',
+        'with "my cte" as (select 1) select * from "my cte" as "from x"',
+        "with {% for n in ['aa','bb'] %}{{ n }} as (select 1),{% endfor %} z as (select 1) select * from aa join bb",
+        "select 1 from b: {{ ref('a') }}",
+        "from (from {{ ref('a') }} b select b.x) q select q.x",
+        "with c as (select 1) select * from (pivot c on s using sum(x))",
+        "select * from (describe select 1 from {{ ref('a') }})",
+        "select x is distinct  from x from {{ ref('a') }}",
+        "from d7.csv",
+        "select (select max(x) from {{ ref('a') }}), b.y from {{ ref('b') }} b",
+        "{% set r = ref('a') %}select * from {{ r }}",
+        "{% for r in [ref('a'), ref('b')] %}select * from {{ r }}{% endfor %}",
+        "select * from {{ dbt_utils.union_relations([ref('a')]) }}",
+        "select sum(x) over (partition by y order by z), a.b from {{ref('a')}} a where x in (1,2)",
+        "select * from generate_series(1,2) g, lateral (select g)",
+        "select * from {{ this }} t where exists (select 1 from {{ ref('a') }} a where a.x=t.x), 3",
+    ],
+)
+def test_nothing_is_taken_for_a_relation(sql: str) -> None:
+    """Words, aliases, common table expressions and what ``ref`` gives are none."""
+    assert relations_read([SqlParts.of(ENVIRONMENT, sql)]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("import time as t\nt.ctime()", (CLOCK,)),
+        ("f = date.today\nf()", (CLOCK,)),
+        ("from random import random as r\nr()", (RANDOM,)),
+        ("import random\nrandom.random()\ndbt.ref('my_seed')", (RANDOM,)),
+        ("import random\nrandom.seed(1)\nrandom.random()", ()),
+        ("dbt.ref('seed').df()", ()),
+    ],
+)
+def test_what_is_not_reproducible_in_python_is_found(code: str, found: tuple[str, ...]) -> None:
+    """Under whatever name it is imported; a seed that is set counts, and the word alone does not."""
+    assert python_not_reproducible(code) == found
+
+
+def test_docstrings_are_no_sql() -> None:
+    """What a model is about is no SQL, a relation that is opened by its name is one."""
+    code = 'def model(dbt, session):\n    """Select all from customers."""\n    return session.table("rates")'
+    assert relations_read([python_parts(code)]) == {"rates"}
 
 
 def test_data_frames_are_no_relations() -> None:
@@ -227,6 +312,14 @@ def test_what_is_not_reproducible_is_found(sql: str, found: tuple[str, ...]) -> 
         ("return session.sql(f'select {1}')", None),
         ("return session.sql('from ' + name)", "it calls sql with what it computes"),
         ("import duckdb\n    return duckdb.query(text)", "it calls query with what it computes"),
+        ("return session.sql(query='select * from ' + t)", "it calls sql with what it computes"),
+        ("run = session.sql\n    return run('from ' + t)", "it hands on sql"),
+        ("return session.table('rates')", None),
+        ("return session.table('ra' + 'tes')", "it calls table with what it computes"),
+        ("from duckdb import sql as s\n    return s(q)", "it imports sql from duckdb"),
+        ("import duckdb\n    return duckdb.connect('o.db').table('t')", "it calls connect"),
+        ("return __builtins__['open']('a')", "it calls __builtins__"),
+        ("import statistics\n    return statistics.sys.modules['os'].environ", "it calls environ"),
         ("return session.table_function('read_csv', ['a.csv'])", "it calls table_function with what it computes"),
     ],
 )

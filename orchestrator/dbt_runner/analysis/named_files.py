@@ -109,7 +109,7 @@ def _computes(parts: SqlParts) -> bool:
 def _is_read(literal: Literal) -> bool:
     """Tell whether a file stands where this literal does; an identifier does where it looks like one."""
     reads = _READS.search(literal.before)
-    if reads is None or (reads[0][-1:] not in "([" and not set("./*") & set(literal.text)):
+    if reads is None or (reads[0][-1:] not in "([" and not set("./*\0") & set(literal.text)):
         return False
     return literal.quote == "'" or DATA_FILE.search(literal.text) is not None
 

@@ -9,9 +9,9 @@ from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 
 CLOCK, RANDOM = "the clock", "random numbers"
 _CLOCK_SQL = re.compile(
-    r"\b(?:current_timestamp|current_date|current_time|localtimestamp|localtime|sysdate|systimestamp)\b(?!\s*\.)"
+    r"\b(?:current_timestamp|current_date|current_time|localtimestamp|localtime|current_localtimestamp|current_localtime|sysdate|systimestamp)\b(?!\s*\.)"
     r"|\b(?:now|today|get_current_timestamp|get_current_time|transaction_timestamp|statement_timestamp|"
-    r"clock_timestamp|timeofday|getdate|sysdatetime|utc_timestamp|curdate|unix_timestamp)\s*\(",
+    r"clock_timestamp|timeofday|getdate|sysdatetime|utc_timestamp|curdate|unix_timestamp|txid_current|age)\s*\(",
     re.IGNORECASE,
 )
 _CLOCK_JINJA = re.compile(
@@ -19,14 +19,23 @@ _CLOCK_JINJA = re.compile(
     r"|\bmodules\b(?=[^\0]*\.(?:now|utcnow|today)\s*\()",
     re.DOTALL,
 )
-_CLOCK_PYTHON = re.compile(r"\b(?:now|utcnow|today|time|time_ns|perf_counter|monotonic)\s*\(\s*\)")
+_CLOCK_PYTHON = re.compile(
+    r"\.\s*(?:now|utcnow|today)\b|\b(?:time_ns|perf_counter|monotonic)\b|^\s*(?:import|from)\s+time\b|"
+    r"^\s*import\s.*,\s*time\b",
+    re.MULTILINE,
+)
 _RANDOM_SQL = re.compile(
     r"\b(?:random|rand|uuid|uuidv4|uuidv7|gen_random_uuid|newid|generate_uuid|uuid_string|nextval|gen_random_bytes)\s*\("
     r"|\b(?:using\s+sample|tablesample)\b(?![^;]*\b(?:repeatable|seed)\b)",
     re.IGNORECASE,
 )
-_RANDOM_JINJA = re.compile(r"\binvocation_id\b|\|\s*random\b")
-_RANDOM_PYTHON = re.compile(r"\b(?:random|uuid1|uuid4|randint|randn|default_rng|sample|shuffle|choice|choices)\s*\(")
+_RANDOM_JINJA = re.compile(r"\b(?:invocation_id|thread_id)\b|\blipsum\s*\(|\|\s*random\b")
+_RANDOM_PYTHON = re.compile(
+    r"\b(?:random|uuid1|uuid4|randint|randn|default_rng|sample|shuffle|choice|choices)\s*\(|"
+    r"^\s*(?:import|from)\s+(?:random|uuid|secrets)\b",
+    re.MULTILINE,
+)
+_SEEDED_PYTHON = re.compile(r"\bseed\s*\(|\brandom_state\b|\b(?:default_rng|RandomState|Random)\s*\(\s*[\w'\"]")
 _SEEDED = re.compile(r"\bsetseed\s*\(", re.IGNORECASE)
 
 
@@ -56,5 +65,5 @@ def python_not_reproducible(source: str) -> tuple[str, ...]:
     >>> python_not_reproducible("import datetime\ndef model(dbt, session):\n    return datetime.datetime.now()")
     ('the clock',)
     """
-    drawn = _RANDOM_PYTHON.search(source) is not None and "seed" not in source and "random_state" not in source
+    drawn = _RANDOM_PYTHON.search(source) is not None and _SEEDED_PYTHON.search(source) is None
     return (*([CLOCK] if _CLOCK_PYTHON.search(source) else []), *([RANDOM] if drawn else []))

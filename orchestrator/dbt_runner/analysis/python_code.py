@@ -40,11 +40,20 @@ KNOWN_MODULES = frozenset(
     ]
 )
 READERS = frozenset(
-    ["compile", "eval", "exec", "getattr", "globals", "input", "locals", "open", "setattr", "vars", "__import__"]
+    [
+        *("compile", "eval", "exec", "getattr", "globals", "input", "locals", "open", "setattr", "vars", "__import__"),
+        *("__builtins__", "__loader__", "__spec__"),
+    ]
 )
-FROM_OUTSIDE = ("read_", "scan_", "from_csv", "from_parquet", "genfromtxt", "loadtxt", "load", "fromfile", "memmap")
+FROM_OUTSIDE = (
+    *("read_", "scan_", "from_csv", "from_parquet", "genfromtxt", "loadtxt", "load", "fromfile", "memmap"),
+    *("connect", "modules", "environ"),
+)
+WHOLE_MODULES = frozenset({"duckdb"})
+"""Modules of which a function may be imported under any name, and can read anything."""
 RUNS_SQL = frozenset(["sql", "query", "execute", "executemany", "table_function", "from_query", "from_substrait"])
 """Functions of DuckDB that run SQL, which can read whatever it names."""
+READS_RELATION = frozenset(["table", "view"])
 PARTS_OF_DBT = frozenset({"config", "ref", "source", "is_incremental", "this"})
 
 
@@ -61,7 +70,10 @@ def python_parts(source: str) -> SqlParts:
     texts: list[str] = []
     expressions: list[str] = []
     parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    about = _docstrings(tree)
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READS_RELATION:
+            texts += [f"from {one.value!s}" for one in node.args[:1] if isinstance(one, ast.Constant)]
         if isinstance(node, ast.JoinedStr):
             text = ""
             for part in node.values:
@@ -71,9 +83,16 @@ def python_parts(source: str) -> SqlParts:
                     text += f"{GAP}{len(expressions)}{GAP}"
                     expressions.append(ast.unparse(part.value))
             texts.append(text)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts | about:
             texts.append(node.value)
     return replace(SqlParts.of_texts([], texts), expressions=tuple(expressions))
+
+
+def _docstrings(tree: ast.Module) -> set[int]:
+    """Return the ids of the constants that only tell what something is about."""
+    owners = (node for node in ast.walk(tree) if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)))
+    firsts = (node.body[0] for node in owners if node.body)
+    return {id(one.value) for one in firsts if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)}
 
 
 def names_in(source: str) -> frozenset[str]:
@@ -101,17 +120,21 @@ def reads_anything(source: str) -> str | None:
         match node:
             case ast.Import() | ast.ImportFrom():
                 unknown = [name for name in _modules(node) if name not in KNOWN_MODULES]
+                if isinstance(node, ast.ImportFrom) and node.module in WHOLE_MODULES:
+                    return f"it imports {node.names[0].name} from {node.module}"
                 if unknown:
                     return f"it imports {unknown[0]}"
             case ast.Name(id=name) if name in READERS:
                 return f"it calls {name}"
             case ast.Attribute(attr=name) if name.startswith(FROM_OUTSIDE):
                 return f"it calls {name}"
-            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args) if _is_computed(name, args):
+            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if _is_computed(name, node):
                 return f"it calls {name} with what it computes"
             case ast.Attribute(value=ast.Name(id="dbt"), attr=part) if part not in PARTS_OF_DBT:
                 return f"it reads dbt.{part}"
-    return None
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    others = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and id(node) not in called)
+    return next((f"it hands on {node.attr}" for node in others if node.attr in RUNS_SQL), None)
 
 
 def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
@@ -119,7 +142,9 @@ def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
     return [name.partition(".")[0] for name in names]
 
 
-def _is_computed(name: str, args: list[ast.expr]) -> bool:
-    """Tell whether a function runs SQL that is not written out in its call."""
-    written = name != "table_function" and all(isinstance(one, (ast.Constant, ast.JoinedStr)) for one in args[:1])
-    return name in RUNS_SQL and not written
+def _is_computed(name: str, call: ast.Call) -> bool:
+    """Tell whether a function runs SQL, or reads a relation, that is not written out in its call."""
+    if name not in RUNS_SQL and name not in READS_RELATION:
+        return False
+    given = [*call.args[:1], *(one.value for one in call.keywords)]
+    return name == "table_function" or not all(isinstance(one, (ast.Constant, ast.JoinedStr)) for one in given)

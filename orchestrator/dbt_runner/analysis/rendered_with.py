@@ -14,9 +14,11 @@ _LOOKS_LIKE_CALL = re.compile(r"^\s*(env_var|ref|var|source|doc)\s*\(.+\)\s*$") 
 
 
 def rendered_with(node: ManifestNode) -> str:
-    """Return the Jinja, from YAML or config(), that dbt renders along with a node: hooks, arguments of a test."""
+    """Return the Jinja, from YAML or config(), rendered along with a node: hooks, header, arguments of a test."""
     config = node.config  # of a test, it knows no hooks
     hooks = [hook.sql for kind in ("pre_hook", "post_hook") for hook in getattr(config, kind, ())]
+    header = config.get("sql_header") if hasattr(config, "get") else None
+    hooks += [header] if isinstance(header, str) else []
     metadata = getattr(node, "test_metadata", None)  # generic tests have it
     arguments = [] if metadata is None else list(_texts(metadata.kwargs))
     arguments = [f"{{{{ {text} }}}}" if _LOOKS_LIKE_CALL.match(text) else text for text in arguments]

@@ -25,6 +25,7 @@ _PART = re.compile(
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{1,3}|.)", re.DOTALL)
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _MARKED = re.compile(f"{TEXT}|{NAME}[^{NAME}]*{NAME}")
+_RUN = re.compile(r"\bquery\s*\(\s*$", re.IGNORECASE)
 _QUOTES = frozenset("'\"$")
 
 
@@ -103,7 +104,7 @@ def _literals(sql: str, marked: list[str], depth: int = 0) -> Iterator[Literal]:
         marked.append(" " if text is None else TEXT)
         if text is not None:
             yield Literal(text, before, "'")
-            if depth < DEEPEST and not _QUOTES.isdisjoint(text):
+            if depth < DEEPEST and (not _QUOTES.isdisjoint(text) or _RUN.search(before)):
                 inside.append(text)
     marked.append(f"{sql[start:]}{END}")
     for text in inside:

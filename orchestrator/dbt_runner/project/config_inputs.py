@@ -130,5 +130,6 @@ def entry_inputs(node: ManifestNode, reads: Set[str]) -> Pairs:
     if parts or "model" in reads:
         entry = node.to_dict(omit_none=True)
         chosen = sorted(set(entry) - CHANGES_BY_ITSELF if "model" in reads else parts)
-        found.append((f"{ENTRY} {name}", digest(canonical({part: entry.get(part) for part in chosen}))[:16]))
+        read = canonical({part: entry.get(part) for part in chosen}, ordered=True)
+        found.append((f"{ENTRY} {name}", digest(read)[:16]))
     return tuple(found)

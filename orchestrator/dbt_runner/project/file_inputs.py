@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from glob import has_magic
+from os.path import relpath
 from pathlib import Path
 
 from orchestrator.core.file_patterns import files_matching
@@ -31,18 +33,19 @@ class FileInputs:
             if not files and self._left_out.intersection(files_matching(pattern, self._folder)):
                 continue
             self.patterns.add(pattern)
-            found.append((f"{FILE} {pattern}", self._digest(files)))
+            found.append((f"{FILE} {pattern}", self._digest(files, named=has_magic(pattern) or len(files) != 1)))
         return tuple(found)
 
     def written(self, files: NamedFiles) -> set[Path]:
         """Return the files that templates write."""
         return {file for pattern in files.written for file in files_matching(pattern, self._folder)}
 
-    def _digest(self, files: list[Path]) -> str:
+    def _digest(self, files: list[Path], *, named: bool) -> str:
+        """Return a checksum of what files hold; ``named``: where they lie counts as well, for SQL can read it."""
         names = [str(file) for file in files]
         self.records |= records_of(name for name in names if name not in self.records)
         digests = [self.records[name].digest for name in names if name in self.records]
-        if len(names) == 1:
+        if not named:
             return digests[0][:16] if digests else ABSENT
-        parts = [f"{Path(name).name} {self.records[name].digest}" for name in names if name in self.records]
+        parts = [f"{relpath(name, self._folder)} {self.records[name].digest}" for name in names if name in self.records]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

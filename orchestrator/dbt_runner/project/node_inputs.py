@@ -44,7 +44,7 @@ from orchestrator.dbt_runner.project.input_kinds import (
 )
 from orchestrator.dbt_runner.project.profile_inputs import Pairs, flag_inputs, profile_inputs, target_inputs
 from orchestrator.dbt_runner.project.session_inputs import session_inputs
-from orchestrator.dbt_runner.project.source_inputs import files_in, source_files, source_inputs
+from orchestrator.dbt_runner.project.source_inputs import files_in, source_files, source_inputs, source_parts
 from orchestrator.dbt_runner.project.var_values import VarValues, digest
 
 if TYPE_CHECKING:
@@ -122,22 +122,29 @@ class NodeInputs:
         checks_snapshot = str(node.resource_type) == "snapshot" and node.config.get("strategy") == "check"
         found = not_reproducible(parts, seeded=self._seeded)
         clock = (CLOCK,) if checks_snapshot and CLOCK not in found else ()
-        return tuple(dict.fromkeys((*clock, *found, *self._beside(node.package_name, parts, ()), *self._before)))
+        beside = self._beside(node.package_name, [*parts, *self._of_sources(node)], ())
+        return tuple(dict.fromkeys((*clock, *found, *beside, *self._before)))
 
     def python_unseen(self, node: ManifestNode, texts: Collection[str]) -> tuple[str, ...]:
         """Return the same of a python model."""
         code, parts = node.raw_code, [self.parts(text) for text in texts]
         why = reads_anything(code)
         opened = () if why is None else (f"what its Python may open, as {why}",)
-        beside = self._beside(node.package_name, parts, names_in(code))
+        beside = self._beside(node.package_name, [*parts, *self._of_sources(node)], names_in(code))
         return tuple(dict.fromkeys((*python_not_reproducible(code), *opened, *beside, *self._before)))
+
+    def _of_sources(self, node: ManifestNode) -> list[SqlParts]:
+        sources = (self._manifest.sources[one] for one in node.depends_on_nodes if one in self._manifest.sources)
+        return [parts for one in sources if (parts := source_parts(one)) is not None]
 
     def _beside(self, package: str, parts: Collection[SqlParts], names: Collection[str]) -> tuple[str, ...]:
         """Return what of files, databases and relations is read and not compared."""
         named = self._named(package, parts)
         relative = self._searches and any(not os.path.isabs(one) for one in named.patterns)  # noqa: PTH117 - a pattern
         relations = sorted(relations_read(parts, names))
+        selection = any("selected_resources" in one.jinja for one in parts)
         return (
+            *(("what else a command builds",) if selection else ()),
             *(("files whose names are computed",) if named.computed else ()),
             *((f"files that DuckDB looks for in its {SEARCH_PATH}",) if relative else ()),
             *(f"files at {one}" for one in sorted(named.remote)),

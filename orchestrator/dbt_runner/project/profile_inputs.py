@@ -62,7 +62,6 @@ HARMLESS_SETTINGS = frozenset(
         "max_temp_directory_size",
         "enable_progress_bar",
         "enable_object_cache",
-        "home_directory",
         "extension_directory",
         "custom_user_agent",
     ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _ZONES = re.compile(
     r"timestamptz|timetz|time\s*zone|timezone|\bnow\s*\(|\bcurrent_(?:date|time)|\btoday\s*\(|localtime|_timestamp|\bread_|_scan\b|"
-    r"\.(?:csv|tsv|parquet|json)|\bsession\b|epoch",
+    r"\.(?:csv|tsv|parquet|json)|\bsession\b|epoch|strptime|%z",
     re.IGNORECASE,
 )
 

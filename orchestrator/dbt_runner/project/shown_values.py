@@ -21,7 +21,7 @@ def shown(name: str, value: object, *, open_: bool = True) -> str:
     >>> shown("rate", 2), shown("meta", {"a": [1]}), shown("s3_secret", "x")
     ('2', '{"a": [1]}', 'checksum ba2df4903a2c')
     """
-    text = canonical(value)
+    text = canonical(value, ordered=True)
     plain = isinstance(value, (bool, int, float)) or value is None
     if plain or (open_ and len(text) <= LONGEST_SHOWN and not _SECRET.search(name) and not _IN_A_URL.search(text)):
         return text

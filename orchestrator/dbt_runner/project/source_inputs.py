@@ -73,6 +73,14 @@ def source_files(source: SourceDefinition, environment: Environment, cwd: Path) 
     return NamedFiles.of([parts], lambda _: None, cwd).patterns | named
 
 
+def source_parts(source: SourceDefinition) -> SqlParts | None:
+    """Return the SQL in whose place a source stands, None where it stands for a relation or one file."""
+    location = external_location(source)
+    if location is None or _ALONE.fullmatch(location.removeprefix("'").removesuffix("'")):
+        return None
+    return SqlParts.of_texts([f"from {location}"], [])
+
+
 def _settings(source: SourceDefinition) -> dict[str, object]:
     return {**source.source_meta, **source.meta, **source.config.meta, **source.config.extra}
 

@@ -76,7 +76,7 @@ class VarValues:
         return str(value) if isinstance(value, (str, int, float)) else None
 
     def _text(self, value: object) -> str:
-        text = canonical(value)
+        text = canonical(value, ordered=True)
         if not isinstance(value, str) or not value or len(value) > LONGEST_PATH:
             return text
         file = self._cwd / value

@@ -9,7 +9,7 @@ from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.ledger.not_compared import not_reproducible, sources_of_others, unwatched_sources
 from orchestrator.maintenance.doctor.diagnosis import Diagnosis, check_passed, worth_noting
 
-SHOWN = 8
+SHOWN = 50
 
 
 def check_inputs(facts: ProjectFacts) -> list[Diagnosis]:
