@@ -22,7 +22,7 @@ name: herbs
 version: "1.0"
 profile: herbs
 flags: {send_anonymous_usage_stats: false}
-vars: {price: 3, shelf: {height: 4}}
+vars: {price: 3, nothing: null, shelf: {height: 4}}
 models:
   herbs:
     by_config: {+weight: "{{ var('size') }}"}
@@ -62,6 +62,7 @@ models:
   - {name: by_hook_of_python, config: {pre_hook: "set variable d = {{ var('size') }}"}}
   - name: by_header
     config: {sql_header: "create or replace temp macro h() as (select max(a) from 'data/by_header.csv');"}
+  - {name: by_empty, config: {none: []}}
   - {name: by_order, config: {meta: {sizes: {small: 1, large: 2}}}}
   - {name: by_meta, description: d, config: {meta: {rate: 1}}}
   - {name: by_model, description: d, config: {meta: {rate: 1}}}
@@ -105,6 +106,8 @@ models:
     "models/by_folder.sql": VIEW + "select * from read_csv('data/by_folder/*/a.csv', hive_partitioning=true)",
     "models/by_header.sql": "{{ config(materialized='table') }} select h() as a",
     "models/by_order.sql": VIEW + "select '{% for k in config.get('meta')['sizes'] %}{{ k }}{% endfor %}' as a",
+    "models/by_empty.sql": VIEW
+    + "select {{ config.get('none', ['z']) | length }} as a, '{{ var('nothing', 7) }}' as b",
     "models/joined.sql": VIEW + "select * from read_csv(concat('data/', 'mint.csv'))",
     "models/joined_by_jinja.sql": VIEW
     + "{% set p = 'data/' ~ ('mint' | lower) ~ '.csv' %}select * from read_csv('{{ p }}')",
@@ -117,7 +120,7 @@ models:
     "models/by_package.sql": VIEW + "select {{ shelf.board() }} as a",
 }
 EDITS = {
-    "dbt_project.yml": [("height: 4", "height: 40")],
+    "dbt_project.yml": [("height: 4", "height: 40"), (" nothing: null,", "")],
     "data/mint.csv": [("1", "2")],
     "data/sage.csv": [("1", "2")],
     "data/out.csv": [("1", "2")],
@@ -132,6 +135,7 @@ EDITS = {
         ("rate: 1", "rate: 2"),
         ("small: 1, large: 2", "large: 2, small: 1"),
         ("description: d", "description: e"),
+        (", config: {none: []}", ""),
     ],
     "../shelf/dbt_project.yml": [("depth: 5", "depth: 50")],
     "../shelf/macros/s.sql": [("'depth', 0", "'depth', 1")],
@@ -229,6 +233,7 @@ def test_an_untouched_project_has_the_same_inputs(herbs: Path, before: ProjectFa
         ("said", ["description of said changed"]),
         ("thyme", ['config column_types of thyme is now {"n": "bigint"} (was {"n": "integer"})']),
         ("plain_frame", []),
+        ("by_empty", ["config none of by_empty is now not set (was [])", "var nothing is gone"]),
         ("by_folder", ["file data/by_folder/*/a.csv changed"]),
         ("by_header", ["file data/by_header.csv changed"]),
         ("by_order", ['meta sizes of by_order is now {"large": 2, "small": 1} (was {"small": 1, "large": 2})']),

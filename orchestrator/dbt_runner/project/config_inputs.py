@@ -80,14 +80,15 @@ def config_inputs(node: ManifestNode, *, whole: bool, open_: bool) -> Pairs:
     """
     name = full_name(node)
     usual = type(node.config)().to_dict(omit_none=True)
-    rendered = node.config.to_dict(omit_none=True)
+    rendered = node.config.to_dict(omit_none=True) | node.config.extra  # where an empty value is no absent one
     written = {key: canonical(value) for key, value in node.unrendered_config.items()}
     secret = {key for key, text in written.items() if "env_var" in text}
     left_out = {"meta"} if whole else HARMLESS_CONFIG
     found = [
         (f"{CONFIG} {key} of {name}", shown(key, value, open_=open_ and key not in secret))
         for key, value in sorted(rendered.items())
-        if key not in left_out and value != usual.get(key) and value not in (None, [], {})
+        if key not in left_out
+        and (key in node.config.extra or (value != usual.get(key) and value not in (None, [], {})))
     ]
     found += [
         (f"{WRITTEN_CONFIG} {key} of {name}", digest(text)[:12])

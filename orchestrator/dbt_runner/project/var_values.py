@@ -40,10 +40,10 @@ class VarValues:
         self._known: dict[str, dict[str, object]] = {}
 
     def of(self, package: str, names: Set[str]) -> tuple[tuple[str, str], ...]:
-        """Return (name, JSON of the value) of the variables that a node of a package reads, by name."""
+        """Return (name, JSON of the value) of the variables that a node of a package reads and finds, by name."""
         known = self.known(package)
-        chosen = set(known) if ANY_VAR in names else names
-        return tuple((name, self._text(known.get(name))) for name in sorted(chosen - self._year_vars))
+        chosen = set(known) if ANY_VAR in names else names & known.keys()
+        return tuple((name, self._text(known[name])) for name in sorted(chosen - self._year_vars))
 
     def known(self, package: str) -> dict[str, object]:
         """Return the variables that a node of a package finds: its package's own, the project's, those given."""
