@@ -170,6 +170,13 @@ class CommonOptions:
         """
         return _OWN_COMMAND.sub(lambda found: f"`{self.carried_by(found[1])}`", advice)
 
+    def _overrides_for(self, command: str) -> list[str]:
+        """Return the overrides that a command needs: those of the history are enough to look at it."""
+        given = self.overrides or []
+        return (
+            [one for one in given if one.startswith("storage.")] if command.startswith("orchestrator runs") else given
+        )
+
     def carried_by(self, command: str) -> str:
         """Give a command the options of this one, as far as it takes them; no password is shown.
 
@@ -179,7 +186,7 @@ class CommonOptions:
         given = {
             "config": ("--config", [] if self.config is None else [str(self.config)]),
             "scenario": ("--scenario", [] if self.scenario is None else [self.scenario]),
-            "overrides": ("--set", self.overrides or []),
+            "overrides": ("--set", self._overrides_for(command)),
             "fork": ("--as", [] if self.fork is None else [self.fork]),
             "database": ("--database", [] if self.database is None else [str(self.database)]),
         }

@@ -95,11 +95,12 @@ def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, 
     )
 
 
-def require_fork(name: str, file: Path, database: Path | str | None) -> None:
-    """Make sure that a copy of a scenario may have this name.
+def require_fork(name: str, file: Path, database: Path | str | None, own: Path | None) -> None:
+    """Make sure that a copy of a scenario may have this name; ``own`` is the database of the scenario itself.
 
     Raises:
-        ConfigurationError: it is no name of a file, that of a scenario, or another database is named as well.
+        ConfigurationError: it is no name of a file, that of a scenario or of its database, or another database is named
+            as well.
     """
     if database is not None:
         raise ConfigurationError(
@@ -114,6 +115,11 @@ def require_fork(name: str, file: Path, database: Path | str | None) -> None:
         raise ConfigurationError(
             f"--as: there is a scenario {name!r} already, with a database of its own.",
             to_fix=f"choose another name, or use --scenario {name}",
+        )
+    if own is not None and own.stem.lower() == name.lower() and own.parent.name == "var":
+        raise ConfigurationError(
+            f"--as: var/{name}.duckdb is the configured database, and a copy needs one of its own.",
+            to_fix="choose another name",
         )
 
 

@@ -150,7 +150,8 @@ class SimulationConfig(Section):
         root = project_root(file)
         layer = load_layers(file, root, cls, scenario=scenario, overrides=overrides, environ=environ)
         if fork is not None:
-            require_fork(fork, file, database)
+            own = layer.data.get("database")
+            require_fork(fork, file, database, Path(own) if isinstance(own, str) else None)
             layer.put(["scenario"], fork, Origin("--as", "override"))
             layer.put(["database"], f"var/{fork}.duckdb", Origin("--as", "override"))
         if database is not None:

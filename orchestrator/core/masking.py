@@ -19,10 +19,11 @@ _SECRET = re.compile(_WORDS, re.IGNORECASE)
 _IN_URL = re.compile(r"(?<=://)(?P<user>[^\s/@:]*):[^\n]*@")
 _IN_QUERY = re.compile(r"(?P<name>[?&;\s](?:password|passwd|pwd|sslpassword)=)[^\s&]+", re.IGNORECASE)
 _VALUE = r"(?:\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[^\s,;&'\"()\[\]{}]+)"
+_NOT_OURS = r"(?<!--set )(?<!variable )"  # "--set vars.api_token: " begins a message of ours, and a value has "="
 # api_token=x, "api_token": "x", api_token: x, --api-key x; a bare word and a colon, as in prose, is none of them.
 _ASSIGNED = re.compile(
     rf"(?P<name>\b(?:[\w.-]*(?:{_WORDS})[\w-]*(?:=|[\"']\s*[:=]\s*)"
-    rf"|(?=[\w.-]*[_.-])[\w.-]*(?:{_WORDS})[\w-]*:\s+)|--[\w-]*(?:{_WORDS})[\w-]*\s+){_VALUE}",
+    rf"|(?<![\w.-]){_NOT_OURS}(?=[\w.-]*[_.-])[\w.-]*(?:{_WORDS})[\w-]*:\s+)|--[\w-]*(?:{_WORDS})[\w-]*\s+){_VALUE}",
     re.IGNORECASE,
 )
 _GROUP = r"\[[^\]\n]*\]|\{[^}\n]*\}"
@@ -50,6 +51,8 @@ def masked(text: str) -> str:
     '--set storage.url=postgresql://me:***@host/db?x=1&password=***'
     >>> masked("--set vars.api_token=abc --set a=1"), masked('{"api_key": "a b", "b": 1}'), masked("bad token: x")
     ('--set vars.api_token=*** --set a=1', '{"api_key": ***, "b": 1}', 'bad token: x')
+    >>> masked("--set vars.api_token: nothing reads it"), masked("my_api_token: abc")
+    ('--set vars.api_token: nothing reads it', 'my_api_token: ***')
     """
     for value in sorted(_known | {*_of_environment()}, key=len, reverse=True):
         text = text.replace(value, MASK)
@@ -63,7 +66,9 @@ def masked(text: str) -> str:
 def _assigned(names: frozenset[str]) -> re.Pattern[str]:
     """Return what finds name=x, "name": "x" and name: x of any of the names."""
     words = "|".join(map(re.escape, sorted(names)))
-    return re.compile(rf"(?P<name>(?<![\w-])(?:{words})(?:=|[\"']?\s*[:=]\s+|[\"']\s*[:=]))(?:{_GROUP}|{_VALUE})", re.I)
+    signs = r"(?:\s*=\s*|[\"']\s*[:=]\s*)"
+    spoken = rf"(?<![\w-])(?<!--set vars\.){_NOT_OURS}(?:{words}):\s+"
+    return re.compile(rf"(?P<name>(?<![\w-])(?:{words}){signs}|{spoken})(?:{_GROUP}|{_VALUE})", re.IGNORECASE)
 
 
 def masked_values(value: object) -> object:

@@ -15,6 +15,7 @@ from orchestrator.database.attachments import Attachment
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.duckdb_file import connect_read_only, open_when_free, read_catalog
 from orchestrator.database.errors import known_database_error, refuse_other_database
+from orchestrator.database.only_reads import writes
 from orchestrator.database.sql import literal
 
 if TYPE_CHECKING:
@@ -118,6 +119,12 @@ class ReadOnlyDuckDB:
             raise StatementError(
                 f"`query` only reads, and this is {'an' if kind[0] in 'AEIOU' else 'a'} {kind} statement.",
                 to_fix="write one that begins with select, with, from, describe, summarize, show, pivot or explain",
+            )
+        found = self._work(lambda: writes(statements[0]))
+        if found is not None:
+            raise StatementError(
+                f"`query` only reads, and this statement holds {found}, which may do more.",
+                to_fix="leave it out of the statement",
             )
         return str(statements[0].query)
 

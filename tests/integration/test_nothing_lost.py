@@ -46,6 +46,9 @@ def test_a_finished_range_is_not_run_again(finished: Cli) -> None:
 def test_a_fork_leaves_the_years_that_are_there(finished: Cli) -> None:
     """With other values the same years are run beside them, in a database of their own, under a name of their own."""
     before = finished.database.read_bytes()
+    refused = finished("simulate", "2000", "--as", "Reservoir", "--set", "vars.rain_factor=2")
+    assert refused.exit_code == 2
+    assert "is the configured database, and a copy needs one of its own" in refused.err
     told = finished("simulate", "2000", "--as", "wetter", "--set", "vars.rain_factor=2")
     assert told.exit_code == 0, told.err
     assert "Simulating 2000 · scenario wetter · var/wetter.duckdb" in told.out

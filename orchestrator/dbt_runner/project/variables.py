@@ -59,7 +59,7 @@ def _require_file(config: SimulationConfig, name: str, value: object) -> None:
         return
     raise ConfigurationError(
         f"{config.origin_of('vars', name)}: vars.{name} is {show(value)}, and there is no such file in {config.root}.",
-        to_fix=f"correct vars.{name}: a relative path starts at that folder",
+        to_fix=f"correct vars.{name}; a relative path starts at that folder",
     )
 
 
