@@ -171,11 +171,10 @@ class CommonOptions:
         return _OWN_COMMAND.sub(lambda found: f"`{self.carried_by(found[1])}`", advice)
 
     def _overrides_for(self, command: str) -> list[str]:
-        """Return the overrides that a command needs: those of the history are enough to look at it."""
+        """Return the overrides that a command needs; to look at the history, no secret but where that is."""
+        looks = command.startswith("orchestrator runs")
         given = self.overrides or []
-        return (
-            [one for one in given if one.startswith("storage.")] if command.startswith("orchestrator runs") else given
-        )
+        return [one for one in given if not looks or one.startswith("storage.") or masked(one) == one]
 
     def carried_by(self, command: str) -> str:
         """Give a command the options of this one, as far as it takes them; no password is shown.

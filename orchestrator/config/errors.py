@@ -32,7 +32,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel], layer: Layer) -> tup
     where = "" if origin is None else f"{origin.label}: "
     name = dotted(path) or "the configuration"
     if details["type"] == "extra_forbidden":
-        return _unknown_key(where, path, model, origin)
+        return _unknown_key(where, path, model, layer)
     meaning = description_at(model, path)
     about = f" ({meaning})" if meaning else ""
     if details["type"] == "missing":
@@ -70,21 +70,33 @@ _EXPECTED = {
 }
 
 
-def _unknown_key(where: str, path: KeyPath, model: type[BaseModel], origin: Origin | None) -> tuple[str, str]:
+def _unknown_key(where: str, path: KeyPath, model: type[BaseModel], layer: Layer) -> tuple[str, str]:
     known = list(fields_at(model, path[:-1]))
+    origin = layer.origin_of(path)
     if origin is not None and origin.kind == "environment":
         found = origin.label.rpartition(" ")[2]
         names = [ENV_PREFIX + ENV_SEPARATOR.join(leaf).upper() for leaf in leaf_paths(model)]
         guess = nearest(found, names)
     else:
         found = str(path[-1])
-        guess = nearest(found, known) or elsewhere(found, model)
+        guess = (
+            nearest(found, known) or (_variable(found, layer) if len(path) == 1 else None) or elsewhere(found, model)
+        )
+        if origin is not None and origin.kind == "override" and guess in known:
+            found, guess = dotted(path), dotted((*path[:-1], guess))
     hint = f" Did you mean {guess!r}?" if guess else ""
     inside = f"in {dotted(path[:-1])}" if path[:-1] else "at the top level"
     return (
         f"{where}{dotted(path)} is not a known key.{hint} Keys allowed {inside}: {', '.join(known)}.",
         f"write {guess} instead of {found}, or remove it." if guess else f"remove {found}.",
     )
+
+
+def _variable(found: str, layer: Layer) -> str | None:
+    """Return the variable that a key at the top level may be meant for."""
+    parts = (layer.data.get(part) for part in ("parameters", "vars"))
+    guess = nearest(found, [str(key) for part in parts if isinstance(part, Mapping) for key in part])
+    return f"vars.{guess}" if guess else None
 
 
 def _data_path(details: ErrorDetails, data: object) -> KeyPath:

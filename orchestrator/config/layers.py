@@ -190,7 +190,10 @@ def override_layer(overrides: Overrides | None, model: type[BaseModel]) -> Layer
                 continue
         layer.put(path, plain(value), origin)
     if problems:
-        raise problems_error(problems, to_fix="write for example --set simulation.end_year=2030")
+        raise problems_error(
+            problems,
+            to_fix="write KEY.PATH=VALUE, with a value as YAML has it: simulation.end_year=2030, a.b=true, a.b='yes'",
+        )
     return layer
 
 
