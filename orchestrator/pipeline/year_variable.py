@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.text import nearest
+from orchestrator.dbt_runner.analysis.marks import ANY_VAR
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 
 SHOWN = 5
@@ -31,7 +32,7 @@ def require_year_read(config: SimulationConfig, facts: ProjectFacts) -> None:
     if config.simulation is None or year_is_read(facts):
         return
     year_var = config.simulation.year_var
-    read = sorted({name for node in facts.nodes for name, _ in node.inputs if not name.endswith(" of the environment")})
+    read = sorted({name for node in facts.nodes for name in node.vars} - {ANY_VAR})
     near = nearest(year_var, read, cutoff=0.5) or next((name for name in read if "year" in name), None)
     told = f" Variables that are read: {', '.join(read[:SHOWN])}{', …' if len(read) > SHOWN else ''}." if read else ""
     said = nobody_reads(config)
