@@ -15,13 +15,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help simulate test test-fast lint format bench faults faults-table doubts crafted docs lock clean
+.PHONY: help simulate ui test test-fast lint format bench faults faults-table doubts crafted docs lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 simulate: .venv/runtime ## Run the shipped simulation; ARGS="2025-2026 --scenario high_growth"
 	@$(VENV_PYTHON) -m orchestrator simulate $(ARGS)
+
+ui: .venv/ui ## Open the web interface; ARGS="--port 8080"
+	@$(VENV_PYTHON) -m orchestrator ui $(ARGS)
 
 test: .venv/test ## Run the tests; ARGS="-k hooks -x"
 	@$(COMPILE)
@@ -66,6 +69,7 @@ lock: .venv-lint/lint ## Choose the newest versions anew and write requirements/
 		--no-header --no-annotate --no-emit-index-url"; \
 	$$compile pyproject.toml requirements/build.in -o requirements/runtime.lock; \
 	$$compile pyproject.toml requirements/build.in --extra test -c requirements/runtime.lock -o requirements/test.lock; \
+	$$compile pyproject.toml requirements/build.in --extra ui --extra llm -c requirements/test.lock -o requirements/ui.lock; \
 	$$compile requirements/lint.in -o requirements/lint.lock; \
 	$$compile requirements/peers.in -c requirements/runtime.lock -o requirements/peers.lock
 
@@ -85,6 +89,10 @@ clean: ## Remove what can be made again: environments, caches, parses (never a d
 	@cp $< $@
 
 .venv/test: requirements/test.lock .venv/runtime
+	@cmp -s $< $@ || { echo "Installing $<"; $(VENV_PYTHON) -m pip install --quiet --no-deps -r $<; }
+	@cp $< $@
+
+.venv/ui: requirements/ui.lock .venv/runtime
 	@cmp -s $< $@ || { echo "Installing $<"; $(VENV_PYTHON) -m pip install --quiet --no-deps -r $<; }
 	@cp $< $@
 
