@@ -80,10 +80,28 @@ def settings(ctx: typer.Context, incomplete: str) -> Iterable[tuple[str, str]]:
     return [(f"vars.{name}=", about) for name, about in (dict.fromkeys(config.vars, "") | declared).items()]
 
 
+@_silent
+def table_names(ctx: typer.Context, incomplete: str) -> Iterable[tuple[str, str]]:
+    """Offer the tables and views of the database, unless somebody writes to it; by schema where that is not main."""
+    from orchestrator.database.duckdb_file import DuckDBReader
+    from orchestrator.ledger.layouts import ledger_places
+
+    file = _config(ctx).database_path
+    if file is None:
+        return []
+    with DuckDBReader(file) as reader:
+        ledgers = {place.schema for place in ledger_places(reader, "")}
+        seen = sorted((one.schema, one.name) for one in reader.catalog().relations if one.schema not in ledgers)
+    return [(name if schema == "main" else f"{schema}.{name}", "") for schema, name in seen]
+
+
 def _config(ctx: typer.Context) -> SimulationConfig:
     from orchestrator.config.simulation import SimulationConfig
 
-    return SimulationConfig.load(_config_path(ctx))
+    given = ctx.params
+    return SimulationConfig.load(
+        _config_path(ctx), scenario=given.get("scenario"), database=given.get("database"), fork=given.get("fork")
+    )
 
 
 def _config_path(ctx: typer.Context) -> Path | None:

@@ -26,7 +26,7 @@ def confirm(output: Output, what: str, reassurance: str, *, declined: str) -> No
 def ask(output: Output, what: str) -> bool:
     """Say what would happen, and ask whether to go on."""
     output.people.print(what)
-    return output.people.input("Go on? [y/N] ", markup=False).strip().lower() in ("y", "yes")
+    return output.people.input("Continue? [y/N] ", markup=False).strip().lower() in ("y", "yes")
 
 
 def can_ask(output: Output) -> bool:

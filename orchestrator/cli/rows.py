@@ -46,11 +46,11 @@ def require_one_format(options: CommonOptions, *, csv: bool, parquet: Path | Non
     """Refuse --csv together with what also wants standard output or the rows.
 
     Raises:
-        ConfigurationError: they do not go together, or the Parquet file must not be written.
+        ConfigurationError: they cannot be used together, or the Parquet file must not be written.
     """
     other = "--json" if options.json else "--parquet" if parquet is not None else None
     if csv and other is not None:
-        raise ConfigurationError(f"--csv and {other} do not go together.", to_fix="leave out one of them")
+        raise ConfigurationError(f"--csv and {other} cannot be used together.", to_fix="leave out one of them")
     if parquet is not None:
         _require_writable(parquet)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.command import ended, load_config, runner_with_facts
+from orchestrator.cli.completion import table_names
 from orchestrator.cli.formats import shown_path
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
@@ -31,7 +32,12 @@ def show(
     output: Output,
     table: Annotated[
         str,
-        typer.Argument(metavar="TABLE", help="A node of the project, schema.table, or a table.", show_default=False),
+        typer.Argument(
+            metavar="TABLE",
+            autocompletion=table_names,
+            help="A node of the project, schema.table, or a table.",
+            show_default=False,
+        ),
     ],
     *,
     year: Annotated[

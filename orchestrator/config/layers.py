@@ -106,12 +106,14 @@ def require_fork(name: str, file: Path, database: Path | str | None, own: Path |
         raise ConfigurationError(
             f"--as {name} and --database {database} each name a database.", to_fix="leave one of them out"
         )
-    if not _SCENARIO_NAME.fullmatch(name):
+    if not _SCENARIO_NAME.fullmatch(name) or name.endswith("."):
         raise ConfigurationError(
             f"--as: {name!r} cannot be the name of a scenario and of its database.",
-            to_fix="use letters, digits, underscores, dots and hyphens, at most 200",
+            to_fix="use letters, digits, underscores, dots and hyphens, at most 200, and no dot at the end",
         )
-    if any((file.parent / "scenarios" / f"{name}{suffix}").is_file() for suffix in _SUFFIXES):
+    # On some file systems names that differ only in case are one file.
+    there = {one.name.lower() for one in (file.parent / "scenarios").glob("*")}
+    if any(f"{name}{suffix}".lower() in there for suffix in _SUFFIXES):
         raise ConfigurationError(
             f"--as: there is a scenario {name!r} already, with a database of its own.",
             to_fix=f"choose another name, or use --scenario {name}",

@@ -20,7 +20,7 @@ folder; relative paths start there. Over the file are laid, later ones win:
 4. `--database PATH`, and `--as NAME`.
 
 Sections are merged key by key; lists and single values replace. Files are YAML 1.2: `yes`, `no`, `on` and `off` are
-no truth values (write `true` and `false`), and a date is text. A key written `stages[].name` is that of each entry of
+not booleans (write `true` and `false`), and a date is text. A key written `stages[].name` is that of each entry of
 a list, `parameters.<name>.type` that of each entry under a name of yours. A key that is `not set` by default may also
 be written as `null`.
 
@@ -96,7 +96,7 @@ def look(context: HookContext) -> None:
 Rows of finished years that a hook changes or removes stop the run. Hooks have no time limit of their own.
 """
 
-_LISTENERS = "See [Tell others of a run](listeners.md).\n"
+_LISTENERS = "See [Notify other programs of a run](listeners.md).\n"
 _STORAGE = "See [the run history](history.md).\n"
 
 NOTES = {

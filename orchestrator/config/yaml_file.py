@@ -77,7 +77,7 @@ class _Limits(Composer, SafeConstructor, Resolver):
 
 
 class _Loader(_Limits, yaml.SafeLoader):
-    """PyYAML with the scalars of YAML 1.2: only true and false are truth values, dates stay text."""
+    """PyYAML with the scalars of YAML 1.2: only true and false are booleans, dates stay text."""
 
 
 class _QuickLoader(_Limits, CParser):
@@ -150,7 +150,7 @@ def _construct_float(_: SafeConstructor, node: yaml.ScalarNode) -> float:
 
 _Limits.yaml_constructors = {**SafeConstructor.yaml_constructors, "tag:yaml.org,2002:float": _construct_float}
 
-# What YAML 1.1 (and so dbt's own files) reads as a truth value or an octal number, and YAML 1.2 does not.
+# What YAML 1.1 (and so dbt's own files) reads as a boolean or an octal number, and YAML 1.2 does not.
 _AMBIGUOUS_TRUTH = re.compile(r"(?:yes|no|on|off)$", re.IGNORECASE)
 _WORDS = frozenset({"execution.replay"})  # keys whose value is one of our own words, off among them
 _AMBIGUOUS_OCTAL = re.compile(r"[-+]?0[0-9][0-9_]*$")

@@ -81,7 +81,7 @@ class PipelineOrchestrator:
         self.runner.close()
 
     def cancel(self) -> None:
-        """Stop the run that is going on, from any thread or a signal handler; return at once.
+        """Stop the run that is in progress, from any thread or a signal handler; return at once.
 
         dbt is stopped first, as for a time limit, and the run raises :class:`RunCancelledError`. A hook is waited for.
         What is finished stays, and the next run goes on there. Does nothing when there is no run, or when it is over
@@ -102,7 +102,7 @@ class PipelineOrchestrator:
 
         Raises:
             YearSequenceError: the range cannot follow what is in the database.
-            DatabaseLockedError: a run is going on.
+            DatabaseLockedError: a run is in progress.
         """
         run = self._new_run(self._plan(start_year, end_year, from_year, from_stage, fresh=fresh))
         facts = self.runner.current_facts()
@@ -114,7 +114,7 @@ class PipelineOrchestrator:
         """Return what the stages that are finished in the database took; nothing is written.
 
         Raises:
-            DatabaseLockedError: a run is going on.
+            DatabaseLockedError: a run is in progress.
         """
         assert self.config.simulation is not None
         facts = self.runner.current_facts()

@@ -50,7 +50,7 @@ def check_tables(config: SimulationConfig, runner: DbtRunner, facts: ProjectFact
 
     Raises:
         ConfigurationError: the list of tables names what the project does not have.
-        DatabaseLockedError: a run is going on.
+        DatabaseLockedError: a run is in progress.
     """
     checker = table_checker(config, runner, facts)
     with checker.open() as reader:

@@ -70,7 +70,7 @@ def plan_run(
     Raises:
         InitializationError: the repair would cost the rows of simulated years.
         YearSequenceError: the years cannot follow what is in the database.
-        DatabaseLockedError: a run is going on.
+        DatabaseLockedError: a run is in progress.
     """
     config = orchestrator.config
     healing = orchestrator.initializer.plan() if auto_initialize else None

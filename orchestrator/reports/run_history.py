@@ -179,7 +179,7 @@ def newest_running(backend: StorageBackend) -> WorkflowRun:
     found = list_runs(backend, statuses=[RUNNING], limit=1).runs
     if not found:
         raise RunNotFoundError(
-            "No run is going on.", to_fix="name a run that has ended, by its id: `orchestrator runs list`"
+            "No run is in progress.", to_fix="name a run that has ended, by its id: `orchestrator runs list`"
         )
     return found[0].run
 

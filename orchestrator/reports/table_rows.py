@@ -89,7 +89,7 @@ def open_table(
     Raises:
         TableNotFoundError: there is no database yet, or no such table in it.
         ConfigurationError: rows of a year are asked for, and the table has no column of years.
-        DatabaseLockedError: a run is going on.
+        DatabaseLockedError: a run is in progress.
         DatabaseError: it cannot be read.
     """
     require_database(config, facts)

@@ -25,7 +25,7 @@ def open_for_query(
     Raises:
         ConfigurationError: the database is not a DuckDB file.
         TableNotFoundError: there is no database yet.
-        DatabaseLockedError: a run is going on.
+        DatabaseLockedError: a run is in progress.
     """
     path = facts.database_path
     if path is None:

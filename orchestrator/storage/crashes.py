@@ -1,4 +1,4 @@
-"""Tell runs that are going on from those whose process is gone."""
+"""Tell runs that are in progress from those whose process is gone."""
 
 from __future__ import annotations
 

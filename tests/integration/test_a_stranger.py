@@ -99,7 +99,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
             "people 1061",
         ),
         ("query 'drop table fct_workforce_snapshot'", 2, "To fix:"),
-        ("runs show --follow", 2, "No run is going on"),
+        ("runs show --follow", 2, "No run is in progress"),
         ("help", 0, "simulate"),
         ("version", 0, "dbt-core"),
     ],

@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from orchestrator.database.names import SchemaName
+from orchestrator.ledger.layouts import upgrade_statements
 from tests.support.cli_project import Told
 from tests.support.told_runs import ToldRuns
 from tests.support.workspaces import REPOSITORY
@@ -65,6 +68,22 @@ def test_words_are_offered(project: Path, line: str, words: list[str]) -> None:
     assert told.out.split() == words
     imported = {line.rpartition("|")[2].strip().split(".")[0] for line in told.err.splitlines()}
     assert not imported & {"dbt", "duckdb"}
+
+
+def test_tables_are_offered_where_nobody_writes(project: Path) -> None:
+    """Those of the database that the scenario has, the ledger left out; none while another process has it open."""
+    (project / "scenarios" / "dry.yaml").write_text("database: var/dry.duckdb\n")
+    file = project / "var" / "dry.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("create schema other; create table other.rain as select 1 as a")
+        connection.execute("create view level as select 1 as a")
+        for statement in upgrade_statements(0, SchemaName("", "orchestrator")):
+            connection.execute(statement)
+    line = "orchestrator show --scenario dry "
+    assert offered(project, line).out.split() == ["level", "other.rain"]
+    with duckdb.connect(str(file)):
+        assert offered(project, line).out.split() == []
+    assert offered(project, "orchestrator show --scenario wet ").out.split() == []
 
 
 def test_meanings_are_safe_to_show(project: Path) -> None:

@@ -1,4 +1,4 @@
-"""``orchestrator runs show --follow``, and runs that are going on."""
+"""``orchestrator runs show --follow``, and runs that are in progress."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_run_whose_process_is_gone_ends_the_following(runs: ToldRuns) -> None:
     assert told.out.endswith("\nIts process has ended without reporting a result.\n")
     told = runs("runs", "show", "--follow")
     assert told.exit_code == 2
-    assert told.err.startswith("Error: No run is going on.\nTo fix: ")
+    assert told.err.startswith("Error: No run is in progress.\nTo fix: ")
     assert "cut off" in runs("runs", "show", "2222").out
 
 

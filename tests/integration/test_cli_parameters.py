@@ -6,6 +6,7 @@ import json
 
 from tests.support.cli_project import Cli
 
+WORDS = "parameters.rain_factor={type: number, words: [precipitations]}"
 DECLARED = ("--set", "parameters.rain_factor={type: number, minimum: 0, maximum: 9, description: Factor on all rain}")
 
 
@@ -36,6 +37,8 @@ def test_a_variable_that_nothing_reads_is_refused_by_every_command(lakes: Cli) -
         assert "To fix: write vars.rain_factor" in told.err
         assert "ORCHESTRATOR_VARS__RAIN_FACTR" in told.err
     assert lakes.sql("select count(*) from lake_level") == [(0,)]
+    told = lakes("check", "--set", "vars.precipitation=2", "--set", WORDS)
+    assert "Did you mean 'rain_factor'?" in told.err, "by the words that people use for it"
     told = lakes("doctor", "--set", "vars.rain_factr=2")
     assert told.exit_code == 3
     assert 'reads the variable "rain_factr"' in told.out

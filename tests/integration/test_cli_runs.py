@@ -416,7 +416,7 @@ def test_a_run_of_another_machine_can_be_deleted(ran: Cli) -> None:
 
 
 def test_a_deleted_run_can_be_imported_again(ran: Cli) -> None:
-    """Its events stay; a run that is going on is not deleted."""
+    """Its events stay; a run that is in progress is not deleted."""
     run_id = str(only_run(ran)["run_id"])
     assert run_id[:8] in ran("runs", "delete", run_id[:8]).out
     assert documents(ran("runs", "list", "--json")) == []

@@ -105,7 +105,7 @@ def test_all_rows_as_a_parquet_file(levels: Cli, tmp_path: Path) -> None:
         assert "exists, and is not a Parquet file.\nTo fix: name another file" in refused.err
         assert (other.read_bytes() if other.is_file() else b"") == before
     assert "there is no folder" in levels("show", "lake_level", "--parquet", str(tmp_path / "no" / "x")).err
-    assert "--csv and --json do not go together" in levels("show", "lake_level", "--csv", "--json").err
+    assert "--csv and --json cannot be used together" in levels("show", "lake_level", "--csv", "--json").err
 
 
 def test_a_table_that_is_not_there(levels: Cli) -> None:

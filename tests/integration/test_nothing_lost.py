@@ -49,6 +49,7 @@ def test_a_fork_leaves_the_years_that_are_there(finished: Cli) -> None:
     refused = finished("simulate", "2000", "--as", "Reservoir", "--set", "vars.rain_factor=2")
     assert refused.exit_code == 2
     assert "is the configured database, and a copy needs one of its own" in refused.err
+    assert finished("check", "--as", "wetter.").exit_code == 2
     told = finished("simulate", "2000", "--as", "wetter", "--set", "vars.rain_factor=2")
     assert told.exit_code == 0, told.err
     assert "Simulating 2000 · scenario wetter · var/wetter.duckdb" in told.out
@@ -102,7 +103,7 @@ def test_on_a_terminal_it_asks(finished: Cli, answer: str, exit_code: int, years
     ) as run:
         os.close(theirs)
         said = b""
-        while b"Go on? [y/N]" not in said:
+        while b"Continue? [y/N]" not in said:
             said += os.read(ours, 4096)
         os.write(ours, f"{answer}\n".encode())
         try:

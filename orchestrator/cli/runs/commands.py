@@ -113,7 +113,7 @@ def show(
         typer.Option(
             "--follow",
             metavar=NO_VALUE,
-            help="Show what it does until it ends; without ID, the newest that is going on.",
+            help="Show what it does until it ends; without ID, the newest that is in progress.",
         ),
     ] = False,
 ) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from orchestrator.config.errors import show
 from orchestrator.config.simulation import SimulationConfig
@@ -40,7 +41,8 @@ def require_variables_fit(config: SimulationConfig, facts: ProjectFacts) -> None
     for name, value in config.vars.items():
         where = config.origin_of("vars", name)
         if name not in known and ANY_VAR not in known:
-            raise _unread(name, where, known - {"start_year", "random_seed"})
+            words = {word: one for one, declared in config.parameters.items() for word in declared.words}
+            raise _unread(name, where, known - {"start_year", "random_seed"}, words)
         if name in config.parameters and config.parameters[name].file:
             _require_file(config, name, value)
         if value is None and name in config.parameters and json.loads(defaults.get(name, "null")) is not None:
@@ -63,8 +65,10 @@ def _require_file(config: SimulationConfig, name: str, value: object) -> None:
     )
 
 
-def _unread(name: str, where: str, known: set[str]) -> ConfigurationError:
-    guess = nearest(name, known)
+def _unread(name: str, where: str, known: set[str], words: Mapping[str, str]) -> ConfigurationError:
+    """Name the variable that was most likely meant, by its name or by the words that people use for it."""
+    said = nearest(name.replace("_", " ").lower(), words)
+    guess = nearest(name, known) or (None if said is None else words[said])
     hint = f" Did you mean {guess!r}?" if guess else ""
     listed = sorted(known)
     names = f"{', '.join(listed[:SHOWN])}{', …' if len(listed) > SHOWN else ''}" if listed else "none"
