@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.ui.assistants.base import Message, Proposal
-from orchestrator.ui.assistants.rules_conversation import Conversation, State
+from orchestrator.ui.assistants.rules_conversation import Conversation
 from orchestrator.ui.assistants.rules_outcome import shown
 from orchestrator.ui.assistants.rules_reading import Reader
 from orchestrator.ui.assistants.rules_subjects import Vocabulary, by_name
+from orchestrator.ui.assistants.rules_turn import State
 from orchestrator.ui.assistants.rules_years import END_KEY, SEED_KEY, START_KEY
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from orchestrator.ui.assistants.rules_words import CORRECTIONS
 _STOPS = frozenset(".;,\n!?")
 _JOINS = frozenset({"and", "but", "while", "whereas", "plus", "also", "however", "&", "yet", "though", "although"})
 _DASHES = frozenset("-–—")
-_CORRECTING = frozenset({"sorry", "oops", "rather", "correction", "actually", "scratch", "nope", "mean", "meant"})
+_MEANING = (["i", "mean"], ["i", "meant"])
+_CORRECTING = frozenset({"sorry", "oops", "rather", "correction", "actually", "scratch", "nope"})
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,25 @@ def clauses_of(tokens: Sequence[Token]) -> list[Clause]:
 
 def _only_corrects(texts: Sequence[str]) -> bool:
     """Tell whether a part such as ``no`` or ``sorry, I mean`` does nothing but take back what was said."""
+    texts = _without_meaning(texts)
     rest = [text for text in texts if text not in ("i", "or", "wait", "that", "no", "oh", "make")]
     return all(text in _CORRECTING for text in rest) and bool(set(texts) & (CORRECTIONS | _CORRECTING))
+
+
+def _without_meaning(texts: Sequence[str]) -> list[str]:
+    """Return words with ``I mean`` as one word that takes something back."""
+    found = list(texts)
+    while found[-2:] in _MEANING:
+        found[-2:] = ["sorry"]
+    return found
 
 
 def _without_correction(tokens: tuple[Token, ...], *, follows: bool) -> tuple[tuple[Token, ...], bool]:
     """Drop the words at the beginning of a clause that take back what was said: ``no, 4 %``, ``I mean 4 %``."""
     if not follows:
         return tokens, False
-    place = 0
-    seen = False
+    place = 2 if [token.text for token in tokens[:2]] in _MEANING else 0
+    seen = place > 0
     while place < len(tokens) and tokens[place].text in CORRECTIONS | _CORRECTING | {"i", "or"}:
         number = place + 1 < len(tokens) and tokens[place + 1].kind == "number"
         if tokens[place].text == "no" and not number:

@@ -19,23 +19,27 @@ class Operation:
     """What a clause says besides its subject and its number.
 
     ``direction`` is 1 for up, -1 for down, 0 for neither, None for both. ``moves`` tells that the number says by how
-    much, ``to`` that it says what to become. ``scale`` is a multiple, such as 2 for double. ``hedge`` is a word that
-    leaves the value open, ``negated`` and ``turned`` (on or off) are of switches, ``keeps`` tells that nothing shall
-    change. ``left`` are the tokens that nothing explains.
+    much, ``to`` that it says what to be and ``becomes`` that it does so by the word to. ``scale`` is a multiple, such
+    as 2 for double. ``hedge`` is a word that leaves the value open, ``none`` that there shall be none, ``negated`` and
+    ``turned`` (on or off) are of switches, ``keeps`` tells that nothing shall change, ``yearly`` that it happens each
+    year. ``left`` are the tokens that nothing explains.
     """
 
     direction: int | None
     moves: bool
     to: bool
+    becomes: bool
     by: bool
     scale: float | None
     hedge: str | None
     negated: bool
+    none: bool
     turned: bool | None
     removes: bool
     keeps: bool
     based: bool
     temporal: bool
+    yearly: bool
     left: tuple[Token, ...]
 
 
@@ -46,16 +50,21 @@ def operation_in(
     explained: Iterable[int],
     *,
     verb: Token | None,
+    switches: bool = True,
 ) -> Operation:
-    """Read what a clause says; ``used`` are the places of its subject, ``explained`` those of words for it."""
+    """Read what a clause says; ``used`` are the places of its subject, ``explained`` those of words for it.
+
+    ``switches`` tells that on and off, and words like them, may be said of it.
+    """
     taken = set(used) | (set(range(quantity.start, quantity.end)) if quantity else set())
     known = set(explained)
     free = [place for place in range(len(tokens)) if place not in taken]
-    taken |= _per_year(tokens, free)
+    yearly = _per_year(tokens, free)
+    taken |= yearly
     taken |= _compared(tokens, free)
     free = [place for place in free if place not in taken]
     texts = {tokens[place].text for place in free}
-    ups, downs = _directions(tokens, free)
+    ups, downs = _directions(tokens, free, quantity, set(used))
     scale, scales = _scale(tokens, free, quantity)
     before = _before(tokens, quantity)
     behind = quantity is not None and quantity.end < len(tokens) and quantity.end in ups | downs
@@ -67,26 +76,30 @@ def operation_in(
     keeps = bool(texts & words.KEEP) or (negated and bool(texts & words.ALTER))
     kept = words.KEPT if keeps else frozenset()
     hedge = next((tokens[place].text for place in free if _hedges(tokens, place, quantity)), None)
-    temporal = {place for place in free if tokens[place].text in words.TEMPORAL and place not in known | scales}
+    temporal = {place for place in free if tokens[place].text in words.TEMPORAL and place not in scales}
     left = tuple(
         tokens[place]
         for place in free
-        if place not in ups | downs | scales | known | temporal and not _is_known(tokens, place, kept)
+        if place not in ups | downs | scales | known | temporal
+        and not _is_known(tokens, place, kept, switches=switches)
     )
     return Operation(
         direction=direction,
         moves=quantity is not None and direction != 0 and not to and verb is None,
         to=to,
+        becomes=to and "to" in before,
         by=by,
         scale=scale,
         hedge=hedge,
         negated=negated,
+        none=bool(texts & words.NONE) and not texts & (words.NEGATIONS - words.NONE),
         turned=_turned(texts),
         removes=bool(texts & words.REMOVE),
         keeps=keeps,
         based=bool(texts & words.REFERENCES)
         or any(tokens[place].text in words.REFERENCES for place in taken - set(used)),
         temporal=bool(temporal),
+        yearly=bool(yearly or texts & words.YEARLY),
         left=left,
     )
 
@@ -133,10 +146,16 @@ def _compared(tokens: Sequence[Token], free: Sequence[int]) -> set[int]:
     return found
 
 
-def _directions(tokens: Sequence[Token], free: Sequence[int]) -> tuple[set[int], set[int]]:
+def _directions(
+    tokens: Sequence[Token], free: Sequence[int], quantity: Quantity | None, subject: set[int]
+) -> tuple[set[int], set[int]]:
     found: tuple[set[int], set[int]] = (set(), set())
     for place in free:
         text = tokens[place].text
+        if quantity is not None and _limits(tokens, place, quantity):
+            continue
+        if text in words.COMPARATIVES and not _compares(tokens, place, quantity, subject):
+            continue
         phrasal = place and tokens[place - 1].text in ("turn", "switch", "turned", "switched", "back", "set")
         if text in words.UP and not (text in ("up", "add") and phrasal):
             found[0].add(place)
@@ -160,22 +179,47 @@ def _scale(tokens: Sequence[Token], free: Sequence[int], quantity: Quantity | No
             down = any(tokens[at].text in words.DOWN for at in free)
             found = part if placed else 1 - part if down else 1 + part
             places.add(place)
-        elif text in words.SCALES:
+        elif text in words.SCALES and (text != "half" or _halves(tokens, place, before)):
             found = words.SCALES[text]
             places.add(place)
     return found, places
+
+
+def _halves(tokens: Sequence[Token], place: int, before: str) -> bool:
+    """Tell whether ``half`` is a multiple, as in ``half the rate`` and ``cut in half``, and no part of a number."""
+    behind = tokens[place + 1].text if place + 1 < len(tokens) else ""
+    return before in ("in", "by", "to") or behind in ("the", "of", "our", "its", "as", "that", "this", "current", "it")
+
+
+def _compares(tokens: Sequence[Token], place: int, quantity: Quantity | None, subject: set[int]) -> bool:
+    """Tell whether a comparative belongs to the subject or its number: ``older`` may be said of people as well."""
+    behind = tokens[place + 1].text if place + 1 < len(tokens) else ""
+    verb = tokens[place].text == "lower" and behind in words.ARTICLES | {"our", "it", "this"}
+    near = {place - 1, place + 1} & subject or behind in ("by", "than", "")
+    return bool(near) or verb or not subject or (quantity is not None and place == quantity.end)
+
+
+def _limits(tokens: Sequence[Token], place: int, quantity: Quantity) -> bool:
+    """Tell whether a word makes the number behind it a limit: ``above 3 %``, ``less than 3 %``."""
+    behind = [token.text for token in tokens[place + 1 : quantity.start]]
+    text = tokens[place].text
+    return ((text in ("above", "below", "beyond") and behind == []) and place < quantity.start) or (
+        text in ("more", "less", "higher", "lower", "fewer") and behind == ["than"]
+    )
 
 
 def _hedges(tokens: Sequence[Token], place: int, quantity: Quantity | None) -> bool:
     text = tokens[place].text
     if text in words.HEDGES:
         return True
-    close = quantity is not None and place == quantity.start - 1
+    if quantity is not None and _limits(tokens, place, quantity):
+        return True
     if text == "about":
-        return close
+        asked = place > 0 and tokens[place - 1].text in ("what", "how")
+        return quantity is not None and place == quantity.start - 1 and not asked
     if text == "up":
         return place + 1 < len(tokens) and tokens[place + 1].text == "to"
-    return text in ("above", "below", "beyond") and close
+    return False
 
 
 def _turned(texts: set[str]) -> bool | None:
@@ -183,7 +227,7 @@ def _turned(texts: set[str]) -> bool | None:
     return None if on == off else on
 
 
-def _is_known(tokens: Sequence[Token], place: int, kept: frozenset[str]) -> bool:
+def _is_known(tokens: Sequence[Token], place: int, kept: frozenset[str], *, switches: bool) -> bool:
     """Tell whether a token changes nothing, or is read elsewhere."""
     token = tokens[place]
     text = token.text
@@ -193,13 +237,17 @@ def _is_known(tokens: Sequence[Token], place: int, kept: frozenset[str]) -> bool
         return False
     if text == "if":
         return place == 0 or tokens[place - 1].text in ("what", "happens", "happen", "see", "out")
+    if text in words.AS_MUCH:
+        return place > 0 and tokens[place - 1].text == "as"
     if text == "back":
         return any(one.text in ("on", "off") for one in tokens[max(place - 1, 0) : place + 2])
     if text == "about":
         return place > 0 and tokens[place - 1].text in ("what", "how")
     if text in ("new", "for", "from", "same"):
         return text in kept or text == "for"
-    steering = words.NEGATIONS | words.KEEP | words.ALTER | words.ON | words.OFF | words.HEDGES | words.REFERENCES
+    steering = words.NEGATIONS | words.KEEP | words.ALTER | words.HEDGES | words.REFERENCES
+    if switches:
+        steering |= words.ON | words.OFF
     return text in words.FILLER | steering | words.EVALUATION | words.REMOVE | kept | words.NOUNS_OF_CHANGE | {
         "get",
         "up",

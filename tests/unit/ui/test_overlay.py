@@ -67,7 +67,7 @@ def checked(
 
 def test_a_change_has_its_value_before(tmp_path: Path) -> None:
     """It is the configuration's, else the project's own, None where neither is known."""
-    overlay = {"vars.catch": 0.5, "vars.quota": 20, "vars.fleet": 3, "simulation.end_year": 2035}
+    overlay: dict[str, object] = {"vars.catch": 0.5, "vars.quota": 20, "vars.fleet": 3, "simulation.end_year": 2035}
     found = checked(project(tmp_path), overlay)
     assert [(one.before, one.after) for one in found.changes] == [(0.3, 0.5), (10, 20), (None, 3), (2029, 2035)]
     assert found.errors == ()
@@ -164,7 +164,7 @@ def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     file = project(tmp_path, lean="vars: {catch: 0.1}\n")
     found = checked(file, {"vars.catch": 0.5}, name="lean")
     config = SimulationConfig.load(file, environ={})
-    with pytest.raises(ConfigurationError, match="There is a scenario 'lean' already: config/scenarios/lean.yaml"):
+    with pytest.raises(ConfigurationError, match=r"There is a scenario 'lean' already: config/scenarios/lean\.yaml"):
         save_scenario(found, config)
     assert SimulationConfig.load(file, environ={}, scenario="lean").vars["catch"] == 0.1
     save_scenario(found, config, replace=True)
