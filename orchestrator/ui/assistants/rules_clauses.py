@@ -11,6 +11,9 @@ from orchestrator.ui.assistants.rules_words import CORRECTIONS
 _STOPS = frozenset(".;,\n!?")
 _JOINS = frozenset({"and", "but", "while", "whereas", "plus", "also", "however", "&", "yet", "though", "although"})
 _DASHES = frozenset("-–—")
+_SHORT = frozenset(
+    {"ca", "approx", "vs", "incl", "min", "max", "p.a", "resp", "est"}
+)  # a full stop ends no clause there
 _MEANING = (["i", "mean"], ["i", "meant"])
 _CORRECTING = frozenset({"sorry", "oops", "rather", "correction", "actually", "scratch", "nope"})
 
@@ -77,9 +80,11 @@ def _without_correction(tokens: tuple[Token, ...], *, follows: bool) -> tuple[tu
     place = 2 if [token.text for token in tokens[:2]] in _MEANING else 0
     seen = place > 0
     while place < len(tokens) and tokens[place].text in CORRECTIONS | _CORRECTING | {"i", "or"}:
-        number = place + 1 < len(tokens) and tokens[place + 1].kind == "number"
-        if tokens[place].text == "no" and not number:
+        behind = tokens[place + 1] if place + 1 < len(tokens) else None
+        if tokens[place].text in ("no", "wait") and (behind is None or behind.kind != "number"):
             break  # "no match" says something of its own
+        if tokens[place].text == "wait" and not seen:
+            break
         seen = seen or tokens[place].text in CORRECTIONS | _CORRECTING
         place += 1
     return (tokens[place:], True) if seen else (tokens, False)
@@ -100,7 +105,7 @@ def _parts(tokens: Sequence[Token]) -> Iterator[Clause]:
 def _splits(tokens: Sequence[Token], place: int) -> bool:
     token = tokens[place]
     if token.kind == "sign" and token.text in _STOPS:
-        return True
+        return not (token.text == "." and place > 0 and tokens[place - 1].text in _SHORT)
     if token.text in _DASHES:
         apart = (
             0 < place < len(tokens) - 1 and tokens[place - 1].end < token.start and token.end < tokens[place + 1].start

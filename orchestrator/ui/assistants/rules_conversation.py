@@ -180,15 +180,15 @@ class Conversation:
     def _context(self, state: State) -> Context:
         subjects = [self._subjects[key] for key in state.keys if key in self._subjects]
         subject = subjects[0] if len(subjects) == 1 and len(state.keys) == 1 else None
-        percent = subject is not None and subject.key in state.percent
         return Context(
             {},
             self._years,
             self._scenarios,
-            subject,
-            state.keys,
-            percent,
+            subject=subject,
+            keys=state.keys,
+            percent=subject is not None and subject.key in state.percent,
             moved=subject is not None and subject.key in state.moved,
+            changed=frozenset(change.key for change in state.changes),
         )
 
     def _years_now(self, values: Mapping[str, object]) -> tuple[int, int] | None:

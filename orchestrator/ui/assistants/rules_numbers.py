@@ -74,7 +74,7 @@ def _wanted(
         sign = -1 if verb.text in words.DOWN else 1
     elif subject.is_growth and any(token.text == "negative" for token in tokens):
         sign = -1 if quantity is not None and quantity.readings[0] > 0 else 1
-    return Wanted(said, now, direction, moves, operation.based, sign)
+    return Wanted(said, now, direction, moves, operation.based, operation.of_now, sign)
 
 
 def _outcome(
@@ -105,17 +105,18 @@ def _open_question(
     """Return what to ask before the number can be read, None where it can be."""
     name, limits = about(subject), limits_of(subject)
     negative = any(one < 0 for one in quantity.readings)
-    if operation.negated:
+    if operation.negated or operation.removes:
         return f"What should {name} be, {limits}?"
     if operation.scale is not None:
         return f"Which number is for {name}, {limits}?"
     if verb is not None:
-        if verb.text in words.FLAT or operation.becomes:
+        bare = subject.scale.kind == "percent" and quantity.unit is None
+        if verb.text in words.FLAT or operation.becomes or bare:
             return f"By how much in a year? {name} takes {limits}."
         return f"Up or down? {name} takes {limits}." if negative else None
     if wanted.moves and negative and operation.direction:
         return f"Up or down? {name} takes {limits}."
-    if quantity.signed and quantity.readings[0] > 0 and subject.is_growth:
+    if quantity.signed and quantity.readings[0] > 0 and not wanted.moves:
         return f"Should {name} become that, or be more by that? It takes {limits}."
     if operation.by and operation.direction == 0:
         return f"More or less than now? {name} is {shown(wanted.current, subject.scale)}."
@@ -143,7 +144,7 @@ def _without_number(
         now = "" if wanted.current is None else f" It is {shown(wanted.current, subject.scale)} now."
         return asked(said, f"By how much, or to what?{now} {name} takes {limits_of(subject)}.", subject.key)
     question = asked(said, f"What should {name} be, {limits_of(subject)}?", subject.key)
-    waits = None if operation.left else subject
+    waits = None if operation.left or operation.hedge is not None else subject
     return Outcome(questions=question.questions, keys=question.keys, waits=waits)
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from orchestrator.ui.assistants import rules_words as words
 from orchestrator.ui.assistants.rules_tokens import Token
-from orchestrator.ui.assistants.rules_units import Quantity
+from orchestrator.ui.assistants.rules_units import TIMES, Quantity
 
 _SETS = frozenset({"to", "at", "of", "=", ":", "is", "be", "becomes", "equals"})
 _MILD = frozenset({"the", "a", "an", "about", "just", "only"})
-_SIGNS_OF_NOTHING = frozenset("()[]:='\"!?*")
+_SIGNS_OF_NOTHING = frozenset("()[]:='\"!?*.")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Operation:
     much, ``to`` that it says what to be and ``becomes`` that it does so by the word to. ``scale`` is a multiple, such
     as 2 for double. ``hedge`` is a word that leaves the value open, ``none`` that there shall be none, ``negated`` and
     ``turned`` (on or off) are of switches, ``keeps`` tells that nothing shall change, ``yearly`` that it happens each
-    year. ``left`` are the tokens that nothing explains.
+    year, ``based`` and ``of_now`` that the base, or
+    today's value, is named behind the number. ``left`` are the tokens that nothing explains.
     """
 
     direction: int | None
@@ -38,6 +39,7 @@ class Operation:
     removes: bool
     keeps: bool
     based: bool
+    of_now: bool
     temporal: bool
     yearly: bool
     left: tuple[Token, ...]
@@ -66,11 +68,14 @@ def operation_in(
     texts = {tokens[place].text for place in free}
     ups, downs = _directions(tokens, free, quantity, set(used))
     scale, scales = _scale(tokens, free, quantity)
+    multiplied = scale is not None or (quantity is not None and quantity.unit == TIMES)
     before = _before(tokens, quantity)
     behind = quantity is not None and quantity.end < len(tokens) and quantity.end in ups | downs
     noun = before[:1] == ["of"] and _word_before_of(tokens, quantity) in words.NOUNS_OF_CHANGE
     by = "by" in before
     to = bool(_SETS & set(before)) and not behind and not noun
+    behind_number = 0 if quantity is None else quantity.end
+    referred = {token.text for token in tokens[behind_number:]} & words.REFERENCES
     direction = None if ups and downs else 1 if ups else -1 if downs else 0
     negated = bool(texts & words.NEGATIONS)
     keeps = bool(texts & words.KEEP) or (negated and bool(texts & words.ALTER))
@@ -81,7 +86,7 @@ def operation_in(
         tokens[place]
         for place in free
         if place not in ups | downs | scales | known | temporal
-        and not _is_known(tokens, place, kept, switches=switches)
+        and not _is_known(tokens, place, kept, switches=switches, multiplied=multiplied)
     )
     return Operation(
         direction=direction,
@@ -96,8 +101,8 @@ def operation_in(
         turned=_turned(texts),
         removes=bool(texts & words.REMOVE),
         keeps=keeps,
-        based=bool(texts & words.REFERENCES)
-        or any(tokens[place].text in words.REFERENCES for place in taken - set(used)),
+        based=bool(referred & words.BASES),
+        of_now=bool(referred - words.BASES),
         temporal=bool(temporal),
         yearly=bool(yearly or texts & words.YEARLY),
         left=left,
@@ -177,9 +182,11 @@ def _scale(tokens: Sequence[Token], free: Sequence[int], quantity: Quantity | No
         placed = (before == "to") or (before in words.ARTICLES and two_before == "to")
         if part is not None and (moved or placed) and quantity is None:
             down = any(tokens[at].text in words.DOWN for at in free)
+            if moved and down == any(tokens[at].text in words.UP for at in free):
+                continue  # more or less?
             found = part if placed else 1 - part if down else 1 + part
             places.add(place)
-        elif text in words.SCALES and (text != "half" or _halves(tokens, place, before)):
+        elif text in words.SCALES and found is None and (text != "half" or _halves(tokens, place, before)):
             found = words.SCALES[text]
             places.add(place)
     return found, places
@@ -227,31 +234,41 @@ def _turned(texts: set[str]) -> bool | None:
     return None if on == off else on
 
 
-def _is_known(tokens: Sequence[Token], place: int, kept: frozenset[str], *, switches: bool) -> bool:
+def _is_known(tokens: Sequence[Token], place: int, kept: frozenset[str], *, switches: bool, multiplied: bool) -> bool:
     """Tell whether a token changes nothing, or is read elsewhere."""
     token = tokens[place]
-    text = token.text
     if token.kind == "sign":
-        return text in _SIGNS_OF_NOTHING or (text == "-" and _joins_words(tokens, place))
+        return token.text in _SIGNS_OF_NOTHING or (token.text == "-" and _joins_words(tokens, place))
     if token.kind != "word":
         return False
-    if text == "if":
-        return place == 0 or tokens[place - 1].text in ("what", "happens", "happen", "see", "out")
-    if text in words.AS_MUCH:
-        return place > 0 and tokens[place - 1].text == "as"
-    if text == "back":
-        return any(one.text in ("on", "off") for one in tokens[max(place - 1, 0) : place + 2])
-    if text == "about":
-        return place > 0 and tokens[place - 1].text in ("what", "how")
-    if text in ("new", "for", "from", "same"):
-        return text in kept or text == "for"
-    steering = words.NEGATIONS | words.KEEP | words.ALTER | words.HEDGES | words.REFERENCES
+    before = tokens[place - 1].text if place else ""
+    behind = tokens[place + 1].text if place + 1 < len(tokens) else ""
+    if token.text in words.AS_MUCH:
+        return multiplied and before == "as"
+    by_neighbours = _known_beside(token.text, before, behind, kept)
+    if by_neighbours is not None:
+        return by_neighbours
+    steering = words.NEGATIONS | words.KEEP | words.ALTER | words.HEDGES | words.REFERENCES | words.REMOVE
     if switches:
         steering |= words.ON | words.OFF
-    return text in words.FILLER | steering | words.EVALUATION | words.REMOVE | kept | words.NOUNS_OF_CHANGE | {
-        "get",
-        "up",
-    }
+    return token.text in words.FILLER | steering | words.EVALUATION | kept | words.NOUNS_OF_CHANGE | {"get", "up"}
+
+
+def _known_beside(text: str, before: str, behind: str, kept: frozenset[str]) -> bool | None:
+    """Tell whether a word says nothing beside its neighbours, None for one that does not depend on them."""
+    if text == "if":
+        return before in ("", "what", "happens", "happen", "see", "out")
+    if text == "instead":
+        return behind != "of"
+    if text == "like":
+        return before in ("would", "i'd", "we'd", "i", "we", "should")
+    if text == "back":
+        return bool({before, behind} & {"on", "off"})
+    if text == "about":
+        return before in ("what", "how")
+    if text in ("new", "for", "from", "same"):
+        return text in kept or text == "for"
+    return None
 
 
 def _joins_words(tokens: Sequence[Token], place: int) -> bool:

@@ -22,10 +22,12 @@ from orchestrator.ui.assistants.rules_years import (
     SEED_KEY,
     START_KEY,
     chosen_years,
+    in_course_of,
     name_in,
     same_years,
     seed_in,
     slug,
+    stands_for_value,
     years_in,
 )
 
@@ -42,6 +44,7 @@ class Context:
 
     ``subject`` is what a clause without one speaks of, ``keys`` what was spoken of; ``percent`` tells that its last
     number was in percent, ``moved`` that it said by how much;
+    ``changed`` are the keys that are proposed by now,
     ``direction`` is that of the clause before.
     """
 
@@ -52,6 +55,7 @@ class Context:
     keys: tuple[str, ...] = ()
     percent: bool = False
     moved: bool = False
+    changed: frozenset[str] = frozenset()
     direction: int = 0
 
 
@@ -127,9 +131,9 @@ class Reader:
         if years is not None:
             other = [one for one in quantities if not set(range(one.start, one.end)) & years.places]
             counted = years.count is not None and not other
-            alone = not other and _as_value(clause, years)
+            alone = not other and stands_for_value(clause, years)
             if not alone and not counted:
-                if not same_years(years, context.years) or _in_all(clause, years, growth=subject.is_growth):
+                if not same_years(years, context.years) or in_course_of(clause, years, growth=subject.is_growth):
                     return _by_year(subject, said)
                 tokens = tuple(token for place, token in enumerate(clause.tokens) if place not in years.places)
                 again = self.vocabulary.matches(tokens)
@@ -138,6 +142,8 @@ class Reader:
                     if again
                     else _by_year(subject, said)
                 )
+        if subject.key in context.changed and not quantities and clause.has(*words.REMOVE):
+            return asked(said, f"Should {subject.parameter.name} be 0, or what is configured?", subject.key)
         explained = self.explained(clause, subject)
         outcome = read_number(subject, match, clause, said, context.values.get(subject.key), quantities, explained)
         if outcome is None:
@@ -291,26 +297,6 @@ class Reader:
         near = [one.parameter.name for one in self.vocabulary.nearest(said)]
         hint = f" The nearest parameters: {', '.join(near)}." if near else ""
         return Outcome(unknown=(f"{cited(said)}: no parameter of this project is called that.{hint}",), loose=loose)
-
-
-def _as_value(clause: Clause, years: Years) -> bool:
-    """Tell whether what looks like a year stands where a value does, and may be one."""
-    if years.count is not None or not (years.vague or years.weak):
-        return False
-    place = next(at for at, token in enumerate(clause.tokens) if token.year is not None)
-    return not place or clause.tokens[place - 1].text not in ("in", "by", "during", "after", "before", "since", "from")
-
-
-def _in_all(clause: Clause, years: Years, *, growth: bool) -> bool:
-    """Tell whether a value may be meant for several years together, or to be reached in the course of them."""
-    texts = [token.text for token in clause.tokens]
-    yearly = any(tuple(texts[at : at + len(one)]) == one for one in words.PER_YEAR for at in range(len(texts)))
-    if {"over", "in", "within"} & set(texts) and not growth:
-        return True
-    spans = (years.start is not None and years.end is not None) or bool({"over", "in", "within"} & set(texts))
-    if not growth:
-        return False
-    return spans and not yearly and not {"annually", "yearly", "annual", "p.a"} & set(texts)
 
 
 def _by_year(subject: Subject, said: str) -> Outcome:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _WANTED = frozenset("use using have having want include including with there everyone everybody all".split())  # noqa: SIM905
 _NONE = frozenset(keys_in("no none off zero nothing without"))
+_PARTS = frozenset(keys_in(" ".join((*words.SCALES, *words.PARTS, "to of"))))
 _SAYS = frozenset({"to", "=", ":", "is", "be"})
 
 
@@ -45,11 +46,11 @@ def read_switch(subject: Subject, match: Match, clause: Clause, said: str, reade
             operation_left = [text for text in texts & (words.UP | words.DOWN) if text not in words.ON | words.OFF]
             if operation_left:
                 return asked(said, f"Should {about(subject)} be on or off?", subject.key)
-    if operation.keeps and not operation.left:
+    if operation.keeps and not operation.left and operation.turned is None:
         return Outcome(notes=(f"{name} stays as it is.",), keys=(subject.key,))
     value = _switched(operation, texts, join=clause.join, answered=bool(answered))
     if value is None:
-        waits = None if operation.left or operation.negated else subject
+        waits = None if operation.left or operation.negated or operation.hedge is not None else subject
         question = asked(said, f"Should {about(subject)} be on or off?", subject.key)
         return Outcome(questions=question.questions, keys=question.keys, waits=waits)
     return _unless_open(subject, operation, value, said)
@@ -149,7 +150,7 @@ def _chosen(subject: Subject, match: Match, keys: Sequence[str]) -> tuple[object
     widest = [one for one in whole if not any(set(one[1]) < set(other[1]) for other in whole)]
     if widest:
         return widest[0] if len(widest) == 1 else None
-    silent = _NONE | subject.strong | {key for key in said if key.startswith("#")}
+    silent = _NONE | _PARTS | subject.strong | {key for key in said if key.startswith("#")}
     counts = {key: sum(key in phrase for _, phrase in subject.choices) for key in said}
     hinted = [
         (value, phrase)

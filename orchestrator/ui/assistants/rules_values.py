@@ -17,7 +17,7 @@ class Wanted:
     """What a clause wants of a parameter: ``words`` are the user's, ``current`` its value now, None where unknown.
 
     ``direction`` is 1 for up and -1 for down; ``moves`` tells that the number says by how much. ``based`` tells that
-    the base or today's value is named beside it. ``sign`` of a growth is -1 where something shrinks.
+    the base is named beside it, ``of_now`` that today's value is. ``sign`` of a growth is -1 where something shrinks.
     """
 
     words: str
@@ -25,6 +25,7 @@ class Wanted:
     direction: int = 0
     moves: bool = False
     based: bool = False
+    of_now: bool = False
     sign: int = 1
 
 
@@ -147,7 +148,7 @@ def _share(subject: Subject, number: float, wanted: Wanted) -> float | str:
     """Return so many percent of the base, or of today's value, or what to ask."""
     if wanted.based and subject.scale.kind == "factor":
         return tidy(number / 100)
-    if wanted.based and wanted.current is not None and subject.scale.kind != "unclear":
+    if (wanted.based or wanted.of_now) and wanted.current is not None and subject.scale.kind != "unclear":
         return tidy(wanted.current * number / 100)
     return _percent_of(subject, number, wanted)
 

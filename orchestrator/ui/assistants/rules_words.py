@@ -55,9 +55,9 @@ FILLER = _words(
     company firm organization organisation people everyone everybody all every
     annual annually yearly p.a pa yoy per case
     turn turned turns switched
-    too also plus again now time times same new instead
+    too also again now time times same new instead
     """
-) - _words("if from about new time times for same")  # these are read, or asked about
+) - _words("if from about new time times for same instead like")  # these are read, or asked about
 YEARLY = _words("annually yearly annual p.a pa yoy")
 EVALUATION = _words(
     "best worst optimistic pessimistic conservative aggressive slow slower fast faster moderate modest strong steady "
@@ -154,6 +154,7 @@ SCALES = {
     "half": 0.5,
 }
 PARTS = {"half": 0.5, "third": 1 / 3, "quarter": 0.25, "fifth": 0.2, "tenth": 0.1}
+BASES = _words("base baseline")
 REFERENCES = _words("base baseline current currently present today today's usual normal original default now before")
 MEASURES = _words("rate ratio percentage share factor multiplier level target period time length duration value number")
 CONDITIONS = _words("unless otherwise except provided depending whenever wherever")

@@ -7,7 +7,9 @@ import unicodedata
 from collections.abc import Sequence
 
 from orchestrator.config.layers import is_scenario_name
+from orchestrator.ui.assistants import rules_words
 from orchestrator.ui.assistants.base import Change
+from orchestrator.ui.assistants.rules_clauses import Clause
 from orchestrator.ui.assistants.rules_outcome import Outcome, Years, asked
 from orchestrator.ui.assistants.rules_tokens import Token
 
@@ -15,7 +17,7 @@ START_KEY, END_KEY, SEED_KEY = "simulation.start_year", "simulation.end_year", "
 _START = frozenset("from starting start starts begin begins beginning first since".split())  # noqa: SIM905
 _END = frozenset("until till through thru ending end ends finish finishing finishes last final stop stops".split())  # noqa: SIM905
 _GAP = frozenset("in at with the it year years = : of is be on should to as up calendar extend".split())  # noqa: SIM905
-_RANGE = frozenset("- – — to until till through thru / and".split())  # noqa: SIM905
+_RANGE = frozenset("- – — to until till through thru and".split())  # noqa: SIM905
 _ONWARDS = frozenset("on onward onwards".split())  # noqa: SIM905
 _FOR = frozenset("for over next another of the whole in total".split())  # noqa: SIM905
 _HORIZON = frozenset("horizon long".split())  # noqa: SIM905
@@ -126,6 +128,26 @@ def same_years(years: Years, configured: tuple[int, int] | None) -> bool:
     first, last = configured
     counted = years.count is None or years.count == last - first + 1
     return counted and years.start in (None, first) and years.end in (None, last)
+
+
+def stands_for_value(clause: Clause, years: Years) -> bool:
+    """Tell whether what looks like a year stands where a value does, and may be one."""
+    if years.count is not None or not (years.vague or years.weak):
+        return False
+    place = next(at for at, token in enumerate(clause.tokens) if token.year is not None)
+    return not place or clause.tokens[place - 1].text not in ("in", "by", "during", "after", "before", "since", "from")
+
+
+def in_course_of(clause: Clause, years: Years, *, growth: bool) -> bool:
+    """Tell whether a value may be meant for several years together, or to be reached in the course of them."""
+    texts = [token.text for token in clause.tokens]
+    yearly = any(tuple(texts[at : at + len(one)]) == one for one in rules_words.PER_YEAR for at in range(len(texts)))
+    if {"over", "in", "within"} & set(texts) and not growth:
+        return True
+    spans = (years.start is not None and years.end is not None) or bool({"over", "in", "within"} & set(texts))
+    if not growth:
+        return False
+    return spans and not yearly and not {"annually", "yearly", "annual", "p.a"} & set(texts)
 
 
 def merged_years(several: Sequence[Years]) -> Years | None:

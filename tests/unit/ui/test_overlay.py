@@ -14,6 +14,7 @@ from orchestrator.reports.parameters import Parameter, ParameterList
 from orchestrator.ui.assistants.base import Change, Proposal
 from orchestrator.ui.assistants.overlay import (
     CheckedProposal,
+    accepted,
     allowed_keys,
     check_proposal,
     save_scenario,
@@ -236,3 +237,15 @@ def test_allowed_keys_are_years_seed_and_variables(tmp_path: Path) -> None:
         "vars.note",
         "vars.fleet",
     ]
+
+
+def test_what_does_not_fit_becomes_a_question(tmp_path: Path) -> None:
+    """The rest of a proposal stays, and can be saved."""
+    config = SimulationConfig.load(project(tmp_path), environ={})
+    changes = (Change("vars.catch", 7, "x"), Change("vars.quota", 3, "y"), Change("hooks", "z", "w"))
+    found = accepted(config, listed(config, quota=10), Proposal("simulation", changes, ("first?",)))
+    assert found.errors == ()
+    assert found.overlay == {"vars.quota": 3}
+    assert found.name is None
+    assert found.questions[0] == "first?"
+    assert len(found.questions) == 4
