@@ -1,0 +1,286 @@
+"""A conversation: what was proposed so far, and what the next message makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from orchestrator.ui.assistants import rules_words as words
+from orchestrator.ui.assistants.rules_clauses import Clause, clauses_of
+from orchestrator.ui.assistants.rules_outcome import Outcome, about, cited, limits_of, shown
+from orchestrator.ui.assistants.rules_reading import Context, Reader
+from orchestrator.ui.assistants.rules_subjects import Subject, by_name
+from orchestrator.ui.assistants.rules_tokens import Token, tokens_of
+from orchestrator.ui.assistants.rules_turn import State, Turn, is_conditional, laid
+from orchestrator.ui.assistants.rules_years import END_KEY, SEED_KEY, START_KEY
+
+LONGEST_MESSAGE = 2_000  # characters
+MOST_CLAUSES = 60
+_UNDO = frozenset({"undo", "revert", "back"})
+_AGREES = frozenset("yes y yep yeah sure correct exactly right agreed confirm confirmed ok okay".split())  # noqa: SIM905
+_REFUSES = frozenset("no n nope never cancel".split())  # noqa: SIM905
+_RESET = frozenset("default defaults reset original undo revert back".split())  # noqa: SIM905
+_ADVICE = frozenset({"is", "are", "was", "does", "do", "did", "should", "why", "has", "isn't", "shouldn't"})
+_OVER = frozenset(
+    {
+        "start over",
+        "start again",
+        "start afresh",
+        "start from scratch",
+        "from scratch",
+        "restart",
+        "reset",
+        "reset everything",
+        "reset all",
+        "clear",
+        "clear everything",
+        "forget everything",
+        "forget it",
+        "everything back to default",
+        "undo everything",
+        "undo all",
+        "scratch all that",
+    }
+)
+
+
+class Conversation:
+    """Turns messages into states, one after the other."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        values: Mapping[str, object],
+        years: tuple[int, int] | None,
+        scenarios: Iterable[str] = (),
+    ) -> None:
+        self._reader = reader
+        self._values = dict(values)
+        self._years = years
+        self._scenarios = tuple(scenarios)
+        self._subjects = by_name(reader.vocabulary.subjects)
+
+    def next(self, state: State, message: str) -> State:
+        """Return the state after a message of the user."""
+        if len(message) > LONGEST_MESSAGE:
+            text = f"That is longer than {LONGEST_MESSAGE:,} characters. What should change, in a few sentences?"
+            return replace(state, questions=(text,), unknown=(), notes=(), offers=())
+        tokens = tokens_of(message)
+        plain = [token.text for token in tokens if token.kind != "sign"]
+        if not plain:
+            return self._ask_all(state)
+        clauses = clauses_of(tokens)
+        if not clauses:
+            return self._ask_all(state)
+        if len(clauses) > MOST_CLAUSES:
+            return replace(
+                state, questions=("That is a lot at once. What should change, in a few sentences?",), unknown=()
+            )
+        whole = self._command(state, plain, tokens)
+        if whole is not None:
+            return whole
+        answer = [token.text for token in clauses[0].tokens]
+        if len(clauses) > 1 and set(answer) <= _AGREES | _REFUSES:
+            agreed = set(answer) <= _AGREES and bool(state.offers)
+            if agreed:
+                keys = tuple(one.key for one in state.offers)
+                state = replace(state.turned(laid(state.changes, state.offers), state.name), keys=keys)
+            clauses = clauses[1:]
+        return self._read(state, clauses, message)
+
+    def _command(self, state: State, plain: list[str], tokens: tuple[Token, ...]) -> State | None:
+        """Return the state after a message that is about the conversation itself, None for any other."""
+        bare = [
+            text
+            for text in plain
+            if text not in ("please", "the", "that", "it", "last", "change", "now", "and", "just")
+        ]
+        if bare and bare[0] in _AGREES and all(text in _AGREES | words.GREETINGS for text in bare) and state.offers:
+            changes = laid(state.changes, state.offers)
+            return replace(state.turned(changes, state.name), keys=tuple(one.key for one in state.offers))
+        if bare and all(text in _REFUSES | words.GREETINGS for text in bare) and state.offers:
+            return replace(state, offers=(), questions=(), unknown=(), notes=("Then it stays as it is.",))
+        if {" ".join(bare), " ".join(plain)} & _OVER:
+            return replace(State(before=state.turned((), None).before), notes=("Everything is as configured again.",))
+        if bare and set(bare) <= _UNDO | {"go", "step", "one", "a"} and set(bare) & _UNDO:
+            return self._undone(state)
+        if all(text in words.GREETINGS for text in plain):
+            return self._ask_all(state)
+        if self._asks_what(plain, tokens):
+            return self._ask_all(state)
+        return None
+
+    def _undone(self, state: State) -> State:
+        if not state.before:
+            return replace(
+                state, questions=("There is nothing to undo. What should change?",), unknown=(), notes=(), offers=()
+            )
+        changes, name = state.before[-1]
+        return State(changes, name, state.before[:-1], notes=("The last change is undone.",))
+
+    def _asks_what(self, plain: list[str], tokens: tuple[Token, ...]) -> bool:
+        """Tell whether somebody asks what can be said at all."""
+        asks = set(plain) & {"what", "which", "list", "help", "options", "parameters", "show", "how"}
+        about_them = set(plain) & {
+            "can",
+            "could",
+            "parameters",
+            "options",
+            "help",
+            "possible",
+            "available",
+            "choices",
+            "do",
+        }
+        nothing = not any(token.kind in ("number", "date", "quoted") for token in tokens)
+        return (
+            bool(asks and about_them and nothing and not self._reader.vocabulary.matches(tokens)) and "if" not in plain
+        )
+
+    def _ask_all(self, state: State) -> State:
+        listed = "; ".join(f"{about(one)}: {limits_of(one)}" for one in self._reader.vocabulary.subjects if _open(one))
+        text = (
+            f"What should change? {listed or 'No parameters are declared'}; the years, the random seed, and the name."
+        )
+        return replace(state, questions=(text,), unknown=(), notes=(), offers=())
+
+    def _read(self, state: State, clauses: list[Clause], message: str) -> State:
+        turn = Turn()
+        context = self._context(state)
+        for clause in clauses:
+            reset = self._reset(clause, state.keys)
+            if reset is not None:
+                turn.dropped |= set(reset)
+                turn.outcomes.append(Outcome(keys=reset, notes=("Back to what is configured.",)))
+            elif not (_says_nothing(clause) and self._may_say_nothing(clause, turn)):
+                self._read_clause(state, turn, clause, message, context)
+        if not turn.outcomes:
+            return self._ask_all(state)
+        now = self._years_now(self._values | {one.key: one.value for one in state.changes})
+        return turn.settled(state, now, conditional=is_conditional(clauses))
+
+    def _read_clause(self, state: State, turn: Turn, clause: Clause, message: str, context: Context) -> None:
+        """Read a clause with what was spoken of before it, and add what becomes of it to the turn."""
+        last = turn.outcomes[-1] if turn.outcomes else None
+        undone = last.keys if clause.corrects and last is not None else ()
+        given = replace(context, values=self._values | turn.values(state, without=undone))
+        given = replace(given, years=self._years_now(given.values))
+        waiting = None if last is None else last.waits
+        if waiting is not None:
+            given = replace(given, subject=waiting, percent=False, moved=False, keys=(waiting.key,))
+        elif last is not None:
+            given = self._after(last, given)
+        outcomes = self._asks_value(clause, message, given)
+        outcomes = outcomes or self._reader.read(_joined(clause, given), message, given)
+        if waiting is not None and any(outcome.keys == (waiting.key,) for outcome in outcomes):
+            turn.outcomes.pop()  # its question is answered
+            last = turn.outcomes[-1] if turn.outcomes else None
+        turn.add([_advised(outcome, clause) for outcome in outcomes], last, clause)
+
+    def _context(self, state: State) -> Context:
+        subjects = [self._subjects[key] for key in state.keys if key in self._subjects]
+        subject = subjects[0] if len(subjects) == 1 and len(state.keys) == 1 else None
+        return Context(
+            {},
+            self._years,
+            self._scenarios,
+            subject=subject,
+            keys=state.keys,
+            percent=subject is not None and subject.key in state.percent,
+            moved=subject is not None and subject.key in state.moved,
+            changed=frozenset(change.key for change in state.changes),
+        )
+
+    def _years_now(self, values: Mapping[str, object]) -> tuple[int, int] | None:
+        start, end = values.get(START_KEY), values.get(END_KEY)
+        return (start, end) if isinstance(start, int) and isinstance(end, int) else None
+
+    def _after(self, last: Outcome, context: Context) -> Context:
+        """Return what a clause is read with behind another one of the same message."""
+        subject = self._subjects.get(last.keys[0]) if len(last.keys) == 1 else None
+        return replace(
+            context,
+            subject=subject,
+            keys=last.keys,
+            percent=last.percent,
+            moved=last.moved,
+            direction=last.direction,
+        )
+
+    def _may_say_nothing(self, clause: Clause, turn: Turn) -> bool:
+        """Tell whether a clause of small words may be passed over: not behind a name, of which it may be a part."""
+        return not (clause.join == "and" and turn.outcomes and turn.outcomes[-1].name is not None)
+
+    def _asks_value(self, clause: Clause, message: str, context: Context) -> list[Outcome]:
+        """Answer a question for the value that something has now."""
+        texts = [token.text for token in clause.tokens]
+        begins = texts[:2] in (
+            ["what", "is"],
+            ["what's", "the"],
+            ["how", "much"],
+            ["how", "high"],
+            ["how", "long"],
+        ) or texts[:1] == ["what's"]
+        matches = self._reader.vocabulary.matches(clause.tokens) if begins else []
+        if not matches or any(token.kind == "number" for token in clause.tokens):
+            return []
+        one = matches[0].subject
+        closed = not _open(one)
+        now = "***" if closed else shown(context.values.get(one.key), one.scale)
+        text = f"{about(one)} is {now}. What should it be, {limits_of(one)}?"
+        return [Outcome(questions=(f"{cited(clause.words(message))}: {text}",), keys=(one.key,))]
+
+    def _reset(self, clause: Clause, spoken: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Return the keys that a clause sets back to what is configured, None for a clause that does not."""
+        texts = {token.text for token in clause.tokens}
+        if not texts & _RESET or any(token.kind == "number" for token in clause.tokens):
+            return None
+        matches = self._reader.vocabulary.matches(clause.tokens)
+        keys = {match.subject.key for match in matches}
+        if {"seed"} & texts and not keys:
+            keys = {SEED_KEY}
+        elif {"years", "year"} & texts and not keys:
+            keys = {START_KEY, END_KEY}
+        used = frozenset().union(*(match.places for match in matches))
+        resets = bool(
+            texts & {"reset", "undo", "revert", "back"}
+            or ("default" in texts and not used & _places(clause, "default"))
+        )
+        rest = {token.text for place, token in enumerate(clause.tokens) if place not in used}
+        known = _RESET | words.FILLER | {"for", "from", "seed", "random", "year", "years", "its", "value"}
+        if not keys and rest & _RESET and rest <= known and texts & {"default", "defaults", "reset", "original"}:
+            keys = set(spoken)
+        return tuple(sorted(keys)) if keys and resets and rest <= known and rest & _RESET else None
+
+
+def _advised(outcome: Outcome, clause: Clause) -> Outcome:
+    """Return a question for the change that a question of the user's speaks of: ``is it 5 %?`` changes nothing."""
+    if not (clause.asks and outcome.changes and clause.tokens[0].text in _ADVICE):
+        return outcome
+    change = outcome.changes[0]
+    text = f"{cited(change.words)}: should {change.key.partition('.')[2]} become {shown(change.value)}?"
+    return Outcome(questions=(text,), offers=outcome.changes, keys=outcome.keys)
+
+
+def _open(subject: Subject) -> bool:
+    return not subject.parameter.declared.secret and not subject.parameter.declared.file
+
+
+def _places(clause: Clause, text: str) -> set[int]:
+    return {place for place, token in enumerate(clause.tokens) if token.text == text}
+
+
+def _says_nothing(clause: Clause) -> bool:
+    """Tell whether a clause is nothing but small words: ``please``, ``I would like to run a scenario``."""
+    known = (words.FILLER | words.GREETINGS | {"same", "before"}) - words.YEARLY - {"on"}
+    return all(token.text in known or (token.kind == "sign" and token.text not in "%$€£") for token in clause.tokens)
+
+
+def _joined(clause: Clause, context: Context) -> Clause:
+    """Give a clause such as ``and the other by 2`` the direction of the one before it."""
+    texts = {token.text for token in clause.tokens}
+    if clause.join != "and" or "by" not in texts or context.direction == 0 or texts & (words.UP | words.DOWN):
+        return clause
+    word = "increase" if context.direction > 0 else "reduce"
+    first = clause.tokens[0]
+    return replace(clause, tokens=(Token("word", word, first.start, first.start, written=""), *clause.tokens))
