@@ -55,10 +55,10 @@ def _silent(
 @_silent
 def scenario_names(ctx: typer.Context, incomplete: str) -> Iterable[tuple[str, str]]:
     """Offer the scenarios beside the configuration."""
-    from orchestrator.config.finding import find_configuration  # here and below: --help needs none of it
+    from orchestrator.config import finding  # here and below: --help needs none of it
 
-    folder = find_configuration(_config_path(ctx), os.environ).parent / "scenarios"
-    return [(name, "") for name in sorted({file.stem for end in ("yaml", "yml") for file in folder.glob(f"*.{end}")})]
+    folder = finding.find_configuration(_config_path(ctx), os.environ).parent / "scenarios"
+    return [(name, "") for name in finding.scenario_names(folder)]
 
 
 @_silent

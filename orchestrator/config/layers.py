@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from orchestrator.config.errors import problems_error
-from orchestrator.config.finding import DBT_PROJECT, bare_project
+from orchestrator.config.finding import DBT_PROJECT, SCENARIO_SUFFIXES, bare_project, scenario_names
 from orchestrator.config.origins import (
     ENV_PREFIX,
     ENV_SEPARATOR,
@@ -27,7 +27,6 @@ from orchestrator.core.text import did_you_mean
 
 Overrides = Mapping[str, object] | Sequence[str]
 
-_SUFFIXES = (".yaml", ".yml")
 _SCENARIO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # a file of that name, with its ending
 
 
@@ -71,8 +70,8 @@ def load_layers(
 def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, base: Layer) -> Layer:
     origin = base.origin_of(("scenario",))
     by = chosen_by or (origin.label if origin else "the default")
-    existing = sorted({file.stem for suffix in _SUFFIXES for file in folder.glob(f"*{suffix}")})
-    for suffix in _SUFFIXES:
+    existing = scenario_names(folder)
+    for suffix in SCENARIO_SUFFIXES:
         file = folder / f"{name}{suffix}"
         if _SCENARIO_NAME.fullmatch(name) and file.is_file():
             layer = read_yaml(file, in_project(file, root))
@@ -111,7 +110,7 @@ def require_fork(name: str, file: Path, database: Path | str | None, own: Path |
             f"--as: {name!r} cannot be the name of a scenario and of its database.",
             to_fix="use letters, digits, underscores, dots and hyphens, at most 200",
         )
-    if any((file.parent / "scenarios" / f"{name}{suffix}").is_file() for suffix in _SUFFIXES):
+    if any((file.parent / "scenarios" / f"{name}{suffix}").is_file() for suffix in SCENARIO_SUFFIXES):
         raise ConfigurationError(
             f"--as: there is a scenario {name!r} already, with a database of its own.",
             to_fix=f"choose another name, or use --scenario {name}",
