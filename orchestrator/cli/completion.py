@@ -55,10 +55,10 @@ def _silent(
 @_silent
 def scenario_names(ctx: typer.Context, incomplete: str) -> Iterable[tuple[str, str]]:
     """Offer the scenarios beside the configuration."""
-    from orchestrator.config import finding  # here and below: --help needs none of it
+    from orchestrator.config.finding import find_configuration  # here and below: --help needs none of it
+    from orchestrator.config.layers import scenario_names as names_in
 
-    folder = finding.find_configuration(_config_path(ctx), os.environ).parent / "scenarios"
-    return [(name, "") for name in finding.scenario_names(folder)]
+    return [(name, "") for name in names_in(find_configuration(_config_path(ctx), os.environ).parent / "scenarios")]
 
 
 @_silent

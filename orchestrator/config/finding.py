@@ -11,7 +11,6 @@ from orchestrator.core.errors import ConfigurationError
 PATH_VARIABLE = "ORCHESTRATOR_CONFIG"
 NAMES = (Path("config/simulation.yaml"), Path("orchestrator.yaml"))
 DBT_PROJECT = "dbt_project.yml"
-SCENARIO_SUFFIXES = (".yaml", ".yml")
 
 
 def find_configuration(path: Path | str | None, environ: Mapping[str, str]) -> Path:
@@ -43,8 +42,3 @@ def find_configuration(path: Path | str | None, environ: Mapping[str, str]) -> P
 def bare_project(file: Path) -> Layer:
     """Return the configuration of a dbt project that has none."""
     return Layer({"dbt": {"project_dir": "."}}, {(): Origin(file.name, "file")})
-
-
-def scenario_names(folder: Path) -> list[str]:
-    """Return the names of the scenarios that have a file in the folder ``scenarios`` beside a configuration file."""
-    return sorted({file.stem for suffix in SCENARIO_SUFFIXES for file in folder.glob(f"*{suffix}")})

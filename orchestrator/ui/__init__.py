@@ -1,1 +1,1 @@
-"""The web interface: pages that show what reports and the run history say. Needs the extra ``ui``."""
+"""The web interface, and the assistants that turn words into scenarios."""

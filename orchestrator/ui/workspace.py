@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.config.finding import DBT_PROJECT, find_configuration, scenario_names
+from orchestrator.config.finding import DBT_PROJECT, find_configuration
+from orchestrator.config.layers import scenario_names
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError, OrchestratorError
 from orchestrator.storage.initialization import ensure_initialized
