@@ -114,6 +114,19 @@ def read_events(runs_dir: Path, run_id: str) -> list[Event]:
     return found
 
 
+def shown_command(run: WorkflowRun) -> str:
+    """Return the command of a run as a person would type it, without where the program lies.
+
+    >>> from types import SimpleNamespace as R
+    >>> shown_command(R(inputs={"command": "/opt/x/bin/orchestrator simulate 2025"}))
+    'orchestrator simulate 2025'
+    """
+    command = str(run.inputs.get("command", ""))
+    program, blank, rest = command.partition(" simulate")
+    ours = program.endswith(("/orchestrator", "orchestrator/__main__.py"))
+    return f"orchestrator simulate{rest}" if blank and ours else command
+
+
 def arguments_again(run: WorkflowRun) -> list[str] | None:
     """Return the arguments with which a run goes on where it stopped: its own, without those that begin anew.
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from fastapi import Request
 from fastapi.responses import Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.events import jsonable
@@ -47,7 +48,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        "clean": lambda text: escaped(masked(str(text))),
+        "clean": clean,
         "seconds": shown_seconds,
         "size": shown_size,
         "years": lambda years: shown_years(tuple(years)) or "–",
@@ -60,6 +61,14 @@ def environment() -> Environment:
     }
     made.globals |= {"static": static_url}
     return made
+
+
+@pass_context
+def clean(context: Context, text: object) -> str:
+    """Write a text of any source: secrets masked, control characters written out, without the folder of the project."""
+    root = context.get("root")
+    told = escaped(masked(str(text)))
+    return told.replace(f"{root}/", "") if root else told
 
 
 def page(request: Request, name: str, context: Mapping[str, object], *, status: int = 200) -> Response:

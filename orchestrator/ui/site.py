@@ -37,7 +37,7 @@ class Site:
     served: Event = field(default_factory=Event)
 
     def page(
-        self, request: Request, name: str, *, active: str, title: str, code: int = 200, **context: object
+        self, request: Request, template: str, /, *, active: str, title: str, code: int = 200, **context: object
     ) -> Response:
         """Make a page with what all pages have."""
         shared = {
@@ -47,15 +47,26 @@ class Site:
             "form_token": self.guard.form_token(request.state.session),
             "has_password": self.settings.password is not None,
             "path": request.url.path,
+            "root": self.root(),
         }
-        made = rendering.page(request, name, shared | context, status=code)
+        made = rendering.page(request, template, shared | context, status=code)
         self.served.set()
         return made
 
+    def root(self) -> str:
+        """Return the project root; empty where there is none, or the configuration is wrong."""
+        try:
+            return str(self.workspace.config().root)
+        except OrchestratorError:
+            return ""
+
     def scenario(self, request: Request) -> str | None:
         """Return the scenario that a page is asked for, None for that of the server."""
-        chosen = request.query_params.get("scenario") or form_of(request).get("scenario")
-        return chosen or None
+        return self.own(request.query_params.get("scenario") or form_of(request).get("scenario") or None)
+
+    def own(self, scenario: str | None) -> str | None:
+        """Return a scenario by its name, None for that of the server, which options of its own may belong to."""
+        return None if scenario == self.workspace.config().scenario else scenario
 
     def failure(self, request: Request, error: OrchestratorError, status: int) -> Response:
         """Show an error with its remedy: as a page, or as the document that a command would write."""

@@ -22,7 +22,7 @@ from orchestrator.reports.run_history import (
     write_tags,
     years_of,
 )
-from orchestrator.reports.run_page import arguments_again, find_full_run, run_page
+from orchestrator.reports.run_page import arguments_again, find_full_run, run_page, shown_command
 from orchestrator.reports.run_progress import grid_of
 from orchestrator.reports.runs import full_record, list_record, reached, scenario_label
 from orchestrator.storage.base import COMPLETED, CRASHED, RUNNING, STATUSES, RunRecord
@@ -96,7 +96,7 @@ class _Runs:
         started = start_run(
             self._site.settings,
             config.root,
-            scenario=form.get("scenario") or None,
+            scenario=self._site.scenario(request),
             years=years,
             fresh=form.get("fresh") == "yes",
         )
@@ -118,6 +118,7 @@ class _Runs:
             run=run,
             status=found.status,
             whole=whole,
+            command=shown_command(run),
             summary=stored_summary(found.record),
             label=scenario_label(run) or "–",
             years=years_of(run),
