@@ -162,12 +162,9 @@ def _serve(output: Output, settings: UiSettings, *, browser: bool) -> int:
                 "yellow",
             )
         )
-    try:
-        server.serve(open_browser=browser and _may_open(output))
-    except KeyboardInterrupt:
-        output.say("Stopped. Runs that were started here go on.")
-        return INTERRUPTED
-    return INTERRUPTED if server.interrupted else 0
+    server.serve(open_browser=browser and _may_open(output))
+    output.say("Stopped. Runs that were started here go on.")
+    return INTERRUPTED
 
 
 def _may_open(output: Output) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +63,7 @@ class LiveRuns:
         """Tell whether there are as many viewers as there may be."""
         return self._viewers >= MOST_VIEWERS
 
-    async def watch(self, run_ids: Sequence[str], *, listing: bool = False) -> AsyncIterator[bytes]:
+    async def watch(self, run_ids: Sequence[str], *, listing: bool = False) -> AsyncGenerator[bytes, None]:
         """Yield what happens in some runs as server-sent events, what is so far first.
 
         With ``listing`` the event ``runs`` follows whenever a run begins or ends anywhere in the workspace.

@@ -113,7 +113,8 @@ def _placed(fields: tuple[Field, ...], checked: CheckedProposal) -> FilledForm:
 def _field(one: Parameter) -> Field:
     declared = one.declared
     closed = why_closed(one.name, secret=declared.secret, file=declared.file)
-    text = "" if one.value is None else shown_value(one.shown(one.value))
+    value = one.shown(one.value)
+    text = value if isinstance(value, str) else "" if value is None else shown_value(value)
     choices = tuple(map(shown_value, declared.choices)) if declared.type == "choice" else ()
     if declared.type == "boolean":
         choices = ("true", "false")
@@ -125,7 +126,7 @@ def _field(one: Parameter) -> Field:
         text,
         text,
         declared.description or "",
-        shown_range(one),
+        "yes or no" if declared.type == "boolean" else shown_range(one),
         choices,
         declared.minimum,
         declared.maximum,

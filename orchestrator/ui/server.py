@@ -25,7 +25,6 @@ class Server:
     def __init__(self, settings: UiSettings) -> None:
         self._settings = settings
         self._socket: socket.socket | None = None
-        self.interrupted = False
 
     @property
     def url(self) -> str:
@@ -77,10 +76,8 @@ class Server:
         server = _Uvicorn(config)
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(self.url,), daemon=True).start()
-        try:
+        with suppress(KeyboardInterrupt):  # that is how it ends
             asyncio.run(server.serve(sockets=[self._socket]))
-        except KeyboardInterrupt:
-            self.interrupted = True
 
 
 class _Uvicorn(uvicorn.Server):

@@ -55,6 +55,13 @@ function showRun(found) {
   });
 }
 
+const chosen = document.querySelector(".lineage .chosen");
+if (chosen) {
+  const box = chosen.closest(".scroll");
+  const far = chosen.getBoundingClientRect().left - box.getBoundingClientRect().left;
+  box.scrollLeft = Math.max(0, far - box.clientWidth / 2 + 100);
+}
+
 let stream = null;
 function watch() {
   if (stream) stream.close();
