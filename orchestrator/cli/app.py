@@ -26,6 +26,7 @@ COMMANDS = (
     "init",
     "plan",
     "parameters",
+    "ask",
     "show",
     "query",
     "doctor",
