@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, Request
 
 from orchestrator.core.errors import MissingExtraError
+from orchestrator.ui.run_processes import start_run
 from orchestrator.ui.site import Site
 
 T = TypeVar("T")
@@ -121,8 +122,14 @@ def _mounted(site: Site) -> FastAPI:
     module = importlib.import_module(MODULE)  # slow to import: Gradio
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
-    module.mount(app, path="/chat", settings=site.settings)
+    module.mount(app, path="/chat", settings=site.settings, start_run=partial(_start_run, site))
     return app
+
+
+def _start_run(site: Site, scenario: str) -> str:
+    """Start a run of a scenario; return the address of the page that shows it."""
+    started = start_run(site.settings, site.workspace.config().root, scenario=site.own(scenario))
+    return f"/work/{started.job}"
 
 
 def _from_the_top(scope: Scope) -> Scope:

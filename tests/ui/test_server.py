@@ -153,11 +153,10 @@ def test_no_connection_leaves(tmp_path: Path, bare: Cli) -> None:
     """The server opens none to anywhere; a network that is not there is not missed."""
     if shutil.which("unshare") is None or os.geteuid() != 0:
         pytest.skip("needs root, to take the network away")
+    look = "from urllib.request import urlopen as u; print(u('http://127.0.0.1:7869/').status)"
     script = (
-        'ip link set lo up 2>/dev/null; exec "$0" -m orchestrator ui --no-browser --port 7869 & '
-        "for i in $(seq 100); do "
-        '"$0" -c \'import urllib.request as u; print(u.urlopen("http://127.0.0.1:7869/").status)\' 2>/dev/null && break; '
-        "sleep 0.1; done; kill -INT %1 2>/dev/null || kill -INT $!; wait"
+        'ip link set lo up 2>/dev/null; "$0" -m orchestrator ui --no-browser --port 7869 & '
+        f'for i in $(seq 100); do "$0" -c "{look}" 2>/dev/null && break; sleep 0.1; done; kill -INT $!; wait'
     )
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
