@@ -173,7 +173,8 @@ def _state(node: NodeFacts, seen: _Seen, failed: Mapping[str, str]) -> tuple[str
         return UNKNOWN, seen.locked
     finding = seen.findings.get(node.unique_id)
     if finding is not None:
-        return _OF_PROBLEM.get(finding.problem, STALE), f"{finding.problem.value.replace('_', ' ')}: {finding.detail}"
+        state, problem = _OF_PROBLEM.get(finding.problem, STALE), finding.problem.value.replace("_", " ")
+        return state, finding.detail if problem == state else f"{problem}: {finding.detail}"
     if node.unique_id not in seen.there and node.leaves_relation:
         return MISSING, "" if node.unique_id in seen.required else YEARS_BUILD_IT
     return READY, ""

@@ -10,17 +10,18 @@ from orchestrator.core.formats import shown
 from orchestrator.reports.charts import Chart
 
 WIDTH, HEIGHT = 340, 190
-LEFT, RIGHT, TOP, BOTTOM = 46, 52, 12, 24
+LEFT, RIGHT, TOP, BOTTOM = 50, 62, 12, 24
 TICKS = 4
 MOST_LABELS = 6
 CLASSES = ("a", "b")
+LEAST_STEP = {"percent": 0.001}  # else 1: their numbers are written without decimals
 
 
 def chart_svg(chart: Chart) -> Markup:
     """Draw a chart; its numbers also stand in the table beneath it."""
     years = sorted({year for series in chart.series for year, _ in series.points})
     values = [value for series in chart.series for _, value in series.points]
-    low, high, step = _scale(min(values), max(values))
+    low, high, step = _scale(min(values), max(values), LEAST_STEP.get(chart.format, 1.0))
     plot_width, plot_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def x(year: int) -> float:
@@ -60,20 +61,20 @@ def _told(chart: Chart) -> str:
     return f"{chart.label}. {'; '.join(parts)}"
 
 
-def _scale(low: float, high: float) -> tuple[float, float, float]:
-    """Return an axis from one round number to another, and its step.
+def _scale(low: float, high: float, least: float) -> tuple[float, float, float]:
+    """Return an axis from one round number to another, and its step, which is ``least`` or more.
 
-    >>> _scale(1030, 1160), _scale(0.715, 0.82), _scale(5, 5), _scale(0, 0)
-    ((1000.0, 1200.0, 50.0), (0.7, 0.85, 0.05), (0.0, 6.0, 2.0), (0.0, 1.0, 0.25))
+    >>> _scale(1030, 1160, 1), _scale(0.715, 0.82, 0.001), _scale(5, 5, 1), _scale(0, 0, 1)
+    ((1000.0, 1200.0, 50.0), (0.7, 0.825, 0.025), (0.0, 5.0, 1.0), (0.0, 1.0, 1.0))
     """
     if low == high:
         low, high = min(low, 0.0), max(high, 0.0) or 1.0
     rough = (high - low) / TICKS
     size = 10.0 ** _exponent(rough)
-    step = next(one * size for one in (1, 2, 2.5, 5, 10) if one * size >= rough * 0.8)
+    step = max(least, next(one * size for one in (1, 2, 2.5, 5, 10) if one * size >= rough * 0.8))
     first = step * (low // step)
     last = step * -(-high // step)
-    return round(first, 10), round(last, 10), round(step, 10)
+    return float(round(first, 10)), float(round(last, 10)), float(round(step, 10))
 
 
 def _exponent(number: float) -> int:

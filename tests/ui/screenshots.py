@@ -34,7 +34,7 @@ def main() -> int:
         for part in ("config", "dbt"):
             shutil.copytree(REPOSITORY / part, root / part, ignore=shutil.ignore_patterns("target", "logs"))
         cli = Cli(root, root / "var" / "simulation.duckdb")
-        for arguments in (("2025-2028", "--note", "for the board", "--tag", "board"), ("--scenario", "high_growth")):
+        for arguments in (("--note", "for the board", "--tag", "board"), ("--scenario", "high_growth")):
             done = cli("simulate", *arguments)
             assert done.exit_code == 0, done.err
         with served(cli) as address:
@@ -63,10 +63,11 @@ def picture_all(cli: Cli, address: str) -> None:
         save(page, "parameters", 1000)
         visit.go(page, "/runs")
         page.get_by_text("New run", exact=True).click()
+        page.get_by_role("checkbox").check()
         page.get_by_role("button", name="Start the run").click()
         page.wait_for_url("**/runs/*")
         listing = visit.open("/runs")
-        expect(listing.locator(".grid td.running").first).to_be_visible()
+        expect(listing.locator('[data-cell="2027/event_generation"]')).to_have_class("cell running")
         save(listing, "runs", 560)
         expect(page.locator("h1 .state")).to_have_text("✓ completed")
         runs = read_json(f"{address}/runs.json")["runs"]
