@@ -14,6 +14,7 @@ import typer
 from rich.text import Text
 
 from orchestrator.cli import INTERRUPTED
+from orchestrator.cli.fast_exit import allow_fast_exit
 from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.core.errors import ConfigurationError, MissingExtraError, OrchestratorError
@@ -164,6 +165,7 @@ def _serve(output: Output, settings: UiSettings, *, browser: bool) -> int:
         )
     server.serve(open_browser=browser and _may_open(output))
     output.say("Stopped. Runs that were started here go on.")
+    allow_fast_exit()  # libraries of the chat would take seconds to take themselves apart
     return INTERRUPTED
 
 

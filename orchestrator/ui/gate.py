@@ -25,7 +25,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-OPEN = ("/sign-in", "/static/")
+OPEN = ("/sign-in", "/static/", "/favicon.ico")
 FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 1000
 WRONG_HOST = "This server does not answer to that name. Call it by the address that `orchestrator ui` has shown."
@@ -137,10 +137,9 @@ class _Answer:
             policy = CHAT_POLICY if _is_chat(self._path) else OWN_POLICY
             given = [(name, value) for name, value in message.get("headers", []) if name.lower() != b"server"]
             names = {name.lower() for name, _ in given}
-            ours = [("content-security-policy", policy), *HEADERS]
-            if b"cache-control" not in names:
-                ours.append(("cache-control", "no-store"))
-            message["headers"] = [*given, *((n.encode(), v.encode()) for n, v in ours), *self._extra]
+            ours = [("content-security-policy", policy), *HEADERS, ("cache-control", "no-store")]
+            wanted = [(name.encode(), value.encode()) for name, value in ours]
+            message["headers"] = [*given, *(one for one in wanted if one[0] not in names), *self._extra]
         await self._send(message)
 
     async def refuse(self, status: int, text: str) -> None:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.ui import rendering
 from orchestrator.ui.security import SESSION_SECONDS
 from orchestrator.ui.site import Site, form_of, see
 
@@ -15,6 +16,7 @@ def routes(site: Site) -> APIRouter:
     pages = _Start(site)
     router = APIRouter()
     router.add_api_route("/", pages.first)
+    router.add_api_route("/favicon.ico", pages.icon)
     router.add_api_route("/sign-in", pages.sign_in)
     router.add_api_route("/sign-in", pages.signed_in, methods=["POST"])
     router.add_api_route("/sign-out", pages.sign_out, methods=["POST"])
@@ -45,6 +47,10 @@ class _Start:
             scenarios=self._site.workspace.scenarios(),
             has_parameters=bool(config.parameters),
         )
+
+    def icon(self) -> Response:
+        """Lead to the picture of the tab, for pages that name none."""
+        return see(rendering.static_url("icon.svg"))
 
     def sign_in(self, request: Request) -> Response:
         if self._site.settings.password is None:
