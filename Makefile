@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help simulate ui test test-fast lint format bench faults faults-table doubts crafted docs lock clean
+.PHONY: help simulate ui screenshots test test-fast lint format bench faults faults-table doubts crafted docs lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -42,6 +42,9 @@ lint: .venv-lint/lint ## Check style (ruff) and types (mypy)
 format: .venv-lint/lint ## Format the code
 	@$(LINT_PYTHON) -m ruff check --fix $(LINTED)
 	@$(LINT_PYTHON) -m ruff format $(LINTED)
+
+screenshots: .venv/test ## Make the pictures of docs/ui.md anew, in Debian's Chromium
+	@$(VENV_PYTHON) -m tests.ui.screenshots
 
 bench: .venv/test .venv-peers/peers ## Run the benchmarks; ARGS="five_years check", ARGS="--list", ARGS="--quick"
 	@$(COMPILE)

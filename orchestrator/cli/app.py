@@ -31,6 +31,7 @@ COMMANDS = (
     "query",
     "doctor",
     "migrate",
+    "ui",
     "version",
     "help",
 )

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from orchestrator.cli.command import load_config, runner_with_facts
 from orchestrator.cli.fast_exit import allow_fast_exit
-from orchestrator.cli.formats import shown_path
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
+from orchestrator.core.formats import shown_path
 
 if TYPE_CHECKING:
     from orchestrator.config.simulation import SimulationConfig

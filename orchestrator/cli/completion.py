@@ -56,9 +56,9 @@ def _silent(
 def scenario_names(ctx: typer.Context, incomplete: str) -> Iterable[tuple[str, str]]:
     """Offer the scenarios beside the configuration."""
     from orchestrator.config.finding import find_configuration  # here and below: --help needs none of it
+    from orchestrator.config.layers import scenario_names as names_in
 
-    folder = find_configuration(_config_path(ctx), os.environ).parent / "scenarios"
-    return [(name, "") for name in sorted({file.stem for end in ("yaml", "yml") for file in folder.glob(f"*.{end}")})]
+    return [(name, "") for name in names_in(find_configuration(_config_path(ctx), os.environ).parent / "scenarios")]
 
 
 @_silent

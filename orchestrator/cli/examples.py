@@ -13,6 +13,7 @@ EXAMPLES = {
     "query": ("query 'select count(*) from lake_level'", "query --csv 'from lake_level'"),
     "doctor": ("doctor", "doctor --fix"),
     "migrate": ("migrate --dry-run", "migrate"),
+    "ui": ("ui", "ui --port 8080 --scenario high_growth"),
     "version": ("version", "version --json"),
     "help": ("help simulate", "help runs list"),
     "runs list": ("runs list --since 7d", "runs list --status failed --tag board"),

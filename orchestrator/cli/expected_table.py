@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import Output
-from orchestrator.cli.summary import NOTHING, plain_table
+from orchestrator.cli.summary import plain_table
+from orchestrator.core.formats import NOTHING
 from orchestrator.core.text import shown_years
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from rich.text import Text
 
 from orchestrator.cli.command import exit_fast_unless_hooked, load_config, orchestrator_for, progress_for
 from orchestrator.cli.confirmation import confirm
-from orchestrator.cli.formats import shown_path
 from orchestrator.cli.options import NO_VALUE, CommonOptions, TimeoutOption
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_healing
+from orchestrator.core.formats import shown_path
 from orchestrator.core.text import plural
 from orchestrator.reports.results import initialization_record
 from orchestrator.self_healing.left_out import told_left_out

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import io
 import logging
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +18,7 @@ from rich.text import Text
 
 from orchestrator.core.events import jsonable
 from orchestrator.core.masking import masked
-from orchestrator.core.text import CONTROL, ascii_json, escaped
+from orchestrator.core.text import CONTROL, ascii_json, escaped, finite
 
 PLAIN = str.maketrans({"…": "..."} | dict(zip("✓✗·–—×→’“”█▏", '+x---x>\'""#|', strict=True)))
 
@@ -101,7 +100,7 @@ class Output:
         if self._document is None:
             return
         try:
-            self._document.write(ascii_json(_finite(jsonable(document)), indent=2) + "\n")
+            self._document.write(ascii_json(finite(jsonable(document)), indent=2) + "\n")
             self._document.flush()
         except BrokenPipeError:
             _to_nowhere(self._document)
@@ -188,15 +187,6 @@ def _plain_characters(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     found = error.object[error.start : error.end].translate(PLAIN)
     return found.encode("ascii", "replace").decode("ascii"), error.end
-
-
-def _finite(value: object) -> object:
-    """Turn NaN and infinities, which JSON has not, into null."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list) else value
 
 
 class _LogLines(logging.Handler):

@@ -15,7 +15,7 @@ from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 
 if TYPE_CHECKING:
-    from orchestrator.reports.parameters import Parameter, ParameterList
+    from orchestrator.reports.parameters import ParameterList
 
 
 def parameters(
@@ -27,7 +27,11 @@ def parameters(
     ] = False,
 ) -> int:
     """List the parameters that may be varied, and the values that a run would use; nothing is written."""
-    from orchestrator.reports.parameters import list_parameters, parameters_record, parameters_schema  # slow to import
+    from orchestrator.reports.parameters import (  # slow to import
+        list_parameters,
+        parameters_record,
+        parameters_schema,
+    )
 
     config = load_config(options)
     found = list_parameters(config, facts_of(config, output))
@@ -44,14 +48,16 @@ def parameters(
 
 
 def _show(output: Output, found: ParameterList) -> None:
+    from orchestrator.reports.parameters import shown_range, shown_value  # as above
+
     if found.declared:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for heading, justify in (("parameter", "left"), ("value", "right"), ("range", "left"), ("set by", "left")):
             table.add_column(heading, justify=justify, no_wrap=heading == "parameter")  # type: ignore[arg-type]
         table.add_column("meaning")
         for one in found.declared:
-            value = Text(_value(one.shown(one.value)), "bold" if one.value != one.default else "")
-            table.add_row(one.name, value, _range(one), one.origin, one.declared.description or "")
+            value = Text(shown_value(one.shown(one.value)), "bold" if one.value != one.default else "")
+            table.add_row(one.name, value, shown_range(one), one.origin, one.declared.description or "")
         output.show(table)
     else:
         output.say("The configuration declares no parameters.")
@@ -59,21 +65,3 @@ def _show(output: Output, found: ParameterList) -> None:
         output.say(Text(f"Not declared: {', '.join(found.undeclared)}", "dim"))
     if not found.declared:
         output.say("To declare one: parameters: {NAME: {type: number, minimum: 0, maximum: 1, description: …}}")
-
-
-def _range(one: Parameter) -> str:
-    declared = one.declared
-    unit = f" {declared.unit}" if declared.unit else ""
-    if declared.choices:
-        return ", ".join(map(_value, declared.choices))
-    if declared.minimum is not None and declared.maximum is not None:
-        return f"{declared.minimum} to {declared.maximum}{unit}"
-    if declared.minimum is not None:
-        return f"{declared.minimum} or more{unit}"
-    if declared.maximum is not None:
-        return f"{declared.maximum} or less{unit}"
-    return f"{declared.type}{unit}"
-
-
-def _value(value: object) -> str:
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)

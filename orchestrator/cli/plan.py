@@ -10,10 +10,10 @@ from rich.text import Text
 
 from orchestrator.cli.command import load_config, orchestrator_for, progress_for
 from orchestrator.cli.expected_table import show_expected
-from orchestrator.cli.formats import not_simulated_again, nothing_to_do, shown_path
 from orchestrator.cli.options import CommonOptions, RangeArgument
 from orchestrator.cli.output import Output
 from orchestrator.cli.year_range import parse_range
+from orchestrator.core.formats import not_simulated_again, nothing_to_do, shown_path
 from orchestrator.core.text import plural, shown_years
 
 if TYPE_CHECKING:

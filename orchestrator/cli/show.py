@@ -9,7 +9,6 @@ import typer
 
 from orchestrator.cli.command import ended, load_config, runner_with_facts
 from orchestrator.cli.completion import table_names
-from orchestrator.cli.formats import shown_path
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.rows import (
@@ -17,14 +16,14 @@ from orchestrator.cli.rows import (
     CsvOption,
     LimitOption,
     ParquetOption,
-    columns_record,
     require_one_format,
-    rows_record,
     show_rows,
     write_csv,
     write_parquet,
 )
+from orchestrator.core.formats import shown_path
 from orchestrator.core.text import plural
+from orchestrator.reports.row_text import columns_record, rows_record
 
 
 def show(

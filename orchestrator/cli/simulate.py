@@ -10,7 +10,6 @@ from rich.text import Text
 from orchestrator.cli.clock import since_start
 from orchestrator.cli.command import exit_fast_unless_hooked, load_config, orchestrator_for, progress_for
 from orchestrator.cli.confirmation import ask, can_ask
-from orchestrator.cli.formats import not_simulated_again, nothing_to_do, shown_path
 from orchestrator.cli.options import (
     NO_VALUE,
     CommonOptions,
@@ -25,6 +24,7 @@ from orchestrator.cli.summary import show_summary
 from orchestrator.cli.time_table import show_time_spent
 from orchestrator.cli.year_range import parse_range
 from orchestrator.core.annotations import checked_note, checked_tags
+from orchestrator.core.formats import not_simulated_again, nothing_to_do, shown_path
 from orchestrator.core.text import shown_years
 from orchestrator.reports.closing import LINES, not_replayed, recorded_years, told_warnings
 from orchestrator.reports.results import simulation_record

@@ -21,7 +21,12 @@ class ProcessIdentity:
     @classmethod
     def of_this(cls) -> ProcessIdentity:
         """Return this very process."""
-        return cls(os.getpid(), socket.gethostname(), started(os.getpid()))
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessIdentity:
+        """Return the process that has this ``pid`` now."""
+        return cls(pid, socket.gethostname(), started(pid))
 
     def is_gone(self) -> bool | None:
         """Tell whether the process has ended, None where that cannot be known from here: it is on another host."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Iterable
 
@@ -75,3 +76,12 @@ def ascii_json(value: object, *, indent: int | None = None) -> str:
     {"a\u007f": "\u001b"}
     """
     return json.dumps(value, indent=indent, default=str).replace("\x7f", "\\u007f")
+
+
+def finite(value: object) -> object:
+    """Turn NaN and infinities, which JSON has not, into null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list) else value

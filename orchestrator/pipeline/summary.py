@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.database.reader import DatabaseReader
 from orchestrator.database.sql import quoted_name
-from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.pipeline.workflow import Summary, SummaryColumn
 
 
-def read_summary(runner: DbtRunner, facts: ProjectFacts, year_column: str, years: Sequence[int]) -> Summary | None:
+def read_summary(reader: DatabaseReader, facts: ProjectFacts, year_column: str, years: Sequence[int]) -> Summary | None:
     """Return the rows of ``years`` of the model with ``meta.summary``, by its labelled columns.
 
     The year comes first, with its own label or as "Year", and as it is. None where no model is marked so, or its table
     does not exist.
     """
     node = next((model for model in facts.models() if model.summary and model.labels), None)
-    if node is None or runner.catalog().get(node.relation) is None:
+    if node is None or reader.catalog().get(node.relation) is None:
         return None
     columns = [SummaryColumn(*label) for label in node.labels]
     year = next((column.label for column in columns if _same(column.name, year_column)), "Year")
@@ -25,7 +25,7 @@ def read_summary(runner: DbtRunner, facts: ProjectFacts, year_column: str, years
     columns.insert(0, SummaryColumn(year_column, year, "text"))
     names = ", ".join(quoted_name(column.name) for column in columns)
     span = f"{quoted_name(year_column)} between {years[0]} and {years[-1]}"
-    rows = runner.query(f"select {names} from {node.relation.quoted()} where {span} order by 1")
+    rows = reader.query(f"select {names} from {node.relation.quoted()} where {span} order by 1")
     return Summary(tuple(columns), tuple(rows))
 
 

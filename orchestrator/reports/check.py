@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.core.errors import InitializationError
     from orchestrator.dbt_runner.process.runner import DbtRunner
     from orchestrator.dbt_runner.project.facts import ProjectFacts
+    from orchestrator.self_healing.healing_plan import HealingPlan
     from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding
 
 
@@ -22,7 +23,8 @@ class CheckReport:
     """The ``required`` tables and the ``findings`` of those that are not ready.
 
     ``refusal`` is why healing would not repair all of them, None where it would; ``heals`` tells whether it would
-    repair any. ``left_out`` are the nodes of the project of which nothing is checked. ``database`` is the file, None
+    repair any, and ``plan`` how; None where nothing is to be repaired.
+    ``left_out`` are the nodes of the project of which nothing is checked. ``database`` is the file, None
     for a database on a server.
     """
 
@@ -32,6 +34,7 @@ class CheckReport:
     left_out: tuple[LeftOut, ...]
     database: Path | None
     heals: bool = True
+    plan: HealingPlan | None = None
 
     @property
     def healthy(self) -> bool:
@@ -55,7 +58,7 @@ def check_tables(config: SimulationConfig, runner: DbtRunner, facts: ProjectFact
     checker = table_checker(config, runner, facts)
     with checker.open() as reader:
         findings = checker.findings_in(reader)
-        refused, heals = None, True
+        refused, heals, plan = None, True, None
         if findings:
             from orchestrator.self_healing.planning import plan_repair  # a healthy look plans nothing
 
@@ -63,7 +66,7 @@ def check_tables(config: SimulationConfig, runner: DbtRunner, facts: ProjectFact
             refused, heals = plan.refusal, bool(plan.commands)
     listed = config.required_tables != "auto"
     out = (*checker.unseen, *left_out(facts, checker.required_ids, listed=listed))
-    return CheckReport(checker.required, findings, refused, out, facts.database_path, heals)
+    return CheckReport(checker.required, findings, refused, out, facts.database_path, heals, plan)
 
 
 def check_record(report: CheckReport) -> dict[str, object]:

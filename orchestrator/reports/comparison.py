@@ -113,14 +113,14 @@ def _result_differences(a: RunRecord, b: RunRecord) -> Iterator[ResultDifference
         if one == other:
             continue
         label, kind = labels.get(name, (name, "number"))
-        difference, percent = _change(one, other)
+        difference, percent = change_of(one, other)
         yield ResultDifference(f"{year} {name}", one, other, year, label, kind, difference, percent)
 
 
-def _change(a: object, b: object) -> tuple[float | None, float | None]:
+def change_of(a: object, b: object) -> tuple[float | None, float | None]:
     """Return by how much ``a`` is more than ``b``, and the same in percent of ``b``.
 
-    >>> _change(150, 120), _change(1, 0), _change(None, 1), _change("x", "y")
+    >>> change_of(150, 120), change_of(1, 0), change_of(None, 1), change_of("x", "y")
     ((30.0, 25.0), (1.0, None), (None, None), (None, None))
     """
     if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in (a, b)):

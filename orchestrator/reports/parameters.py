@@ -111,3 +111,23 @@ def parameters_schema(parameters: ParameterList) -> dict[str, object]:
         "properties": {one.name: one.json_schema() for one in parameters.declared},
         "additionalProperties": False,
     }
+
+
+def shown_range(one: Parameter) -> str:
+    """Say in words what a parameter may be."""
+    declared = one.declared
+    unit = f" {declared.unit}" if declared.unit else ""
+    if declared.choices:
+        return ", ".join(map(shown_value, declared.choices))
+    if declared.minimum is not None and declared.maximum is not None:
+        return f"{declared.minimum} to {declared.maximum}{unit}"
+    if declared.minimum is not None:
+        return f"{declared.minimum} or more{unit}"
+    if declared.maximum is not None:
+        return f"{declared.maximum} or less{unit}"
+    return f"{declared.type}{unit}"
+
+
+def shown_value(value: object) -> str:
+    """Write a value of a parameter as the configuration has it."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)

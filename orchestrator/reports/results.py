@@ -64,3 +64,10 @@ def _seconds(seconds: Seconds) -> dict[str, object]:
 def _rows(summary: Summary) -> list[dict[str, object]]:
     names = [column.name for column in summary.columns]
     return [dict(zip(names, row, strict=True)) for row in summary.rows]
+
+
+def summary_record(summary: Summary | None) -> dict[str, object]:
+    """Return a closing table for JSON: its columns with label and format, and its rows by column name."""
+    if summary is None:
+        return {"columns": [], "rows": []}
+    return {"columns": list(summary.columns), "rows": _rows(summary)}

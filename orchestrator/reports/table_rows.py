@@ -25,9 +25,12 @@ from orchestrator.database.reader import DatabaseReader, QueryReader
 from orchestrator.database.sql import literal, quoted_name
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.pipeline.summary import read_summary
+from orchestrator.pipeline.workflow import Summary
 from orchestrator.self_healing.initialization_state import heal_advice
 from orchestrator.wiring import one_mutex
 
+ALL_YEARS = (0, 9999)
 NAMES = "`orchestrator check` lists the tables of the project"
 
 
@@ -53,6 +56,11 @@ class OpenTable:
         """Count its rows."""
         ((count,),) = self._database.query(f"select count(*){self._from}")
         return int(str(count))
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """The (name, type) of its columns."""
+        return self._found.columns
 
     def rows(self, limit: int | None) -> SelectedRows:
         """Return its rows, at most ``limit``."""
@@ -99,6 +107,21 @@ def open_table(
             yield OpenTable(found, database, "" if year is None else _of_year(config, found, year))
         except StatementError as error:  # the statement is ours, so it is the table: a view whose tables are gone
             raise DatabaseError(f"{found.label} cannot be read: {error.message}") from error
+
+
+def read_results(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> Summary | None:
+    """Return the closing table of the years that are in the database; None where the project names none.
+
+    Raises:
+        TableNotFoundError: there is no database yet.
+        DatabaseLockedError: a run is going on.
+        DatabaseError: it cannot be read.
+    """
+    if config.simulation is None:
+        return None
+    require_database(config, facts)
+    with _open(config, runner, facts) as database:
+        return read_summary(database, facts, config.simulation.year_column, ALL_YEARS)
 
 
 def require_database(config: SimulationConfig, facts: ProjectFacts) -> None:

@@ -37,6 +37,7 @@ class EventFollower:
             os.close(self._descriptor)
             raise StorageError(f"The events of the run cannot be read: {file} is not a regular file.")
         self._rest = b""
+        self._at_end = False
 
     def __enter__(self) -> Self:
         return self
@@ -52,11 +53,17 @@ class EventFollower:
         Raises:
             StorageError: a line is longer than any event.
         """
-        *lines, self._rest = (self._rest + os.read(self._descriptor, BYTES_AT_ONCE)).split(b"\n")
+        read = os.read(self._descriptor, BYTES_AT_ONCE)
+        self._at_end = not read
+        *lines, self._rest = (self._rest + read).split(b"\n")
         if len(self._rest) > MOST_OF_A_LINE:
             raise StorageError(f"{self._path} has a line that is longer than {MOST_OF_A_LINE:,} characters.")
         found = (_event(line) for line in lines if line.strip())
         return [event for event in found if event is not None]
+
+    def at_end(self) -> bool:
+        """Tell whether the last call read all that was written."""
+        return self._at_end
 
 
 def _event(line: bytes) -> Event | None:

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from orchestrator.cli.command import load_config, orchestrator_for, progress_for
 from orchestrator.cli.confirmation import confirm
-from orchestrator.cli.formats import shown_path, shown_size
 from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import plain_table
 from orchestrator.core.errors import BackupDamagedError
+from orchestrator.core.formats import shown_path, shown_size
 
 if TYPE_CHECKING:
     from orchestrator.config.simulation import SimulationConfig

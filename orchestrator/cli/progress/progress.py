@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from orchestrator.cli.formats import purge_text, shown_path
 from orchestrator.cli.progress.status_line import MakeClock, StatusLine
 from orchestrator.cli.progress.year_table import YearTable
 from orchestrator.core.clocks import stopwatch
@@ -49,6 +48,7 @@ from orchestrator.core.events import (
     YearsPurged,
     YearStarted,
 )
+from orchestrator.core.formats import purge_text, shown_path
 from orchestrator.core.text import plural
 
 DONE, FAILED, WARNED = ("✓", "green"), ("✗", "red"), ("!", "yellow")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.formats import shown_time
 from orchestrator.cli.output import Output
-from orchestrator.cli.summary import NOTHING, plain_table, shown
+from orchestrator.cli.summary import plain_table
+from orchestrator.core.formats import NOTHING, shown, shown_time
 from orchestrator.core.text import plural
 from orchestrator.reports.comparison import Difference, ResultDifference, RowsDifference
 from orchestrator.reports.run_history import SHORT, ComparedRuns

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich.text import Text
 
-from orchestrator.cli.formats import shown_seconds
 from orchestrator.cli.output import Output
 from orchestrator.cli.progress.progress import DONE, FAILED, Progress
 from orchestrator.core.clocks import pause, utc_now
@@ -21,6 +20,7 @@ from orchestrator.core.events import (
     YearFinished,
     YearStarted,
 )
+from orchestrator.core.formats import shown_seconds
 from orchestrator.core.processes import ProcessIdentity
 from orchestrator.core.text import plural
 from orchestrator.reports.remaining import RemainingTime

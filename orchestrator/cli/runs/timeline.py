@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.formats import shown_seconds
 from orchestrator.cli.output import Output
+from orchestrator.reports.timeline import timeline
 
 if TYPE_CHECKING:
     from orchestrator.storage.models import WorkflowStep
@@ -25,24 +24,19 @@ def show_timeline(output: Output, steps: Sequence[WorkflowStep], until: datetime
 
     ``until`` ends open ones, which go on where the run is ``running`` and were cut off where it is not.
     """
-    if not steps:
+    bars = timeline(steps, until, running=running)
+    if not bars:
         return
-    steps = list(_merged(steps))
-    labels = [_label(step) for step in steps]
-    lengths = [_length(step, until, running=running) for step in steps]
-    begin = min(step.started_at for step in steps)
-    whole = max((max(step.completed_at or until, step.started_at) for step in steps), default=until)
-    span = max((whole - begin).total_seconds(), 0.001)
-    label_width, length_width = max(map(len, labels)), max(map(len, lengths))
+    label_width, length_width = (
+        max(len(text) for text in texts) for texts in zip(*((b.label, b.length) for b in bars), strict=True)
+    )
     room = min(MOST, max(LEAST, output.people.width - label_width - length_width - 4))
     output.say()
-    for step, label, length in zip(steps, labels, lengths, strict=True):
-        first = (step.started_at - begin).total_seconds() / span
-        last = ((step.completed_at or until) - begin).total_seconds() / span
-        bar = bar_of(first, max(first, last), room)
-        style = STYLES.get(step.status, "")
-        line = Text.assemble((f"{label:<{label_width}}  ", "" if step.status == "completed" else style), (bar, style))
-        line.append(f"  {length:>{length_width}}", "" if step.status == "completed" else style)
+    for bar in bars:
+        style = STYLES.get(bar.status, "")
+        own = "" if bar.status == "completed" else style
+        line = Text.assemble((f"{bar.label:<{label_width}}  ", own), (bar_of(bar.first, bar.last, room), style))
+        line.append(f"  {bar.length:>{length_width}}", own)
         output.say(line)
 
 
@@ -55,36 +49,3 @@ def bar_of(first: float, last: float, room: int) -> str:
     start = min(round(first * room), room - 1)
     drawn = FULL * min(round((last - first) * room), room - start)
     return (" " * start + (drawn or THIN)).ljust(room)
-
-
-def _merged(steps: Sequence[WorkflowStep]) -> Iterator[WorkflowStep]:
-    """Yield the steps; one that was done twice in a row, such as a look at the tables, becomes one."""
-    last: WorkflowStep | None = None
-    for step in steps:
-        if last is not None and _key(last) == _key(step) and last.status == "completed":
-            seconds = None if None in (last.seconds, step.seconds) else (last.seconds or 0) + (step.seconds or 0)
-            last = replace(step, started_at=last.started_at, seconds=seconds)
-            continue
-        if last is not None:
-            yield last
-        last = step
-    if last is not None:
-        yield last
-
-
-def _key(step: WorkflowStep) -> tuple[object, ...]:
-    return step.kind, step.year, step.stage, step.name
-
-
-def _length(step: WorkflowStep, until: datetime, *, running: bool) -> str:
-    if step.seconds is not None:
-        return shown_seconds(step.seconds)
-    return f"{shown_seconds((until - step.started_at).total_seconds())} so far" if running else "cut off"
-
-
-def _label(step: WorkflowStep) -> str:
-    mark = {"failed": "✗ ", "running": "… "}.get(step.status, "")
-    year = f"{step.year} " if step.year is not None else ""
-    kind = "hook " if step.kind == "hook" else ""
-    replayed = " (replayed)" if (step.detail or "").endswith(", replayed") else ""
-    return f"{mark}{year}{kind}{step.name}{replayed}"

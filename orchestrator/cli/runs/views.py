@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from orchestrator.cli.formats import shown_path, shown_seconds, shown_time
 from orchestrator.cli.output import Output
 from orchestrator.cli.runs.timeline import show_timeline
-from orchestrator.cli.summary import NOTHING, plain_table, show_summary
+from orchestrator.cli.summary import plain_table, show_summary
 from orchestrator.core.annotations import Annotations
 from orchestrator.core.clocks import utc_now
+from orchestrator.core.formats import NOTHING, shown_path, shown_seconds, shown_time
 from orchestrator.core.text import shown_years
 from orchestrator.reports.results import stored_summary
 from orchestrator.reports.run_history import SHORT, FullRun, ListedRun, years_of

@@ -51,7 +51,7 @@ class NodeFacts:
     ``upstream`` is a digest of all inputs of everything that it is built from. ``external_file`` is the
     absolute path, or the URL, of the file or folder that an external model writes beside its relation;
     ``external_untold`` says why it cannot be told. ``batched`` tells whether dbt builds it batch by batch, each
-    committed by itself, and in a table that is there the last ones alone.
+    committed by itself, and in a table that is there the last ones alone. ``description`` is for people.
     """
 
     unique_id: str
@@ -90,6 +90,7 @@ class NodeFacts:
     external_file: str | None = None
     external_untold: str | None = None
     batched: bool = False
+    description: str = ""
 
     @cached_property
     def relation(self) -> RelationName:

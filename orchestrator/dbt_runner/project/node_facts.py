@@ -26,6 +26,8 @@ from orchestrator.dbt_runner.project.var_values import VarValues, digest
 if TYPE_CHECKING:
     from dbt.contracts.graph.nodes import ManifestNode
 
+LONGEST_DESCRIPTION = 1000
+
 
 @dataclass(frozen=True)
 class NodeReader:
@@ -104,6 +106,7 @@ class NodeReader:
             vars=tuple(sorted(whole.vars)),
             changes_others=replay_blocker is not None and self.replay.changes_others(node),
             reads=(*self.inputs.of(node, whole, texts), *before) if kind != "test" else (),
+            description=str(node.description or "")[:LONGEST_DESCRIPTION],
             unseen=self._unseen(node, [*own, *(self.macros[o] for o in reached if not self.reach.is_for_others(o))]),
         )
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 from orchestrator.core.text import plural, shown_years
+
+NOTHING = "–"
 
 
 def shown_path(path: Path | str | None) -> str:
@@ -82,3 +85,33 @@ def not_simulated_again(years: tuple[int, ...]) -> str:
     ('2026 is not simulated again', '2026–2027 are not simulated again')
     """
     return f"{shown_years(years)} {'is' if len(years) == 1 else 'are'} not simulated again"
+
+
+def shown(value: object, kind: str) -> str:
+    """Write one value of the summary for people.
+
+    >>> shown(84_712_345, "money"), shown(0.0312, "percent"), shown(1234, "integer"), shown(None, "money")
+    ('84.7M', '3.1%', '1,234', '–')
+    """
+    if value is None:
+        return NOTHING
+    if kind == "text" or not isinstance(value, (int, float, Decimal)):
+        return str(value)
+    number = float(value)
+    if number != number:
+        return NOTHING
+    if kind == "money":
+        return _compact(number)
+    return f"{number:.1%}" if kind == "percent" else f"{number:,.0f}"
+
+
+def _compact(number: float) -> str:
+    """Write an amount with three digits or so and its unit.
+
+    >>> [_compact(n) for n in (0, 950, 12_340, 999_960, 84_712_345, -2.5e9)]
+    ['0', '950', '12.3K', '1.0M', '84.7M', '-2.5B']
+    """
+    for unit, size in (("B", 1e9), ("M", 1e6), ("K", 1e3)):
+        if abs(number) >= size * 0.99995:
+            return f"{number / size:,.1f}{unit}"
+    return f"{number:,.0f}"

@@ -1,0 +1,126 @@
+"""Commands that were started from a page: what they are doing, how they ended, and the way on."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.ui import rendering
+from orchestrator.ui.run_processes import Job, newest_job, read_job, run_of, start_command
+from orchestrator.ui.site import Site, form_of, see
+from orchestrator.ui.workspace import NotReadYetError
+
+LINES_SHOWN = 40
+HEADINGS = {
+    "simulate": "Starting the run",
+    "init": "Healing the database",
+    "doctor": "Examining the workspace",
+    "check": "dbt reads the project",
+}
+
+
+def routes(site: Site) -> APIRouter:
+    """Return the routes of these pages."""
+    pages = _Working(site)
+    router = APIRouter()
+    router.add_api_route("/work/{name}", pages.work)
+    router.add_api_route("/work/{name}/agree", pages.agree, methods=["POST"])
+    return router
+
+
+class _Working:
+    """The pages of commands of one server."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def work(self, request: Request, name: str) -> Response:
+        name, _, ending = name.partition(".")
+        job = find_job(self._site, name)
+        if ending == "json":
+            return rendering.document(job_record(self._site, job), "running" if job.running else "ended")
+        run_id = run_of(self._site.workspace.config().root, job) if job.command == "simulate" else None
+        if run_id is not None:
+            return see(f"/runs/{run_id}")
+        after = {"init": "/health", "doctor": "/health", "check": request.query_params.get("to", "/project")}
+        if not job.running and job.error is None and job.command in after:
+            way = after[job.command]
+            return see(way if way.startswith("/") and not way.startswith("//") else "/")
+        return self._site.page(
+            request,
+            "working.html",
+            active="",
+            title=HEADINGS.get(job.command, "Working"),
+            job=job,
+            lines=last_lines(job),
+            years_would_be_lost=_would_lose_years(job),
+        )
+
+    def agree(self, request: Request, name: str) -> Response:
+        """Start a run again that would remove finished years, with the agreement to that."""
+        job = find_job(self._site, name)
+        if not _would_lose_years(job) or form_of(request).get("agree") != "yes":
+            raise OrchestratorError("There is nothing to agree to.", to_fix="load the page again")
+        again = start_command(self._site.settings, self._site.workspace.config().root, [*job.arguments, "--yes"])
+        return see(f"/work/{again.job}")
+
+
+def find_job(site: Site, name: str) -> Job:
+    """Return a command that was started.
+
+    Raises:
+        OrchestratorError: there is none of that name.
+    """
+    job = read_job(site.workspace.config().root, name)
+    if job is None:
+        raise OrchestratorError("There is no such command any more.", to_fix="look at the runs, or start it again")
+    return job
+
+
+def read_project(site: Site, request: Request, error: NotReadYetError) -> Response:
+    """Let dbt read the project, once, and show that meanwhile; show its error where it cannot."""
+    if request.url.path.endswith(".json") or request.method != "GET":
+        return site.failure(request, error, 409)
+    config = site.workspace.config(site.scenario(request))
+    job = newest_job(config.root, "check")
+    if job is None or not (job.running or _is_recent(job)):
+        scenario = site.scenario(request)
+        started = start_command(site.settings, config.root, ["check", *site.settings.options(scenario)])
+        job = find_job(site, started.job)
+    return site.page(
+        request,
+        "working.html",
+        active="",
+        title=HEADINGS["check"],
+        job=job,
+        lines=last_lines(job),
+        years_would_be_lost=False,
+    )
+
+
+def _is_recent(job: Job) -> bool:
+    """Tell whether an attempt that failed is new enough to be shown in place of another one."""
+    return job.error is not None and rendering.ago(job.started_at) == "just now"
+
+
+def _would_lose_years(job: Job) -> bool:
+    return job.error is not None and job.error.get("type") == "YearsWouldBeLostError"
+
+
+def last_lines(job: Job) -> list[str]:
+    """Return the last lines that a command has written for people."""
+    return [line for line in job.said.splitlines() if line.strip()][-LINES_SHOWN:]
+
+
+def job_record(site: Site, job: Job) -> dict[str, object]:
+    """Return a command for JSON."""
+    run_id = run_of(site.workspace.config().root, job) if job.command == "simulate" else None
+    return {
+        "command": job.command,
+        "running": job.running,
+        "started_at": job.started_at,
+        "run_id": run_id,
+        "error": job.error,
+        "lines": last_lines(job),
+    }

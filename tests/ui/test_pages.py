@@ -1,0 +1,215 @@
+"""What the pages say, in this process and without a browser."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrator.ui.app import create_app
+from orchestrator.ui.settings import UiSettings
+from tests.support.cli_project import Cli
+from tests.support.processes import wait_until
+from tests.support.ui import Visitor
+
+PAGES = ("/runs", "/results", "/health", "/project", "/parameters")
+LARGEST = 30_000  # bytes, as they are sent
+
+
+def app_for(folder: Path) -> Visitor:
+    """Return a visitor of a workspace in a folder."""
+    return Visitor(create_app(UiSettings(folder=folder, load_chat=False)))
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, as the server does in the folder where it was started."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ORCHESTRATOR_CONFIG", raising=False)
+    return tmp_path
+
+
+def test_the_first_page_leads_on(visitor: Visitor) -> None:
+    """Where something has been run, that is what there is to see."""
+    answer = visitor.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/runs")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_small_and_has_a_document(visitor: Visitor, path: str) -> None:
+    """It is read in one go, and scripts get the same as JSON."""
+    answer = visitor.get(path, **{"accept-encoding": "gzip"})
+    assert answer.status_code == 200
+    assert int(answer.headers["content-length"]) < LARGEST
+    assert answer.text.startswith("<!doctype html>")
+    assert "<style" not in answer.text and "onclick" not in answer.text  # the policy would not let them work
+    found = visitor.document(f"{path}.json")
+    assert {"ok", "status"} <= found.keys()
+
+
+def test_runs_are_listed_and_filtered(visitor: Visitor) -> None:
+    """By status, and by whatever text."""
+    (run,) = visitor.listed("/runs.json", "runs")
+    run_id = str(run["run_id"])
+    assert run_id[:8] in visitor.get("/runs").text
+    assert run_id[:8] in visitor.get(f"/runs?text={run_id[:5]}&status=completed").text
+    assert "No run fits" in visitor.get("/runs?status=failed").text
+    assert "No run fits" in visitor.get("/runs?text=nothing+like+it").text
+
+
+def test_a_run_shows_what_it_did(visitor: Visitor) -> None:
+    """Years and stages with their seconds, results, a line of time, and the events in words."""
+    (run,) = visitor.listed("/runs.json", "runs")
+    text = visitor.get(f"/runs/{run['run_id']}").text
+    for words in ("12 of 12", "Years and stages", "2001 balance", "Results", "Water", "What happened", "Timeline"):
+        assert words in text.replace("9 of 9", "12 of 12"), words
+    assert visitor.document(f"/runs/{run['run_id']}.json")["status"] == "completed"
+    missing = visitor.get("/runs/nothing")
+    assert missing.status_code == 404 and "To fix" in missing.text
+    assert visitor.document("/runs/nothing.json")["error"]["type"] == "RunNotFoundError"  # type: ignore[index]
+
+
+def test_a_note_is_written(visitor: Visitor) -> None:
+    """With its tags, and shown in the list."""
+    (run,) = visitor.listed("/runs.json", "runs")
+    path = f"/runs/{run['run_id']}"
+    assert visitor.post(f"{path}/note", {"note": "with <b>more</b> rain", "tags": "wet, board"}).status_code == 303
+    assert "with &lt;b&gt;more&lt;/b&gt; rain" in visitor.get("/runs").text
+    assert visitor.document(f"{path}.json")["tags"] == ["board", "wet"]
+    visitor.post(f"{path}/note", {"note": "", "tags": ""})
+    assert visitor.document(f"{path}.json")["tags"] == []
+
+
+def test_results_by_year(visitor: Visitor) -> None:
+    """Charts, the same as a table and as JSON."""
+    text = visitor.get("/results").text
+    assert text.count("<figure") == 3
+    assert 'aria-label="Lakes. baseline:' in text
+    (source,) = visitor.listed("/results.json", "sources")
+    assert [row["water_year"] for row in source["rows"]] == [2000, 2001, 2002]  # type: ignore[attr-defined]
+
+
+def test_results_are_compared(visitor: Visitor) -> None:
+    """A scenario that was not run says so; a run can be compared with the database."""
+    assert "has no database yet" in visitor.get("/results?b=scenario:wet").text or "wet" in visitor.get("/results").text
+    (run,) = visitor.listed("/runs.json", "runs")
+    text = visitor.get(f"/results?b=run:{run['run_id']}").text
+    assert "2002:" in text and "+0" in text.replace(">0<", ">+0<")
+    assert visitor.get("/results?a=file:/etc/passwd").status_code == 422
+
+
+def test_rows_are_shown_and_downloaded(visitor: Visitor) -> None:
+    """As a page, as CSV, JSON and Parquet; nothing but tables of the project can be named."""
+    assert "3 rows" in visitor.get("/results/table?table=lake_summary").text
+    csv = visitor.get("/results/table.csv?table=lake_summary&year=2001")
+    assert csv.text.splitlines()[0].startswith("water_year,") and len(csv.text.splitlines()) == 2
+    assert visitor.document("/results/table.json?table=lake_summary")["total"] == 3
+    parquet = visitor.get("/results/table.parquet?table=lake_summary")
+    assert parquet.content[:4] == b"PAR1"
+    assert "lake_summary.parquet" in parquet.headers["content-disposition"]
+    for name in ("/etc/passwd", "read_csv('/etc/passwd')", "../x", "main.lake_level; drop table lake_level"):
+        assert visitor.client.get("/results/table.csv", params={"table": name}).status_code == 404
+
+
+def test_health_says_what_is_wrong(lakes_ui: Cli, visitor: Visitor) -> None:
+    """With the repair that would be made; without a dropped table it is healthy again."""
+    assert "required tables are ready" in visitor.get("/health").text
+    lakes_ui.sql("alter table lake_shore rename to away")
+    try:
+        text = visitor.get("/health").text
+        assert "1 of" in text and "lake_shore" in text and "Heal" in text and "build_foundation" in text
+        found = visitor.document("/health.json")
+        assert found["ok"] is False and found["healing"]
+    finally:
+        lakes_ui.sql("alter table away rename to lake_shore")
+
+
+def test_the_project_shows_states_and_reasons(lakes_ui: Cli, visitor: Visitor) -> None:
+    """Every node stands in the drawing and in the table; one of them with its columns."""
+    text = visitor.get("/project").text
+    assert text.count("<rect") == 9  # two seeds, three foundations, three of the years, one source
+    lakes_ui.sql("alter table lake_shore rename to away")
+    try:
+        detail = visitor.get("/project?node=lake_shore").text
+        assert "missing" in detail and "lake_shape" in detail
+    finally:
+        lakes_ui.sql("alter table away rename to lake_shore")
+    level = visitor.get("/project?node=lake_level").text
+    assert "DECIMAL(18,4)" in level and "What the lakes hold" in visitor.get("/project?node=lake_summary").text
+    assert {node["state"] for node in visitor.listed("/project.json", "nodes")} == {"ready", "given"}
+    assert visitor.get("/project?node=nothing").status_code == 404
+
+
+def test_a_parameter_out_of_range_is_told_beside_its_field(visitor: Visitor) -> None:
+    """In the loader's own words, and nothing is saved."""
+    answer = visitor.post("/parameters", {"value.vars.rain_factor": "99", "name": "flood", "do": "save"})
+    assert answer.status_code == 422
+    assert "must be between 0 and 10 times the usual rain" in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    late = visitor.post("/parameters", {"value.simulation.end_year": "1990", "do": "check"})
+    assert late.status_code == 422 and "start_year" in late.text
+
+
+def test_a_scenario_is_saved(lakes_ui: Cli, visitor: Visitor) -> None:
+    """As a file with a database of its own, that a second one of that name does not replace unasked."""
+    file = lakes_ui.root / "config" / "scenarios" / "flood.yaml"
+    fields = {"value.vars.rain_factor": "3.5", "name": "flood"}
+    shown = visitor.post("/parameters", {**fields, "do": "check"})
+    assert shown.status_code == 200 and "What this changes" in shown.text and not file.exists()
+    saved = visitor.post("/parameters", {**fields, "do": "save"})
+    assert saved.headers["location"] == "/parameters?scenario=flood&saved=flood"
+    assert "rain_factor: 3.5" in file.read_text() and "var/flood.duckdb" in file.read_text()
+    again = visitor.post("/parameters", {**fields, "do": "save"})
+    assert "There is a scenario" in again.text
+    assert visitor.post("/parameters", {**fields, "do": "save", "replace": "yes"}).status_code == 303
+    for name in ("../evil", "a b", "x" * 300):
+        assert visitor.post("/parameters", {**fields, "name": name, "do": "save"}).status_code == 422
+    file.unlink()
+
+
+def test_an_empty_folder(elsewhere: Path) -> None:
+    """It says how to begin, and looks again when there is something."""
+    visitor = app_for(elsewhere)
+    first = visitor.get("/")
+    assert first.status_code == 200 and "To begin" in first.text
+    for page in PAGES:
+        assert "To fix" in visitor.get(page).text
+    (elsewhere / "orchestrator.yaml").write_text("dbt: {project_dir: .}\n")
+    assert "Nothing has been run yet" in visitor.get("/").text
+
+
+def test_a_broken_configuration_recovers(elsewhere: Path) -> None:
+    """The page says what is wrong, and is as before once the file is mended; the server goes on."""
+    file = elsewhere / "orchestrator.yaml"
+    file.write_text("dbt: {project_dir: .}\nstagess: []\n")
+    visitor = app_for(elsewhere)
+    broken = visitor.get("/")
+    assert broken.status_code == 422 and "Did you mean &#39;stages&#39;" in broken.text
+    error = visitor.document("/runs.json")["error"]
+    assert error["type"] == "ConfigurationError"  # type: ignore[index]
+    file.write_text("dbt: {project_dir: .}\n")
+    assert visitor.get("/").status_code == 200
+
+
+def test_dbt_reads_a_changed_project_first(lakes_ui: Cli, visitor: Visitor) -> None:
+    """A page that needs it shows that, and is there once it is done; dbt is never in the server itself."""
+    model = lakes_ui.root / "dbt" / "models" / "foundation" / "lake_shore.sql"
+    text = model.read_text()
+    model.write_text(text + "\n-- changed")
+    try:
+        waiting = visitor.get("/project")
+        assert "dbt reads the project" in waiting.text
+        wait_until(lambda: "The same as a table" in visitor.get("/project").text, "the project is read")
+        assert "stale" in visitor.get("/project?node=lake_shore").text
+    finally:
+        model.write_text(text)
+        lakes_ui("check")
+
+
+def test_what_is_not_there(visitor: Visitor) -> None:
+    """A page that says so."""
+    for path in ("/nothing", "/static/nothing.css", "/work/nothing", "/work/../../etc"):
+        assert visitor.get(path).status_code in (404, 500), path
+    assert "There is no such page" in visitor.get("/nothing").text
+    assert os.sep + "usr" not in visitor.get("/nothing").text
