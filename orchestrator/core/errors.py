@@ -34,7 +34,9 @@
     │   ├── StorageFullError (OSError)         1
     │   ├── StorageCorruptionError             1    it is damaged, or not a run history
     │   ├── StorageVersionError                1    a newer version of this program wrote it
-    │   └── RunNotFoundError (LookupError)     2    there is no run of that id
+    │   ├── RunNotFoundError (LookupError)     2    there is no run of that id
+    │   ├── ChatMessageError (ValueError)      2    a message of a conversation cannot be kept
+    │   └── ChatSessionNotFoundError (LookupError) 2  there is no conversation of that id
     ├── BackupError                            1    a backup cannot be made or restored
     │   ├── BackupDamagedError                 1    it is not what was written
     │   └── BackupNotFoundError (LookupError)  2    there is none of that name
@@ -358,6 +360,18 @@ class StorageVersionError(StorageError):
 
 class RunNotFoundError(StorageError, LookupError):
     """Signals that the history holds no run of that id, or several that begin so."""
+
+    exit_code = 2
+
+
+class ChatMessageError(StorageError, ValueError):
+    """Signals that what was said in a conversation cannot be kept: it is too long, or of an unknown role."""
+
+    exit_code = 2
+
+
+class ChatSessionNotFoundError(StorageError, LookupError):
+    """Signals that there is no conversation of that id."""
 
     exit_code = 2
 
