@@ -71,20 +71,19 @@ def load_layers(
 def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, base: Layer) -> Layer:
     origin = base.origin_of(("scenario",))
     by = chosen_by or (origin.label if origin else "the default")
-    existing = sorted({file.stem for suffix in _SUFFIXES for file in folder.glob(f"*{suffix}")})
-    for suffix in _SUFFIXES:
-        file = folder / f"{name}{suffix}"
-        if _SCENARIO_NAME.fullmatch(name) and file.is_file():
-            layer = read_yaml(file, in_project(file, root))
-            named = layer.data.get("scenario", name)
-            if named != name:
-                where = layer.origin_of(("scenario",))
-                raise ConfigurationError(
-                    f"{where.label if where else file}: scenario is {named!r}, but this file is the scenario {name!r}.",
-                    to_fix="remove the key: a scenario takes its name from its file.",
-                )
-            layer.put(["scenario"], name, layer.origins[()])
-            return layer
+    existing = scenario_names(folder)
+    file = scenario_file(folder, name)
+    if file is not None:
+        layer = read_yaml(file, in_project(file, root))
+        named = layer.data.get("scenario", name)
+        if named != name:
+            where = layer.origin_of(("scenario",))
+            raise ConfigurationError(
+                f"{where.label if where else file}: scenario is {named!r}, but this file is the scenario {name!r}.",
+                to_fix="remove the key: a scenario takes its name from its file.",
+            )
+        layer.put(["scenario"], name, layer.origins[()])
+        return layer
     # Without an overlay the base file is the whole scenario, under whatever name it gives itself.
     if name == base.data.get("scenario", "baseline") and (not existing or name == "baseline"):
         return Layer()
@@ -93,6 +92,26 @@ def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, 
         f"{by}: there is no scenario {name!r} in {in_project(folder, root)}.{did_you_mean(name, existing)} {there}",
         to_fix="choose one of them." if existing else f"write the scenario into {in_project(folder, root)}/NAME.yaml.",
     )
+
+
+def scenario_names(folder: Path) -> list[str]:
+    """Return the names of the scenarios in a folder, sorted."""
+    return sorted({file.stem for suffix in _SUFFIXES for file in folder.glob(f"*{suffix}")})
+
+
+def scenario_file(folder: Path, name: str) -> Path | None:
+    """Return the file of a scenario, None where the base file is all that there is of it."""
+    files = [folder / f"{name}{suffix}" for suffix in _SUFFIXES]
+    return next((file for file in files if is_scenario_name(name) and file.is_file()), None)
+
+
+def is_scenario_name(name: str) -> bool:
+    """Tell whether a scenario, and so its file and its database, may have this name.
+
+    >>> is_scenario_name("slow_growth"), is_scenario_name("slow growth"), is_scenario_name("../x")
+    (True, False, False)
+    """
+    return _SCENARIO_NAME.fullmatch(name) is not None
 
 
 def require_fork(name: str, file: Path, database: Path | str | None, own: Path | None) -> None:
@@ -106,12 +125,12 @@ def require_fork(name: str, file: Path, database: Path | str | None, own: Path |
         raise ConfigurationError(
             f"--as {name} and --database {database} each name a database.", to_fix="leave one of them out"
         )
-    if not _SCENARIO_NAME.fullmatch(name):
+    if not is_scenario_name(name):
         raise ConfigurationError(
             f"--as: {name!r} cannot be the name of a scenario and of its database.",
             to_fix="use letters, digits, underscores, dots and hyphens, at most 200",
         )
-    if any((file.parent / "scenarios" / f"{name}{suffix}").is_file() for suffix in _SUFFIXES):
+    if scenario_file(file.parent / "scenarios", name) is not None:
         raise ConfigurationError(
             f"--as: there is a scenario {name!r} already, with a database of its own.",
             to_fix=f"choose another name, or use --scenario {name}",

@@ -123,6 +123,7 @@ class SimulationConfig(Section):
     )
 
     _root: Path = PrivateAttr(default_factory=Path.cwd)
+    _file: Path | None = PrivateAttr(None)
     _layer: Layer = PrivateAttr(default_factory=Layer)
 
     @classmethod
@@ -156,7 +157,7 @@ class SimulationConfig(Section):
             layer.put(["database"], f"var/{fork}.duckdb", Origin("--as", "override"))
         if database is not None:
             layer.put(["database"], str(database), Origin("--database", "override"))
-        return cls._checked(layer, root)
+        return cls._checked(layer, root, file)
 
     @classmethod
     def from_mapping(
@@ -184,10 +185,10 @@ class SimulationConfig(Section):
         layer.merge(override_layer(overrides, type(self)))
         if database is not None:
             layer.put(["database"], str(database), Origin("database", "override"))
-        return self._checked(layer, self._root)
+        return self._checked(layer, self._root, self._file)
 
     @classmethod
-    def _checked(cls, layer: Layer, root: Path) -> SimulationConfig:
+    def _checked(cls, layer: Layer, root: Path, file: Path | None = None) -> SimulationConfig:
         remember_secret_names(secret_names(layer.data))
         remember_secrets(layer.data)
         remember_values(listener_secrets(layer.data))
@@ -195,7 +196,7 @@ class SimulationConfig(Section):
             config = cls.model_validate(layer.data)
         except ValidationError as error:
             raise configuration_error(error, cls, layer) from None
-        config._root = root
+        config._root, config._file = root, file
         config._layer = layer
         config._require_usable_database()
         decide(config._own_places(), by_umask=config.permissions == "umask")
@@ -238,6 +239,11 @@ class SimulationConfig(Section):
     def root(self) -> Path:
         """The project root, absolute: what relative paths are relative to."""
         return self._root
+
+    @property
+    def file(self) -> Path | None:
+        """The configuration file, absolute; None where a program handed a mapping over."""
+        return self._file
 
     @property
     def database_path(self) -> Path | None:

@@ -1,0 +1,1 @@
+"""Assistants: what people say becomes a proposal of values, which the configuration's own loader checks."""
