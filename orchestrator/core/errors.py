@@ -40,6 +40,9 @@
     ├── BackupError                            1    a backup cannot be made or restored
     │   ├── BackupDamagedError                 1    it is not what was written
     │   └── BackupNotFoundError (LookupError)  2    there is none of that name
+    ├── AssistantError                         1    a language model gave no answer that can be used
+    │   ├── AssistantUnavailableError (ConnectionError) 1  it cannot be reached, or refuses
+    │   └── AssistantTimeoutError (TimeoutError) 124    it was silent for too long
     ├── MissingExtraError (ImportError)        2    an optional package is not installed
     └── StageTimeoutError (TimeoutError)       124  a stage of a year outlived its time
 
@@ -374,6 +377,20 @@ class ChatSessionNotFoundError(StorageError, LookupError):
     """Signals that there is no conversation of that id."""
 
     exit_code = 2
+
+
+class AssistantError(OrchestratorError):
+    """Signals that a language model gave no answer that can be used."""
+
+
+class AssistantUnavailableError(AssistantError, ConnectionError):
+    """Signals that a language model cannot be reached, or refuses to answer."""
+
+
+class AssistantTimeoutError(AssistantError, TimeoutError):
+    """Signals that a language model was silent for too long."""
+
+    exit_code = 124
 
 
 class MissingExtraError(OrchestratorError, ImportError):
