@@ -20,7 +20,20 @@ DISTRIBUTION = "dbt-year-orchestrator"
 USAGE = 2
 
 # Each command lies in the module of its name, a group's commands in its module ``commands``.
-COMMANDS = ("simulate", "check", "init", "plan", "parameters", "show", "query", "doctor", "migrate", "version", "help")
+COMMANDS = (
+    "simulate",
+    "check",
+    "init",
+    "plan",
+    "parameters",
+    "ask",
+    "show",
+    "query",
+    "doctor",
+    "migrate",
+    "version",
+    "help",
+)
 GROUPS = {
     "runs": (
         "The history of runs: who ran what, when, how long and how it ended.",

@@ -8,6 +8,7 @@ EXAMPLES = {
     "init": ("init", "init --dry-run"),
     "plan": ("plan 2025-2029", "plan --scenario high_growth"),
     "parameters": ("parameters", "parameters --schema"),
+    "ask": ("ask 'ten years with seed 7'", "ask 'until 2035, call it far' --save"),
     "show": ("show lake_level --year 2026", "show lake_level --parquet levels.parquet"),
     "query": ("query 'select count(*) from lake_level'", "query --csv 'from lake_level'"),
     "doctor": ("doctor", "doctor --fix"),

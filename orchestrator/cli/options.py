@@ -55,7 +55,7 @@ FromStageOption = Annotated[
 ]
 
 _OWN_COMMAND = re.compile(
-    r"`(orchestrator (?:simulate|init|check|plan|parameters|show|query|doctor|runs|backup|migrate)[^`]*)`"
+    r"`(orchestrator (?:simulate|init|check|plan|parameters|ask|show|query|doctor|runs|backup|migrate)[^`]*)`"
 )
 # What commands and groups do not take of the common options, by the beginning of the command.
 _WITHOUT = {

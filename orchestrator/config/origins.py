@@ -13,7 +13,7 @@ from typing import Literal
 ENV_PREFIX = "ORCHESTRATOR_"
 ENV_SEPARATOR = "__"
 RESERVED_NAMES = frozenset({"ORCHESTRATOR_CONFIG", "ORCHESTRATOR_ZYGOTE"})
-RESERVED_PREFIXES = ("ORCHESTRATOR_LLM_", "ORCHESTRATOR_PG_", "ORCHESTRATOR_TEST_")
+RESERVED_PREFIXES = ("ORCHESTRATOR_PG_", "ORCHESTRATOR_TEST_", "ORCHESTRATOR_LLM_")
 
 KeyPath = tuple[str | int, ...]
 OriginKind = Literal["file", "environment", "override"]

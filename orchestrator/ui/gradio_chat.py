@@ -20,8 +20,8 @@ from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError, MissingExtraError, OrchestratorError
 from orchestrator.storage.base import ChatSessionRepository
 from orchestrator.ui.assistants.base import Assistant
-from orchestrator.ui.assistants.choice import choose_assistant
-from orchestrator.ui.assistants.llm_models import LanguageModel
+from orchestrator.ui.assistants.current import CurrentAssistant
+from orchestrator.ui.assistants.llm_models import LanguageModel, require_extra
 from orchestrator.ui.assistants.overlay import CheckedProposal, scenario_yaml
 from orchestrator.ui.assistants.schema import ConfigSchema
 from orchestrator.ui.chat import look, markup
@@ -321,8 +321,10 @@ def open_chat(
     from orchestrator.storage.factory import create_storage_backend  # SQLAlchemy: a fifth of a second
 
     schema = ConfigSchema(load)
+    if llm is not None:
+        require_extra(llm)
     backend = create_storage_backend(load(), show_progress=True)
-    return GradioChatUI(choose_assistant(schema, llm), backend.chat_sessions, schema, start_run=start_run, home=home)
+    return GradioChatUI(CurrentAssistant(schema, llm), backend.chat_sessions, schema, start_run=start_run, home=home)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -111,7 +111,9 @@ def _fresh(chat: Chat, fake: FakeLlm) -> Iterator[None]:
 
 
 @contextmanager
-def talking(browser: Browser, chat: Chat, path: str = "/chat/", *, width: int = 1440, dark: bool = False) -> Iterator[Page]:
+def talking(
+    browser: Browser, chat: Chat, path: str = "/chat/", *, width: int = 1440, dark: bool = False
+) -> Iterator[Page]:
     """Open the chat in a browser of its own, which may complain of nothing and reach nobody else."""
     with visiting(browser, chat.base, width=width, dark=dark) as visit:
         page = visit.open(path)
@@ -291,9 +293,7 @@ def test_by_keyboard_alone(browser: Browser, chat: Chat) -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_every_width_in_light_and_dark(
-    browser: Browser, chat: Chat, fake: FakeLlm, width: int, *, dark: bool
-) -> None:
+def test_every_width_in_light_and_dark(browser: Browser, chat: Chat, fake: FakeLlm, width: int, *, dark: bool) -> None:
     """Nothing is cut off, nothing hard to read, and axe finds nothing serious."""
     fake.says(proposes("Half. Nets or lines?", {"vars.catch": 0.5}, questions=["Which gear?"], not_understood=["hm"]))
     with talking(browser, chat, width=width, dark=dark) as page:

@@ -11,7 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -225,7 +225,9 @@ def _refused_name(name: str, config: SimulationConfig) -> list[str]:
     own = config.database_path
     taken = own is not None and own == config.resolve(Path("var") / f"{name}.duckdb")
     if taken and name != config.scenario:
-        return [f"var/{name}.duckdb is the configured database, and a scenario needs one of its own: choose another name."]
+        return [
+            f"var/{name}.duckdb is the configured database, and a scenario needs one of its own: choose another name."
+        ]
     return []
 
 
@@ -287,3 +289,24 @@ def _require_base(file: Path, root: Path, folder: Path, name: str) -> None:
         "that name.",
         to_fix=f"write {in_project(folder, root)}/{base}.yaml first; a description in it is enough",
     )
+
+
+def accepted(config: SimulationConfig, parameters: ParameterList, proposal: Proposal) -> CheckedProposal:
+    """Return a proposal without what the loader refuses, which becomes questions: what is left can be saved."""
+    checked = check_proposal(config, parameters, proposal)
+    if not checked.errors:
+        return checked
+    questions = list(proposal.questions)
+    kept = []
+    name = proposal.name
+    if name is not None and (refused := check_proposal(config, parameters, Proposal(name, ())).errors):
+        questions += refused
+        name = None
+    for change in proposal.changes:
+        one_by_one = Proposal(None, (*kept, change))
+        refused = check_proposal(config, parameters, one_by_one).errors
+        questions += refused
+        kept += [] if refused else [change]
+    found = check_proposal(config, parameters, Proposal(name, tuple(kept)))
+    asked = (*questions, *(error for error in found.errors if error not in questions))
+    return replace(found, questions=tuple(dict.fromkeys(asked)), not_understood=proposal.not_understood)

@@ -56,7 +56,9 @@ def listed(config: SimulationConfig, **defaults: object) -> ParameterList:
     return ParameterList(tuple(row(*item) for item in config.parameters.items()), ("fleet",))
 
 
-def checked(file: Path, overlay: dict[str, object], *, name: str | None = None, scenario: str | None = None) -> CheckedProposal:
+def checked(
+    file: Path, overlay: dict[str, object], *, name: str | None = None, scenario: str | None = None
+) -> CheckedProposal:
     """Check a proposal of these values."""
     config = SimulationConfig.load(file, environ={}, scenario=scenario)
     changes = tuple(Change(key, value, "words") for key, value in overlay.items())

@@ -1,0 +1,117 @@
+"""The clauses of a message: the parts that say one thing each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from orchestrator.ui.assistants.rules_tokens import Token
+from orchestrator.ui.assistants.rules_words import CORRECTIONS
+
+_STOPS = frozenset(".;,\n!?")
+_JOINS = frozenset({"and", "but", "while", "whereas", "plus", "also", "however", "&", "yet", "though", "although"})
+_DASHES = frozenset("-–—")
+_CORRECTING = frozenset({"sorry", "oops", "rather", "correction", "actually", "scratch", "nope", "mean", "meant"})
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A part of a message: its ``tokens``, and how it hangs on the one before.
+
+    ``join`` is the word or sign in front of it; ``corrects`` tells that it takes back what was said just before, and
+    ``asks`` that a question mark ends it.
+    """
+
+    tokens: tuple[Token, ...]
+    join: str = ""
+    corrects: bool = False
+    asks: bool = False
+
+    def words(self, message: str) -> str:
+        """Return the user's own words."""
+        return " ".join(message[self.tokens[0].start : self.tokens[-1].end].split()) if self.tokens else ""
+
+    def has(self, *texts: str) -> bool:
+        """Tell whether any of these words is in it."""
+        return any(token.text in texts for token in self.tokens)
+
+
+def clauses_of(tokens: Sequence[Token]) -> list[Clause]:
+    """Split a message into its clauses; those that are nothing but a correcting word mark the next."""
+    found: list[Clause] = []
+    corrects, pending_join = False, ""
+    for part in _parts(tokens):
+        join = part.join or pending_join
+        texts = [token.text for token in part.tokens]
+        if texts and found and _only_corrects(texts):
+            corrects, pending_join = True, join
+            continue
+        body, corrected = _without_correction(part.tokens, follows=bool(found))
+        if not body:
+            continue
+        found.append(Clause(body, join, corrects or corrected, part.asks))
+        corrects, pending_join = False, ""
+    return found
+
+
+def _only_corrects(texts: Sequence[str]) -> bool:
+    """Tell whether a part such as ``no`` or ``sorry, I mean`` does nothing but take back what was said."""
+    rest = [text for text in texts if text not in ("i", "or", "wait", "that", "no", "oh", "make")]
+    return all(text in _CORRECTING for text in rest) and bool(set(texts) & (CORRECTIONS | _CORRECTING))
+
+
+def _without_correction(tokens: tuple[Token, ...], *, follows: bool) -> tuple[tuple[Token, ...], bool]:
+    """Drop the words at the beginning of a clause that take back what was said: ``no, 4 %``, ``I mean 4 %``."""
+    if not follows:
+        return tokens, False
+    place = 0
+    seen = False
+    while place < len(tokens) and tokens[place].text in CORRECTIONS | _CORRECTING | {"i", "or"}:
+        number = place + 1 < len(tokens) and tokens[place + 1].kind == "number"
+        if tokens[place].text == "no" and not number:
+            break  # "no match" says something of its own
+        seen = seen or tokens[place].text in CORRECTIONS | _CORRECTING
+        place += 1
+    return (tokens[place:], True) if seen else (tokens, False)
+
+
+def _parts(tokens: Sequence[Token]) -> Iterator[Clause]:
+    begin, join = 0, ""
+    for place, token in enumerate(tokens):
+        if place < begin or not _splits(tokens, place):
+            continue
+        keeps = token.text == "without"
+        yield Clause(tuple(tokens[begin:place]), join, asks=token.text == "?")
+        join = "with" if token.text in ("with", "using") else "" if keeps else token.text
+        begin = place if keeps else place + 1
+    yield Clause(tuple(tokens[begin:]), join)
+
+
+def _splits(tokens: Sequence[Token], place: int) -> bool:
+    token = tokens[place]
+    if token.kind == "sign" and token.text in _STOPS:
+        return True
+    if token.text in _DASHES:
+        apart = (
+            0 < place < len(tokens) - 1 and tokens[place - 1].end < token.start and token.end < tokens[place + 1].start
+        )
+        return (apart or token.text != "-") and place < len(tokens) - 1 and tokens[place + 1].kind != "number"
+    if token.text in ("with", "without", "using"):
+        return place > 0
+    if token.text == "as" and [one.text for one in tokens[place : place + 3]] == ["as", "well", "as"]:
+        return True
+    if token.text not in _JOINS or token.kind == "quoted":
+        return False
+    if token.text == "plus" and place + 1 < len(tokens) and tokens[place + 1].kind == "number":
+        return False
+    return not (token.text in ("and", "&") and _is_between(tokens, place))
+
+
+def _is_between(tokens: Sequence[Token], place: int) -> bool:
+    """Tell whether an ``and`` belongs to ``between 2 and 4``."""
+    for back in range(place - 1, max(place - 6, -1), -1):
+        if tokens[back].text == "between":
+            return True
+        if tokens[back].text in _STOPS:
+            return False
+    return False

@@ -1,0 +1,166 @@
+"""Read a clause about a parameter that is a number."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from orchestrator.ui.assistants import rules_words as words
+from orchestrator.ui.assistants.rules_clauses import Clause
+from orchestrator.ui.assistants.rules_operation import Operation, operation_in
+from orchestrator.ui.assistants.rules_outcome import Outcome, about, asked, limits_of, shown
+from orchestrator.ui.assistants.rules_subjects import Match, Subject
+from orchestrator.ui.assistants.rules_tokens import Token
+from orchestrator.ui.assistants.rules_units import PERCENT, Quantity
+from orchestrator.ui.assistants.rules_values import Wanted, confirmed, scaled, settled, value_of
+
+_BETWEEN = frozenset({"-", "–", "—", "to", "or", "and", "/", "till"})
+
+
+def read_number(
+    subject: Subject,
+    match: Match,
+    clause: Clause,
+    said: str,
+    current: object,
+    quantities: Sequence[Quantity],
+    explained: Collection[int],
+) -> Outcome | None:
+    """Return what a clause says of a number; None where it says different things for different years."""
+    tokens, verb = clause.tokens, match.verb
+    now = float(current) if isinstance(current, (int, float)) and not isinstance(current, bool) else None
+    used = set(match.places)
+    if subject.is_growth:
+        used |= {place for place, token in enumerate(tokens) if token.text == "negative"}
+    if len(quantities) == 2:
+        first, quantities = _two(subject, quantities, tokens, now, said)
+        if first is not None:
+            return first
+        used |= {place for place, token in enumerate(tokens) if token.text == "from"} | set(
+            _first_span(clause, quantities)
+        )
+    if len(quantities) > 1:
+        return asked(said, f"Which of the numbers is for {about(subject)}?", subject.key)
+    quantity = quantities[0] if quantities else None
+    if quantity is not None and quantity.start and tokens[quantity.start - 1].text in "–—-":
+        return asked(said, f"Is that a minus? {about(subject)} takes {limits_of(subject)}.", subject.key)
+    operation = operation_in(tokens, used, quantity, explained, verb=verb)
+    if operation.temporal:
+        return None
+    wanted, moves = _wanted(subject, operation, quantity, verb, said, now, tokens)
+    outcome = _outcome(subject, operation, quantity, wanted, verb)
+    return _doubted(subject, operation, outcome, wanted) if outcome.changes else outcome
+
+
+def _wanted(
+    subject: Subject,
+    operation: Operation,
+    quantity: Quantity | None,
+    verb: Token | None,
+    said: str,
+    now: float | None,
+    tokens: Sequence[Token],
+) -> tuple[Wanted, bool]:
+    direction, moves, sign = operation.direction or 0, operation.moves, 1
+    if quantity is not None and quantity.signed and not subject.is_growth and quantity.unit == PERCENT and not moves:
+        direction, moves = (1 if quantity.readings[0] >= 0 else -1), True
+    if verb is not None:
+        direction = 0
+        sign = -1 if verb.text in words.DOWN else 1
+    elif subject.is_growth and any(token.text == "negative" for token in tokens):
+        sign = -1 if quantity is not None and quantity.readings[0] > 0 else 1
+    return Wanted(said, now, direction, moves, operation.based, sign), moves
+
+
+def _outcome(
+    subject: Subject, operation: Operation, quantity: Quantity | None, wanted: Wanted, verb: Token | None
+) -> Outcome:
+    said, name = wanted.words, about(subject)
+    if operation.direction is None:
+        return asked(said, f"Should {name} go up or down?", subject.key)
+    if quantity is None:
+        return _without_number(subject, operation, wanted, verb)
+    if operation.negated:
+        return asked(said, f"What should {name} be, {limits_of(subject)}?", subject.key)
+    if operation.scale is not None:
+        return asked(said, f"Which number is for {name}, {limits_of(subject)}?", subject.key)
+    if verb is not None:
+        if verb.text in words.FLAT or operation.to:
+            return asked(said, f"By how much in a year? {name} takes {limits_of(subject)}.", subject.key)
+        if any(one < 0 for one in quantity.readings):
+            return asked(said, f"Up or down? {name} takes {limits_of(subject)}.", subject.key)
+    if wanted.moves and any(one < 0 for one in quantity.readings):
+        if operation.direction:
+            return asked(said, f"Up or down? {name} takes {limits_of(subject)}.", subject.key)
+        positive = Quantity(tuple(-one for one in quantity.readings), quantity.unit, quantity.start, quantity.end)
+        return value_of(subject, positive, wanted)
+    if quantity.signed and quantity.readings[0] > 0 and subject.is_growth and verb is None:
+        return asked(
+            said, f"Should {name} become that, or be more by that? It takes {limits_of(subject)}.", subject.key
+        )
+    if operation.by and operation.direction == 0 and verb is None:
+        return asked(said, f"More or less than now? {name} is {shown(wanted.current, subject.scale)}.", subject.key)
+    return value_of(subject, quantity, wanted)
+
+
+def _without_number(subject: Subject, operation: Operation, wanted: Wanted, verb: Token | None) -> Outcome:
+    said, name = wanted.words, about(subject)
+    if verb is not None and verb.text in words.FLAT:
+        return settled(subject, 0.0, wanted)
+    if operation.keeps and not operation.left:
+        return Outcome(notes=(f"{subject.parameter.name} stays as it is.",), keys=(subject.key,))
+    if operation.scale is not None:
+        if operation.negated or verb is not None:
+            return asked(said, f"What should {name} be, {limits_of(subject)}?", subject.key)
+        return scaled(subject, operation.scale, Wanted(said, wanted.current, 0, moves=False, based=operation.based))
+    if (operation.negated or operation.removes) and operation.direction in (0, None) and verb is None:
+        if wanted.current is None or (operation.negated and operation.removes):
+            return asked(said, f"What should {name} be, {limits_of(subject)}?", subject.key)
+        return settled(subject, 0.0, Wanted(said, wanted.current))
+    if operation.direction or verb is not None:
+        now = "" if wanted.current is None else f" It is {shown(wanted.current, subject.scale)} now."
+        return asked(said, f"By how much, or to what?{now} {name} takes {limits_of(subject)}.", subject.key)
+    question = asked(said, f"What should {name} be, {limits_of(subject)}?", subject.key)
+    waits = None if operation.left else subject
+    return Outcome(questions=question.questions, keys=question.keys, waits=waits)
+
+
+def _doubted(subject: Subject, operation: Operation, outcome: Outcome, wanted: Wanted) -> Outcome:
+    """Return the outcome, or the question whether it is meant where words leave it open."""
+    change = outcome.changes[0]
+    value = shown(change.value, subject.scale)
+    name = subject.parameter.name
+    if operation.left:
+        left = " ".join(token.text for token in operation.left)
+        text = f"{name} can become {value}, but what does “{left}” change? Say yes if nothing."
+        return confirmed(subject, change.value, wanted, text)
+    if operation.hedge is not None:
+        return confirmed(subject, change.value, wanted, f"Should {name} be exactly {value}?")
+    return outcome
+
+
+def _two(
+    subject: Subject, quantities: Sequence[Quantity], tokens: Sequence[Token], now: float | None, said: str
+) -> tuple[Outcome | None, Sequence[Quantity]]:
+    """Return what two numbers are: ``from 3 to 5 %`` is 5 % where it is 3 % now; everything else is a question."""
+    first, second = quantities
+    between = [token.text for token in tokens[first.end : second.start]]
+    unit = first.unit or second.unit
+    one = Quantity(first.readings, unit, first.start, first.end)
+    two = Quantity(second.readings, second.unit or unit, second.start, second.end, second.signed)
+    before = tokens[first.start - 1].text if first.start else ""
+    if before == "from" and between == ["to"]:
+        from_value = value_of(subject, one, Wanted(said, None))
+        if from_value.changes and from_value.changes[0].value == now:
+            return None, (two,)
+        text = f"{about(subject)} is {shown(now, subject.scale)} now, and has one value for all years. Which?"
+        return asked(said, text, subject.key), ()
+    if (between and set(between) <= _BETWEEN) or second.signed:
+        text = f"Which value should {about(subject)} have? It takes one, {limits_of(subject)}; for several, make a scenario of each."
+        return asked(said, text, subject.key), ()
+    return asked(said, f"Which of the numbers is for {about(subject)}?", subject.key), ()
+
+
+def _first_span(clause: Clause, quantities: Sequence[Quantity]) -> range:
+    """Return the places of the number that a value comes from, up to the one that it goes to."""
+    start = next(place for place, token in enumerate(clause.tokens) if token.text == "from")
+    return range(start, quantities[0].start - 1)

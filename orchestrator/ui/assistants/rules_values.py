@@ -1,0 +1,200 @@
+"""The value that a number becomes: for the parameter's own unit and range, and for what it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from orchestrator.ui.assistants.base import Change
+from orchestrator.ui.assistants.rules_outcome import Outcome, about, asked, cited, limits_of, shown
+from orchestrator.ui.assistants.rules_subjects import Subject
+from orchestrator.ui.assistants.rules_units import PERCENT, POINTS, TIMES, Quantity, Unit, tidy, unit_name
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a clause wants of a parameter: ``words`` are the user's, ``current`` its value now, None where unknown.
+
+    ``direction`` is 1 for up and -1 for down; ``moves`` tells that the number says by how much. ``based`` tells that
+    the base or today's value is named beside it. ``sign`` of a growth is -1 where something shrinks.
+    """
+
+    words: str
+    current: float | None
+    direction: int = 0
+    moves: bool = False
+    based: bool = False
+    sign: int = 1
+
+
+Reads = Callable[[float], float | str]
+
+
+def value_of(subject: Subject, quantity: Quantity, wanted: Wanted) -> Outcome:
+    """Return the change that a number makes, or the question that it raises."""
+    reads = _moved if wanted.moves else _placed
+    found: list[float | str] = [reads(subject, quantity, one, wanted) for one in quantity.readings]
+    values = [one for one in found if isinstance(one, float)]
+    fitting = [one for one in dict.fromkeys(values) if _fits(subject, one) is None]
+    if len(fitting) > 1 and fitting[0] < fitting[1]:  # 1.200; of 1,200 the thousands are what English means
+        return asked(wanted.words, f"Is that {' or '.join(shown(one) for one in fitting)}?", subject.key)
+    if fitting and (values.index(fitting[0]) == 0 or subject.parameter.declared.type == "integer"):
+        outcome = settled(subject, fitting[0], wanted, percent=quantity.is_percent)
+        return replace(outcome, notes=_conversion(subject, quantity, fitting[0], wanted))
+    if fitting:
+        return confirmed(subject, fitting[0], wanted, f"Is that {shown(fitting[0], subject.scale)}?")
+    if not values:
+        return asked(wanted.words, str(found[0]), subject.key, direction=wanted.direction)
+    return settled(subject, values[0], wanted, percent=quantity.is_percent)
+
+
+def _conversion(subject: Subject, quantity: Quantity, value: float, wanted: Wanted) -> tuple[str, ...]:
+    """Return a sentence that says so where a number was converted to another unit."""
+    own, unit = subject.scale.unit, quantity.unit
+    if own is None or not isinstance(unit, Unit) or unit == own:
+        return ()
+    return (f"{cited(wanted.words)}: converted from {unit_name(unit)} to {unit_name(own)}.",)
+
+
+def settled(subject: Subject, value: float, wanted: Wanted, *, percent: bool = False) -> Outcome:
+    """Return the change to a value, or the question where it does not fit, or goes the other way than was said."""
+    reason = _fits(subject, value)
+    if reason is not None:
+        return asked(wanted.words, reason, subject.key)
+    against = wanted.current is not None and wanted.direction * (value - wanted.current) < 0
+    if against and not wanted.moves:
+        said = "up" if wanted.direction > 0 else "down"
+        now = shown(wanted.current, subject.scale)
+        return confirmed(
+            subject, value, wanted, f"{subject.parameter.name} is {now} now, so that is not {said}. Is it meant?"
+        )
+    change = Change(subject.key, _typed(subject, value), wanted.words)
+    return Outcome(changes=(change,), keys=(subject.key,), percent=percent, direction=wanted.direction)
+
+
+def confirmed(subject: Subject, value: object, wanted: Wanted, text: str) -> Outcome:
+    """Return a question that ``yes`` answers."""
+    typed = _typed(subject, value) if isinstance(value, float) else value
+    offers = (Change(subject.key, typed, wanted.words),)
+    return asked(wanted.words, text, subject.key, offers=offers, direction=wanted.direction)
+
+
+def scaled(subject: Subject, factor: float, wanted: Wanted) -> Outcome:
+    """Return the change to a multiple of the value that it has now."""
+    if wanted.current is None:
+        return asked(
+            wanted.words, f"{about(subject)} has no value now. What should it be, {limits_of(subject)}?", subject.key
+        )
+    base = 1.0 if wanted.based and subject.scale.kind == "factor" else wanted.current
+    return settled(subject, tidy(base * factor), wanted)
+
+
+def _typed(subject: Subject, value: float) -> object:
+    return int(value) if subject.parameter.declared.type == "integer" else tidy(value)
+
+
+def _fits(subject: Subject, value: float) -> str | None:
+    declared = subject.parameter.declared
+    if declared.type == "integer" and value != int(value):
+        return f"{about(subject)} takes whole numbers, and that would be {value:g}. What should it be?"
+    if declared.refusal(_typed(subject, value)) is None:
+        return None
+    return f"{about(subject)} must be {limits_of(subject)}, and that would be {value:g}. What should it be?"
+
+
+def _placed(subject: Subject, quantity: Quantity, number: float, wanted: Wanted) -> float | str:
+    """Return the value that a number stands for, or what to ask."""
+    name, kind, unit = subject.parameter.name, subject.scale.kind, quantity.unit
+    number *= wanted.sign
+    if unit == TIMES:
+        return _times(subject, number, wanted)
+    if kind == "fraction":
+        if unit in (PERCENT, POINTS):
+            return tidy(number / 100)
+        if unit is None:
+            if abs(number) < 1:
+                return number
+            return f"{about(subject)} is written as a fraction: is {number:g} {number:g} %? Then say so, else {limits_of(subject)}."
+    elif kind == "percent":
+        if unit in (PERCENT, POINTS):
+            return number
+        if unit is None:
+            if number == 0 or abs(number) >= 1:
+                return number
+            return f"{name} is in percent: is that {number:g} % or {number * 100:g} %?"
+    elif unit == PERCENT:
+        if wanted.based and kind == "factor":
+            return tidy(number / 100)
+        if wanted.based and wanted.current is not None and kind != "unclear":
+            return tidy(wanted.current * number / 100)
+        return _percent_of(subject, number, wanted)
+    elif unit is None:
+        return number
+    return _converted(subject, unit, number)
+
+
+def _percent_of(subject: Subject, number: float, wanted: Wanted) -> str:
+    now = "" if wanted.current is None else f" It is {shown(wanted.current)} now."
+    if subject.scale.kind == "factor":
+        return f"{about(subject)} is a factor.{now} Do you mean {tidy(number / 100):g}, or {number:g} % more or less than now?"
+    return f"{about(subject)} is not in percent, but {limits_of(subject)}.{now} What should it be?"
+
+
+def _times(subject: Subject, number: float, wanted: Wanted) -> float | str:
+    if subject.scale.kind == "factor" and (wanted.based or wanted.current == 1):
+        return number
+    if wanted.current is None or subject.scale.kind == "factor":
+        return f"Should {subject.parameter.name} be {number:g}, or {number:g} times what it is now?"
+    return tidy(wanted.current * number)
+
+
+def _converted(subject: Subject, unit: Unit | str | None, number: float) -> float | str:
+    own = subject.scale.unit
+    if isinstance(unit, Unit):
+        if own is not None and unit.family == own.family:
+            return tidy(number * unit.size / own.size)
+        if own is None and unit.name in subject.unit:
+            return number
+        if own is not None and {unit.family, own.family} == {"time", "calendar"}:
+            wanted = unit_name(own)
+            return f"How many {wanted} is that for {about(subject)}? It takes {limits_of(subject)}."
+    unit_text = "percent" if unit in (PERCENT, POINTS) else unit_name(unit)
+    return f"{about(subject)} takes {limits_of(subject)}, and no {unit_text}. What should it be?"
+
+
+def _moved(subject: Subject, quantity: Quantity, number: float, wanted: Wanted) -> float | str:
+    """Return the value that is so much more or less than now, or what to ask."""
+    kind, unit, current = subject.scale.kind, quantity.unit, wanted.current
+    name, step = subject.parameter.name, wanted.direction * number
+    if wanted.based and kind == "factor" and unit == PERCENT:
+        return tidy(1 + step / 100)
+    if current is None:
+        return f"{about(subject)} has no value now. What should it be, {limits_of(subject)}?"
+    if unit == TIMES:
+        return f"Should {name} be {tidy(current * number):g}, {number:g} times what it is now?"
+    if kind in ("fraction", "percent"):
+        points = step / 100 if kind == "fraction" else step
+        if unit == POINTS:
+            return tidy(current + points)
+        if unit == PERCENT:
+            choices = [shown(tidy(value), subject.scale) for value in (current + points, current * (1 + step / 100))]
+            more = "more" if step > 0 else "less"
+            return (
+                f"{name} is {shown(current, subject.scale)} now. Should it become {choices[0]}, that is "
+                f"{number:g} percentage points {more}, or {choices[1]}, that is {number:g} % {more} than now?"
+            )
+        if unit is None and kind == "fraction" and abs(number) < 1:
+            return tidy(current + step)
+        return f"{name} is {shown(current, subject.scale)} now. What should it become, {limits_of(subject)}?"
+    if unit == PERCENT:
+        return tidy(current * (1 + step / 100))
+    if unit == POINTS:
+        return f"{about(subject)} is not in percent. What should it become, {limits_of(subject)}?"
+    if unit is None:
+        if kind != "factor" or abs(number) < 1:
+            return tidy(current + step)
+        return (
+            f"{name} is {shown(current)} now. Should it become {tidy(current + step):g}, or {number:g} % more or less?"
+        )
+    found = _converted(subject, unit, number)
+    return tidy(current + wanted.direction * found) if isinstance(found, float) else found
