@@ -7,17 +7,15 @@ import and is imported when a chat is made.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace as with_values
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestrator.config.layers import scenario_file
 from orchestrator.config.simulation import SimulationConfig
-from orchestrator.core.errors import ConfigurationError, MissingExtraError, OrchestratorError
+from orchestrator.core.errors import ConfigurationError, OrchestratorError
 from orchestrator.storage.base import ChatSessionRepository
 from orchestrator.ui.assistants.base import Assistant
 from orchestrator.ui.assistants.current import CurrentAssistant
@@ -29,6 +27,7 @@ from orchestrator.ui.chat.answering import Answer
 from orchestrator.ui.chat.conversations import Conversations
 from orchestrator.ui.chat.examples import examples
 from orchestrator.ui.chat.gate import ChatGate
+from orchestrator.ui.chat.library import import_gradio
 from orchestrator.ui.chat.page import make_page
 from orchestrator.ui.chat.secret import workspace_secret
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 PATH = "/chat"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 WATCH_SECONDS = 0.5
-EXTRA = "pip install 'dbt-year-orchestrator[ui]'"
 StartRun = Callable[[str], str]
 Shown = list[dict[str, str]]
 
@@ -204,21 +202,6 @@ class GradioChatUI:
     def _checked(self, session_id: str) -> CheckedProposal | None:
         proposal = self.conversations.proposal(session_id)
         return None if proposal is None else self._schema.subject().check(proposal)
-
-
-def import_gradio() -> Any:
-    """Import Gradio with everything switched off that would ask somebody elsewhere.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", GRADIO_RUN_HISTORY="False")
-    for name in ("gradio", "fastapi", "uvicorn"):
-        if find_spec(name) is None:
-            raise MissingExtraError(f"The chat needs the package {name}, which is not installed.", to_fix=EXTRA)
-    import gradio
-
-    return gradio
 
 
 def mount_chat(app: FastAPI, chat: GradioChatUI, path: str = PATH) -> FastAPI:

@@ -19,13 +19,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from orchestrator.storage.factory import create_storage_backend
-from tests.support.browser import WIDTHS, running_browser, visiting, why_no_browser, widens
+from tests.support.browser import PATIENCE, WIDTHS, running_browser, visiting, why_no_browser, widens
 from tests.support.fake_llm import FakeLlm, fails, proposes, running_llm, stalls
 from tests.support.processes import GENEROUS, wait_until
 from tests.support.programs import start_python
 from tests.support.workspaces import REPOSITORY
 
 EVIL = "<img src=x onerror=document.title='owned'><script>document.title='owned'</script><b>bold</b>"
+expect.set_options(timeout=PATIENCE)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(why_no_browser() is not None, reason=str(why_no_browser())),
@@ -48,7 +49,7 @@ class Chat:
         self.process = start_python(
             ["-m", "tests.support.chat_server", str(self.folder), str(self.port), self.fake.url], cwd=REPOSITORY
         )
-        wait_until(self.answers, GENEROUS)
+        wait_until(self.answers, "the chat answers")
 
     def answers(self) -> bool:
         """Tell whether it is there."""
@@ -154,7 +155,7 @@ def test_from_words_to_a_run(browser: Browser, chat: Chat) -> None:
         text = Path(str(downloading.value.path())).read_text()
         assert text == "database: var/half.duckdb\nvars:\n  catch: 0.5\nsimulation:\n  end_year: 2035\n"
         page.get_by_role("button", name="Save as scenario").click()
-        expect(page.locator("#outcome")).to_contain_text("half.yaml")
+        expect(page.locator("#outcome")).to_contain_text("Saved")
         saved = chat.folder / "config" / "scenarios" / "half.yaml"
         assert saved.read_text() == text
         saved.write_text("vars: {catch: 0.1}\n")

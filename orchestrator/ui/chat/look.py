@@ -25,7 +25,8 @@ footer { display: none !important; }
 .gradio-container .block { background: var(--c-paper); border-color: var(--c-line); }
 .gradio-container .block:has(.html-container) { background: none; border: 0; overflow: visible; padding: 0 !important; }
 #asking { flex-wrap: nowrap; } #asking button { min-width: 0 !important; } #stop { flex: 0 1 8rem; }
-#name input, #name textarea { background: var(--c-paper) !important; color: var(--c-ink); border: 1px solid var(--c-soft); border-radius: .4rem; }
+#name input, #name textarea { background: var(--c-paper) !important; color: var(--c-ink);
+  border: 1px solid var(--c-soft); border-radius: .4rem; }
 .gradio-container .block, .gradio-container .form { border-radius: .6rem; }
 .chat-head h1 { font-size: 1.6rem; line-height: 1.25; letter-spacing: -.015em; margin: .25rem 0 .35rem; color:
   var(--c-ink); }

@@ -104,12 +104,12 @@ def file_name(checked: CheckedProposal) -> tuple[str, str]:
 
 
 def plain(text: str) -> str:
-    """Return a message so that nothing in it is markup, and it looks the same: an unseen sign parts what would be one.
+    r"""Return a message so that nothing in it is markup, and it looks the same: an unseen sign parts what would be one.
 
     The part of Gradio that shows messages reads them as HTML, and leaves out what it finds dangerous.
 
     >>> ascii(plain("a < b <script> R&D &lt;"))
-    "'a <\\\\u2060 b <\\\\u2060script> R&\\\\u2060D &\\\\u2060lt;'"
+    "'a <\\u2060 b <\\u2060script> R&\\u2060D &\\u2060lt;'"
     """
     return text.replace("<", f"<{UNSEEN}").replace("&", f"&{UNSEEN}")
 

@@ -111,7 +111,7 @@ def make_page(gradio: Any, chat: GradioChatUI, secret: str, sentences: Sequence[
         page.load(events.open(), [browser], parts.conversation(), **private, **many)
         for trigger in (send.click, question.submit):
             trigger(events.say, [question, session, browser], parts.conversation(), **private, **many)
-        stop.click(events.stop, [session], [outcome], queue=False, **private)
+        stop.click(events.stop, [session], [outcome], concurrency_limit=None, **private)
         session.change(None, [session], None, js=look.ADDRESS_JS, api_visibility="private")
         validate.click(events.validate, [session], [outcome], **private)
         download.click(events.download, [session], [file_name, file_text, outcome], **private).then(

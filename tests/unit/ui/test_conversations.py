@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +22,15 @@ from orchestrator.ui.chat.records import proposal_record, read_proposal
 from orchestrator.ui.chat.secret import FILE, workspace_secret
 from orchestrator.ui.gradio_chat import GradioChatUI
 from tests.support.fishery import SECRET, make_fishery
+from tests.support.programs import run_python
+from tests.support.workspaces import REPOSITORY
 
 HALF = Proposal("half", (Change("vars.catch", 0.5, "half of it"),), ("Why?",), ("be nice",))
 Piece = str | Proposal | Exception
 
 
 class Scripted:
-    """Says what it is told to say; ``heard`` is what was said to it. It waits at an empty text until ``go_on`` is set."""
+    """Says what it is told to say, and waits at an empty text until ``go_on`` is set; ``heard`` is what it was told."""
 
     def __init__(self, *pieces: Piece) -> None:
         self.pieces = pieces
@@ -50,9 +53,9 @@ class Scripted:
 
 
 @pytest.fixture
-def backend() -> Iterator[StorageBackend]:
-    """Open a store that leaves nothing behind."""
-    with create_storage_backend("sqlite://") as made:
+def backend(tmp_path: Path) -> Iterator[StorageBackend]:
+    """Open an empty store."""
+    with create_storage_backend(f"sqlite:///{tmp_path / 'var' / 'history.db'}") as made:
         yield made
 
 
@@ -239,6 +242,25 @@ def test_a_run_saves_first(backend: StorageBackend, schema: ConfigSchema, tmp_pa
     with pytest.raises(ConfigurationError, match="already"):
         made.start_run(session_id, "mine")
     assert started == ["half", "half"]
+
+
+def test_the_extra_is_missing(tmp_path: Path) -> None:
+    """The very line that installs it is given; only then is anything imported."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, importlib.abc\n"
+        "class Gone(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] == 'gradio': raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Gone())\n"
+    )
+    done = run_python(
+        ["-m", "orchestrator.ui.gradio_chat"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{REPOSITORY}"},
+    )
+    assert done.returncode == 2
+    assert "needs the package gradio" in done.stderr
+    assert "To fix: pip install 'dbt-year-orchestrator[ui]'" in done.stderr
 
 
 EVIL = "<img src=x onerror=alert(1)>\"'&<script>"
