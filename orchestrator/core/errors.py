@@ -34,10 +34,15 @@
     │   ├── StorageFullError (OSError)         1
     │   ├── StorageCorruptionError             1    it is damaged, or not a run history
     │   ├── StorageVersionError                1    a newer version of this program wrote it
-    │   └── RunNotFoundError (LookupError)     2    there is no run of that id
+    │   ├── RunNotFoundError (LookupError)     2    there is no run of that id
+    │   ├── ChatMessageError (ValueError)      2    a message of a conversation cannot be kept
+    │   └── ChatSessionNotFoundError (LookupError) 2  there is no conversation of that id
     ├── BackupError                            1    a backup cannot be made or restored
     │   ├── BackupDamagedError                 1    it is not what was written
     │   └── BackupNotFoundError (LookupError)  2    there is none of that name
+    ├── AssistantError                         1    a language model gave no answer that can be used
+    │   ├── AssistantUnavailableError (ConnectionError) 1  it cannot be reached, or refuses
+    │   └── AssistantTimeoutError (TimeoutError) 124    it was silent for too long
     ├── MissingExtraError (ImportError)        2    an optional package is not installed
     └── StageTimeoutError (TimeoutError)       124  a stage of a year outlived its time
 
@@ -360,6 +365,32 @@ class RunNotFoundError(StorageError, LookupError):
     """Signals that the history holds no run of that id, or several that begin so."""
 
     exit_code = 2
+
+
+class ChatMessageError(StorageError, ValueError):
+    """Signals that what was said in a conversation cannot be kept: it is too long, or of an unknown role."""
+
+    exit_code = 2
+
+
+class ChatSessionNotFoundError(StorageError, LookupError):
+    """Signals that there is no conversation of that id."""
+
+    exit_code = 2
+
+
+class AssistantError(OrchestratorError):
+    """Signals that a language model gave no answer that can be used."""
+
+
+class AssistantUnavailableError(AssistantError, ConnectionError):
+    """Signals that a language model cannot be reached, or refuses to answer."""
+
+
+class AssistantTimeoutError(AssistantError, TimeoutError):
+    """Signals that a language model was silent for too long."""
+
+    exit_code = 124
 
 
 class MissingExtraError(OrchestratorError, ImportError):

@@ -7,7 +7,7 @@ All times are aware UTC.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
@@ -18,6 +18,8 @@ from orchestrator.core.annotations import Annotations
 if TYPE_CHECKING:
     from orchestrator.storage.models import (
         Base,
+        ChatMessage,
+        ChatSession,
         ExecutionState,
         SessionState,
         WorkflowOutput,
@@ -27,10 +29,15 @@ if TYPE_CHECKING:
 
 PENDING, RUNNING, COMPLETED, FAILED = "pending", "running", "completed", "failed"
 INTERRUPTED, CANCELLED = "interrupted", "cancelled"  # by Ctrl-C or a signal, and by the program that runs it
+IN_PROGRESS, USER, ASSISTANT = "in_progress", "user", "assistant"
 CRASHED = "crashed"  # never stored: a run that is running although its process is gone
 STATUSES = (PENDING, RUNNING, COMPLETED, FAILED, INTERRUPTED, CANCELLED)
 ENDED = (COMPLETED, FAILED, INTERRUPTED, CANCELLED)
 RUNS_TO_LEARN_FROM = 10
+CHAT_STATUSES = (IN_PROGRESS, COMPLETED)
+CHAT_ROLES = (USER, ASSISTANT)
+MOST_OF_A_MESSAGE = 100_000  # characters of a text, or of what belongs to it as JSON
+MOST_OF_A_NAME = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -197,6 +204,54 @@ class AbstractAnnotationRepository(ABC):
         """
 
 
+class ChatSessionRepository(ABC):
+    """Conversations in which configurations are made, with all that was said in them."""
+
+    @abstractmethod
+    def create_session(self, user_identifier: str) -> str:
+        """Begin a conversation of somebody; return its id, which nobody can guess.
+
+        Raises:
+            ChatMessageError: the name is empty or too long.
+        """
+
+    @abstractmethod
+    def get_session(self, session_id: str) -> ChatSession | None:
+        """Return a conversation, None when there is none of that id."""
+
+    @abstractmethod
+    def add_message(
+        self, session_id: str, role: str, content: str, metadata: Mapping[str, object] | None = None
+    ) -> ChatMessage:
+        """Append what one of :data:`CHAT_ROLES` said; the conversation becomes the newest of its user.
+
+        Raises:
+            ChatSessionNotFoundError: there is no such conversation.
+            ChatMessageError: there is no such role, or it is longer than :data:`MOST_OF_A_MESSAGE`.
+        """
+
+    @abstractmethod
+    def get_messages(self, session_id: str, limit: int | None = None) -> list[ChatMessage]:
+        """Return what was said, oldest first; with ``limit`` the newest of them. Of an unknown conversation nothing."""
+
+    @abstractmethod
+    def update_config(self, session_id: str, generated_config: object | None, *, status: str | None = None) -> None:
+        """Store what the conversation has led to, a JSON value; None removes it. ``status`` stays where it is None.
+
+        Raises:
+            ChatSessionNotFoundError: there is no such conversation.
+            ChatMessageError: there is no such status, or it is longer than :data:`MOST_OF_A_MESSAGE` as JSON.
+        """
+
+    @abstractmethod
+    def list_recent_sessions(self, user_identifier: str, limit: int = 10) -> list[ChatSession]:
+        """Return the conversations of somebody, the one that was changed last first."""
+
+    @abstractmethod
+    def delete_session(self, session_id: str) -> bool:
+        """Remove a conversation with all that was said; tell whether it was there."""
+
+
 @dataclass(frozen=True)
 class StorageBackend:
     """A store, ready to use; ``url`` has its password masked. Close it, or use it as a context manager."""
@@ -208,6 +263,7 @@ class StorageBackend:
     outputs: AbstractWorkflowOutputRepository
     sessions: AbstractSessionStateRepository
     annotations: AbstractAnnotationRepository
+    chat_sessions: ChatSessionRepository
     release: Callable[[], None]
 
     def close(self) -> None:

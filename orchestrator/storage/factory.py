@@ -57,6 +57,7 @@ def open_existing(config: SimulationConfig) -> Iterator[StorageBackend | None]:
 def _backend(engine: Engine, url: URL) -> StorageBackend:
     from orchestrator.storage import repositories
     from orchestrator.storage.annotations import AnnotationRepository
+    from orchestrator.storage.chats import SqlChatSessionRepository
     from orchestrator.storage.error_translation import shown
 
     return StorageBackend(
@@ -67,5 +68,6 @@ def _backend(engine: Engine, url: URL) -> StorageBackend:
         outputs=repositories.WorkflowOutputRepository(engine, url),
         sessions=repositories.SessionStateRepository(engine, url),
         annotations=AnnotationRepository(engine, url),
+        chat_sessions=SqlChatSessionRepository(engine, url),
         release=engine.dispose,
     )

@@ -5,6 +5,12 @@ from __future__ import annotations
 VERSION_TABLE = "orchestrator_schema_version"
 _FIRST = ("workflow_runs", "workflow_steps", "execution_states", "workflow_outputs")
 _SECOND = (*_FIRST, "session_state")
-TABLES: dict[str, tuple[str, ...]] = {"0001": _FIRST, "0002": _SECOND, "0003": (*_SECOND, "run_notes", "run_tags")}
+_THIRD = (*_SECOND, "run_notes", "run_tags")
+TABLES: dict[str, tuple[str, ...]] = {
+    "0001": _FIRST,
+    "0002": _SECOND,
+    "0003": _THIRD,
+    "0004": (*_THIRD, "chat_sessions", "chat_messages"),
+}
 VERSIONS = tuple(TABLES)
 HEAD = VERSIONS[-1]

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import uuid4
 
-from sqlalchemy import Float, ForeignKey, Index, Integer, String
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from orchestrator.core.clocks import utc_now
@@ -129,3 +129,40 @@ class SessionState(Base):
     host: Mapped[str] = mapped_column(CleanText)
     process_started: Mapped[str | None] = mapped_column(CleanText)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ChatSession(Base):
+    """One conversation; ``generated_config`` is what it has led to so far, None where that is nothing.
+
+    ``status`` is one of :data:`orchestrator.storage.base.CHAT_STATUSES`. Who knows ``session_id`` may read all of it,
+    so it is drawn at random.
+    """
+
+    __tablename__ = "chat_sessions"
+
+    user_identifier: Mapped[str] = mapped_column(CleanText)
+    session_id: Mapped[str] = mapped_column(ID, primary_key=True, default_factory=lambda: str(uuid4()))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    generated_config: Mapped[object | None] = mapped_column(CleanJson, default=None)
+    status: Mapped[str] = mapped_column(WORD, default="in_progress")
+
+    __table_args__ = (Index("chat_sessions_by_user", "user_identifier", "updated_at"),)
+
+
+class ChatMessage(Base):
+    """What somebody said in a conversation; ``id`` grows with the order in which it was said."""
+
+    __tablename__ = "chat_messages"
+
+    session_id: Mapped[str] = mapped_column(ID, ForeignKey("chat_sessions.session_id", ondelete="CASCADE"))
+    role: Mapped[str] = mapped_column(WORD)
+    content: Mapped[str] = mapped_column(CleanText)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, init=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    details: Mapped[dict[str, object]] = mapped_column("metadata", CleanJson, default_factory=dict)
+
+    __table_args__ = (
+        CheckConstraint("role in ('user', 'assistant')", name="chat_messages_role"),
+        Index("chat_messages_by_session", "session_id", "id"),
+    )

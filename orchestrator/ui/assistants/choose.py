@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.config.layers import scenario_file, scenario_names
 from orchestrator.config.paths import in_project
 from orchestrator.config.yaml_file import read_yaml
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.ui.assistants.llm import create_llm
 from orchestrator.ui.assistants.rules import RuleBasedAssistant
+from orchestrator.ui.assistants.schema import ConfigSchema
 
 if TYPE_CHECKING:
     from orchestrator.config.simulation import SimulationConfig
@@ -33,7 +34,7 @@ def choose_assistant(
     """
     environ = os.environ if environ is None else environ
     provider = environ.get(PROVIDER, "").strip()
-    return _model(provider, environ) if provider else rule_based(config, parameters)
+    return _model(provider, environ, config, parameters) if provider else rule_based(config, parameters)
 
 
 def rule_based(config: SimulationConfig, parameters: ParameterList) -> RuleBasedAssistant:
@@ -49,15 +50,12 @@ def rule_based(config: SimulationConfig, parameters: ParameterList) -> RuleBased
     )
 
 
-def _model(provider: str, environ: Mapping[str, str]) -> Assistant:
+def _model(provider: str, environ: Mapping[str, str], config: SimulationConfig, parameters: ParameterList) -> Assistant:
     model = environ.get(MODEL, "").strip()
     if not model:
         raise ConfigurationError(f"{PROVIDER} is {provider}, but {MODEL} names no model.", to_fix=f"set {MODEL}")
-    # Imported when asked for: the libraries of the providers are an extra.
-    create: Callable[[str, str, str | None], Assistant] = importlib.import_module(
-        "orchestrator.ui.assistants.llm"
-    ).create_llm
-    return create(provider, model, environ.get(BASE_URL, "").strip() or None)
+    schema = ConfigSchema(lambda: config, lambda _: parameters)
+    return create_llm(provider, model, environ.get(BASE_URL, "").strip() or None, schema=schema)
 
 
 def _descriptions(config: SimulationConfig) -> list[tuple[str, Sequence[str]]]:
