@@ -9,7 +9,7 @@ from orchestrator.ui.assistants import rules_words as words
 from orchestrator.ui.assistants.rules_clauses import Clause, clauses_of
 from orchestrator.ui.assistants.rules_outcome import Outcome, about, cited, limits_of, shown
 from orchestrator.ui.assistants.rules_reading import Context, Reader
-from orchestrator.ui.assistants.rules_subjects import Subject, by_name
+from orchestrator.ui.assistants.rules_subjects import by_name
 from orchestrator.ui.assistants.rules_tokens import Token, tokens_of
 from orchestrator.ui.assistants.rules_turn import State, Turn, is_conditional, laid
 from orchestrator.ui.assistants.rules_years import END_KEY, SEED_KEY, START_KEY
@@ -138,10 +138,10 @@ class Conversation:
         )
 
     def _ask_all(self, state: State) -> State:
-        listed = "; ".join(f"{about(one)}: {limits_of(one)}" for one in self._reader.vocabulary.subjects if _open(one))
-        text = (
-            f"What should change? {listed or 'No parameters are declared'}; the years, the random seed, and the name."
-        )
+        open_ones = [one for one in self._reader.vocabulary.subjects if one.is_open]
+        listed = "".join(f"\n- {about(one)}: {limits_of(one)}" for one in open_ones)
+        others = "the years, the random seed, and the name of the scenario"
+        text = f"What should change? There are {others}{', and:' if listed else '.'}{listed}"
         return replace(state, questions=(text,), unknown=(), notes=(), offers=())
 
     def _read(self, state: State, clauses: list[Clause], message: str) -> State:
@@ -225,7 +225,7 @@ class Conversation:
         if not matches or any(token.kind == "number" for token in clause.tokens):
             return []
         one = matches[0].subject
-        closed = not _open(one)
+        closed = not one.is_open
         now = "***" if closed else shown(context.values.get(one.key), one.scale)
         text = f"{about(one)} is {now}. What should it be, {limits_of(one)}?"
         return [Outcome(questions=(f"{cited(clause.words(message))}: {text}",), keys=(one.key,))]
@@ -260,10 +260,6 @@ def _advised(outcome: Outcome, clause: Clause) -> Outcome:
     change = outcome.changes[0]
     text = f"{cited(change.words)}: should {change.key.partition('.')[2]} become {shown(change.value)}?"
     return Outcome(questions=(text,), offers=outcome.changes, keys=outcome.keys)
-
-
-def _open(subject: Subject) -> bool:
-    return not subject.parameter.declared.secret and not subject.parameter.declared.file
 
 
 def _places(clause: Clause, text: str) -> set[int]:

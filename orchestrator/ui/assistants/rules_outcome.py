@@ -78,7 +78,7 @@ def shown(value: object, scale: Scale | None = None) -> str:
     """
     if isinstance(value, str):
         return value
-    text = json.dumps(value)
+    text = f"{value:.12g}" if isinstance(value, float) else json.dumps(value)
     measured = scale is not None and scale.kind == "fraction" and isinstance(value, (int, float))
     return f"{text} ({value * 100:.6g} %)" if measured and isinstance(value, (int, float)) else text
 

@@ -72,6 +72,11 @@ class Subject:
         return f"vars.{self.parameter.name}"
 
     @property
+    def is_open(self) -> bool:
+        """Tell whether an assistant may set it."""
+        return not (self.parameter.declared.file or self.parameter.declared.secret)
+
+    @property
     def is_growth(self) -> bool:
         """Tell whether its value is by how much something grows."""
         return _GROWTH in self.strong
@@ -157,6 +162,7 @@ class Vocabulary:
     def nearest(self, text: str, count: int = 3) -> list[Subject]:
         """Return the subjects whose names are most like a text."""
         names = {f"{number}": " ".join((one.parameter.name.replace("_", " "), *one.parameter.declared.words)) for number, one in enumerate(self.subjects)}  # fmt: skip # noqa: E501
+        names = {number: text for number, text in names.items() if self.subjects[int(number)].is_open}
         found = process.extract(text, names, scorer=fuzz.token_set_ratio, limit=count)
         return [self.subjects[int(number)] for _, _, number in found]
 

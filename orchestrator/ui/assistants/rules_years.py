@@ -147,6 +147,8 @@ def in_course_of(clause: Clause, years: Years, *, growth: bool) -> bool:
     spans = (years.start is not None and years.end is not None) or bool({"over", "in", "within"} & set(texts))
     if not growth:
         return False
+    if years.count is not None and "for" not in texts:
+        return True
     return spans and not yearly and not {"annually", "yearly", "annual", "p.a"} & set(texts)
 
 
