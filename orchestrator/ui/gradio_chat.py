@@ -30,6 +30,7 @@ from orchestrator.ui.chat.gate import ChatGate
 from orchestrator.ui.chat.library import import_gradio
 from orchestrator.ui.chat.page import make_page
 from orchestrator.ui.chat.secret import workspace_secret
+from orchestrator.ui.navigation import PAGES
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -45,7 +46,7 @@ class GradioChatUI:
     """The chat of an assistant; ``session_repo`` keeps what is said, ``config_schema`` what may be configured.
 
     ``start_run`` starts a run of the scenario of a name and returns the address of the page that shows it; without it
-    there is no button for that. ``home`` is the address of the pages beside it, where there are any.
+    there is no button for that. ``pages`` are those beside it: key, name and address.
     """
 
     def __init__(
@@ -55,9 +56,9 @@ class GradioChatUI:
         config_schema: ConfigSchema,
         *,
         start_run: StartRun | None = None,
-        home: str | None = None,
+        pages: Sequence[tuple[str, str, str]] = (),
     ) -> None:
-        self.home = home
+        self.pages = tuple(pages)
         self.conversations = Conversations(assistant, session_repo, config_schema)
         self._schema = config_schema
         self._start_run = start_run
@@ -284,7 +285,7 @@ def mount(
             fork=settings.fork,
         )
 
-    return mount_chat(app, open_chat(load, llm, start_run=start_run, home="/"), path)
+    return mount_chat(app, open_chat(load, llm, start_run=start_run, pages=PAGES), path)
 
 
 def open_chat(
@@ -292,7 +293,7 @@ def open_chat(
     llm: LanguageModel | None = None,
     *,
     start_run: StartRun | None = None,
-    home: str | None = None,
+    pages: Sequence[tuple[str, str, str]] = (),
 ) -> GradioChatUI:
     """Make the chat of a configuration; its history is made where there is none.
 
@@ -307,7 +308,7 @@ def open_chat(
     if llm is not None:
         require_extra(llm)
     backend = create_storage_backend(load(), show_progress=True)
-    return GradioChatUI(CurrentAssistant(schema, llm), backend.chat_sessions, schema, start_run=start_run, home=home)
+    return GradioChatUI(CurrentAssistant(schema, llm), backend.chat_sessions, schema, start_run=start_run, pages=pages)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

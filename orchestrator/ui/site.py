@@ -12,18 +12,10 @@ from fastapi.responses import RedirectResponse, Response
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.ui import rendering
 from orchestrator.ui.live import LiveRuns
+from orchestrator.ui.navigation import PAGES
 from orchestrator.ui.security import Guard
 from orchestrator.ui.settings import UiSettings
 from orchestrator.ui.workspace import Workspace
-
-PAGES = (
-    ("runs", "Runs", "/runs"),
-    ("results", "Results", "/results"),
-    ("health", "Health", "/health"),
-    ("project", "Project", "/project"),
-    ("parameters", "Parameters", "/parameters"),
-    ("chat", "Chat", "/chat/"),
-)
 
 
 @dataclass(frozen=True)

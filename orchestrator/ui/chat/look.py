@@ -20,6 +20,13 @@ body, gradio-app, .gradio-container { background: var(--c-ground) !important; co
 .gradio-container { max-width: 75rem !important; margin: 0 auto !important; font-size: 16px; }
 .gradio-container .main, .gradio-container main { padding: .75rem clamp(.75rem, 3vw, 2rem) 2rem !important; }
 footer { display: none !important; }
+.top { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1.5rem; margin-bottom: .5rem;
+  padding: .1rem 0 .6rem; border-bottom: 1px solid var(--c-line); line-height: 1.5; }
+.top .brand { font-weight: 650; color: var(--c-ink); text-decoration: none; letter-spacing: -.01em; }
+.top nav { display: flex; flex-wrap: wrap; gap: .1rem .2rem; }
+.top nav a { color: var(--c-soft); text-decoration: none; padding: .3rem .6rem; border-radius: .4rem; }
+.top nav a:hover { color: var(--c-ink); background: var(--c-shade); }
+.top nav a[aria-current] { color: var(--c-accent); background: var(--c-busy-ground); font-weight: 600; }
 .gradio-container .html-container, .gradio-container .prose { padding: 0 !important; max-width: none; }
 .gradio-container .block label span, .gradio-container .block label { color: var(--c-ink); }
 .gradio-container .block { background: var(--c-paper); border-color: var(--c-line); }
@@ -71,6 +78,7 @@ footer { display: none !important; }
 .proposal th, .proposal td { text-align: left; padding: .4rem .7rem .4rem 0; border: 0; border-bottom: 1px solid
   var(--c-line);
   vertical-align: baseline; font-variant-numeric: tabular-nums; color: var(--c-ink); background: none; }
+@media (max-width: 40rem) { .proposal th, .proposal td { overflow-wrap: anywhere; } }
 .proposal thead th { color: var(--c-soft); font-weight: 600; font-size: .82rem; }
 .proposal tbody th { font-weight: 500; } .proposal code, .proposal pre { font-size: .88em; background: none;
   padding: 0;

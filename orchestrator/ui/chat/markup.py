@@ -12,6 +12,7 @@ from orchestrator.ui.assistants.overlay import CheckedProposal, scenario_yaml
 
 HEADING = """<div class="chat-head"><h1>Describe what to simulate</h1>
 <p>Say it in your own words. You see what would change, and check it, before anything is saved or run.</p></div>"""
+KEY = "chat"  # of its own page in the bar
 UNSEEN = "\u2060"  # a word joiner
 NOTHING = """<section class="proposal" aria-label="Proposal"><h2>Scenario</h2>
 <p class="quiet">Nothing is proposed yet. Once you have said what you want, each change is listed here with the value
@@ -78,10 +79,19 @@ def link_html(words: str, href: str, more: str) -> str:
     return f'<p class="good">{_text(words)} <a href="{escape(href, quote=True)}">{_text(more)}</a></p>'
 
 
-def sessions_html(session_id: str, recent: Sequence[tuple[str, str]], home: str | None) -> str:
-    """Return the links of conversations: a new one, this one, and earlier ones of this browser; and to other pages."""
+def bar_html(pages: Sequence[tuple[str, str, str]]) -> str:
+    """Return the bar that leads to other pages, each with key, name and address; empty where there are none."""
+    links = "".join(
+        f'<a href="{escape(address, quote=True)}"{" aria-current=page" if key == KEY else ""}>{_text(name)}</a>'
+        for key, name, address in pages
+    )
+    brand = '<a class="brand" href="/">orchestrator</a>'
+    return f'<header class="top">{brand}<nav aria-label="Pages">{links}</nav></header>' if pages else ""
+
+
+def sessions_html(session_id: str, recent: Sequence[tuple[str, str]]) -> str:
+    """Return the links of conversations: a new one, this one, and earlier ones of this browser."""
     parts = ['<nav class="sessions" aria-label="Conversations">']
-    parts.append("" if home is None else f'<a href="{escape(home, quote=True)}">All pages</a>')
     parts.append('<a href="?session=new">New conversation</a>')
     if session_id:
         parts.append(f'<a href="?session={_text(session_id)}">Link to this conversation</a>')

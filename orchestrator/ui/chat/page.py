@@ -54,6 +54,8 @@ class Parts:
 def make_page(gradio: Any, chat: GradioChatUI, secret: str, sentences: Sequence[str]) -> Any:
     """Make the page; ``sentences`` are examples, ``secret`` is what the browser's memory is written with."""
     with gradio.Blocks(title=look.TITLE, analytics_enabled=False, fill_width=True) as page:
+        if chat.pages:
+            gradio.HTML(markup.bar_html(chat.pages))
         gradio.HTML(markup.HEADING)
         sessions = gradio.HTML("")
         browser = gradio.BrowserState({}, storage_key=look.STORAGE_KEY, secret=secret)
@@ -243,7 +245,7 @@ class Events:
             self._chat.panel(session) if session else markup.NOTHING,
             skip if busy else (proposal.name or "") if proposal is not None else "",
             session,
-            markup.sessions_html(session, recent, self._chat.home),
+            markup.sessions_html(session, recent),
             memory,
             outcome,
             question,

@@ -271,7 +271,11 @@ def test_nothing_that_was_said_is_markup(schema: ConfigSchema) -> None:
     proposal = Proposal(EVIL, (Change(EVIL, EVIL, EVIL),), (EVIL,), (EVIL,))
     html = markup.proposal_html(schema.subject().check(proposal))
     html += markup.status_html(EVIL) + markup.error_html(ConfigurationError(EVIL, to_fix=EVIL))
-    html += markup.sessions_html(EVIL, [(EVIL + "2", EVIL)], None) + markup.link_html(EVIL, "/x", EVIL)
+    html += (
+        markup.sessions_html(EVIL, [(EVIL + "2", EVIL)])
+        + markup.bar_html([(EVIL, EVIL, EVIL)])
+        + markup.link_html(EVIL, "/x", EVIL)
+    )
     assert "<img" not in html
     assert "<script" not in html
     assert "&lt;img" in html

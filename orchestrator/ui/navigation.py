@@ -1,0 +1,13 @@
+"""The pages that every page leads to."""
+
+from __future__ import annotations
+
+PAGES = (
+    ("runs", "Runs", "/runs"),
+    ("results", "Results", "/results"),
+    ("health", "Health", "/health"),
+    ("project", "Project", "/project"),
+    ("parameters", "Parameters", "/parameters"),
+    ("chat", "Chat", "/chat/"),
+)
+"""Key, name and address of each, in the order of the bar."""
