@@ -207,6 +207,22 @@ def test_dbt_reads_a_changed_project_first(lakes_ui: Cli, visitor: Visitor) -> N
         lakes_ui("check")
 
 
+def test_years_are_not_removed_unasked(lakes_ui: Cli, visitor: Visitor) -> None:
+    """A run that would remove finished years says which, and begins only where somebody agrees."""
+    started = visitor.post("/runs", {"first": "2000", "last": "2000", "fresh": "yes"})
+    work = started.headers["location"]
+    wait_until(lambda: not visitor.document(f"{work}.json")["running"], "the command has ended")
+    page = visitor.get(work)
+    assert "Remove these years" in page.text and "2001" in page.text
+    (failed, *_) = visitor.listed("/runs.json?status=failed", "runs")
+    assert f'href="{work}"' in visitor.get(f"/runs/{failed['run_id']}").text
+    assert visitor.post(f"{work}/agree").status_code == 500
+    assert len(lakes_ui.sql("select * from lake_summary")) == 3
+    again = visitor.post(f"{work}/agree", {"agree": "yes"}).headers["location"]
+    wait_until(lambda: not visitor.document(f"{again}.json")["running"], "the command has ended")
+    assert len(lakes_ui.sql("select * from lake_summary")) == 1
+
+
 def test_what_is_not_there(visitor: Visitor) -> None:
     """A page that says so."""
     for path in ("/nothing", "/static/nothing.css", "/work/nothing", "/work/../../etc"):

@@ -27,7 +27,8 @@ from orchestrator.reports.run_progress import grid_of
 from orchestrator.reports.runs import full_record, list_record, reached, scenario_label
 from orchestrator.storage.base import COMPLETED, CRASHED, RUNNING, STATUSES, RunRecord
 from orchestrator.ui import rendering
-from orchestrator.ui.run_processes import start_command, start_run
+from orchestrator.ui.pages.working import would_lose_years
+from orchestrator.ui.run_processes import newest_job, run_of, start_command, start_run
 from orchestrator.ui.site import Site, form_of, see
 from orchestrator.ui.stopping import interrupt
 
@@ -127,7 +128,13 @@ class _Runs:
             can_resume=found.status not in (RUNNING, COMPLETED)
             and _arguments(self._site, run, config.root) is not None,
             is_running=found.status == RUNNING,
+            asks=None if found.status == RUNNING else self._asks(run.id, config.root),
         )
+
+    def _asks(self, run_id: str, root: Path) -> str | None:
+        """Return the name of the command that a run is, where it would go on if somebody agreed to something."""
+        job = newest_job(root, "simulate")
+        return job.name if job is not None and would_lose_years(job) and run_of(root, job) == run_id else None
 
     def cancel(self, run_id: str) -> Response:
         config = self._site.workspace.config()

@@ -41,7 +41,7 @@ class _Working:
         if ending == "json":
             return rendering.document(job_record(self._site, job), "running" if job.running else "ended")
         run_id = run_of(self._site.workspace.config().root, job) if job.command == "simulate" else None
-        if run_id is not None:
+        if run_id is not None and not would_lose_years(job):
             return see(f"/runs/{run_id}")
         after = {"init": "/health", "doctor": "/health", "check": request.query_params.get("to", "/project")}
         if not job.running and job.error is None and job.command in after:
@@ -54,13 +54,13 @@ class _Working:
             title=HEADINGS.get(job.command, "Working"),
             job=job,
             lines=last_lines(job),
-            years_would_be_lost=_would_lose_years(job),
+            years_would_be_lost=would_lose_years(job),
         )
 
     def agree(self, request: Request, name: str) -> Response:
         """Start a run again that would remove finished years, with the agreement to that."""
         job = find_job(self._site, name)
-        if not _would_lose_years(job) or form_of(request).get("agree") != "yes":
+        if not would_lose_years(job) or form_of(request).get("agree") != "yes":
             raise OrchestratorError("There is nothing to agree to.", to_fix="load the page again")
         again = start_command(self._site.settings, self._site.workspace.config().root, [*job.arguments, "--yes"])
         return see(f"/work/{again.job}")
@@ -104,7 +104,8 @@ def _is_recent(job: Job) -> bool:
     return job.error is not None and rendering.ago(job.started_at) == "just now"
 
 
-def _would_lose_years(job: Job) -> bool:
+def would_lose_years(job: Job) -> bool:
+    """Tell whether a run was refused because it would remove finished years."""
     return job.error is not None and job.error.get("type") == "YearsWouldBeLostError"
 
 
