@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -18,6 +20,8 @@ from orchestrator.cli.output import Output
 Flag = bool  # Typer calls back with one positional value
 DISTRIBUTION = "dbt-year-orchestrator"
 USAGE = 2
+_NEGATIVE = re.compile(r"-\s*[.\d]")
+_VALUED = ("--name", "--set", "--config", "--scenario", "--database")  # options of ask that take a value
 
 # Each command lies in the module of its name, a group's commands in its module ``commands``.
 COMMANDS = (
@@ -124,7 +128,7 @@ def run_program(args: Sequence[str]) -> int:
     named = [name for name in (args or typed[:-1])[:1] if name in COMMANDS or name in GROUPS]
     app = application(named, completion=bool(typed)) if named else application()
     try:
-        command: object = app(args=list(args), prog_name="orchestrator", standalone_mode=False)
+        command: object = app(args=_sentence_apart(args), prog_name="orchestrator", standalone_mode=False)
     except typer.TyperException as error:
         return _refuse(error, args)
     if command == INTERRUPTED:  # Typer's word for Ctrl-C while it reads the command line
@@ -132,6 +136,22 @@ def run_program(args: Sequence[str]) -> int:
     if callable(command):
         command = command()
     return command if isinstance(command, int) else 0
+
+
+def _sentence_apart(args: Sequence[str]) -> list[str]:
+    """Keep a sentence such as ``-3 % growth`` from being taken for an option.
+
+    >>> _sentence_apart(["ask", "-3 % growth", "--json"]), _sentence_apart(["ask", "--json", "seed 3"])
+    (['ask', '--json', '--', '-3 % growth'], ['ask', '--json', 'seed 3'])
+    """
+    if list(args[:1]) != ["ask"] or "--" in args or not any(_NEGATIVE.match(one) for one in args):
+        return list(args)
+    options: list[str] = []
+    words: list[str] = []
+    for before, one in pairwise(args):
+        is_option = one.startswith("-") and not _NEGATIVE.match(one)
+        (options if is_option or before in _VALUED else words).append(one)
+    return ["ask", *options, "--", *words]
 
 
 def _refuse(error: typer.TyperException, args: Sequence[str]) -> int:

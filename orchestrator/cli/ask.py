@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator
@@ -68,7 +69,7 @@ def ask(
         *told, proposal = assistant.stream_chat(messages)
         assert isinstance(proposal, Proposal)
         messages.append(Message("assistant", "".join(map(str, told)), proposal))
-        named = proposal if name is None else Proposal(name, *_rest(proposal))
+        named = proposal if name is None else dataclasses.replace(proposal, name=name)
         checked = accepted(config, parameters, named)
         _require_name(checked, name)
         _show(output, checked, parameters, "".join(map(str, told)))
@@ -80,13 +81,6 @@ def ask(
     output.write_json(proposal_record(checked), status, ok=code == 0)
     allow_fast_exit()
     return code
-
-
-def _rest(proposal: object) -> tuple[object, object, object]:
-    from orchestrator.ui.assistants.base import Proposal
-
-    assert isinstance(proposal, Proposal)
-    return proposal.changes, proposal.questions, proposal.not_understood
 
 
 def _turns(output: Output, sentence: list[str] | None) -> Iterator[str]:

@@ -66,6 +66,7 @@ _WITHOUT = {
     "backup restore": ("scenario", "fork"),
     "backup": ("fork",),
     "migrate": ("fork",),
+    "ask": ("fork",),
     "version": ("config", "scenario", "overrides", "database", "fork"),
     "help": ("config", "scenario", "overrides", "database", "fork", "json", "verbosity", "quiet"),
 }

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 DOCS = REPOSITORY / "docs"
 ON_THE_SHIPPED_PROJECT = (
     REPOSITORY / "README.md",
-    *(DOCS / "cli" / f"{name}.md" for name in ("simulate", "parameters", "check-and-init", "doctor", "migrate")),
+    *(DOCS / "cli" / f"{name}.md" for name in ("simulate", "parameters", "ask", "check-and-init", "doctor", "migrate")),
     DOCS / "cli" / "backup.md",
     DOCS / "cli" / "runs.md",
 )

@@ -27,11 +27,11 @@ from orchestrator.core.masking import is_secret
 from orchestrator.core.permissions import ANY_FILE, current_umask
 from orchestrator.core.text import CONTROL, nearest
 from orchestrator.reports.parameters import BESIDE_PARAMETERS
+from orchestrator.ui.assistants.base import Change, Proposal
 
 if TYPE_CHECKING:
     from orchestrator.config.simulation import SimulationConfig
     from orchestrator.reports.parameters import ParameterList
-    from orchestrator.ui.assistants.base import Proposal
 
 SIMULATION_KEYS = ("simulation.start_year", "simulation.end_year", "simulation.random_seed")
 LONGEST_TEXT = 200  # characters
@@ -197,7 +197,7 @@ def _refused_keys(overlay: Mapping[str, object], parameters: ParameterList) -> l
 
 
 def _refused_values(overlay: Mapping[str, object], parameters: ParameterList) -> list[str]:
-    """Return what the loader does not ask: values that are none of a scenario's, and text that may be more than text."""
+    """Return what the loader does not ask: values that are no scalars, and text that may be more than text."""
     declared = {f"{_VARIABLE}{one.name}": one for one in parameters.declared}
     found = []
     for key, value in overlay.items():
@@ -297,7 +297,7 @@ def accepted(config: SimulationConfig, parameters: ParameterList, proposal: Prop
     if not checked.errors:
         return checked
     questions = list(proposal.questions)
-    kept = []
+    kept: list[Change] = []
     name = proposal.name
     if name is not None and (refused := check_proposal(config, parameters, Proposal(name, ())).errors):
         questions += refused

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from orchestrator.core.masking import MASK
 from orchestrator.ui.assistants.base import Message, Proposal
-from orchestrator.ui.assistants.rules_conversation import Conversation, State
+from orchestrator.ui.assistants.rules_conversation import Conversation
 from orchestrator.ui.assistants.rules_outcome import shown
 from orchestrator.ui.assistants.rules_reading import Reader
 from orchestrator.ui.assistants.rules_subjects import Vocabulary, by_name
+from orchestrator.ui.assistants.rules_turn import State
 from orchestrator.ui.assistants.rules_years import END_KEY, SEED_KEY, START_KEY
 
 if TYPE_CHECKING:
@@ -66,7 +68,8 @@ class RuleBasedAssistant:
         for change in state.changes:
             subject = self._subjects.get(change.key)
             scale = None if subject is None else subject.scale
-            before = shown(self._values.get(change.key), scale)
+            closed = subject is not None and not subject.is_open
+            before = MASK if closed else shown(self._values.get(change.key), scale)
             lines.append(f"{change.key}: {before} → {shown(change.value, scale)}")
         if state.name is not None:
             lines.append(f"name: {state.name}")

@@ -11,7 +11,11 @@ from orchestrator.ui.assistants.rules_words import CORRECTIONS
 _STOPS = frozenset(".;,\n!?")
 _JOINS = frozenset({"and", "but", "while", "whereas", "plus", "also", "however", "&", "yet", "though", "although"})
 _DASHES = frozenset("-–—")
-_CORRECTING = frozenset({"sorry", "oops", "rather", "correction", "actually", "scratch", "nope", "mean", "meant"})
+_SHORT = frozenset(
+    {"ca", "approx", "vs", "incl", "min", "max", "p.a", "resp", "est"}
+)  # a full stop ends no clause there
+_MEANING = (["i", "mean"], ["i", "meant"])
+_CORRECTING = frozenset({"sorry", "oops", "rather", "correction", "actually", "scratch", "nope"})
 
 
 @dataclass(frozen=True)
@@ -56,20 +60,31 @@ def clauses_of(tokens: Sequence[Token]) -> list[Clause]:
 
 def _only_corrects(texts: Sequence[str]) -> bool:
     """Tell whether a part such as ``no`` or ``sorry, I mean`` does nothing but take back what was said."""
+    texts = _without_meaning(texts)
     rest = [text for text in texts if text not in ("i", "or", "wait", "that", "no", "oh", "make")]
     return all(text in _CORRECTING for text in rest) and bool(set(texts) & (CORRECTIONS | _CORRECTING))
+
+
+def _without_meaning(texts: Sequence[str]) -> list[str]:
+    """Return words with ``I mean`` as one word that takes something back."""
+    found = list(texts)
+    while found[-2:] in _MEANING:
+        found[-2:] = ["sorry"]
+    return found
 
 
 def _without_correction(tokens: tuple[Token, ...], *, follows: bool) -> tuple[tuple[Token, ...], bool]:
     """Drop the words at the beginning of a clause that take back what was said: ``no, 4 %``, ``I mean 4 %``."""
     if not follows:
         return tokens, False
-    place = 0
-    seen = False
+    place = 2 if [token.text for token in tokens[:2]] in _MEANING else 0
+    seen = place > 0
     while place < len(tokens) and tokens[place].text in CORRECTIONS | _CORRECTING | {"i", "or"}:
-        number = place + 1 < len(tokens) and tokens[place + 1].kind == "number"
-        if tokens[place].text == "no" and not number:
+        behind = tokens[place + 1] if place + 1 < len(tokens) else None
+        if tokens[place].text in ("no", "wait") and (behind is None or behind.kind != "number"):
             break  # "no match" says something of its own
+        if tokens[place].text == "wait" and not seen:
+            break
         seen = seen or tokens[place].text in CORRECTIONS | _CORRECTING
         place += 1
     return (tokens[place:], True) if seen else (tokens, False)
@@ -90,7 +105,7 @@ def _parts(tokens: Sequence[Token]) -> Iterator[Clause]:
 def _splits(tokens: Sequence[Token], place: int) -> bool:
     token = tokens[place]
     if token.kind == "sign" and token.text in _STOPS:
-        return True
+        return not (token.text == "." and place > 0 and tokens[place - 1].text in _SHORT)
     if token.text in _DASHES:
         apart = (
             0 < place < len(tokens) - 1 and tokens[place - 1].end < token.start and token.end < tokens[place + 1].start

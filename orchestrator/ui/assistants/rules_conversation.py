@@ -3,70 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from orchestrator.ui.assistants import rules_words as words
-from orchestrator.ui.assistants.base import Change, Proposal
 from orchestrator.ui.assistants.rules_clauses import Clause, clauses_of
 from orchestrator.ui.assistants.rules_outcome import Outcome, about, cited, limits_of, shown
 from orchestrator.ui.assistants.rules_reading import Context, Reader
-from orchestrator.ui.assistants.rules_subjects import Subject, by_name
+from orchestrator.ui.assistants.rules_subjects import by_name
 from orchestrator.ui.assistants.rules_tokens import Token, tokens_of
+from orchestrator.ui.assistants.rules_turn import State, Turn, is_conditional, laid
 from orchestrator.ui.assistants.rules_years import END_KEY, SEED_KEY, START_KEY
 
 LONGEST_MESSAGE = 2_000  # characters
 MOST_CLAUSES = 60
-MOST_UNDONE = 100
 _UNDO = frozenset({"undo", "revert", "back"})
 _AGREES = frozenset("yes y yep yeah sure correct exactly right agreed confirm confirmed ok okay".split())  # noqa: SIM905
 _REFUSES = frozenset("no n nope never cancel".split())  # noqa: SIM905
 _RESET = frozenset("default defaults reset original undo revert back".split())  # noqa: SIM905
-_OVER = (("start", "over"), ("start", "again"), ("start", "afresh"), ("reset",), ("reset", "everything"), ("reset", "all"),
-         ("clear",), ("clear", "everything"), ("forget", "everything"), ("forget", "it"), ("from", "scratch"),
-         ("start", "from", "scratch"), ("restart",), ("everything", "back", "to", "default"),
-         ("undo", "everything"), ("undo", "all"), ("scratch", "all", "that"))  # fmt: skip
-
-
-@dataclass(frozen=True)
-class State:
-    """A scenario in the making: its values with the user's words, its name, and the states before it.
-
-    ``keys`` are those that the last message spoke of, ``percent`` the keys whose last number was in percent, ``offers``
-    the changes that ``yes`` takes.
-    """
-
-    changes: tuple[Change, ...] = ()
-    name: str | None = None
-    before: tuple[tuple[tuple[Change, ...], str | None], ...] = ()
-    keys: tuple[str, ...] = ()
-    percent: frozenset[str] = frozenset()
-    offers: tuple[Change, ...] = ()
-    questions: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def proposal(self) -> Proposal:
-        """What is proposed now."""
-        return Proposal(self.name, self.changes, self.questions, self.unknown)
-
-    def turned(self, changes: Iterable[Change], name: str | None) -> State:
-        """Return the state with other changes, from which ``undo`` comes back."""
-        kept = tuple(changes)
-        past = self.before
-        if (kept, name) != (self.changes, self.name):
-            past = (*self.before, (self.changes, self.name))[-MOST_UNDONE:]
-        return State(kept, name, past, self.keys, self.percent)
-
-
-@dataclass
-class _Turn:
-    """What a message has led to so far."""
-
-    changes: dict[str, list[Change]] = field(default_factory=dict)
-    outcomes: list[Outcome] = field(default_factory=list)
-    by_year: set[str] = field(default_factory=set)
-    dropped: set[str] = field(default_factory=set)
+_ADVICE = frozenset({"is", "are", "was", "does", "do", "did", "should", "why", "has", "isn't", "shouldn't"})
+_OVER = frozenset(
+    {
+        "start over",
+        "start again",
+        "start afresh",
+        "start from scratch",
+        "from scratch",
+        "restart",
+        "reset",
+        "reset everything",
+        "reset all",
+        "clear",
+        "clear everything",
+        "forget everything",
+        "forget it",
+        "everything back to default",
+        "undo everything",
+        "undo all",
+        "scratch all that",
+    }
+)
 
 
 class Conversation:
@@ -94,12 +69,24 @@ class Conversation:
         plain = [token.text for token in tokens if token.kind != "sign"]
         if not plain:
             return self._ask_all(state)
-        if len(clauses := clauses_of(tokens)) > MOST_CLAUSES:
+        clauses = clauses_of(tokens)
+        if not clauses:
+            return self._ask_all(state)
+        if len(clauses) > MOST_CLAUSES:
             return replace(
                 state, questions=("That is a lot at once. What should change, in a few sentences?",), unknown=()
             )
         whole = self._command(state, plain, tokens)
-        return whole if whole is not None else self._read(state, clauses, message)
+        if whole is not None:
+            return whole
+        answer = [token.text for token in clauses[0].tokens]
+        if len(clauses) > 1 and set(answer) <= _AGREES | _REFUSES:
+            agreed = set(answer) <= _AGREES and bool(state.offers)
+            if agreed:
+                keys = tuple(one.key for one in state.offers)
+                state = replace(state.turned(laid(state.changes, state.offers), state.name), keys=keys)
+            clauses = clauses[1:]
+        return self._read(state, clauses, message)
 
     def _command(self, state: State, plain: list[str], tokens: tuple[Token, ...]) -> State | None:
         """Return the state after a message that is about the conversation itself, None for any other."""
@@ -109,11 +96,11 @@ class Conversation:
             if text not in ("please", "the", "that", "it", "last", "change", "now", "and", "just")
         ]
         if bare and bare[0] in _AGREES and all(text in _AGREES | words.GREETINGS for text in bare) and state.offers:
-            changes = _laid(state.changes, state.offers)
+            changes = laid(state.changes, state.offers)
             return replace(state.turned(changes, state.name), keys=tuple(one.key for one in state.offers))
         if bare and all(text in _REFUSES | words.GREETINGS for text in bare) and state.offers:
             return replace(state, offers=(), questions=(), unknown=(), notes=("Then it stays as it is.",))
-        if tuple(bare) in _OVER or tuple(plain) in _OVER:
+        if {" ".join(bare), " ".join(plain)} & _OVER:
             return replace(State(before=state.turned((), None).before), notes=("Everything is as configured again.",))
         if bare and set(bare) <= _UNDO | {"go", "step", "one", "a"} and set(bare) & _UNDO:
             return self._undone(state)
@@ -151,55 +138,76 @@ class Conversation:
         )
 
     def _ask_all(self, state: State) -> State:
-        listed = "; ".join(f"{about(one)}: {limits_of(one)}" for one in self._reader.vocabulary.subjects if _open(one))
-        text = (
-            f"What should change? {listed or 'No parameters are declared'}; the years, the random seed, and the name."
-        )
+        open_ones = [one for one in self._reader.vocabulary.subjects if one.is_open]
+        listed = "".join(f"\n- {about(one)}: {limits_of(one)}" for one in open_ones)
+        others = "the years, the random seed, and the name of the scenario"
+        text = f"What should change? There are {others}{', and:' if listed else '.'}{listed}"
         return replace(state, questions=(text,), unknown=(), notes=(), offers=())
 
     def _read(self, state: State, clauses: list[Clause], message: str) -> State:
-        turn = _Turn()
+        turn = Turn()
         context = self._context(state)
-        waiting: Subject | None = None
-        for number, clause in enumerate(clauses):
-            before = len(turn.outcomes)
-            reset = self._reset(clause, message)
+        for clause in clauses:
+            reset = self._reset(clause, state.keys)
             if reset is not None:
                 turn.dropped |= set(reset)
                 turn.outcomes.append(Outcome(keys=reset, notes=("Back to what is configured.",)))
-                continue
-            if _says_nothing(clause) and self._may_say_nothing(clause, turn):
-                continue
-            given = replace(context, values=self._values | _values(state.changes, turn))
-            if waiting is not None:
-                given = replace(given, subject=waiting, percent=False)
-            elif number and turn.outcomes:
-                given = replace(given, **self._spoken_of(turn))  # type: ignore[arg-type]  # the fields of a context
-            asks_value = self._asks_value(clause, message, given)
-            outcomes = asks_value or self._reader.read(_joined(clause, given), message, given)
-            if waiting is not None and any(outcome.keys == (waiting.key,) for outcome in outcomes):
-                turn.outcomes.pop()  # its question is answered
-            turn.outcomes += outcomes
-            corrects = clause.corrects or (clause.has("make") and not before)
-            for outcome in outcomes:
-                self._take(turn, outcome, corrects=corrects and before > 0)
-            waiting = outcomes[-1].waits if outcomes else None
+            elif not (_says_nothing(clause) and self._may_say_nothing(clause, turn)):
+                self._read_clause(state, turn, clause, message, context)
         if not turn.outcomes:
             return self._ask_all(state)
-        return self._settled(state, turn)
+        now = self._years_now(self._values | {one.key: one.value for one in state.changes})
+        return turn.settled(state, now, conditional=is_conditional(clauses))
+
+    def _read_clause(self, state: State, turn: Turn, clause: Clause, message: str, context: Context) -> None:
+        """Read a clause with what was spoken of before it, and add what becomes of it to the turn."""
+        last = turn.outcomes[-1] if turn.outcomes else None
+        undone = last.keys if clause.corrects and last is not None else ()
+        given = replace(context, values=self._values | turn.values(state, without=undone))
+        given = replace(given, years=self._years_now(given.values))
+        waiting = None if last is None else last.waits
+        if waiting is not None:
+            given = replace(given, subject=waiting, percent=False, moved=False, keys=(waiting.key,))
+        elif last is not None:
+            given = self._after(last, given)
+        outcomes = self._asks_value(clause, message, given)
+        outcomes = outcomes or self._reader.read(_joined(clause, given), message, given)
+        if waiting is not None and any(outcome.keys == (waiting.key,) for outcome in outcomes):
+            turn.outcomes.pop()  # its question is answered
+            last = turn.outcomes[-1] if turn.outcomes else None
+        turn.add([_advised(outcome, clause) for outcome in outcomes], last, clause)
 
     def _context(self, state: State) -> Context:
         subjects = [self._subjects[key] for key in state.keys if key in self._subjects]
         subject = subjects[0] if len(subjects) == 1 and len(state.keys) == 1 else None
-        percent = subject is not None and subject.key in state.percent
-        return Context({}, self._years, self._scenarios, subject, percent)
+        return Context(
+            {},
+            self._years,
+            self._scenarios,
+            subject=subject,
+            keys=state.keys,
+            percent=subject is not None and subject.key in state.percent,
+            moved=subject is not None and subject.key in state.moved,
+            changed=frozenset(change.key for change in state.changes),
+        )
 
-    def _spoken_of(self, turn: _Turn) -> dict[str, object]:
-        last = turn.outcomes[-1]
+    def _years_now(self, values: Mapping[str, object]) -> tuple[int, int] | None:
+        start, end = values.get(START_KEY), values.get(END_KEY)
+        return (start, end) if isinstance(start, int) and isinstance(end, int) else None
+
+    def _after(self, last: Outcome, context: Context) -> Context:
+        """Return what a clause is read with behind another one of the same message."""
         subject = self._subjects.get(last.keys[0]) if len(last.keys) == 1 else None
-        return {"subject": subject, "percent": last.percent, "direction": last.direction}
+        return replace(
+            context,
+            subject=subject,
+            keys=last.keys,
+            percent=last.percent,
+            moved=last.moved,
+            direction=last.direction,
+        )
 
-    def _may_say_nothing(self, clause: Clause, turn: _Turn) -> bool:
+    def _may_say_nothing(self, clause: Clause, turn: Turn) -> bool:
         """Tell whether a clause of small words may be passed over: not behind a name, of which it may be a part."""
         return not (clause.join == "and" and turn.outcomes and turn.outcomes[-1].name is not None)
 
@@ -217,12 +225,12 @@ class Conversation:
         if not matches or any(token.kind == "number" for token in clause.tokens):
             return []
         one = matches[0].subject
-        closed = not _open(one)
+        closed = not one.is_open
         now = "***" if closed else shown(context.values.get(one.key), one.scale)
         text = f"{about(one)} is {now}. What should it be, {limits_of(one)}?"
         return [Outcome(questions=(f"{cited(clause.words(message))}: {text}",), keys=(one.key,))]
 
-    def _reset(self, clause: Clause, message: str) -> tuple[str, ...] | None:
+    def _reset(self, clause: Clause, spoken: tuple[str, ...]) -> tuple[str, ...] | None:
         """Return the keys that a clause sets back to what is configured, None for a clause that does not."""
         texts = {token.text for token in clause.tokens}
         if not texts & _RESET or any(token.kind == "number" for token in clause.tokens):
@@ -240,56 +248,18 @@ class Conversation:
         )
         rest = {token.text for place, token in enumerate(clause.tokens) if place not in used}
         known = _RESET | words.FILLER | {"for", "from", "seed", "random", "year", "years", "its", "value"}
+        if not keys and rest & _RESET and rest <= known and texts & {"default", "defaults", "reset", "original"}:
+            keys = set(spoken)
         return tuple(sorted(keys)) if keys and resets and rest <= known and rest & _RESET else None
 
-    def _take(self, turn: _Turn, outcome: Outcome, *, corrects: bool) -> None:
-        for change in outcome.changes:
-            if corrects:
-                turn.changes[change.key] = [change]
-                turn.outcomes[:] = [
-                    replace(one, questions=(), offers=()) if one.keys == (change.key,) and one is not outcome else one
-                    for one in turn.outcomes
-                ]
-            else:
-                turn.changes.setdefault(change.key, []).append(change)
-        if outcome.by_year:
-            turn.by_year |= set(outcome.keys)
 
-    def _settled(self, state: State, turn: _Turn) -> State:
-        """Return the state after all clauses: what contradicts itself is asked about."""
-        questions = [text for outcome in turn.outcomes for text in outcome.questions]
-        taken = []
-        for key, changes in turn.changes.items():
-            values = {(type(one.value), one.value) for one in changes}
-            if key in turn.by_year:
-                continue
-            if len(values) > 1:
-                said = " and ".join(cited(one.words) for one in changes)
-                questions.append(f"{said} contradict each other. Which is meant for {key.partition('.')[2]}?")
-                continue
-            taken.append(changes[-1])
-        names = [outcome.name for outcome in turn.outcomes if outcome.name is not None]
-        if len(set(names)) > 1:
-            questions.append(f"Which name should the scenario have: {' or '.join(names)}?")
-        name = names[0] if len(set(names)) == 1 else state.name
-        kept = [one for one in state.changes if one.key not in turn.dropped]
-        keys = tuple(dict.fromkeys(key for outcome in turn.outcomes for key in outcome.keys))
-        percent = {key for outcome in turn.outcomes if outcome.percent for key in outcome.keys}
-        offers = tuple(change for outcome in turn.outcomes for change in outcome.offers)
-        asked = sum(bool(outcome.questions) for outcome in turn.outcomes)
-        return replace(
-            state.turned(_laid(kept, taken), name),
-            keys=keys or state.keys,
-            percent=frozenset((state.percent - set(keys)) | percent),
-            offers=offers if asked == 1 and len(offers) <= 2 else (),
-            questions=tuple(dict.fromkeys(questions)),
-            unknown=tuple(text for outcome in turn.outcomes for text in outcome.unknown),
-            notes=tuple(text for outcome in turn.outcomes for text in outcome.notes),
-        )
-
-
-def _open(subject: Subject) -> bool:
-    return not subject.parameter.declared.secret and not subject.parameter.declared.file
+def _advised(outcome: Outcome, clause: Clause) -> Outcome:
+    """Return a question for the change that a question of the user's speaks of: ``is it 5 %?`` changes nothing."""
+    if not (clause.asks and outcome.changes and clause.tokens[0].text in _ADVICE):
+        return outcome
+    change = outcome.changes[0]
+    text = f"{cited(change.words)}: should {change.key.partition('.')[2]} become {shown(change.value)}?"
+    return Outcome(questions=(text,), offers=outcome.changes, keys=outcome.keys)
 
 
 def _places(clause: Clause, text: str) -> set[int]:
@@ -298,7 +268,7 @@ def _places(clause: Clause, text: str) -> set[int]:
 
 def _says_nothing(clause: Clause) -> bool:
     """Tell whether a clause is nothing but small words: ``please``, ``I would like to run a scenario``."""
-    known = words.FILLER | words.GREETINGS | {"same", "before"}
+    known = (words.FILLER | words.GREETINGS | {"same", "before"}) - words.YEARLY - {"on"}
     return all(token.text in known or (token.kind == "sign" and token.text not in "%$€£") for token in clause.tokens)
 
 
@@ -310,14 +280,3 @@ def _joined(clause: Clause, context: Context) -> Clause:
     word = "increase" if context.direction > 0 else "reduce"
     first = clause.tokens[0]
     return replace(clause, tokens=(Token("word", word, first.start, first.start, written=""), *clause.tokens))
-
-
-def _values(changes: Iterable[Change], turn: _Turn) -> dict[str, object]:
-    found = {one.key: one.value for one in changes if one.key not in turn.dropped}
-    return found | {key: several[-1].value for key, several in turn.changes.items()}
-
-
-def _laid(changes: Iterable[Change], later: Iterable[Change]) -> list[Change]:
-    found = {one.key: one for one in changes}
-    found.update({one.key: one for one in later})
-    return list(found.values())

@@ -32,23 +32,29 @@ def read_number(
     if subject.is_growth:
         used |= {place for place, token in enumerate(tokens) if token.text == "negative"}
     if len(quantities) == 2:
-        first, quantities = _two(subject, quantities, tokens, now, said)
-        if first is not None:
-            return first
-        used |= {place for place, token in enumerate(tokens) if token.text == "from"} | set(
-            _first_span(clause, quantities)
-        )
+        question, quantities = _two(subject, quantities, tokens, now, said)
+        if question is not None:
+            return question
+        used |= set(_first_span(clause, quantities))
     if len(quantities) > 1:
         return asked(said, f"Which of the numbers is for {about(subject)}?", subject.key)
     quantity = quantities[0] if quantities else None
-    if quantity is not None and quantity.start and tokens[quantity.start - 1].text in "–—-":
-        return asked(said, f"Is that a minus? {about(subject)} takes {limits_of(subject)}.", subject.key)
-    operation = operation_in(tokens, used, quantity, explained, verb=verb)
-    if operation.temporal:
+    if quantity is not None and _unclear_minus(quantity, match, tokens):
+        text = f"Less than now, or a negative value? {about(subject)} takes {limits_of(subject)}."
+        return asked(said, text, subject.key)
+    operation = operation_in(tokens, used, quantity, explained, verb=verb, switches=False)
+    changes = operation.moves or (operation.scale is not None and not operation.to)
+    if operation.temporal or (operation.yearly and changes):
         return None
-    wanted, moves = _wanted(subject, operation, quantity, verb, said, now, tokens)
-    outcome = _outcome(subject, operation, quantity, wanted, verb)
+    wanted = _wanted(subject, operation, quantity, verb, said, now, tokens)
+    outcome = _outcome(subject, operation, quantity, wanted, verb, named=bool(match.places))
     return _doubted(subject, operation, outcome, wanted) if outcome.changes else outcome
+
+
+def _unclear_minus(quantity: Quantity, match: Match, tokens: Sequence[Token]) -> bool:
+    """Tell whether a minus may be a dash, or say by how much less."""
+    dash = quantity.start > 0 and tokens[quantity.start - 1].text in "–—-"
+    return dash or (quantity.signed and not match.places)
 
 
 def _wanted(
@@ -59,7 +65,7 @@ def _wanted(
     said: str,
     now: float | None,
     tokens: Sequence[Token],
-) -> tuple[Wanted, bool]:
+) -> Wanted:
     direction, moves, sign = operation.direction or 0, operation.moves, 1
     if quantity is not None and quantity.signed and not subject.is_growth and quantity.unit == PERCENT and not moves:
         direction, moves = (1 if quantity.readings[0] >= 0 else -1), True
@@ -68,41 +74,58 @@ def _wanted(
         sign = -1 if verb.text in words.DOWN else 1
     elif subject.is_growth and any(token.text == "negative" for token in tokens):
         sign = -1 if quantity is not None and quantity.readings[0] > 0 else 1
-    return Wanted(said, now, direction, moves, operation.based, sign), moves
+    return Wanted(said, now, direction, moves, operation.based, operation.of_now, sign)
 
 
 def _outcome(
-    subject: Subject, operation: Operation, quantity: Quantity | None, wanted: Wanted, verb: Token | None
+    subject: Subject,
+    operation: Operation,
+    quantity: Quantity | None,
+    wanted: Wanted,
+    verb: Token | None,
+    *,
+    named: bool,
 ) -> Outcome:
-    said, name = wanted.words, about(subject)
     if operation.direction is None:
-        return asked(said, f"Should {name} go up or down?", subject.key)
+        return asked(wanted.words, f"Should {about(subject)} go up or down?", subject.key)
     if quantity is None:
-        return _without_number(subject, operation, wanted, verb)
-    if operation.negated:
-        return asked(said, f"What should {name} be, {limits_of(subject)}?", subject.key)
-    if operation.scale is not None:
-        return asked(said, f"Which number is for {name}, {limits_of(subject)}?", subject.key)
-    if verb is not None:
-        if verb.text in words.FLAT or operation.to:
-            return asked(said, f"By how much in a year? {name} takes {limits_of(subject)}.", subject.key)
-        if any(one < 0 for one in quantity.readings):
-            return asked(said, f"Up or down? {name} takes {limits_of(subject)}.", subject.key)
-    if wanted.moves and any(one < 0 for one in quantity.readings):
-        if operation.direction:
-            return asked(said, f"Up or down? {name} takes {limits_of(subject)}.", subject.key)
-        positive = Quantity(tuple(-one for one in quantity.readings), quantity.unit, quantity.start, quantity.end)
-        return value_of(subject, positive, wanted)
-    if quantity.signed and quantity.readings[0] > 0 and subject.is_growth and verb is None:
-        return asked(
-            said, f"Should {name} become that, or be more by that? It takes {limits_of(subject)}.", subject.key
-        )
-    if operation.by and operation.direction == 0 and verb is None:
-        return asked(said, f"More or less than now? {name} is {shown(wanted.current, subject.scale)}.", subject.key)
+        return _without_number(subject, operation, wanted, verb, named=named)
+    question = _open_question(subject, operation, quantity, wanted, verb)
+    if question is not None:
+        return asked(wanted.words, question, subject.key)
+    if wanted.moves and quantity.readings[0] < 0:
+        positive = tuple(-one for one in quantity.readings)
+        quantity = Quantity(positive, quantity.unit, quantity.start, quantity.end)
     return value_of(subject, quantity, wanted)
 
 
-def _without_number(subject: Subject, operation: Operation, wanted: Wanted, verb: Token | None) -> Outcome:
+def _open_question(
+    subject: Subject, operation: Operation, quantity: Quantity, wanted: Wanted, verb: Token | None
+) -> str | None:
+    """Return what to ask before the number can be read, None where it can be."""
+    name, limits = about(subject), limits_of(subject)
+    negative = any(one < 0 for one in quantity.readings)
+    if operation.negated or operation.removes:
+        return f"What should {name} be, {limits}?"
+    if operation.scale is not None:
+        return f"Which number is for {name}, {limits}?"
+    if verb is not None:
+        bare = subject.scale.kind == "percent" and quantity.unit is None
+        if verb.text in words.FLAT or operation.becomes or bare:
+            return f"By how much in a year? {name} takes {limits}."
+        return f"Up or down? {name} takes {limits}." if negative else None
+    if wanted.moves and negative and operation.direction:
+        return f"Up or down? {name} takes {limits}."
+    if quantity.signed and quantity.readings[0] > 0 and not wanted.moves:
+        return f"Should {name} become that, or be more by that? It takes {limits}."
+    if operation.by and operation.direction == 0:
+        return f"More or less than now? {name} is {shown(wanted.current, subject.scale)}."
+    return None
+
+
+def _without_number(
+    subject: Subject, operation: Operation, wanted: Wanted, verb: Token | None, *, named: bool
+) -> Outcome:
     said, name = wanted.words, about(subject)
     if verb is not None and verb.text in words.FLAT:
         return settled(subject, 0.0, wanted)
@@ -113,14 +136,15 @@ def _without_number(subject: Subject, operation: Operation, wanted: Wanted, verb
             return asked(said, f"What should {name} be, {limits_of(subject)}?", subject.key)
         return scaled(subject, operation.scale, Wanted(said, wanted.current, 0, moves=False, based=operation.based))
     if (operation.negated or operation.removes) and operation.direction in (0, None) and verb is None:
-        if wanted.current is None or (operation.negated and operation.removes):
+        sure = named and operation.none != operation.removes and (operation.none or not operation.negated)
+        if wanted.current is None or not sure:
             return asked(said, f"What should {name} be, {limits_of(subject)}?", subject.key)
         return settled(subject, 0.0, Wanted(said, wanted.current))
     if operation.direction or verb is not None:
         now = "" if wanted.current is None else f" It is {shown(wanted.current, subject.scale)} now."
         return asked(said, f"By how much, or to what?{now} {name} takes {limits_of(subject)}.", subject.key)
     question = asked(said, f"What should {name} be, {limits_of(subject)}?", subject.key)
-    waits = None if operation.left else subject
+    waits = None if operation.left or operation.hedge is not None else subject
     return Outcome(questions=question.questions, keys=question.keys, waits=waits)
 
 
@@ -155,7 +179,7 @@ def _two(
         text = f"{about(subject)} is {shown(now, subject.scale)} now, and has one value for all years. Which?"
         return asked(said, text, subject.key), ()
     if (between and set(between) <= _BETWEEN) or second.signed:
-        text = f"Which value should {about(subject)} have? It takes one, {limits_of(subject)}; for several, make a scenario of each."
+        text = f"Which value should {about(subject)} have, {limits_of(subject)}? For several, make a scenario of each."
         return asked(said, text, subject.key), ()
     return asked(said, f"Which of the numbers is for {about(subject)}?", subject.key), ()
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from orchestrator.ui.assistants import rules_words as words
 from orchestrator.ui.assistants.rules_tokens import Token
-from orchestrator.ui.assistants.rules_units import Quantity
+from orchestrator.ui.assistants.rules_units import TIMES, Quantity
 
 _SETS = frozenset({"to", "at", "of", "=", ":", "is", "be", "becomes", "equals"})
 _MILD = frozenset({"the", "a", "an", "about", "just", "only"})
-_SIGNS_OF_NOTHING = frozenset("()[]:='\"!?*")
+_SIGNS_OF_NOTHING = frozenset("()[]:='\"!?*.")
 
 
 @dataclass(frozen=True)
@@ -19,23 +19,29 @@ class Operation:
     """What a clause says besides its subject and its number.
 
     ``direction`` is 1 for up, -1 for down, 0 for neither, None for both. ``moves`` tells that the number says by how
-    much, ``to`` that it says what to become. ``scale`` is a multiple, such as 2 for double. ``hedge`` is a word that
-    leaves the value open, ``negated`` and ``turned`` (on or off) are of switches, ``keeps`` tells that nothing shall
-    change. ``left`` are the tokens that nothing explains.
+    much, ``to`` that it says what to be and ``becomes`` that it does so by the word to. ``scale`` is a multiple, such
+    as 2 for double. ``hedge`` is a word that leaves the value open, ``none`` that there shall be none, ``negated`` and
+    ``turned`` (on or off) are of switches, ``keeps`` tells that nothing shall change, ``yearly`` that it happens each
+    year, ``based`` and ``of_now`` that the base, or
+    today's value, is named behind the number. ``left`` are the tokens that nothing explains.
     """
 
     direction: int | None
     moves: bool
     to: bool
+    becomes: bool
     by: bool
     scale: float | None
     hedge: str | None
     negated: bool
+    none: bool
     turned: bool | None
     removes: bool
     keeps: bool
     based: bool
+    of_now: bool
     temporal: bool
+    yearly: bool
     left: tuple[Token, ...]
 
 
@@ -46,47 +52,59 @@ def operation_in(
     explained: Iterable[int],
     *,
     verb: Token | None,
+    switches: bool = True,
 ) -> Operation:
-    """Read what a clause says; ``used`` are the places of its subject, ``explained`` those of words for it."""
+    """Read what a clause says; ``used`` are the places of its subject, ``explained`` those of words for it.
+
+    ``switches`` tells that on and off, and words like them, may be said of it.
+    """
     taken = set(used) | (set(range(quantity.start, quantity.end)) if quantity else set())
     known = set(explained)
     free = [place for place in range(len(tokens)) if place not in taken]
-    taken |= _per_year(tokens, free)
+    yearly = _per_year(tokens, free)
+    taken |= yearly
     taken |= _compared(tokens, free)
     free = [place for place in free if place not in taken]
     texts = {tokens[place].text for place in free}
-    ups, downs = _directions(tokens, free)
+    ups, downs = _directions(tokens, free, quantity, set(used))
     scale, scales = _scale(tokens, free, quantity)
+    multiplied = scale is not None or (quantity is not None and quantity.unit == TIMES)
     before = _before(tokens, quantity)
     behind = quantity is not None and quantity.end < len(tokens) and quantity.end in ups | downs
     noun = before[:1] == ["of"] and _word_before_of(tokens, quantity) in words.NOUNS_OF_CHANGE
     by = "by" in before
     to = bool(_SETS & set(before)) and not behind and not noun
+    behind_number = 0 if quantity is None else quantity.end
+    referred = {token.text for token in tokens[behind_number:]} & words.REFERENCES
     direction = None if ups and downs else 1 if ups else -1 if downs else 0
     negated = bool(texts & words.NEGATIONS)
     keeps = bool(texts & words.KEEP) or (negated and bool(texts & words.ALTER))
     kept = words.KEPT if keeps else frozenset()
     hedge = next((tokens[place].text for place in free if _hedges(tokens, place, quantity)), None)
-    temporal = {place for place in free if tokens[place].text in words.TEMPORAL and place not in known | scales}
+    temporal = {place for place in free if tokens[place].text in words.TEMPORAL and place not in scales}
     left = tuple(
         tokens[place]
         for place in free
-        if place not in ups | downs | scales | known | temporal and not _is_known(tokens, place, kept)
+        if place not in ups | downs | scales | known | temporal
+        and not _is_known(tokens, place, kept, switches=switches, multiplied=multiplied)
     )
     return Operation(
         direction=direction,
         moves=quantity is not None and direction != 0 and not to and verb is None,
         to=to,
+        becomes=to and "to" in before,
         by=by,
         scale=scale,
         hedge=hedge,
         negated=negated,
+        none=bool(texts & words.NONE) and not texts & (words.NEGATIONS - words.NONE),
         turned=_turned(texts),
         removes=bool(texts & words.REMOVE),
         keeps=keeps,
-        based=bool(texts & words.REFERENCES)
-        or any(tokens[place].text in words.REFERENCES for place in taken - set(used)),
+        based=bool(referred & words.BASES),
+        of_now=bool(referred - words.BASES),
         temporal=bool(temporal),
+        yearly=bool(yearly or texts & words.YEARLY),
         left=left,
     )
 
@@ -133,10 +151,16 @@ def _compared(tokens: Sequence[Token], free: Sequence[int]) -> set[int]:
     return found
 
 
-def _directions(tokens: Sequence[Token], free: Sequence[int]) -> tuple[set[int], set[int]]:
+def _directions(
+    tokens: Sequence[Token], free: Sequence[int], quantity: Quantity | None, subject: set[int]
+) -> tuple[set[int], set[int]]:
     found: tuple[set[int], set[int]] = (set(), set())
     for place in free:
         text = tokens[place].text
+        if quantity is not None and _limits(tokens, place, quantity):
+            continue
+        if text in words.COMPARATIVES and not _compares(tokens, place, quantity, subject):
+            continue
         phrasal = place and tokens[place - 1].text in ("turn", "switch", "turned", "switched", "back", "set")
         if text in words.UP and not (text in ("up", "add") and phrasal):
             found[0].add(place)
@@ -158,24 +182,51 @@ def _scale(tokens: Sequence[Token], free: Sequence[int], quantity: Quantity | No
         placed = (before == "to") or (before in words.ARTICLES and two_before == "to")
         if part is not None and (moved or placed) and quantity is None:
             down = any(tokens[at].text in words.DOWN for at in free)
+            if moved and down == any(tokens[at].text in words.UP for at in free):
+                continue  # more or less?
             found = part if placed else 1 - part if down else 1 + part
             places.add(place)
-        elif text in words.SCALES:
+        elif text in words.SCALES and found is None and (text != "half" or _halves(tokens, place, before)):
             found = words.SCALES[text]
             places.add(place)
     return found, places
+
+
+def _halves(tokens: Sequence[Token], place: int, before: str) -> bool:
+    """Tell whether ``half`` is a multiple, as in ``half the rate`` and ``cut in half``, and no part of a number."""
+    behind = tokens[place + 1].text if place + 1 < len(tokens) else ""
+    return before in ("in", "by", "to") or behind in ("the", "of", "our", "its", "as", "that", "this", "current", "it")
+
+
+def _compares(tokens: Sequence[Token], place: int, quantity: Quantity | None, subject: set[int]) -> bool:
+    """Tell whether a comparative belongs to the subject or its number: ``older`` may be said of people as well."""
+    behind = tokens[place + 1].text if place + 1 < len(tokens) else ""
+    verb = tokens[place].text == "lower" and behind in words.ARTICLES | {"our", "it", "this"}
+    near = {place - 1, place + 1} & subject or behind in ("by", "than", "")
+    return bool(near) or verb or not subject or (quantity is not None and place == quantity.end)
+
+
+def _limits(tokens: Sequence[Token], place: int, quantity: Quantity) -> bool:
+    """Tell whether a word makes the number behind it a limit: ``above 3 %``, ``less than 3 %``."""
+    behind = [token.text for token in tokens[place + 1 : quantity.start]]
+    text = tokens[place].text
+    return ((text in ("above", "below", "beyond") and behind == []) and place < quantity.start) or (
+        text in ("more", "less", "higher", "lower", "fewer") and behind == ["than"]
+    )
 
 
 def _hedges(tokens: Sequence[Token], place: int, quantity: Quantity | None) -> bool:
     text = tokens[place].text
     if text in words.HEDGES:
         return True
-    close = quantity is not None and place == quantity.start - 1
+    if quantity is not None and _limits(tokens, place, quantity):
+        return True
     if text == "about":
-        return close
+        asked = place > 0 and tokens[place - 1].text in ("what", "how")
+        return quantity is not None and place == quantity.start - 1 and not asked
     if text == "up":
         return place + 1 < len(tokens) and tokens[place + 1].text == "to"
-    return text in ("above", "below", "beyond") and close
+    return False
 
 
 def _turned(texts: set[str]) -> bool | None:
@@ -183,27 +234,41 @@ def _turned(texts: set[str]) -> bool | None:
     return None if on == off else on
 
 
-def _is_known(tokens: Sequence[Token], place: int, kept: frozenset[str]) -> bool:
+def _is_known(tokens: Sequence[Token], place: int, kept: frozenset[str], *, switches: bool, multiplied: bool) -> bool:
     """Tell whether a token changes nothing, or is read elsewhere."""
     token = tokens[place]
-    text = token.text
     if token.kind == "sign":
-        return text in _SIGNS_OF_NOTHING or (text == "-" and _joins_words(tokens, place))
+        return token.text in _SIGNS_OF_NOTHING or (token.text == "-" and _joins_words(tokens, place))
     if token.kind != "word":
         return False
+    before = tokens[place - 1].text if place else ""
+    behind = tokens[place + 1].text if place + 1 < len(tokens) else ""
+    if token.text in words.AS_MUCH:
+        return multiplied and before == "as"
+    by_neighbours = _known_beside(token.text, before, behind, kept)
+    if by_neighbours is not None:
+        return by_neighbours
+    steering = words.NEGATIONS | words.KEEP | words.ALTER | words.HEDGES | words.REFERENCES | words.REMOVE
+    if switches:
+        steering |= words.ON | words.OFF
+    return token.text in words.FILLER | steering | words.EVALUATION | kept | words.NOUNS_OF_CHANGE | {"get", "up"}
+
+
+def _known_beside(text: str, before: str, behind: str, kept: frozenset[str]) -> bool | None:
+    """Tell whether a word says nothing beside its neighbours, None for one that does not depend on them."""
     if text == "if":
-        return place == 0 or tokens[place - 1].text in ("what", "happens", "happen", "see", "out")
+        return before in ("", "what", "happens", "happen", "see", "out")
+    if text == "instead":
+        return behind != "of"
+    if text == "like":
+        return before in ("would", "i'd", "we'd", "i", "we", "should")
     if text == "back":
-        return any(one.text in ("on", "off") for one in tokens[max(place - 1, 0) : place + 2])
+        return bool({before, behind} & {"on", "off"})
     if text == "about":
-        return place > 0 and tokens[place - 1].text in ("what", "how")
+        return before in ("what", "how")
     if text in ("new", "for", "from", "same"):
         return text in kept or text == "for"
-    steering = words.NEGATIONS | words.KEEP | words.ALTER | words.ON | words.OFF | words.HEDGES | words.REFERENCES
-    return text in words.FILLER | steering | words.EVALUATION | words.REMOVE | kept | words.NOUNS_OF_CHANGE | {
-        "get",
-        "up",
-    }
+    return None
 
 
 def _joins_words(tokens: Sequence[Token], place: int) -> bool:

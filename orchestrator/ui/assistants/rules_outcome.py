@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.ui.assistants.base import Change
@@ -16,11 +16,29 @@ SHOWN_WORDS = 120  # characters of somebody's words in an answer
 
 
 @dataclass(frozen=True)
+class Years:
+    """Years as a clause tells them: a first one, a last one, how many; ``places`` are the tokens that tell it.
+
+    ``vague`` tells that a year is named without what it is; ``weak`` that only ``to`` stands before it.
+    """
+
+    places: frozenset[int]
+    start: int | None = None
+    end: int | None = None
+    count: int | None = None
+    vague: bool = False
+    weak: bool = False
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What became of one clause; each clause leads to at least one of these.
 
     ``offers`` are changes that a question asks about: ``yes`` takes them. ``keys`` are what the clause speaks of;
-    ``percent`` tells that its number was written in percent. ``waits`` tells that it names a subject and nothing else.
+    ``percent`` tells that its number was written in percent, ``moved`` that it said by how much, ``loose`` that a
+    number stands there of which nobody knows what it is for. ``waits`` is the subject that it names and says
+    nothing of. ``years`` are the simulated years that it tells.
+    ``years`` are the simulated years that it tells.
     """
 
     changes: tuple[Change, ...] = ()
@@ -31,10 +49,12 @@ class Outcome:
     keys: tuple[str, ...] = ()
     name: str | None = None
     percent: bool = False
+    moved: bool = False
+    loose: bool = False
     direction: int = 0
     waits: Subject | None = None
     by_year: bool = False
-    revokes: tuple[str, ...] = field(default=())
+    years: Years | None = None
 
 
 def asked(
@@ -58,7 +78,7 @@ def shown(value: object, scale: Scale | None = None) -> str:
     """
     if isinstance(value, str):
         return value
-    text = json.dumps(value)
+    text = f"{value:.12g}" if isinstance(value, float) else json.dumps(value)
     measured = scale is not None and scale.kind == "fraction" and isinstance(value, (int, float))
     return f"{text} ({value * 100:.6g} %)" if measured and isinstance(value, (int, float)) else text
 

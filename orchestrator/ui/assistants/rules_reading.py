@@ -4,26 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from orchestrator.ui.assistants import rules_words as words
 from orchestrator.ui.assistants.overlay import why_closed
 from orchestrator.ui.assistants.rules_clauses import Clause
 from orchestrator.ui.assistants.rules_numbers import read_number
 from orchestrator.ui.assistants.rules_operation import operation_in
-from orchestrator.ui.assistants.rules_outcome import Outcome, about, asked, cited, limits_of
+from orchestrator.ui.assistants.rules_outcome import Outcome, Years, about, asked, cited, limits_of
 from orchestrator.ui.assistants.rules_subjects import Match, Subject, Vocabulary
 from orchestrator.ui.assistants.rules_switches import choice_named, choices_named, read_choice, read_switch, read_text
+from orchestrator.ui.assistants.rules_tokens import Token
 from orchestrator.ui.assistants.rules_units import quantities_of
-from orchestrator.ui.assistants.rules_years import chosen_years, name_in, same_years, seed_in, slug, years_in
+from orchestrator.ui.assistants.rules_words import stem
+from orchestrator.ui.assistants.rules_years import (
+    END_KEY,
+    SEED_KEY,
+    START_KEY,
+    chosen_years,
+    in_course_of,
+    name_in,
+    same_years,
+    seed_in,
+    slug,
+    stands_for_value,
+    years_in,
+)
 
 NUMERIC = ("number", "integer")
+_OUT_OF_REACH = (
+    "only values of parameters, the years, the random seed and the name can be set here; hooks, storage, paths, "
+    "databases, dbt and everything else are set in the configuration file."
+)
 
 
 @dataclass(frozen=True)
 class Context:
     """What a clause is read with: the values now by dotted key, the years, and what was spoken of before it.
 
-    ``subject`` is what a clause without one speaks of; ``percent`` tells that its last number was in percent;
+    ``subject`` is what a clause without one speaks of, ``keys`` what was spoken of; ``percent`` tells that its last
+    number was in percent, ``moved`` that it said by how much;
+    ``changed`` are the keys that are proposed by now,
     ``direction`` is that of the clause before.
     """
 
@@ -31,7 +52,10 @@ class Context:
     years: tuple[int, int] | None
     scenarios: tuple[str, ...] = ()
     subject: Subject | None = None
+    keys: tuple[str, ...] = ()
     percent: bool = False
+    moved: bool = False
+    changed: frozenset[str] = frozenset()
     direction: int = 0
 
 
@@ -107,9 +131,9 @@ class Reader:
         if years is not None:
             other = [one for one in quantities if not set(range(one.start, one.end)) & years.places]
             counted = years.count is not None and not other
-            alone = not other and (years.vague or years.weak) and years.count is None
+            alone = not other and stands_for_value(clause, years)
             if not alone and not counted:
-                if not same_years(years, context.years):
+                if not same_years(years, context.years) or in_course_of(clause, years, growth=subject.is_growth):
                     return _by_year(subject, said)
                 tokens = tuple(token for place, token in enumerate(clause.tokens) if place not in years.places)
                 again = self.vocabulary.matches(tokens)
@@ -118,6 +142,8 @@ class Reader:
                     if again
                     else _by_year(subject, said)
                 )
+        if subject.key in context.changed and not quantities and clause.has(*words.REMOVE):
+            return asked(said, f"Should {subject.parameter.name} be 0, or what is configured?", subject.key)
         explained = self.explained(clause, subject)
         outcome = read_number(subject, match, clause, said, context.values.get(subject.key), quantities, explained)
         if outcome is None:
@@ -126,35 +152,61 @@ class Reader:
 
     def _without_subject(self, clause: Clause, said: str, context: Context) -> Outcome:
         """Read a clause that names no parameter: years, a value for what was spoken of, or something unknown."""
-        years = years_in(clause.tokens)
         quantities = quantities_of(clause.tokens)
+        years = years_in(clause.tokens)
         if years is not None:
             others = [one for one in quantities if not set(range(one.start, one.end)) & years.places]
-            if not others:
-                return self._unless_left(chosen_years(years, context.years, said), clause, years.places, said)
+            if not others and not (years.vague and self.vocabulary.hints(clause.tokens)):
+                return self._years(years, clause, said, context)
             if context.subject is not None:
                 return _by_year(context.subject, said)
-        texts = {token.text for token in clause.tokens}
-        if not quantities and texts & words.REST and self._keeps_rest(clause):
+        if not quantities and any(token.text in words.REST for token in clause.tokens) and self._keeps_rest(clause):
             return Outcome(notes=("Everything else stays as it is.",))
         shrinks = self._shrinks(clause, said, context)
-        if shrinks is not None:
-            return shrinks
-        if context.subject is not None and not self._foreign(clause):
-            return self._of_subject(context.subject, clause, said, context)
+        return shrinks or self._going_on(clause, said, context) or self._guessed(clause, said, context)
+
+    def _going_on(self, clause: Clause, said: str, context: Context) -> Outcome | None:
+        """Read a clause about what was spoken of before; None where it has words of its own."""
+        if self._foreign(clause):
+            return None
+        if context.keys == (SEED_KEY,) and len(quantities_of(clause.tokens)) == 1:
+            seed = Token("word", "seed", clause.tokens[0].start, clause.tokens[0].start)
+            told = seed_in((seed, *clause.tokens), said)
+            return None if told is None else told[0]
+        return None if context.subject is None else self._of_subject(context.subject, clause, said, context)
+
+    def _guessed(self, clause: Clause, said: str, context: Context) -> Outcome:
+        """Ask what a clause may be about, by the words that it has in common with the project."""
         hints = self.vocabulary.hints(clause.tokens)
         if hints:
             return self._hinted(hints, clause, said, context)
-        if quantities and not self._foreign(clause):
+        partly = self._choices_hinted(clause)
+        if partly:
+            names = "; ".join(f"{about(one)}, {limits_of(one)}" for one in partly)
+            return asked(said, f"Do you mean {names}? Say which.", *(one.key for one in partly))
+        if quantities_of(clause.tokens) and not self._foreign(clause):
             names = ", ".join(one.parameter.name for one in self.vocabulary.subjects)
-            return asked(said, f"Of which parameter? There are: {names}.")
+            return replace(asked(said, f"Of which parameter? There are: {names}."), loose=True)
         return self.unknown(clause, said)
+
+    def _years(self, years: Years, clause: Clause, said: str, context: Context) -> Outcome:
+        """Read a clause about the years that are simulated."""
+        texts = {token.text for token in clause.tokens}
+        up, down = bool(texts & words.UP | texts & {"extend", "prolong"}), bool(texts & words.DOWN)
+        relative = years.count is not None and (up or down)
+        if relative and up == down:
+            return asked(said, "From which year to which should be simulated?", START_KEY, END_KEY)
+        direction = (1 if up else -1) if relative else 0
+        return self._unless_left(chosen_years(years, context.years, said, direction), clause, years.places, said)
 
     def _of_subject(self, subject: Subject, clause: Clause, said: str, context: Context) -> Outcome:
         """Read a clause that goes on about what was spoken of before."""
         match = Match(subject, frozenset(), whole=True, weight=0)
         tokens = clause.tokens
         outcome = self._of(match, clause, said, context)
+        texts = {token.text for token in tokens}
+        if context.moved and outcome.changes and not outcome.moved and not texts & {"to", "at", "no", "="}:
+            return asked(said, f"Should {subject.parameter.name} become that, or change by that?", subject.key)
         bare = [one for one in quantities_of(tokens) if one.unit is None]
         if context.percent and len(bare) == 1 and tokens[bare[0].end - 1].kind == "number":
             token = tokens[bare[0].end - 1]
@@ -173,11 +225,9 @@ class Reader:
         return self._number(match, clause, said, context)
 
     def _hinted(self, hints: Sequence[Match], clause: Clause, said: str, context: Context) -> Outcome:
-        """Read a clause that has some words of a parameter: sure only where nothing else can be meant."""
+        """Read a clause that has some words of a parameter, and asks whether that is meant."""
         best = hints[0]
         outcome = self._of(best, clause, said, context)
-        units = [one.unit for one in quantities_of(clause.tokens)]
-        alone = len(hints) == 1 and len(units) == 1 and units[0] is not None
         if not outcome.changes:
             if outcome.questions or outcome.unknown:
                 names = " or ".join(about(hint.subject) for hint in hints[:2])
@@ -185,8 +235,6 @@ class Reader:
                     said, f"Do you mean {names}? Say which, and its value.", *(hint.subject.key for hint in hints[:2])
                 )
             return self.unknown(clause, said)
-        if alone and not any(self._told_elsewhere(key, best.subject) for key in self._keys(clause, best)):
-            return outcome
         change = outcome.changes[0]
         return asked(
             said,
@@ -195,12 +243,13 @@ class Reader:
             offers=(change,),
         )
 
-    def _keys(self, clause: Clause, match: Match) -> set[str]:
-        keys = self.vocabulary.keys(clause.tokens)
-        return {keys[place] for place in match.places}
-
-    def _told_elsewhere(self, key: str, subject: Subject) -> bool:
-        return any(key in one.strong | one.weak for one in self.vocabulary.subjects if one is not subject)
+    def _choices_hinted(self, clause: Clause) -> list[Subject]:
+        """Return the subjects of which a clause has a word of a choice."""
+        said = {token.stem for token in clause.tokens if token.kind == "word"} - {stem(word) for word in words.FILLER}
+        silent = {stem(word) for word in words.NEGATIONS | words.SCALES.keys() | {"none", "to"}}
+        return [
+            one for one in self.vocabulary.subjects if any((set(phrase) & said) - silent for _, phrase in one.choices)
+        ]
 
     def explained(self, clause: Clause, subject: Subject) -> frozenset[int]:
         """Return the places of words that belong to a subject, or are common in the project."""
@@ -243,14 +292,11 @@ class Reader:
     def unknown(self, clause: Clause, said: str) -> Outcome:
         """Return a clause as not understood, with what comes nearest."""
         if any(token.text in words.GUARDED for token in clause.tokens):
-            reason = (
-                "only values of parameters, years, the random seed and the name can be set here; hooks, storage, paths, "
-                "databases, dbt and everything else are set in the configuration file"
-            )
-            return Outcome(unknown=(f"{cited(said)}: {reason}.",))
+            return Outcome(unknown=(f"{cited(said)}: {_OUT_OF_REACH}",))
+        loose = bool(quantities_of(clause.tokens))
         near = [one.parameter.name for one in self.vocabulary.nearest(said)]
         hint = f" The nearest parameters: {', '.join(near)}." if near else ""
-        return Outcome(unknown=(f"{cited(said)}: no parameter of this project is called that.{hint}",))
+        return Outcome(unknown=(f"{cited(said)}: no parameter of this project is called that.{hint}",), loose=loose)
 
 
 def _by_year(subject: Subject, said: str) -> Outcome:
@@ -283,4 +329,4 @@ def _split(clause: Clause, matches: Sequence[Match]) -> list[Clause]:
         return []
     cuts = [place for number, (place, _) in enumerate(marks) if number % 2 == 0]
     edges = [0, *cuts[1:], len(clause.tokens)]
-    return [replace(clause, tokens=clause.tokens[begin:end]) for begin, end in zip(edges, edges[1:], strict=False)]
+    return [replace(clause, tokens=clause.tokens[begin:end]) for begin, end in pairwise(edges)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
@@ -16,15 +16,16 @@ from orchestrator.ui.assistants.rules_tokens import Token, tokens_of
 from orchestrator.ui.assistants.rules_units import Scale, scale_of
 from orchestrator.ui.assistants.rules_words import stem
 
-_ALIKE = {stem(word): one[0] for one in (("period", "time", "length", "duration"), ("rat", "ratio", "percentage", "share"))
-          for word in one}  # fmt: skip
+_MEASURES_ALIKE = (("period", "time", "length", "duration"), ("rat", "ratio", "percentage", "share"))
+_ALIKE = {stem(word): alike[0] for alike in _MEASURES_ALIKE for word in alike}
+_ALIKE |= {"min": "minimum", "max": "maximum"}
 _GROWTH = stem("growth")
 _GROWN = re.compile(r"\b(?:growth|increase|change)\s+(?:of|in)\s+(?:the\s+)?([^\W\d_]+)", re.IGNORECASE)
 _OF = re.compile(r"\bof\s+(?:the\s+)?([^\W\d_]+)", re.IGNORECASE)
-_OWN_WORDS = frozenset().union(
-    words.FILLER, words.UP, words.DOWN, words.HEDGES, words.TEMPORAL, words.NEGATIONS, words.ON, words.OFF, words.KEEP,
-    words.CHANGE, words.SCALES, words.REFERENCES, words.REST, words.EVALUATION, ("march", "june", "from", "times", "same"),
-)  # fmt: skip
+_OWN_WORDS = frozenset({"march", "june", "from", "times", "same"}).union(
+    *(words.FILLER, words.UP, words.DOWN, words.HEDGES, words.TEMPORAL, words.NEGATIONS, words.ON, words.OFF),
+    *(words.KEEP, words.CHANGE, words.SCALES, words.REFERENCES, words.REST, words.EVALUATION),
+)
 FEWEST_LETTERS = 4  # of a word that may be misspelt
 LONG, LONGEST = 6, 9  # letters from which on one letter may be another, and two may be wrong
 
@@ -43,7 +44,9 @@ def keys_in(text: str) -> tuple[str, ...]:
     return tuple(key_of(token) for token in found if token.kind in ("word", "number") and token.text not in _SILENT)
 
 
-_SILENT = frozenset("a an the of in to for is are be and or from by with at on who which that those within between may all".split())  # fmt: skip # noqa: SIM905
+_SILENT = frozenset(
+    "a an the of in to for is are be and or from by with at on who which that those within between may all".split()  # noqa: SIM905
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,11 @@ class Subject:
         return f"vars.{self.parameter.name}"
 
     @property
+    def is_open(self) -> bool:
+        """Tell whether an assistant may set it."""
+        return not (self.parameter.declared.file or self.parameter.declared.secret)
+
+    @property
     def is_growth(self) -> bool:
         """Tell whether its value is by how much something grows."""
         return _GROWTH in self.strong
@@ -89,7 +97,7 @@ class Match:
 
 
 class Vocabulary:
-    """The words of all parameters of a project; ``texts`` are others about it, with the parameters that each is about."""
+    """The words of all parameters of a project; ``texts`` are others, with the parameters that each is about."""
 
     def __init__(self, parameters: Sequence[Parameter], texts: Iterable[tuple[str, Sequence[str]]] = ()) -> None:
         told: dict[str, set[str]] = {}
@@ -99,6 +107,10 @@ class Vocabulary:
         self.subjects = tuple(_subject(one, frozenset(told.get(one.name, ()))) for one in parameters)
         counted = Counter(word for one in self.subjects for word in one.weak | one.unit | one.strong)
         strong = frozenset().union(*(one.strong for one in self.subjects))
+        growths = [one for one in self.subjects if one.is_growth]
+        if len(growths) == 1:  # what else would be meant by growth alone
+            only = replace(growths[0], phrases=tuple({*growths[0].phrases, (_GROWTH,)}))
+            self.subjects = tuple(only if one is growths[0] else one for one in self.subjects)
         self.common = frozenset(word for word, count in counted.items() if count > 1) - strong
         self._known: dict[str, set[str]] = {}
         for one in parameters:
@@ -150,6 +162,7 @@ class Vocabulary:
     def nearest(self, text: str, count: int = 3) -> list[Subject]:
         """Return the subjects whose names are most like a text."""
         names = {f"{number}": " ".join((one.parameter.name.replace("_", " "), *one.parameter.declared.words)) for number, one in enumerate(self.subjects)}  # fmt: skip # noqa: E501
+        names = {number: text for number, text in names.items() if self.subjects[int(number)].is_open}
         found = process.extract(text, names, scorer=fuzz.token_set_ratio, limit=count)
         return [self.subjects[int(number)] for _, _, number in found]
 
@@ -180,6 +193,8 @@ def _subject(one: Parameter, told: frozenset[str]) -> Subject:
     short = tuple(word for word in name if word not in measured and word not in _MEASURES)
     phrases = {phrase for phrase in (name, short, *map(keys_in, declared.words)) if phrase}
     strong = frozenset(word for phrase in phrases for word in phrase)
+    written = (one.name.replace("_", " "), *declared.words)
+    phrases |= {(stem(re.sub(r"[\W_]+", "", text.lower())),) for text in written if " " in text or "-" in text}
     grown = set()
     if _GROWTH in strong:
         grown = {word for phrase in phrases for word in phrase} - {_GROWTH} - _MEASURES - {"target"}

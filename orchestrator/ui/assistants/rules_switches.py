@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _WANTED = frozenset("use using have having want include including with there everyone everybody all".split())  # noqa: SIM905
 _NONE = frozenset(keys_in("no none off zero nothing without"))
+_PARTS = frozenset(keys_in(" ".join((*words.SCALES, *words.PARTS, "to of"))))
 _SAYS = frozenset({"to", "=", ":", "is", "be"})
 
 
@@ -45,11 +46,11 @@ def read_switch(subject: Subject, match: Match, clause: Clause, said: str, reade
             operation_left = [text for text in texts & (words.UP | words.DOWN) if text not in words.ON | words.OFF]
             if operation_left:
                 return asked(said, f"Should {about(subject)} be on or off?", subject.key)
-    if operation.keeps and not operation.left:
+    if operation.keeps and not operation.left and operation.turned is None:
         return Outcome(notes=(f"{name} stays as it is.",), keys=(subject.key,))
     value = _switched(operation, texts, join=clause.join, answered=bool(answered))
     if value is None:
-        waits = None if operation.left or operation.negated else subject
+        waits = None if operation.left or operation.negated or operation.hedge is not None else subject
         question = asked(said, f"Should {about(subject)} be on or off?", subject.key)
         return Outcome(questions=question.questions, keys=question.keys, waits=waits)
     return _unless_open(subject, operation, value, said)
@@ -117,7 +118,8 @@ def read_choice(subject: Subject, match: Match, clause: Clause, said: str, reade
         none = [value for value, phrase in subject.choices if set(phrase) & _NONE]
         if operation.keeps and plain:
             return Outcome(notes=(f"{subject.parameter.name} stays as it is.",), keys=(subject.key,))
-        if (operation.negated or operation.removes) and plain and len(none) == 1 and not operation.temporal:
+        gone = operation.none != operation.removes and (operation.none or not operation.negated)
+        if gone and match.places and plain and len(none) == 1 and not operation.temporal:
             return Outcome(changes=(Change(subject.key, none[0], said),), keys=(subject.key,))
         waits = subject if plain and not operation.negated and not operation.removes else None
         return Outcome(questions=question.questions, keys=question.keys, waits=waits)
@@ -148,11 +150,12 @@ def _chosen(subject: Subject, match: Match, keys: Sequence[str]) -> tuple[object
     widest = [one for one in whole if not any(set(one[1]) < set(other[1]) for other in whole)]
     if widest:
         return widest[0] if len(widest) == 1 else None
+    silent = _NONE | _PARTS | subject.strong | {key for key in said if key.startswith("#")}
     counts = {key: sum(key in phrase for _, phrase in subject.choices) for key in said}
     hinted = [
         (value, phrase)
         for value, phrase in subject.choices
-        if any(counts[key] == 1 and key in phrase and key not in _NONE and not key.startswith("#") for key in said)
+        if any(counts[key] == 1 and key in phrase and key not in silent for key in said)
     ]
     named = [one for one in hinted if not (set(one[1]) & said) <= set(keys_in("to of"))]
     return named[0] if len(named) == 1 and bool(match.places) else None
@@ -181,7 +184,7 @@ def read_text(subject: Subject, match: Match, clause: Clause, said: str, reader:
     return _unless_open(subject, operation, value, said)
 
 
-def _last_word(tokens: Sequence[Token], rest: Sequence[int]) -> list[int]:
+def _last_word(tokens: Sequence[Token], rest: list[int]) -> list[int]:
     """Return the place of a single word that stands where a value does."""
     last = rest[-1:] if rest and tokens[rest[-1]].kind == "word" and rest[-1] == len(tokens) - 1 else []
     return last if last and last[0] and tokens[last[0] - 1].text in _SAYS else []

@@ -23,7 +23,9 @@ _PATTERN = re.compile(
       | \b(?P<month2>{_MONTH})\.?\s+{_DAY.format("day2")},?\s+(?P<year2>\d{{4}})\b)
     | (?P<unclear>\b\d{{1,2}}[/.]\d{{1,2}}[/.]\d{{2,4}}\b)
     | (?P<quoted>"[^"\n]*"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|`[^`\n]*`|(?<!\w)'[^'\n]+'(?!\w))
-    | (?P<number>(?:(?<![\w.,)%°])[-−–+])?(?<![\w.])\d+(?:[.,]\d+|\ \d{{3}}(?!\d))*(?:e-?\d+)?(?:k\b)?|[½¼¾])
+    | (?P<number>
+        (?:(?<![\w.,)%°])[-−–+])?(?:(?<![\w.])\d+(?:[.,]\d+|\ \d{{3}}(?!\d))*|(?<![\w.,)])\.\d+)(?:e-?\d+)?(?:k\b)?
+        | [½¼¾])
     | (?P<word>\bp\.a\b|[^\W\d_]\w*(?:\.[^\W\d_]\w*)+|[^\W\d_]+(?:['’][^\W\d_]+)+|\w+)
     | (?P<sign>[^\w\s]|\n)
     """,
@@ -33,9 +35,8 @@ _GLYPHS = {"½": 0.5, "¼": 0.25, "¾": 0.75}
 _PLAIN_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _MAGNITUDES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "billion": 1_000_000_000}
 _AFTER_ONE = frozenset(
-    {"percent", "percentage", "basis", "point", "year", "years", "day", "days", "week", "weeks", "month", "months", "time"}
-    | {"times", "and", "per", "pct", "%"} | set(_MAGNITUDES)
-)  # fmt: skip
+    "percent percentage basis point year years day days week weeks month months time times and per pct %".split()  # noqa: SIM905
+) | set(_MAGNITUDES)
 Kind = Literal["word", "number", "date", "quoted", "sign"]
 
 
@@ -44,8 +45,8 @@ class Token:
     """A word, a number, a date or a sign; ``start`` and ``end`` are its place in the message.
 
     ``readings`` are the numbers that it may be, the likeliest first: ``1.200`` has two. ``signed`` tells that plus or
-    minus stands before a number. ``text`` is in lower case and ``written`` as it was written, of words alone; ``date`` is ISO text, empty where the
-    date is unclear.
+    minus stands before a number. ``text`` is in lower case and ``written`` as it was written, of words alone; ``date``
+    is ISO text, empty where the date is unclear.
     """
 
     kind: Kind
@@ -131,7 +132,7 @@ def number_token(text: str, start: int, end: int) -> Token:
 
 def _readings(body: str) -> tuple[float, ...]:
     text = body.replace(" ", "")
-    if "e" in text or not re.search(r"[.,]", text):
+    if "e" in text or text.startswith(".") or not re.search(r"[.,]", text):
         return (float(text),)
     commas, dots = text.count(","), text.count(".")
     grouped = re.fullmatch(r"\d{1,3}(?:[,.]\d{3})+", text)
@@ -167,6 +168,11 @@ def _numbered(message: str, raw: Sequence[Token]) -> Iterator[Token]:
     place = 0
     while place < len(raw):
         token = raw[place]
+        part = _part_of_one(raw, place)
+        if part is not None:
+            yield Token("number", token.text, token.start, raw[place + 1].end, (part,))
+            place += 2
+            continue
         end = _end_of_spoken(message, raw, place)
         if end > place:
             value = _spoken(message[token.start : raw[end - 1].end].lower())
@@ -180,6 +186,14 @@ def _numbered(message: str, raw: Sequence[Token]) -> Iterator[Token]:
         if token.kind == "number":
             token, place = _completed(raw, token, place)
         yield token
+
+
+def _part_of_one(raw: Sequence[Token], place: int) -> float | None:
+    """Return the number of ``half a year`` and ``a quarter of a percent``, None where no unit follows."""
+    texts = [one.text for one in raw[place : place + 3]]
+    if len(texts) == 3 and texts[0] in ("half", "quarter") and texts[1] in ("a", "an"):
+        return 0.5 if texts[0] == "half" else 0.25
+    return None
 
 
 def _end_of_spoken(message: str, raw: Sequence[Token], place: int) -> int:

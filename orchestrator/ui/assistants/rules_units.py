@@ -28,10 +28,11 @@ def _family(family: str, **sizes: float) -> dict[str, Unit]:
 
 # Within a family every conversion is exact; a month is no number of days, so calendar units are a family of their own.
 _UNITS = {
-    **_family("time", second=1, sec=1, minute=60, hour=3600, hr=3600, day=86400, week=604800, wk=604800, fortnight=1209600),
-    **_family("calendar", month=1, quarter=3, year=12, yr=12, decade=120),
-    **_family("length", mm=1, millimetre=1, millimeter=1, cm=10, centimetre=10, centimeter=10, metre=1000, meter=1000, km=1e6,
-    kilometre=1e6, kilometer=1e6),
+    **_family("time", second=1, sec=1, minute=60, hour=3600, hr=3600, day=86400, d=86400, week=604800, wk=604800,
+    fortnight=1209600),
+    **_family("calendar", month=1, quarter=3, year=12, yr=12, y=12, yo=12, mo=1, decade=120),
+    **_family("length", mm=1, millimetre=1, millimeter=1, cm=10, centimetre=10, centimeter=10, metre=1000, meter=1000,
+    km=1e6, kilometre=1e6, kilometer=1e6),
     **_family("mass", g=1, gram=1, kg=1e3, kilogram=1e3, kilo=1e3, t=1e6, ton=1e6, tonne=1e6),
     **_family("energy", wh=1, kwh=1e3, mwh=1e6, gwh=1e9, twh=1e12),
     **_family("power", w=1, watt=1, kw=1e3, kilowatt=1e3, mw=1e6, megawatt=1e6, gw=1e9, gigawatt=1e9),
@@ -84,30 +85,33 @@ def quantities_of(tokens: Sequence[Token]) -> list[Quantity]:
 
 def _unit_behind(tokens: Sequence[Token], place: int) -> tuple[Unit | str | None, int, float]:
     """Return the unit that begins at a place, the place behind it, and what to multiply the number with."""
-    texts = [token.text for token in tokens[place : place + 3]] + ["", "", ""]
-    if texts[:2] == ["per", "cent"]:
-        return PERCENT, place + 2, 1
-    if texts[0] in _PERCENT_WORDS:
-        if texts[1].startswith("point"):
-            return POINTS, place + 2, 1
-        return PERCENT, place + 1, 1
-    if texts[0] in ("percentage", "%") and texts[1].startswith("point"):
-        return POINTS, place + 2, 1
-    if texts[0] in _POINT_WORDS:
-        return POINTS, place + 1, 1
-    if texts[0] in _BASIS_WORDS:
-        return POINTS, place + 1, 0.01
-    if texts[0] == "basis" and texts[1].startswith("point"):
-        return POINTS, place + 2, 0.01
-    if texts[0] in ("times", "fold") or (texts[0] == "x" and texts[1] != "-"):
+    first, second, *_ = [token.text for token in tokens[place : place + 2]] + ["", ""]
+    share = _share_behind(first, second)
+    if share is not None:
+        unit, length, scale = share
+        return unit, place + length, scale
+    if first in ("times", "fold") or (first == "x" and second != "-"):
         return TIMES, place + 1, 1
-    if texts[0] in _SIGNS:
-        end = place + 2 if texts[0] == "°" and texts[1] == "c" else place + 1
-        return _UNITS[_SIGNS[texts[0]]], end, 1
-    if texts[0] in _PLURALS:
-        old = texts[1] == "old" and texts[0].startswith("year")
-        return _UNITS[_PLURALS[texts[0]]], place + (2 if old else 1), 1
+    if first in _SIGNS:
+        return _UNITS[_SIGNS[first]], place + (2 if (first, second) == ("°", "c") else 1), 1
+    if first in _PLURALS:
+        old = second == "old" and first.startswith("year")
+        return _UNITS[_PLURALS[first]], place + (2 if old else 1), 1
     return None, place, 1
+
+
+def _share_behind(first: str, second: str) -> tuple[str, int, float] | None:
+    """Return whether words are percent or points, how many words these are, and what to multiply the number with."""
+    points = second.startswith("point")
+    if (first, second) == ("per", "cent"):
+        return PERCENT, 2, 1
+    if first in _PERCENT_WORDS or (first == "percentage" and points):
+        return (POINTS, 2, 1) if points else (PERCENT, 1, 1)
+    if first in _POINT_WORDS:
+        return POINTS, 1, 1
+    if first in _BASIS_WORDS:
+        return POINTS, 1, 0.01
+    return (POINTS, 2, 0.01) if first == "basis" and points else None
 
 
 @dataclass(frozen=True)

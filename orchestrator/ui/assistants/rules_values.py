@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ class Wanted:
     """What a clause wants of a parameter: ``words`` are the user's, ``current`` its value now, None where unknown.
 
     ``direction`` is 1 for up and -1 for down; ``moves`` tells that the number says by how much. ``based`` tells that
-    the base or today's value is named beside it. ``sign`` of a growth is -1 where something shrinks.
+    the base is named beside it, ``of_now`` that today's value is. ``sign`` of a growth is -1 where something shrinks.
     """
 
     words: str
@@ -24,6 +25,7 @@ class Wanted:
     direction: int = 0
     moves: bool = False
     based: bool = False
+    of_now: bool = False
     sign: int = 1
 
 
@@ -32,6 +34,9 @@ Reads = Callable[[float], float | str]
 
 def value_of(subject: Subject, quantity: Quantity, wanted: Wanted) -> Outcome:
     """Return the change that a number makes, or the question that it raises."""
+    percent = _perhaps_percent(subject, quantity, wanted)
+    if percent is not None:
+        return percent
     reads = _moved if wanted.moves else _placed
     found: list[float | str] = [reads(subject, quantity, one, wanted) for one in quantity.readings]
     values = [one for one in found if isinstance(one, float)]
@@ -69,7 +74,9 @@ def settled(subject: Subject, value: float, wanted: Wanted, *, percent: bool = F
             subject, value, wanted, f"{subject.parameter.name} is {now} now, so that is not {said}. Is it meant?"
         )
     change = Change(subject.key, _typed(subject, value), wanted.words)
-    return Outcome(changes=(change,), keys=(subject.key,), percent=percent, direction=wanted.direction)
+    return Outcome(
+        changes=(change,), keys=(subject.key,), percent=percent, moved=wanted.moves, direction=wanted.direction
+    )
 
 
 def confirmed(subject: Subject, value: object, wanted: Wanted, text: str) -> Outcome:
@@ -104,39 +111,52 @@ def _fits(subject: Subject, value: float) -> str | None:
 
 def _placed(subject: Subject, quantity: Quantity, number: float, wanted: Wanted) -> float | str:
     """Return the value that a number stands for, or what to ask."""
-    name, kind, unit = subject.parameter.name, subject.scale.kind, quantity.unit
-    number *= wanted.sign
+    kind, unit = subject.scale.kind, quantity.unit
+    number = number * wanted.sign + 0.0  # no negative zero
     if unit == TIMES:
         return _times(subject, number, wanted)
-    if kind == "fraction":
-        if unit in (PERCENT, POINTS):
-            return tidy(number / 100)
-        if unit is None:
-            if abs(number) < 1:
-                return number
-            return f"{about(subject)} is written as a fraction: is {number:g} {number:g} %? Then say so, else {limits_of(subject)}."
-    elif kind == "percent":
-        if unit in (PERCENT, POINTS):
-            return number
-        if unit is None:
-            if number == 0 or abs(number) >= 1:
-                return number
-            return f"{name} is in percent: is that {number:g} % or {number * 100:g} %?"
-    elif unit == PERCENT:
-        if wanted.based and kind == "factor":
-            return tidy(number / 100)
-        if wanted.based and wanted.current is not None and kind != "unclear":
-            return tidy(wanted.current * number / 100)
-        return _percent_of(subject, number, wanted)
-    elif unit is None:
+    if kind == "fraction" and unit in (PERCENT, POINTS):
+        return tidy(number / 100)
+    if kind == "percent" and unit in (PERCENT, POINTS):
         return number
+    if unit is None:
+        if kind == "percent" and 0 < abs(number) < 1:
+            return f"{subject.parameter.name} is in percent: is that {number:g} % or {number * 100:g} %?"
+        return number
+    if unit == PERCENT and kind != "fraction":
+        return _share(subject, number, wanted)
     return _converted(subject, unit, number)
+
+
+def _perhaps_percent(subject: Subject, quantity: Quantity, wanted: Wanted) -> Outcome | None:
+    """Ask whether a bare number is meant in percent, where a fraction of that size is unlikely."""
+    if subject.scale.kind != "fraction" or quantity.unit is not None or wanted.moves:
+        return None
+    number = tidy(quantity.readings[0] * wanted.sign)
+    now = abs(wanted.current or 0)
+    unlikely = number != 0 and now > 0 and abs(math.log(abs(number) / now)) > abs(math.log(abs(number) / 100 / now))
+    if abs(number) < 1 and not unlikely:
+        return None
+    value = tidy(number / 100)
+    text = f"Is that {number:g} %, so {value:g}? {about(subject)} takes {limits_of(subject)}."
+    if _fits(subject, value) is not None:
+        return asked(wanted.words, f"{about(subject)} takes {limits_of(subject)}. What should it be?", subject.key)
+    return confirmed(subject, value, wanted, text)
+
+
+def _share(subject: Subject, number: float, wanted: Wanted) -> float | str:
+    """Return so many percent of the base, or of today's value, or what to ask."""
+    if wanted.based and subject.scale.kind == "factor":
+        return tidy(number / 100)
+    if (wanted.based or wanted.of_now) and wanted.current is not None and subject.scale.kind != "unclear":
+        return tidy(wanted.current * number / 100)
+    return _percent_of(subject, number, wanted)
 
 
 def _percent_of(subject: Subject, number: float, wanted: Wanted) -> str:
     now = "" if wanted.current is None else f" It is {shown(wanted.current)} now."
     if subject.scale.kind == "factor":
-        return f"{about(subject)} is a factor.{now} Do you mean {tidy(number / 100):g}, or {number:g} % more or less than now?"
+        return f"{about(subject)} is a factor.{now} Do you mean {tidy(number / 100):g}, or a change by {number:g} %?"
     return f"{about(subject)} is not in percent, but {limits_of(subject)}.{now} What should it be?"
 
 
@@ -173,19 +193,7 @@ def _moved(subject: Subject, quantity: Quantity, number: float, wanted: Wanted) 
     if unit == TIMES:
         return f"Should {name} be {tidy(current * number):g}, {number:g} times what it is now?"
     if kind in ("fraction", "percent"):
-        points = step / 100 if kind == "fraction" else step
-        if unit == POINTS:
-            return tidy(current + points)
-        if unit == PERCENT:
-            choices = [shown(tidy(value), subject.scale) for value in (current + points, current * (1 + step / 100))]
-            more = "more" if step > 0 else "less"
-            return (
-                f"{name} is {shown(current, subject.scale)} now. Should it become {choices[0]}, that is "
-                f"{number:g} percentage points {more}, or {choices[1]}, that is {number:g} % {more} than now?"
-            )
-        if unit is None and kind == "fraction" and abs(number) < 1:
-            return tidy(current + step)
-        return f"{name} is {shown(current, subject.scale)} now. What should it become, {limits_of(subject)}?"
+        return _moved_share(subject, quantity, step, current)
     if unit == PERCENT:
         return tidy(current * (1 + step / 100))
     if unit == POINTS:
@@ -193,8 +201,26 @@ def _moved(subject: Subject, quantity: Quantity, number: float, wanted: Wanted) 
     if unit is None:
         if kind != "factor" or abs(number) < 1:
             return tidy(current + step)
-        return (
-            f"{name} is {shown(current)} now. Should it become {tidy(current + step):g}, or {number:g} % more or less?"
-        )
+        return f"{name} is {shown(current)} now. Should it become {tidy(current + step):g}, or change by {number:g} %?"
     found = _converted(subject, unit, number)
     return tidy(current + wanted.direction * found) if isinstance(found, float) else found
+
+
+def _moved_share(subject: Subject, quantity: Quantity, step: float, current: float) -> float | str:
+    """Return a share that is so many points more or less; percent of a share may mean two things."""
+    kind, name = subject.scale.kind, subject.parameter.name
+    points = step / 100 if kind == "fraction" else step
+    if quantity.unit == POINTS:
+        return tidy(current + points)
+    if quantity.unit == PERCENT:
+        added, scaled_up = (
+            shown(tidy(value), subject.scale) for value in (current + points, current * (1 + step / 100))
+        )
+        more, size = ("more" if step > 0 else "less"), abs(step)
+        return (
+            f"{name} is {shown(current, subject.scale)} now. Should it become {added}, that is {size:g} percentage "
+            f"points {more}, or {scaled_up}, that is {size:g} % {more} than now?"
+        )
+    if quantity.unit is None and kind == "fraction" and abs(step) < 1:
+        return tidy(current + step)
+    return f"{name} is {shown(current, subject.scale)} now. What should it become, {limits_of(subject)}?"

@@ -47,18 +47,22 @@ FILLER = _words(
     assume assuming assumed suppose supposing supposed imagine imagining say consider considering expect expected
     simulate simulating run running model modelling modeling project projecting calculate compute scenario simulation
     scenarios simulations projection forecast assumption assumptions parameter parameters variable value values setting
-    settings figure number rate rates ratio percentage level levels size amount degree
+    settings figure number rate rates ratio percentage level levels
     use using used set sets setting put make makes made making change changes changed adjust get gets getting give
     gives go goes going take takes taking have having apply choose pick move switch switches bring
     with at of to for in on by as into from about
     what which where how who there here happens happen happened if whether
-    company firm business organization organisation people everyone everybody all every
-    annual annually yearly p.a per
+    company firm organization organisation people everyone everybody all every
+    annual annually yearly p.a pa yoy per case
     turn turned turns switched
-    too also plus again now time times same new instead
+    too also again now time times same new instead
     """
-) - _words("if from about new time times for same")  # these are read, or asked about
-EVALUATION = _words("slow slower fast faster moderate modest strong steady weak brisk mild healthy")
+) - _words("if from about new time times for same instead like")  # these are read, or asked about
+YEARLY = _words("annually yearly annual p.a pa yoy")
+EVALUATION = _words(
+    "best worst optimistic pessimistic conservative aggressive slow slower fast faster moderate modest strong steady "
+    "weak brisk mild healthy"
+)
 PER_YEAR = (
     ("per", "year"),
     ("a", "year"),
@@ -66,6 +70,7 @@ PER_YEAR = (
     ("every", "year"),
     ("per", "annum"),
     ("year", "on", "year"),
+    ("year", "over", "year"),
 )
 TEMPORAL = _words(
     """
@@ -83,10 +88,11 @@ HEDGES = _words(
 NEGATIONS = _words(
     "no not without don't dont never none neither nor isn't won't doesn't didn't shouldn't can't cannot non"
 )
+NONE = _words("no without none")
 ON = _words("on enable enabled enables activate activated introduce introducing add allow start yes true start")
 OFF = _words(
-    "off disable disabled disables deactivate deactivated abolish stop stopped end cancel scrap remove removed eliminate "
-    "drop suspend suspended false switchoff ditch rid"
+    "off disable disabled disables deactivate deactivated abolish stop stopped end cancel scrap remove removed "
+    "eliminate drop suspend suspended false switchoff ditch rid"
 )
 REMOVE = _words("remove removed eliminate abolish scrap rid ditch waive")
 UP = _words(
@@ -104,22 +110,29 @@ DOWN = _words(
     smaller trim
     """
 )
+COMPARATIVES = _words(
+    """
+    more higher above extra additional longer older warmer larger bigger greater
+    less fewer lower below shorter younger cooler smaller
+    """
+)
 NOUNS_OF_CHANGE = _words("increase rise decrease fall drop decline reduction cut boost cuts change")
 CHANGE = _words(
     """
     grow grows growing grew rise rises rising rose increase increases increasing expand expands expanding climb climbs
     shrink shrinks shrinking shrank fall falls falling fell decline declines declining decrease decreases decreasing
-    drop drops dropping contract contracts contracting reduce reduces
+    drop drops dropping contract contracts contracting reduce reduces up down
     """
 )
 SHRINK = _words("shrink shrinks shrinking shrank")
 GROW = _words("grow grows growing grew grown")
-FLAT = _words("flat constant stable")
+FLAT = _words("flat constant stable unchanged same")
+AS_MUCH = _words("high low many much large big long strong fast")
 KEEP = _words(
     "keep keeps leave leaves stay stays remain remains unchanged untouched alone constant maintain retain hold"
 )
 KEPT = _words("is as same unchanged untouched alone constant it was usual before be where at")
-ALTER = _words("change touch alter modify adjust move edit")
+ALTER = _words("changing touching change touch alter modify adjust move edit")
 REST = _words("everything rest else other others anything remaining")
 SCALES = {
     "double": 2.0,
@@ -141,8 +154,10 @@ SCALES = {
     "half": 0.5,
 }
 PARTS = {"half": 0.5, "third": 1 / 3, "quarter": 0.25, "fifth": 0.2, "tenth": 0.1}
-REFERENCES = _words("base baseline current currently present today's usual normal original default now before")
+BASES = _words("base baseline")
+REFERENCES = _words("base baseline current currently present today today's usual normal original default now before")
 MEASURES = _words("rate ratio percentage share factor multiplier level target period time length duration value number")
+CONDITIONS = _words("unless otherwise except provided depending whenever wherever")
 CORRECTIONS = _words("no sorry oops rather correction wait actually scratch nope")
 ARTICLES = _words("a an the")
 GREETINGS = _words(

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from orchestrator.config.layers import is_scenario_name
+from orchestrator.ui.assistants import rules_words
 from orchestrator.ui.assistants.base import Change
-from orchestrator.ui.assistants.rules_outcome import Outcome, asked
+from orchestrator.ui.assistants.rules_clauses import Clause
+from orchestrator.ui.assistants.rules_outcome import Outcome, Years, asked
 from orchestrator.ui.assistants.rules_tokens import Token
 
 START_KEY, END_KEY, SEED_KEY = "simulation.start_year", "simulation.end_year", "simulation.random_seed"
 _START = frozenset("from starting start starts begin begins beginning first since".split())  # noqa: SIM905
 _END = frozenset("until till through thru ending end ends finish finishing finishes last final stop stops".split())  # noqa: SIM905
 _GAP = frozenset("in at with the it year years = : of is be on should to as up calendar extend".split())  # noqa: SIM905
-_RANGE = frozenset("- – — to until till through thru / and".split())  # noqa: SIM905
+_RANGE = frozenset("- – — to until till through thru and".split())  # noqa: SIM905
 _ONWARDS = frozenset("on onward onwards".split())  # noqa: SIM905
 _FOR = frozenset("for over next another of the whole in total".split())  # noqa: SIM905
 _HORIZON = frozenset("horizon long".split())  # noqa: SIM905
@@ -24,21 +25,6 @@ _NAMING = frozenset("call name named called titled title label".split())  # noqa
 _IT = frozenset("it this that the scenario = : is as be should new run simulation".split())  # noqa: SIM905
 LONGEST_NAME = 6  # words
 LARGEST_SEED = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class Years:
-    """Years as a clause tells them: a first one, a last one, how many; ``places`` are the tokens that tell it.
-
-    ``vague`` tells that a year is named without what it is; ``weak`` that only ``to`` stands before it.
-    """
-
-    places: frozenset[int]
-    start: int | None = None
-    end: int | None = None
-    count: int | None = None
-    vague: bool = False
-    weak: bool = False
 
 
 def years_in(tokens: Sequence[Token]) -> Years | None:
@@ -104,7 +90,11 @@ def _keyword(tokens: Sequence[Token], place: int) -> tuple[str, set[int]]:
     for at in range(place - 1, max(place - 7, -1), -1):
         text = tokens[at].text
         if text in _START | _END or (text == "between"):
-            return text, used | {at}
+            used.add(at)
+            while text in _END and at and tokens[at - 1].text in _END | {"the"}:
+                at -= 1
+                used.add(at)
+            return text, used
         if text not in _GAP:
             break
         to = to or text == "to"
@@ -140,34 +130,79 @@ def same_years(years: Years, configured: tuple[int, int] | None) -> bool:
     return counted and years.start in (None, first) and years.end in (None, last)
 
 
-def chosen_years(years: Years, configured: tuple[int, int] | None, words: str) -> Outcome:
-    """Return the change of the simulated years, or what to ask."""
+def stands_for_value(clause: Clause, years: Years) -> bool:
+    """Tell whether what looks like a year stands where a value does, and may be one."""
+    if years.count is not None or not (years.vague or years.weak):
+        return False
+    place = next(at for at, token in enumerate(clause.tokens) if token.year is not None)
+    return not place or clause.tokens[place - 1].text not in ("in", "by", "during", "after", "before", "since", "from")
+
+
+def in_course_of(clause: Clause, years: Years, *, growth: bool) -> bool:
+    """Tell whether a value may be meant for several years together, or to be reached in the course of them."""
+    texts = [token.text for token in clause.tokens]
+    yearly = any(tuple(texts[at : at + len(one)]) == one for one in rules_words.PER_YEAR for at in range(len(texts)))
+    if {"over", "in", "within"} & set(texts) and not growth:
+        return True
+    spans = (years.start is not None and years.end is not None) or bool({"over", "in", "within"} & set(texts))
+    if not growth:
+        return False
+    if years.count is not None and "for" not in texts:
+        return True
+    return spans and not yearly and not {"annually", "yearly", "annual", "p.a"} & set(texts)
+
+
+def merged_years(several: Sequence[Years]) -> Years | None:
+    """Return years that several clauses tell as one, None where they contradict each other."""
+    starts = {one.start for one in several if one.start is not None}
+    ends = {one.end for one in several if one.end is not None}
+    counts = {one.count for one in several if one.count is not None}
+    if max(len(starts), len(ends), len(counts)) > 1:
+        return None
+    start, end, count = next(iter(starts), None), next(iter(ends), None), next(iter(counts), None)
+    return Years(frozenset(), start, end, count, vague=any(one.vague for one in several))
+
+
+def chosen_years(years: Years, configured: tuple[int, int] | None, words: str, direction: int = 0) -> Outcome:
+    """Return the change of the simulated years, or what to ask.
+
+    ``direction`` is 1 where there are to be so many years more, -1 where fewer.
+    """
     keys = (START_KEY, END_KEY)
     if configured is None:
         return asked(words, "This project has no years to simulate. What is meant?")
-    start = configured[0] if years.start is None else years.start
-    end = configured[1] if years.end is None else years.end
     if years.vague:
         return asked(words, "Which years should be simulated: from which to which?", *keys)
-    if years.count is not None:
-        if years.start is not None and years.end is not None and end - start + 1 != years.count:
-            return asked(
-                words, f"{start} to {end} are {end - start + 1} years, not {years.count}. Which is meant?", *keys
-            )
-        if years.end is not None and years.start is None:
-            start = end - years.count + 1
-        else:
-            end = start + years.count - 1
-    if end < start:
+    found = _range(years, configured, direction)
+    if isinstance(found, str):
+        return asked(words, found, *keys)
+    start, end = found
+    if end < start or end > 9999:
         return asked(words, f"{start} to {end} is no range of years: from which year to which?", *keys)
-    if end > 9999:
-        return asked(words, "From which year to which?", *keys)
-    found = []
+    changes = []
     if years.start is not None or start != configured[0]:
-        found.append(Change(START_KEY, start, words))
+        changes.append(Change(START_KEY, start, words))
     if years.end is not None or end != configured[1] or years.count is not None:
-        found.append(Change(END_KEY, end, words))
-    return Outcome(changes=tuple(found), keys=keys)
+        changes.append(Change(END_KEY, end, words))
+    return Outcome(changes=tuple(changes), keys=keys, years=None if direction else years)
+
+
+def _range(years: Years, configured: tuple[int, int], direction: int) -> tuple[int, int] | str:
+    """Return the first and the last year that are meant, or what to ask."""
+    start = configured[0] if years.start is None else years.start
+    end = configured[1] if years.end is None else years.end
+    if years.count is None:
+        return start, end
+    if direction:
+        both = years.start is None and years.end is None
+        return (start, end + direction * years.count) if both else "From which year to which?"
+    if years.end is None:
+        return start, start + years.count - 1
+    if years.start is None:
+        return f"From {end - years.count + 1} to {end}, or from {start} to {end}?"
+    if end - start + 1 != years.count:
+        return f"{start} to {end} are {end - start + 1} years, not {years.count}. Which is meant?"
+    return start, end
 
 
 def seed_in(tokens: Sequence[Token], words: str) -> tuple[Outcome, frozenset[int]] | None:
@@ -201,6 +236,8 @@ def name_in(tokens: Sequence[Token], message: str) -> tuple[str, frozenset[int]]
         at = place + 1
         while at < len(tokens) and tokens[at].text in _IT:
             at += 1
+        if saves:
+            place = next(one for one in range(place) if tokens[one].text in ("save", "store", "saved"))
         quoted = next((one for one in range(at, len(tokens)) if tokens[one].kind == "quoted"), None)
         if quoted is not None:
             return tokens[quoted].text, frozenset(range(place, quoted + 1))

@@ -14,6 +14,7 @@ from orchestrator.reports.parameters import Parameter, ParameterList
 from orchestrator.ui.assistants.base import Change, Proposal
 from orchestrator.ui.assistants.overlay import (
     CheckedProposal,
+    accepted,
     allowed_keys,
     check_proposal,
     save_scenario,
@@ -67,7 +68,7 @@ def checked(
 
 def test_a_change_has_its_value_before(tmp_path: Path) -> None:
     """It is the configuration's, else the project's own, None where neither is known."""
-    overlay = {"vars.catch": 0.5, "vars.quota": 20, "vars.fleet": 3, "simulation.end_year": 2035}
+    overlay: dict[str, object] = {"vars.catch": 0.5, "vars.quota": 20, "vars.fleet": 3, "simulation.end_year": 2035}
     found = checked(project(tmp_path), overlay)
     assert [(one.before, one.after) for one in found.changes] == [(0.3, 0.5), (10, 20), (None, 3), (2029, 2035)]
     assert found.errors == ()
@@ -164,7 +165,7 @@ def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     file = project(tmp_path, lean="vars: {catch: 0.1}\n")
     found = checked(file, {"vars.catch": 0.5}, name="lean")
     config = SimulationConfig.load(file, environ={})
-    with pytest.raises(ConfigurationError, match="There is a scenario 'lean' already: config/scenarios/lean.yaml"):
+    with pytest.raises(ConfigurationError, match=r"There is a scenario 'lean' already: config/scenarios/lean\.yaml"):
         save_scenario(found, config)
     assert SimulationConfig.load(file, environ={}, scenario="lean").vars["catch"] == 0.1
     save_scenario(found, config, replace=True)
@@ -236,3 +237,15 @@ def test_allowed_keys_are_years_seed_and_variables(tmp_path: Path) -> None:
         "vars.note",
         "vars.fleet",
     ]
+
+
+def test_what_does_not_fit_becomes_a_question(tmp_path: Path) -> None:
+    """The rest of a proposal stays, and can be saved."""
+    config = SimulationConfig.load(project(tmp_path), environ={})
+    changes = (Change("vars.catch", 7, "x"), Change("vars.quota", 3, "y"), Change("hooks", "z", "w"))
+    found = accepted(config, listed(config, quota=10), Proposal("simulation", changes, ("first?",)))
+    assert found.errors == ()
+    assert found.overlay == {"vars.quota": 3}
+    assert found.name is None
+    assert found.questions[0] == "first?"
+    assert len(found.questions) == 4
