@@ -94,7 +94,7 @@ def shown(value: float, measure: str) -> str:
     ['1.23 s', '3 MB', '0.50 ms', '1,200']
     """
     if measure.endswith("_bytes"):
-        return f"{value / 1e6:,.0f} MB"
+        return f"{value / 1e6:,.0f} MB" if value >= 1e6 else f"{value / 1e3:,.1f} kB"
     if measure.endswith("_seconds"):
         return f"{value:,.1f} s" if value >= 100 else f"{value:.2f} s"
     if measure.endswith("_ms"):

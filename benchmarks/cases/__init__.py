@@ -30,6 +30,7 @@ NAMES = (
     "growth",
     "many_models",
     "backup",
+    "web_interface",
 )
 # Many minutes each: they run when they are named, or with --long.
 LONG = frozenset({"million"})
