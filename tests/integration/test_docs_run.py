@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.cli_project import Cli
 from tests.support.programs import run_python
+from tests.support.ui import answers, served
 from tests.support.workspaces import REPOSITORY, Workspace
 
 pytestmark = pytest.mark.slow
@@ -23,6 +24,7 @@ ON_THE_SHIPPED_PROJECT = (
     *(DOCS / "cli" / f"{name}.md" for name in ("simulate", "parameters", "ask", "check-and-init", "doctor", "migrate")),
     DOCS / "cli" / "backup.md",
     DOCS / "cli" / "runs.md",
+    DOCS / "cli" / "ui.md",
 )
 ON_LAKES = (DOCS / "cli" / "plan.md", DOCS / "cli" / "show-and-query.md")
 NOBODY_RUNS = "runs show --follow"  # nothing is going on in another terminal: it says so
@@ -56,6 +58,10 @@ def run_examples(page: Path, cli: Cli) -> None:
     commands = examples(page)
     assert commands
     for command in commands:
+        if command.split()[0] == "ui":  # runs until it is ended; on a port that is free here
+            with served(cli, *command.split()[1:]) as address:
+                assert answers(f"{address}/runs")
+            continue
         told = cli(*named_here(command, cli))
         assert told.exit_code == (2 if command == NOBODY_RUNS else 0), f"{command}\n{told.out}\n{told.err}"
 
