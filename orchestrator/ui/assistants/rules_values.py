@@ -97,7 +97,11 @@ def scaled(subject: Subject, factor: float, wanted: Wanted) -> Outcome:
 
 
 def _typed(subject: Subject, value: float) -> object:
-    return int(value) if subject.parameter.declared.type == "integer" else tidy(value)
+    """Return a value as the parameter takes it: 2 and not 2.0 where its own value is a whole number, too."""
+    whole = subject.parameter.declared.type == "integer" or (
+        type(subject.parameter.value) is int and value.is_integer()
+    )
+    return int(value) if whole else tidy(value)
 
 
 def _fits(subject: Subject, value: float) -> str | None:
