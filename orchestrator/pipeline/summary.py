@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.database.sql import quoted_name
-from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.pipeline.workflow import Summary, SummaryColumn
 
 
@@ -16,7 +16,7 @@ def read_summary(reader: DatabaseReader, facts: ProjectFacts, year_column: str, 
     The year comes first, with its own label or as "Year", and as it is. None where no model is marked so, or its table
     does not exist.
     """
-    node = next((model for model in facts.models() if model.summary and model.labels), None)
+    node = summary_model(facts)
     if node is None or reader.catalog().get(node.relation) is None:
         return None
     columns = [SummaryColumn(*label) for label in node.labels]
@@ -27,6 +27,11 @@ def read_summary(reader: DatabaseReader, facts: ProjectFacts, year_column: str, 
     span = f"{quoted_name(year_column)} between {years[0]} and {years[-1]}"
     rows = reader.query(f"select {names} from {node.relation.quoted()} where {span} order by 1")
     return Summary(tuple(columns), tuple(rows))
+
+
+def summary_model(facts: ProjectFacts) -> NodeFacts | None:
+    """Return the model that the project marks as its summary, None where it marks none."""
+    return next((model for model in facts.models() if model.summary and model.labels), None)
 
 
 def _same(name: str, other: str) -> bool:

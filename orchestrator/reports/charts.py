@@ -30,7 +30,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class YearDifference:
-    """One column in one year of two sources; ``difference`` is b − a, ``percent`` the same in percent of a."""
+    """One column in one year of two sources; ``difference`` is a − b, ``percent`` the same in percent of b."""
 
     label: str
     format: str
@@ -61,12 +61,12 @@ def last_common_year(a: Summary, b: Summary) -> int | None:
 
 
 def differences_in(year: int, a: Summary, b: Summary) -> tuple[YearDifference, ...]:
-    """Return what two sources have in a year, column by column of the first."""
+    """Return what two sources have in a year, column by column of the first; ``difference`` is the first's more."""
     of_a, of_b = _row(a, year), _row(b, year)
     found = []
     for column in a.columns[1:]:
         one, other = of_a.get(column.name), of_b.get(column.name)
-        difference, percent = change_of(_number(other), _number(one))
+        difference, percent = change_of(_number(one), _number(other))
         found.append(YearDifference(column.label, column.format, one, other, difference, percent))
     return tuple(found)
 

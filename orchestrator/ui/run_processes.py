@@ -173,11 +173,12 @@ def read_job(root: Path, name: str) -> Job | None:
     return Job(name, arguments, started_at, process, running, found, _end_of(folder / ERR))
 
 
-def newest_job(root: Path, command: str) -> Job | None:
-    """Return the newest command of that name, None where none was started."""
+def newest_job(root: Path, command: str, options: Sequence[str] | None = None) -> Job | None:
+    """Return the newest command of that name, and with these options where they are given; None where there is none."""
+    wanted = None if options is None else tuple(masked(one) for one in options)
     for name in sorted(_names(root), reverse=True):
         job = read_job(root, name)
-        if job is not None and job.command == command:
+        if job is not None and job.command == command and wanted in (None, job.arguments[1:]):
             return job
     return None
 

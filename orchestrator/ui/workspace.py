@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +76,14 @@ class Workspace:
                 self._configs.clear()
             self._configs[scenario] = state, config
         return config
+
+    def changed_at(self) -> float:
+        """Return when a file of the configuration, or the folder of the scenarios, was last changed, as Unix time."""
+        file = self.file()
+        times = [modified / 1e9 for _, modified, _ in _state(file)]
+        with suppress(OSError):
+            times.append((file.parent / "scenarios").stat().st_mtime)
+        return max(times, default=0.0)
 
     def _load(self, file: Path, scenario: str | None) -> SimulationConfig:
         settings = self.settings

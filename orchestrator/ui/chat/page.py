@@ -208,7 +208,7 @@ class Events:
             chosen, address = self._chat.start_run(session, name)
         except (OrchestratorError, OSError) as error:
             return markup.error_html(error)
-        return markup.link_html(f"The run of {chosen} has begun.", address, "Watch it")
+        return markup.link_html(f"{chosen} is running.", address, "Watch it live")
 
     def _follow(
         self, session: str, answer: Iterator[str], memory: Browser, outcome: str, *, said: bool = False

@@ -37,7 +37,7 @@ class _Health:
         scenario = self._site.scenario(request)
         config = workspace.config(scenario)
         report = self._look(scenario)
-        job = newest_job(config.root, "doctor")
+        job = newest_job(config.root, "doctor", self._site.settings.options(scenario))
         return self._site.page(
             request,
             "health.html",

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from orchestrator.core.errors import ConfigurationError, DatabaseLockedError, OrchestratorError, TableNotFoundError
+from orchestrator.pipeline.summary import summary_model
 from orchestrator.reports.charts import charts_of, differences_in, last_common_year
 from orchestrator.reports.results import stored_summary, summary_record
 from orchestrator.reports.row_text import csv_lines, one_line, rows_record
@@ -182,11 +183,15 @@ class _Results:
             with self._site.workspace.project(config) as (runner, facts):
                 if facts.database_path is None:
                     return self._of_last_run(key, name, "The database is on a server")
-                summary = read_results(config, runner, facts)
+                summary, marked = read_results(config, runner, facts), summary_model(facts)
         except DatabaseLockedError:
-            return self._of_last_run(key, name, "A run is going on")
+            return self._of_last_run(key, name, "A run is in progress")
         except TableNotFoundError:
-            return Source(key, name, None, "It has no database yet: run it first.")
+            return Source(key, name, None, "It has not been run yet.")
+        if summary is None and marked is not None:
+            return Source(
+                key, name, None, f"Its table of results, {marked.name}, is missing. Run it again to rebuild it."
+            )
         if summary is None:
             return Source(key, name, None, "The project marks no model as its summary (meta: {summary: true}).")
         return Source(

@@ -16,7 +16,7 @@ HEADINGS = {
     "simulate": "Starting the run",
     "init": "Healing the database",
     "doctor": "Examining the workspace",
-    "check": "dbt reads the project",
+    "check": "Reading the project",
 }
 
 
@@ -55,6 +55,7 @@ class _Working:
             job=job,
             lines=last_lines(job),
             years_would_be_lost=would_lose_years(job),
+            again="/runs",
         )
 
     def agree(self, request: Request, name: str) -> Response:
@@ -82,11 +83,11 @@ def read_project(site: Site, request: Request, error: NotReadYetError) -> Respon
     """Let dbt read the project, once, and show that meanwhile; show its error where it cannot."""
     if request.url.path.endswith(".json") or request.method != "GET":
         return site.failure(request, error, 409)
-    config = site.workspace.config(site.scenario(request))
-    job = newest_job(config.root, "check")
-    if job is None or not (job.running or _is_recent(job)):
-        scenario = site.scenario(request)
-        started = start_command(site.settings, config.root, ["check", *site.settings.options(scenario)])
+    scenario = site.scenario(request)
+    config, options = site.workspace.config(scenario), site.settings.options(scenario)
+    job = newest_job(config.root, "check", options)
+    if job is None or not (job.running or _still_fails(site, job)):
+        started = start_command(site.settings, config.root, ["check", *options])
         job = find_job(site, started.job)
     return site.page(
         request,
@@ -96,12 +97,15 @@ def read_project(site: Site, request: Request, error: NotReadYetError) -> Respon
         job=job,
         lines=last_lines(job),
         years_would_be_lost=False,
+        again=f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
     )
 
 
-def _is_recent(job: Job) -> bool:
-    """Tell whether an attempt that failed is new enough to be shown in place of another one."""
-    return job.error is not None and rendering.ago(job.started_at) == "just now"
+def _still_fails(site: Site, job: Job) -> bool:
+    """Tell whether an attempt failed a moment ago, and no file of the configuration was changed since."""
+    if job.error is None or rendering.ago(job.started_at) != "just now":
+        return False
+    return job.started_at.timestamp() > site.workspace.changed_at()
 
 
 def would_lose_years(job: Job) -> bool:
