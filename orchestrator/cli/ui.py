@@ -87,7 +87,7 @@ def ui(
     if settings.exposed and settings.password is None:
         raise ConfigurationError(
             f"--host {host} lets other machines see every result and start runs, so visitors have to sign in.",
-            to_fix="add --token TEXT, or set ORCHESTRATOR_UI_PASSWORD_HASH: `orchestrator ui --hash-password`",
+            to_fix="choose a token with the option --token, or a password: `orchestrator ui --hash-password` says how",
         )
     _initialize(output, settings)
     return _serve(output, settings, browser=not no_browser)

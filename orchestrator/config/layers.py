@@ -87,6 +87,11 @@ def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, 
     # Without an overlay the base file is the whole scenario, under whatever name it gives itself.
     if name == base.data.get("scenario", "baseline") and (not existing or name == "baseline"):
         return Layer()
+    if any((folder / f"{name}{suffix}").is_file() for suffix in _SUFFIXES if "/" not in name):
+        raise ConfigurationError(
+            f"{by}: {name!r} cannot be the name of a scenario.",
+            to_fix="rename its file: letters, digits, underscores, dots and hyphens",
+        )
     there = f"There are: {', '.join(existing)}." if existing else "There are none."
     raise ConfigurationError(
         f"{by}: there is no scenario {name!r} in {in_project(folder, root)}.{did_you_mean(name, existing)} {there}",
@@ -95,8 +100,9 @@ def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, 
 
 
 def scenario_names(folder: Path) -> list[str]:
-    """Return the names of the scenarios in a folder, sorted."""
-    return sorted({file.stem for suffix in _SUFFIXES for file in folder.glob(f"*{suffix}")})
+    """Return the names of the scenarios in a folder, sorted; a file whose name none may have is left out."""
+    names = {file.stem for suffix in _SUFFIXES for file in folder.glob(f"*{suffix}")}
+    return sorted(name for name in names if is_scenario_name(name))
 
 
 def scenario_file(folder: Path, name: str) -> Path | None:

@@ -172,7 +172,11 @@ def _measure(value: object, kind: str) -> float | None:
         return _day(value)
     if isinstance(value, bool) or not isinstance(value, int if kind == "integer" else (int, float)):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        found = float(value)
+    except OverflowError:  # a whole number of some hundred digits
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _day(value: object) -> float | None:

@@ -71,6 +71,19 @@ def _assigned(names: frozenset[str]) -> re.Pattern[str]:
     return re.compile(rf"(?P<name>(?<![\w-])(?:{words}){signs}|{spoken})(?:{_GROUP}|{_VALUE})", re.IGNORECASE)
 
 
+def masked_speech(text: str) -> str:
+    """Put ``***`` in the place of what is called a secret in a sentence of a person, too.
+
+    >>> masked_speech("set api_key to abc, growth 5 %"), masked_speech("my password is a-b; go")
+    ('set api_key to ***, growth 5 %', 'my password is ***; go')
+    >>> masked_speech("no token")
+    'no token'
+    """
+    names = "|".join([rf"[\w-]*(?:{_WORDS.replace('[_-]', '[ _-]')})[\w-]*", *map(re.escape, sorted(_declared))])
+    spoken = rf"(?P<name>\b(?:{names})\s*(?:\b(?:is|to|as|be|equals)\b|[:=])\s*)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;]+)"
+    return re.sub(spoken, rf"\g<name>{MASK}", masked(text), flags=re.IGNORECASE)
+
+
 def masked_values(value: object) -> object:
     """Mask the secrets in nested mappings and lists: by their keys, and in their texts.
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import ConfigurationError, OrchestratorError
 from orchestrator.core.files import replace_file
-from orchestrator.core.masking import masked
+from orchestrator.core.masking import MASK, masked
 from orchestrator.core.permissions import make_folder, touch
 from orchestrator.core.processes import ProcessIdentity
 from orchestrator.core.untrusted import parsed_json, read_limited
@@ -138,15 +138,36 @@ def start_command(settings: UiSettings, root: Path, arguments: Sequence[str]) ->
                 start_new_session=True,
             )
         identity = ProcessIdentity.of(process.pid)
-        document = {"arguments": [masked(one) for one in arguments], "started_at": utc_now().isoformat()}
+        shown = [masked(one) for one in arguments]
+        document = {"arguments": shown, "started_at": utc_now().isoformat()}
         replace_file(folder / JOB, json.dumps(document | {"process": asdict(identity)}).encode())
     except OSError as error:
         raise OrchestratorError(f"`orchestrator {arguments[0]}` could not be started: {error}.") from error
     _children[process.pid] = process
+    if shown != list(arguments):
+        _secret_arguments[name] = tuple(arguments)
+        for old in sorted(_secret_arguments)[:-JOBS_KEPT]:
+            del _secret_arguments[old]
     _forget_old(root)
     return StartedRun(process.pid, name)
 
 
+def arguments_of(job: Job) -> tuple[str, ...]:
+    """Return the arguments that a command was started with, secrets included: those are kept in memory alone.
+
+    Raises:
+        OrchestratorError: there were secrets among them, and another process started it.
+    """
+    found = _secret_arguments.get(job.name, job.arguments)
+    if any(MASK in one for one in found):
+        raise OrchestratorError(
+            "It was started with a secret value, which is kept nowhere.", to_fix="start the run again from its form"
+        )
+    return found
+
+
+_secret_arguments: dict[str, tuple[str, ...]] = {}
+"""What was started here with something that is masked where it is kept, by job."""
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Processes that this one started and has not yet seen the end of."""
 

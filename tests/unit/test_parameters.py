@@ -47,6 +47,7 @@ def test_values_that_fit(declared: dict[str, object], value: object) -> None:
 @pytest.mark.parametrize(
     ("declared", "value", "said"),
     [
+        (GROWTH, 10**400, "but must be a number"),
         (GROWTH, 3, "is 3, but must be between 0 and 0.5 a year (Growth of the headcount)."),
         (GROWTH, "0.1", "is '0.1', but must be a number"),
         (GROWTH, True, "is true, but must be a number"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from orchestrator.core.clocks import stopwatch
 from orchestrator.core.errors import AssistantError, ChatMessageError, ConfigurationError
-from orchestrator.core.masking import masked, masked_values
+from orchestrator.core.masking import masked_speech, masked_values
 from orchestrator.storage.base import ASSISTANT, USER, ChatSessionRepository
 from orchestrator.ui.assistants.base import Assistant, Message, Proposal, Role
 from orchestrator.ui.assistants.overlay import scenario_yaml
@@ -94,7 +94,7 @@ class Conversations:
             ChatSessionNotFoundError: there is no such conversation.
             AssistantError: an answer is being given already.
         """
-        words = masked(text.strip())
+        words = masked_speech(text.strip())
         if not words or len(text) > MOST_OF_A_QUESTION:
             raise ChatMessageError(
                 "There is nothing to answer."

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.ui import rendering
-from orchestrator.ui.run_processes import Job, newest_job, read_job, run_of, start_command
+from orchestrator.ui.run_processes import Job, arguments_of, newest_job, read_job, run_of, start_command
 from orchestrator.ui.site import Site, form_of, see
 from orchestrator.ui.workspace import NotReadYetError
 
 LINES_SHOWN = 40
+_LOCAL = re.compile(r"/(?![/\\])[^\\\s]*")
 HEADINGS = {
     "simulate": "Starting the run",
     "init": "Healing the database",
@@ -46,7 +49,7 @@ class _Working:
         after = {"init": "/health", "doctor": "/health", "check": request.query_params.get("to", "/project")}
         if not job.running and job.error is None and job.command in after:
             way = after[job.command]
-            return see(way if way.startswith("/") and not way.startswith("//") else "/")
+            return see(way if _LOCAL.fullmatch(way) else "/")
         return self._site.page(
             request,
             "working.html",
@@ -63,7 +66,7 @@ class _Working:
         job = find_job(self._site, name)
         if not would_lose_years(job) or form_of(request).get("agree") != "yes":
             raise OrchestratorError("There is nothing to agree to.", to_fix="load the page again")
-        again = start_command(self._site.settings, self._site.workspace.config().root, [*job.arguments, "--yes"])
+        again = start_command(self._site.settings, self._site.workspace.config().root, [*arguments_of(job), "--yes"])
         return see(f"/work/{again.job}")
 
 

@@ -5,6 +5,16 @@ document.documentElement.classList.add("scripted");
 for (const form of document.querySelectorAll("[data-submit-on-change]"))
   form.addEventListener("change", () => form.requestSubmit());
 
+// A second click on a button that starts something would start it twice.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method === "post" && !event.defaultPrevented)
+    setTimeout(() => form.querySelectorAll("button").forEach((button) => (button.disabled = true)));
+});
+addEventListener("pageshow", (event) => {
+  if (event.persisted) document.querySelectorAll("form button").forEach((button) => (button.disabled = false));
+});
+
 const reload = document.querySelector("[data-reload]");
 if (reload) setTimeout(() => location.reload(), 1000 * Number(reload.dataset.reload));
 
