@@ -21,8 +21,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """One column of the closing table, by its label and format: integer, money or percent."""
+    """One column of the closing table, by its name, label and format: integer, money or percent."""
 
+    name: str
     label: str
     format: str
     series: tuple[Series, ...]
@@ -50,7 +51,7 @@ def charts_of(sources: Sequence[tuple[str, Summary]]) -> tuple[Chart, ...]:
             continue
         series = tuple(Series(name, points) for name, one in sources if (points := _points(one, column.name)))
         if series:
-            found.append(Chart(column.label, column.format, series))
+            found.append(Chart(column.name, column.label, column.format, series))
     return tuple(found)
 
 

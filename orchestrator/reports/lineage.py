@@ -24,7 +24,7 @@ READY, STALE, MISSING, FAILED = "ready", "stale", "missing", "failed"
 UNKNOWN, NOT_BUILT, GIVEN = "unknown", "not built", "given"
 STATES = (FAILED, MISSING, STALE, READY, UNKNOWN, NOT_BUILT, GIVEN)
 _OF_PROBLEM = {Problem.MISSING: MISSING, Problem.FAILED: FAILED}
-YEARS_BUILD_IT = "the years build it"
+YEARS_BUILD_IT = "built during each year"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from orchestrator.dbt_runner.project.facts import ProjectFacts
 
 EPHEMERAL = "ephemeral, so nothing is built for it"
 DISABLED = "disabled"
-OF_THE_YEARS = "the years build it"
+OF_THE_YEARS = "built during each year"
 UNTAGGED = "not tagged FOUNDATION"
 UNLISTED = "not in required_tables"
 NAMED = 5

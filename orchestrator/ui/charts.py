@@ -65,13 +65,13 @@ def _scale(low: float, high: float, least: float) -> tuple[float, float, float]:
     """Return an axis from one round number to another, and its step, which is ``least`` or more.
 
     >>> _scale(1030, 1160, 1), _scale(0.715, 0.82, 0.001), _scale(5, 5, 1), _scale(0, 0, 1)
-    ((1000.0, 1200.0, 50.0), (0.7, 0.825, 0.025), (0.0, 5.0, 1.0), (0.0, 1.0, 1.0))
+    ((1000.0, 1200.0, 50.0), (0.7, 0.85, 0.05), (0.0, 5.0, 1.0), (0.0, 1.0, 1.0))
     """
     if low == high:
         low, high = min(low, 0.0), max(high, 0.0) or 1.0
     rough = (high - low) / TICKS
     size = 10.0 ** _exponent(rough)
-    step = max(least, next(one * size for one in (1, 2, 2.5, 5, 10) if one * size >= rough * 0.8))
+    step = max(least, next(one * size for one in (1, 2, 5, 10) if one * size >= rough * 0.8))
     first = step * (low // step)
     last = step * -(-high // step)
     return float(round(first, 10)), float(round(last, 10)), float(round(step, 10))

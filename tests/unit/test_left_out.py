@@ -24,8 +24,8 @@ def test_every_node_is_required_or_has_a_reason() -> None:
     required = {node_of(table, facts).unique_id for table in required_tables(facts)}
     reasons = {one.name: one.why for one in left_out(facts, required, listed=False)}
     assert reasons == {
-        "yearly": "the years build it",
-        "after": "the years build it",
+        "yearly": "built during each year",
+        "after": "built during each year",
         "loose": "not tagged FOUNDATION",
         "passing": "ephemeral, so nothing is built for it",
         "off": "disabled",

@@ -25,6 +25,7 @@ class ColumnFacts:
 
     name: str
     data_type: str | None
+    description: str = ""
 
 
 @dataclass(frozen=True)

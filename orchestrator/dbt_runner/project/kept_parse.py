@@ -22,7 +22,7 @@ from orchestrator.dbt_runner.project.parse_inputs import ParseInputs
 from orchestrator.dbt_runner.project.parse_key import ParseKey
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
-FORMAT = 26
+FORMAT = 27
 MOST_BYTES = 2 * 1024**3
 FACTS, MANIFEST, RECORDINGS, PARTIAL = "json", "msgpack", "recordings", "partial"
 

@@ -52,7 +52,9 @@ class NodeReader:
         kind = str(node.resource_type)
         has_rows: bool | None = None
         checksum = node.checksum.checksum
-        columns = tuple(ColumnFacts(column.name, column.data_type) for column in node.columns.values())
+        columns = tuple(
+            ColumnFacts(column.name, column.data_type, column.description) for column in node.columns.values()
+        )
         if kind == "seed":
             path = Path(node.root_path or self.project_dir) / node.original_file_path
             if not path.is_file():

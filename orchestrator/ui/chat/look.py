@@ -78,7 +78,11 @@ footer { display: none !important; }
 .proposal th, .proposal td { text-align: left; padding: .4rem .7rem .4rem 0; border: 0; border-bottom: 1px solid
   var(--c-line);
   vertical-align: baseline; font-variant-numeric: tabular-nums; color: var(--c-ink); background: none; }
-@media (max-width: 40rem) { .proposal th, .proposal td { overflow-wrap: anywhere; } }
+@media (max-width: 40rem) {
+  .proposal thead { position: absolute; clip-path: inset(50%); height: 1px; overflow: hidden; }
+  .proposal tbody tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--c-line) !important; }
+  .proposal tbody th, .proposal tbody td { display: inline; padding: 0; border: 0; overflow-wrap: anywhere; }
+  .proposal tbody th, .proposal .words { display: block; } .proposal .after::before { content: " → "; } }
 .proposal thead th { color: var(--c-soft); font-weight: 600; font-size: .82rem; }
 .proposal tbody th { font-weight: 500; } .proposal code, .proposal pre { font-size: .88em; background: none;
   padding: 0;

@@ -69,7 +69,7 @@ class _Results:
         """Show results by year."""
         sources = self._sources(request)
         there = [(source.name, source.summary) for source in sources if source.summary is not None]
-        charts = charts_of(there)
+        charts, meanings = charts_of(there), self._meanings()
         year = last_common_year(there[0][1], there[1][1]) if len(there) > 1 else None
         return self._site.page(
             request,
@@ -79,7 +79,7 @@ class _Results:
             sources=sources,
             choices=self._choices(),
             chosen=[source.key for source in sources],
-            charts=[(chart, chart_svg(chart)) for chart in charts],
+            charts=[(chart, chart_svg(chart), meanings.get(chart.name.lower(), "")) for chart in charts],
             year=year,
             differences=differences_in(year, there[0][1], there[1][1]) if year is not None else (),
             tables=self._tables(),
@@ -215,6 +215,15 @@ class _Results:
             label = f"run {one.run.id[:8]}: {scenario_label(one.run)}, {years}"
             found.append((f"{RUN}:{one.run.id}", label))
         return found
+
+    def _meanings(self) -> dict[str, str]:
+        """Return what the project says of each column of its summary; nothing before dbt has read it."""
+        try:
+            with self._site.workspace.project(self._site.workspace.config()) as (_, facts):
+                model = summary_model(facts)
+        except OrchestratorError:
+            return {}
+        return {} if model is None else {column.name.lower(): column.description for column in model.columns}
 
     def _tables(self) -> list[str]:
         """Return the names of the tables that the project builds; none before dbt has read it."""
