@@ -37,7 +37,7 @@ class Site:
             "active": active,
             "title": title,
             "form_token": self.guard.form_token(request.state.session),
-            "has_password": self.settings.password is not None,
+            "has_password": self.guard.is_signed_in(request.state.session),
             "path": request.url.path,
             "root": self.root(),
         }
