@@ -24,7 +24,7 @@ from orchestrator.ui.gate import Gate
 from orchestrator.ui.live import LiveRuns
 from orchestrator.ui.pages import health, parameters, project, results, runs, start, working
 from orchestrator.ui.rendering import STATIC
-from orchestrator.ui.security import Guard
+from orchestrator.ui.security import Guard, TooManyAttemptsError
 from orchestrator.ui.settings import UiSettings
 from orchestrator.ui.site import Site
 from orchestrator.ui.workspace import NotReadYetError, Workspace
@@ -35,6 +35,7 @@ STATUS_OF = (
     (RunNotFoundError, 404),
     (TableNotFoundError, 404),
     (DatabaseLockedError, 409),
+    (TooManyAttemptsError, 429),
     (ConfigurationError, 422),
     (OrchestratorError, 500),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -18,6 +19,7 @@ from orchestrator.ui.security import (
     SESSION_SECONDS,
     UPLOADS,
     Guard,
+    TooManyAttemptsError,
 )
 
 Scope = MutableMapping[str, Any]
@@ -28,6 +30,7 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 OPEN = ("/sign-in", "/static/", "/favicon.ico")
 FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 1000
+SECONDS_FOR_A_BODY = 30.0
 WRONG_HOST = "This server does not answer to that name. Call it by the address that `orchestrator ui` has shown."
 OTHER_ORIGIN = "This request comes from another site, and was refused."
 OLD_PAGE = "This page is from before the server was started. Load it again, and repeat what you did."
@@ -36,9 +39,10 @@ OLD_PAGE = "This page is from before the server was started. Load it again, and 
 class Gate:
     """An ASGI application around another one."""
 
-    def __init__(self, app: AsgiApp, guard: Guard) -> None:
+    def __init__(self, app: AsgiApp, guard: Guard, seconds_for_a_body: float = SECONDS_FOR_A_BODY) -> None:
         self._app = app
         self._guard = guard
+        self._seconds_for_a_body = seconds_for_a_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -49,13 +53,18 @@ class Gate:
         cookie = _cookie(headers.get("cookie", ""), self._guard.cookie)
         refusal = self._refusal(scope, headers, cookie)
         if scope["type"] == "websocket":
-            await self._websocket(scope, receive, send, refused=refusal is not None, headers=headers)
+            await self._websocket(scope, receive, send, refused=refusal is not None, cookie=cookie)
             return
         answer = _Answer(send, scope["path"])
         if refusal is not None:
             await answer.refuse(*refusal)
             return
-        if not self._may_enter(scope, headers, cookie):
+        try:
+            bearer = self._guard.has_bearer(headers.get("authorization"), _address(scope))
+        except TooManyAttemptsError as error:
+            await answer.refuse(429, str(error))
+            return
+        if not bearer and not self._may_enter(scope, cookie):
             await answer.ask_to_sign_in(scope)
             return
         known = cookie is not None and self._guard.knows_session(cookie)
@@ -65,12 +74,33 @@ class Gate:
         scope.setdefault("state", {})["session"] = session
         if scope["method"] in SAFE_METHODS:
             await self._app(scope, receive, answer.send)
+        else:
+            await self._change(scope, headers, receive, answer, cookie, bearer=bearer)
+
+    async def _change(
+        self,
+        scope: Scope,
+        headers: dict[str, str],
+        receive: Receive,
+        answer: _Answer,
+        cookie: str | None,
+        *,
+        bearer: bool,
+    ) -> None:
+        """Pass a request on that changes something, where it is not too often, too large, too slow or a stranger's."""
+        if not self._guard.changes.allows(_address(scope)):
+            await answer.refuse(429, "Too many requests in a minute. Wait a little, and try again.")
             return
-        body = await _body(receive)
+        try:
+            async with asyncio.timeout(self._seconds_for_a_body):
+                body = await _body(receive)
+        except TimeoutError:
+            await answer.refuse(408, "The request did not come to its end in time.")
+            return
         if body is None:
             await answer.refuse(413, f"The request is larger than {MOST_OF_A_BODY // 1024} kB.")
             return
-        if not _is_chat(scope["path"]) and not self._accept_form(scope, headers, cookie, body):
+        if not _is_chat(scope["path"]) and not self._accept_form(scope, headers, cookie, body, bearer=bearer):
             await answer.refuse(403, OLD_PAGE)
             return
         await self._app(scope, _replayed(body, receive), answer.send)
@@ -84,16 +114,15 @@ class Gate:
             return None if self._guard.same_origin(headers) else (403, OTHER_ORIGIN)
         if scope["method"] in SAFE_METHODS:
             return None
-        if not self._guard.same_origin(headers):
-            return 403, OTHER_ORIGIN
-        if not self._guard.changes.allows():
-            return 429, "Too many requests in a minute. Wait a little, and try again."
-        return None
+        return None if self._guard.same_origin(headers) else (403, OTHER_ORIGIN)
 
-    def _may_enter(self, scope: Scope, headers: dict[str, str], cookie: str | None) -> bool:
-        return scope["path"].startswith(OPEN) or self._guard.may_look(cookie, headers.get("authorization"))
+    def _may_enter(self, scope: Scope, cookie: str | None) -> bool:
+        free = self._guard.settings.password is None or scope["path"].startswith(OPEN)
+        return free or self._guard.is_signed_in(cookie)
 
-    def _accept_form(self, scope: Scope, headers: dict[str, str], cookie: str | None, body: bytes) -> bool:
+    def _accept_form(
+        self, scope: Scope, headers: dict[str, str], cookie: str | None, body: bytes, *, bearer: bool
+    ) -> bool:
         """Read the fields of a form; tell whether it was made for this session."""
         kind = headers.get("content-type", FORM).partition(";")[0].strip().lower()
         try:
@@ -104,15 +133,14 @@ class Gate:
             return False
         form = dict(fields)
         scope["state"]["form"] = form
-        if self._guard.settings.password is not None and headers.get("authorization"):
+        if bearer:
             return True  # no browser sends that by itself
         return self._guard.knows_form(cookie, headers.get("x-form-token") or form.get("form_token"))
 
     async def _websocket(
-        self, scope: Scope, receive: Receive, send: Send, *, refused: bool, headers: dict[str, str]
+        self, scope: Scope, receive: Receive, send: Send, *, refused: bool, cookie: str | None
     ) -> None:
-        cookie = _cookie(headers.get("cookie", ""), self._guard.cookie)
-        if refused or not self._guard.may_look(cookie, headers.get("authorization")):
+        if refused or not self._may_enter(scope, cookie):
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -173,6 +201,11 @@ def _cookie(header: str, name: str) -> str | None:
     except CookieError:
         return None
     return None if found is None else found.value
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _is_chat(path: str) -> bool:

@@ -7,17 +7,19 @@ import hmac
 import ipaddress
 import secrets
 import socket
-from collections import deque
-from dataclasses import dataclass, field
+import threading
 from urllib.parse import urlsplit
 
-from orchestrator.core.clocks import stopwatch, utc_now
+from orchestrator.core.clocks import utc_now
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.ui.rates import Rates
 from orchestrator.ui.settings import LOOPBACK, UiSettings
 
 SESSION_SECONDS = 12 * 3600
 MOST_OF_A_BODY = 256 * 1024
 CHANGES_A_MINUTE = 120
 SIGN_INS_A_MINUTE = 10
+MOST_SIGNED_OUT = 10_000  # sessions
 CHAT = "/chat"
 UPLOADS = ("/chat/gradio_api/upload", "/chat/upload")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -41,25 +43,8 @@ HEADERS = (
 )
 
 
-@dataclass
-class Rate:
-    """At most ``most`` calls a minute."""
-
-    most: int
-    _calls: deque[float] = field(default_factory=deque)
-
-    def __post_init__(self) -> None:
-        self._watch = stopwatch()
-
-    def allows(self) -> bool:
-        """Count a call, and tell whether it is not one too many."""
-        now = self._watch()
-        while self._calls and self._calls[0] < now - 60:
-            self._calls.popleft()
-        if len(self._calls) >= self.most:
-            return False
-        self._calls.append(now)
-        return True
+class TooManyAttemptsError(OrchestratorError):
+    """Signals that an address has tried too many passwords in a minute."""
 
 
 class Guard:
@@ -68,8 +53,11 @@ class Guard:
     def __init__(self, settings: UiSettings) -> None:
         self.settings = settings
         self.cookie = f"orchestrator-ui-{settings.port}"
-        self.changes = Rate(CHANGES_A_MINUTE)
-        self.sign_ins = Rate(SIGN_INS_A_MINUTE)
+        self.changes = Rates(CHANGES_A_MINUTE)
+        self._attempts = Rates(SIGN_INS_A_MINUTE)
+        self.most_signed_out = MOST_SIGNED_OUT
+        self._signed_out: dict[str, float] = {}
+        self._lock = threading.Lock()
         self._secret = secrets.token_bytes(32)
         self._known_token: bytes | None = None
         names = {*LOOPBACK, *settings.allowed_hosts}
@@ -102,27 +90,50 @@ class Guard:
         body, _, mark = (cookie or "").rpartition(".")
         if not body or not hmac.compare_digest(mark.encode(), self._sign("session", body).encode()):
             return False
-        began = int(body.split(".")[1])
-        return utc_now().timestamp() - began < SESSION_SECONDS
+        name, began, _ = body.split(".")
+        return name not in self._signed_out and utc_now().timestamp() - int(began) < SESSION_SECONDS
 
-    def may_look(self, cookie: str | None, authorization: str | None) -> bool:
-        """Tell whether somebody may see anything at all."""
-        if self.settings.password is None:
-            return True
-        if self.knows_session(cookie) and (cookie or "").split(".")[2] == "in":
-            return True
+    def is_signed_in(self, cookie: str | None) -> bool:
+        """Tell whether a session is of somebody who has given the password."""
+        return self.knows_session(cookie) and (cookie or "").split(".")[2] == "in"
+
+    def sign_out(self, cookie: str | None) -> None:
+        """End a session: whoever has kept its cookie is asked to sign in."""
+        if cookie is None or not self.is_signed_in(cookie):
+            return
+        name, began, *_ = cookie.split(".")
+        now = utc_now().timestamp()
+        with self._lock:
+            kept = {name: ends for name, ends in self._signed_out.items() if ends > now}
+            kept[name] = int(began) + SESSION_SECONDS
+            while len(kept) > self.most_signed_out:
+                del kept[next(iter(kept))]
+            self._signed_out = kept
+
+    def has_bearer(self, authorization: str | None, address: str) -> bool:
+        """Tell whether a program has sent the password.
+
+        Raises:
+            TooManyAttemptsError: too many that are not it have come from its address.
+        """
         kind, _, token = (authorization or "").partition(" ")
-        return kind.lower() == "bearer" and self.fits(token.strip())
+        return self.settings.password is not None and kind.lower() == "bearer" and self.fits(token.strip(), address)
 
-    def fits(self, token: str) -> bool:
-        """Tell whether this is the password; what fitted once costs no second look."""
+    def fits(self, token: str, address: str) -> bool:
+        """Tell whether this is the password; what fitted once costs no second look, and only what does not is counted.
+
+        Raises:
+            TooManyAttemptsError: too many that are not it have come from this address.
+        """
         if self.settings.password is None:
-            return True
-        mark = hmac.digest(self._secret, token.encode("utf-8", "replace"), hashlib.sha256)
-        if self._known_token is not None and hmac.compare_digest(mark, self._known_token):
-            return True
-        if not self.sign_ins.allows() or not self.settings.password.fits(token):
             return False
+        if not self._attempts.allows(address):
+            raise TooManyAttemptsError("Too many attempts to sign in.", to_fix="wait a minute, and try again")
+        mark = hmac.digest(self._secret, token.encode("utf-8", "replace"), hashlib.sha256)
+        known = self._known_token is not None and hmac.compare_digest(mark, self._known_token)
+        if not known and not self.settings.password.fits(token):
+            return False
+        self._attempts.take_back(address)
         self._known_token = mark
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 import threading
 import webbrowser
@@ -13,6 +14,7 @@ import uvicorn
 
 from orchestrator.core.errors import ConfigurationError, OrchestratorError
 from orchestrator.ui.app import create_app
+from orchestrator.ui.connections import Connection, says_more_than_ended
 from orchestrator.ui.settings import UiSettings
 
 SECONDS_TO_CLOSE = 1  # for answers that are being sent
@@ -69,10 +71,12 @@ class Server:
             timeout_graceful_shutdown=SECONDS_TO_CLOSE,
             limit_concurrency=500,
             h11_max_incomplete_event_size=64 * 1024,
+            http=Connection,
             ws="none",
             lifespan="on",
             proxy_headers=False,
         )
+        logging.getLogger("uvicorn.error").addFilter(says_more_than_ended)
         server = _Uvicorn(config)
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(self.url,), daemon=True).start()

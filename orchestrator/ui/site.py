@@ -37,18 +37,19 @@ class Site:
             "active": active,
             "title": title,
             "form_token": self.guard.form_token(request.state.session),
-            "has_password": self.settings.password is not None,
+            "has_password": self.guard.is_signed_in(request.state.session),
             "path": request.url.path,
             "root": self.root(),
+            "broken": None,
         }
         made = rendering.page(request, template, shared | context, status=code)
         self.served.set()
         return made
 
     def root(self) -> str:
-        """Return the project root; empty where there is none, or the configuration is wrong."""
+        """Return the project root; empty where no configuration was ever right."""
         try:
-            return str(self.workspace.config().root)
+            return str(self.workspace.last_good()[0].root)
         except OrchestratorError:
             return ""
 

@@ -42,6 +42,7 @@ class Workspace:
         self._lock = threading.Lock()
         self._configs: dict[str | None, tuple[State, SimulationConfig]] = {}
         self._history: tuple[str, StorageBackend] | None = None
+        self._last_good: SimulationConfig | None = None
 
     def file(self) -> Path:
         """Return the configuration file.
@@ -75,7 +76,31 @@ class Workspace:
             if len(self._configs) >= MOST_KEPT:
                 self._configs.clear()
             self._configs[scenario] = state, config
+            if scenario is None:
+                self._last_good = config
         return config
+
+    def last_good(self) -> tuple[SimulationConfig, ConfigurationError | None]:
+        """Return the configuration for what goes on without it, such as the history, and what is wrong with it now.
+
+        Where it is wrong, it is as it was when it was last right.
+
+        Raises:
+            ConfigurationError: it was never right since the server was started.
+        """
+        try:
+            return self.config(), None
+        except ConfigurationError as error:
+            if self._last_good is None:
+                raise
+            return self._last_good, error
+
+    def state(self) -> State:
+        """Return what changes when a file of the configuration does; empty where there is none."""
+        try:
+            return _state(self.file())
+        except ConfigurationError:
+            return ()
 
     def changed_at(self) -> float:
         """Return when a file of the configuration, or the folder of the scenarios, was last changed, as Unix time."""
@@ -100,9 +125,9 @@ class Workspace:
         )
 
     def scenarios(self) -> tuple[str, ...]:
-        """Return the names of all scenarios, that of the server first; none where the configuration is wrong."""
+        """Return the names of all scenarios, that of the server first; none where no configuration was ever right."""
         try:
-            own = self.config().scenario
+            own = self.last_good()[0].scenario
             return tuple(dict.fromkeys([own, *scenario_names(self.file().parent / "scenarios")]))
         except ConfigurationError:
             return ()
@@ -111,12 +136,12 @@ class Workspace:
         """Return the open run history of the workspace; it is made where there is none.
 
         Raises:
-            ConfigurationError: the configuration is wrong.
+            ConfigurationError: no configuration was ever right.
             StorageError: the history cannot be used.
         """
         from orchestrator.storage.factory import create_storage_backend  # SQLAlchemy: a fifth of a second
 
-        url = (self.config() if config is None else config).storage_url
+        url = (self.last_good()[0] if config is None else config).storage_url
         with self._lock:
             if self._history is not None and self._history[0] == url:
                 ensure_initialized(url, show_progress=False)
@@ -129,9 +154,9 @@ class Workspace:
             return backend
 
     def runs_dir(self) -> Path | None:
-        """Return the folder of the events of runs; None where the configuration is wrong."""
+        """Return the folder of the events of runs; None where no configuration was ever right."""
         try:
-            return self.config().root / "var" / "runs"
+            return self.last_good()[0].root / "var" / "runs"
         except ConfigurationError:
             return None
 

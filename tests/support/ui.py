@@ -77,8 +77,8 @@ def make_lakes(root: Path) -> Cli:
 class Visitor:
     """Somebody in front of the pages, in this process: follows no redirects, and sends tokens with forms."""
 
-    def __init__(self, app: FastAPI, host: str = "127.0.0.1:7860") -> None:
-        self.client = TestClient(app, base_url=f"http://{host}", follow_redirects=False)
+    def __init__(self, app: FastAPI, host: str = "127.0.0.1:7860", *, address: str = "192.0.2.1") -> None:
+        self.client = TestClient(app, base_url=f"http://{host}", follow_redirects=False, client=(address, 50000))
 
     def get(self, path: str, **headers: str) -> Response:
         """Look at a page."""

@@ -78,6 +78,9 @@ def test_a_note_is_written(visitor: Visitor) -> None:
     assert visitor.post(f"{path}/note", {"note": "with <b>more</b> rain", "tags": "wet, board"}).status_code == 303
     assert "with &lt;b&gt;more&lt;/b&gt; rain" in visitor.get("/runs").text
     assert visitor.document(f"{path}.json")["tags"] == ["board", "wet"]
+    assert visitor.post(f"{path}/note", {"note": "other words", "tags": "wet, <b>"}).status_code == 422
+    kept = visitor.document(f"{path}.json")
+    assert (kept["note"], kept["tags"]) == ("with <b>more</b> rain", ["board", "wet"])
     visitor.post(f"{path}/note", {"note": "", "tags": ""})
     assert visitor.document(f"{path}.json")["tags"] == []
 
@@ -210,6 +213,34 @@ def test_a_broken_configuration_recovers(elsewhere: Path) -> None:
     assert error["type"] == "ConfigurationError"  # type: ignore[index]
     file.write_text("dbt: {project_dir: .}\n")
     assert visitor.get("/").status_code == 200
+
+
+def test_runs_go_on_while_the_configuration_is_broken(lakes_ui: Cli, visitor: Visitor) -> None:
+    """History, work and cancel are as they were, with a note; other pages say what is wrong with the file."""
+    (run, *_) = visitor.listed("/runs.json", "runs")
+    started = visitor.post("/health/heal").headers["location"]
+    wait_until(lambda: not visitor.document(f"{started}.json")["running"], "the command has ended")
+    file = lakes_ui.root / "config" / "simulation.yaml"
+    text = file.read_text()
+    file.write_text(f"{text}\nstagess: []\n")
+    try:
+        for path in ("/runs", f"/runs/{run['run_id']}"):
+            page = visitor.get(path)
+            assert page.status_code == 200 and "The configuration is wrong" in page.text, path
+            assert "Did you mean &#39;stages&#39;" in page.text and str(run["run_id"])[:8] in page.text
+            assert visitor.document(f"{path}.json")["ok"] is True
+        assert visitor.document(f"{started}.json")["command"] == "init"
+        assert visitor.get(started).status_code in (200, 303)
+        cancelled = visitor.post(f"/runs/{run['run_id']}/cancel")
+        assert "ended already" in cancelled.text and "stagess" not in cancelled.text
+        assert visitor.post(f"/runs/{run['run_id']}/note", {"note": ""}).status_code == 303
+        for path in ("/results", "/health", "/project", "/parameters"):
+            page = visitor.get(path)
+            assert page.status_code == 422 and "Did you mean &#39;stages&#39;" in page.text, path
+        assert visitor.post("/runs", {"first": "2000"}).status_code == 422
+    finally:
+        file.write_text(text)
+    assert "The configuration is wrong" not in visitor.get("/runs").text
 
 
 def test_dbt_reads_a_changed_project_first(lakes_ui: Cli, visitor: Visitor) -> None:

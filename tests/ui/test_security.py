@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 import pytest
 
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.ui.app import create_app
+from orchestrator.ui.gate import Gate
 from orchestrator.ui.passwords import hashed, read_hash
+from orchestrator.ui.rates import Rates
 from orchestrator.ui.security import CHANGES_A_MINUTE, Guard
 from orchestrator.ui.settings import UiSettings
 from tests.support.ui import Visitor
@@ -140,11 +143,11 @@ def test_sessions_cannot_be_made_up(folder: Path) -> None:
     """A session is signed by the server that gave it, and ends with it."""
     guard, other = (Guard(UiSettings(folder=folder, password=hashed(PHRASE))) for _ in range(2))
     session = guard.new_session(signed_in=True)
-    assert guard.may_look(session, None) and not other.may_look(session, None)
-    assert not guard.may_look(guard.new_session(signed_in=False), None)
+    assert guard.is_signed_in(session) and not other.is_signed_in(session)
+    assert not guard.is_signed_in(guard.new_session(signed_in=False))
     forged = re.sub(r"\.out\.", ".in.", guard.new_session(signed_in=False))
     for cookie in (None, "", "x", "a.1.in.", forged, session[:-1]):
-        assert not guard.may_look(cookie, None), cookie
+        assert not guard.is_signed_in(cookie), cookie
     assert session.split(".")[0] != guard.new_session(signed_in=True).split(".")[0]
 
 
@@ -175,10 +178,91 @@ def test_signing_in_leads_nowhere_else(guarded: Visitor) -> None:
 
 
 def test_guessing_takes_long(guarded: Visitor) -> None:
-    """After some attempts, the right one has to wait as well."""
+    """After some attempts the right one has to wait as well, where they came from; the page of that shows nothing."""
     answers = [guarded.get("/runs.json", authorization=f"Bearer {n}").status_code for n in range(20)]
-    assert set(answers) == {401}
-    assert guarded.get("/runs.json", authorization=f"Bearer {PHRASE}").status_code == 401
+    assert answers[:10] == [401] * 10 and set(answers[10:]) == {429}
+    assert guarded.get("/runs.json", authorization=f"Bearer {PHRASE}").status_code == 429
+    page = guarded.post("/sign-in", {"password": PHRASE}, page="/sign-in")
+    assert page.status_code == 429 and "wait a minute" in page.text and "Sign out" not in page.text
+
+
+def test_nobody_locks_others_out(folder: Path) -> None:
+    """Wrong attempts and floods of an address are its own; so are those that are no attempts to sign in."""
+    app = create_app(UiSettings(folder=folder, host="0.0.0.0", password=hashed(PHRASE), load_chat=False))  # noqa: S104
+    owner, stranger = (Visitor(app, "192.0.2.7:7860", address=one) for one in ("192.0.2.1", "192.0.2.66"))
+    for number in range(CHANGES_A_MINUTE + 5):
+        stranger.client.post("/runs", data={})
+        stranger.get("/runs.json", authorization=f"Bearer {number}")
+    assert stranger.get("/runs.json", authorization=f"Bearer {PHRASE}").status_code == 429
+    bearer = {"authorization": f"Bearer {PHRASE}"}
+    assert owner.get("/runs.json", **bearer).status_code == 200
+    assert owner.post("/sign-in", {"password": PHRASE}, page="/sign-in").status_code == 303
+    assert [owner.get("/runs.json", **bearer).status_code for _ in range(30)] == [200] * 30
+    assert "Sign out" in owner.get("/runs").text
+    assert owner.post("/sign-out").status_code == 303
+
+
+def test_a_flood_of_strangers_is_not_counted(guarded: Visitor) -> None:
+    """What is refused for want of a password leaves the count of changes alone, also for its own address."""
+    for _ in range(CHANGES_A_MINUTE + 5):
+        assert guarded.client.post("/runs", data={}).status_code == 401
+    assert guarded.post("/sign-in", {"password": PHRASE}, page="/sign-in").status_code == 303
+
+
+def test_any_authorization_is_no_form(guarded: Visitor) -> None:
+    """Only the verified password stands for the token of a form."""
+    guarded.post("/sign-in", {"password": PHRASE}, page="/sign-in")
+    for text in ("Basic eDp4", "x", "Bearer", "Bearer not it"):
+        sent = guarded.client.post("/runs/x/note", data={"note": "x"}, headers={"authorization": text})
+        assert sent.status_code == 403, text
+
+
+def test_a_session_that_ended_stays_ended(guarded: Visitor) -> None:
+    """Who has kept its cookie sees nothing."""
+    guarded.post("/sign-in", {"password": PHRASE}, page="/sign-in")
+    (kept,) = [one.value for one in guarded.client.cookies.jar]
+    guarded.post("/sign-out")
+    guarded.client.cookies.clear()
+    assert guarded.get("/runs", cookie=f"orchestrator-ui-7860={kept}").status_code == 303
+
+
+def test_sessions_that_ended_do_not_pile_up(folder: Path) -> None:
+    """Of those who signed out, so many are remembered."""
+    guard = Guard(UiSettings(folder=folder, password=hashed(PHRASE)))
+    guard.most_signed_out = 3
+    sessions = [guard.new_session(signed_in=True) for _ in range(5)]
+    for one in sessions:
+        guard.sign_out(one)
+    assert [guard.is_signed_in(one) for one in sessions] == [True, True, False, False, False]
+
+
+def test_addresses_do_not_pile_up() -> None:
+    """Of addresses, those that called last are remembered, and a minute later all may call again."""
+    now = [0.0]
+    rates = Rates(1, addresses=2, watch=lambda: now[0])
+    assert [rates.allows(one) for one in ("a", "b", "b", "c", "c", "a")] == [True, True, False, True, False, True]
+    now[0] = 61.0
+    assert rates.allows("c") and rates.allows("a")
+
+
+def test_a_body_that_never_comes(folder: Path) -> None:
+    """It is waited for so long, and no longer."""
+    sent: list[MutableMapping[str, object]] = []
+
+    async def never() -> MutableMapping[str, object]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: MutableMapping[str, object]) -> None:
+        sent.append(message)
+
+    async def beyond(*_: object) -> None:
+        raise AssertionError
+
+    scope = {"type": "http", "method": "POST", "path": "/runs", "headers": [(b"host", b"127.0.0.1")]}
+    gate = Gate(beyond, Guard(UiSettings(folder=folder)), seconds_for_a_body=0.01)
+    asyncio.run(gate(scope, never, send))
+    assert sent[0]["status"] == 408
 
 
 def test_a_script_sends_its_token(guarded: Visitor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import shutil
@@ -14,8 +15,12 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from orchestrator.core.clocks import stopwatch
+from orchestrator.ui.connections import MOST_OF_AN_ADDRESS, Connection
+from orchestrator.ui.gate import Receive, Scope, Send
 from tests.support.cli_project import Cli, interrupt
 from tests.support.processes import wait_until
 from tests.support.programs import start_python
@@ -66,7 +71,41 @@ def test_it_ends_at_once(bare: Cli, number: signal.Signals) -> None:
         told = interrupt(process, number)
         assert elapsed() < 4
     assert told.exit_code == 130
-    assert "Traceback" not in told.err + told.out
+    assert "Traceback" not in told.err + told.out and "Exception in" not in told.err + told.out
+
+
+def test_a_request_that_is_never_finished_is_closed(bare: Cli) -> None:
+    """Its connection ends, while others are answered; nobody holds them all."""
+    started = Connection.seconds_for_headers
+    Connection.seconds_for_headers = 0.2
+    try:
+        asyncio.run(_slow_visitors())
+    finally:
+        Connection.seconds_for_headers = started
+
+
+async def _slow_visitors() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    config = uvicorn.Config(app, http=Connection, ws="none", lifespan="off", log_config=None, port=free_port())
+    config.load()
+    state = ServerState()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(config=config, server_state=state, app_state={}), "127.0.0.1", config.port
+    )
+    async with server:
+        for words in (b"", b"GET / HTTP/1.1\r\nhost: x\r\n", b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HT"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", config.port)
+            writer.write(words)
+            told = await asyncio.wait_for(reader.read(), 10)
+            assert (b"200 OK" in told) == words.endswith(b"HT")
+            writer.close()
+        pairs = [await asyncio.open_connection("127.0.0.1", config.port) for _ in range(MOST_OF_AN_ADDRESS + 1)]
+        assert await asyncio.wait_for(pairs[-1][0].read(), 10) == b""
+        for _, writer in pairs:
+            writer.close()
 
 
 def test_a_port_that_is_taken(bare: Cli) -> None:

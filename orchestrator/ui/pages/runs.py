@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
+from orchestrator.core.annotations import checked_tags
 from orchestrator.core.errors import ConfigurationError, OrchestratorError
 from orchestrator.core.processes import ProcessIdentity
 from orchestrator.core.text import shown_years
@@ -65,7 +66,7 @@ class _Runs:
 
     def listed(self, request: Request) -> Response:
         chosen = _filters(request)
-        config = self._site.workspace.config()
+        config, broken = self._site.workspace.last_good()
         found = _find(self._site, chosen)
         backend = self._site.workspace.history(config)
         running = [one for one in found.runs if one.status == RUNNING][:MOST_LIVE]
@@ -85,6 +86,7 @@ class _Runs:
             years_of=years_of,
             reached=reached,
             shown=SHOWN,
+            broken=broken,
         )
 
     def listed_json(self, request: Request) -> Response:
@@ -105,7 +107,7 @@ class _Runs:
 
     def one(self, request: Request, name: str) -> Response:
         run_id, _, ending = name.partition(".")
-        config = self._site.workspace.config()
+        config, broken = self._site.workspace.last_good()
         found = find_full_run(self._site.workspace.history(config), config.root / "var" / "runs", run_id)
         if ending == "json":
             return rendering.document(full_record(found), found.status)
@@ -128,6 +130,7 @@ class _Runs:
             can_resume=found.status not in (RUNNING, COMPLETED)
             and _arguments(self._site, run, config.root) is not None,
             is_running=found.status == RUNNING,
+            broken=broken,
             asks=None if found.status == RUNNING else self._asks(run.id, config.root),
         )
 
@@ -137,7 +140,7 @@ class _Runs:
         return job.name if job is not None and would_lose_years(job) and run_of(root, job) == run_id else None
 
     def cancel(self, run_id: str) -> Response:
-        config = self._site.workspace.config()
+        config, _ = self._site.workspace.last_good()
         found = find_full_run(self._site.workspace.history(config), config.root / "var" / "runs", run_id)
         session = found.record.session
         if found.status != RUNNING or session is None:
@@ -159,8 +162,8 @@ class _Runs:
     def note(self, request: Request, run_id: str) -> Response:
         form = form_of(request)
         backend = self._site.workspace.history()
+        tags = checked_tags(form.get("tags", "").replace(",", " ").split())
         run, now = write_note(backend, run_id, form.get("note", ""))
-        tags = form.get("tags", "").replace(",", " ").split()
         gone = [tag for tag in now.tags if tag not in tags]
         if gone:
             write_tags(backend, run.id, gone, remove=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from orchestrator.core.errors import OrchestratorError
 from orchestrator.ui import rendering
 from orchestrator.ui.security import SESSION_SECONDS
 from orchestrator.ui.site import Site, form_of, see
@@ -59,10 +58,8 @@ class _Start:
 
     def signed_in(self, request: Request) -> Response:
         form = form_of(request)
-        if not self._site.guard.sign_ins.allows():
-            raise OrchestratorError("Too many attempts to sign in.", to_fix="wait a minute, and try again")
-        password = self._site.settings.password
-        if password is None or not password.fits(form.get("password", "")):
+        address = "" if request.client is None else request.client.host
+        if not self._site.guard.fits(form.get("password", ""), address):
             return _sign_in_page(self._site, request, wrong=True)
         answer = see(_local(form.get("to", "/")))
         answer.set_cookie(
@@ -75,6 +72,7 @@ class _Start:
         return answer
 
     def sign_out(self, request: Request) -> Response:
+        self._site.guard.sign_out(request.state.session)
         answer = see("/")
         answer.delete_cookie(self._site.guard.cookie, httponly=True, samesite="strict")
         return answer

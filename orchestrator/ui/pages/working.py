@@ -43,7 +43,8 @@ class _Working:
         job = find_job(self._site, name)
         if ending == "json":
             return rendering.document(job_record(self._site, job), "running" if job.running else "ended")
-        run_id = run_of(self._site.workspace.config().root, job) if job.command == "simulate" else None
+        config, broken = self._site.workspace.last_good()
+        run_id = run_of(config.root, job) if job.command == "simulate" else None
         if run_id is not None and not would_lose_years(job):
             return see(f"/runs/{run_id}")
         after = {"init": "/health", "doctor": "/health", "check": request.query_params.get("to", "/project")}
@@ -59,6 +60,7 @@ class _Working:
             lines=last_lines(job),
             years_would_be_lost=would_lose_years(job),
             again="/runs",
+            broken=broken,
         )
 
     def agree(self, request: Request, name: str) -> Response:
@@ -76,7 +78,7 @@ def find_job(site: Site, name: str) -> Job:
     Raises:
         OrchestratorError: there is none of that name.
     """
-    job = read_job(site.workspace.config().root, name)
+    job = read_job(site.workspace.last_good()[0].root, name)
     if job is None:
         raise OrchestratorError("There is no such command any more.", to_fix="look at the runs, or start it again")
     return job
@@ -123,7 +125,7 @@ def last_lines(job: Job) -> list[str]:
 
 def job_record(site: Site, job: Job) -> dict[str, object]:
     """Return a command for JSON."""
-    run_id = run_of(site.workspace.config().root, job) if job.command == "simulate" else None
+    run_id = run_of(site.workspace.last_good()[0].root, job) if job.command == "simulate" else None
     return {
         "command": job.command,
         "running": job.running,
