@@ -140,8 +140,10 @@ def test_the_chat_comes_once_the_configuration_is_right(empty: Cli) -> None:
             urlopen(request)  # noqa: S310  # as above
         assert refused.value.code == 422, call
         refused.value.close()
-    told = interrupt(process)
-    assert "Traceback" not in told.out + told.err
+    with urlopen(f"{address}/chat/gradio_api/heartbeat/x") as stream:  # noqa: S310  # as above
+        assert stream.readline()
+        told = interrupt(process)
+    assert "Traceback" not in told.out + told.err and "Exception in" not in told.out + told.err
 
 
 def test_a_port_that_is_taken(bare: Cli) -> None:
