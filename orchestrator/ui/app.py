@@ -22,7 +22,7 @@ from orchestrator.core.errors import (
 from orchestrator.ui.chat_door import ChatDoor
 from orchestrator.ui.gate import Gate
 from orchestrator.ui.live import LiveRuns
-from orchestrator.ui.pages import health, parameters, project, results, runs, start, working
+from orchestrator.ui.pages import busy, health, parameters, project, results, runs, start, working
 from orchestrator.ui.rendering import STATIC
 from orchestrator.ui.security import Guard, TooManyAttemptsError
 from orchestrator.ui.settings import UiSettings
@@ -34,7 +34,6 @@ logger = logging.getLogger(__name__)
 STATUS_OF = (
     (RunNotFoundError, 404),
     (TableNotFoundError, 404),
-    (DatabaseLockedError, 409),
     (TooManyAttemptsError, 429),
     (ConfigurationError, 422),
     (OrchestratorError, 500),
@@ -85,6 +84,10 @@ def _handle_errors(app: FastAPI, site: Site) -> None:
     @app.exception_handler(NotReadYetError)
     def not_read_yet(request: Request, error: NotReadYetError) -> Response:
         return working.read_project(site, request, error)
+
+    @app.exception_handler(DatabaseLockedError)
+    def in_use(request: Request, error: DatabaseLockedError) -> Response:
+        return busy.show(site, request, error)
 
     @app.exception_handler(OrchestratorError)
     def known(request: Request, error: OrchestratorError) -> Response:

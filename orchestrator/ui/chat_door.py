@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 
-from orchestrator.core.errors import MissingExtraError
+from orchestrator.core.clocks import stopwatch
+from orchestrator.core.errors import MissingExtraError, OrchestratorError
 from orchestrator.ui.run_processes import start_run
 from orchestrator.ui.site import Site
+from orchestrator.ui.workspace import State
 
 T = TypeVar("T")
 
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 MODULE = "orchestrator.ui.gradio_chat"
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_CLOSE = 1.0
+SECONDS_UNTIL_AGAIN = 5.0
 EXTRA = "pip install 'dbt-year-orchestrator[ui]'"
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -36,7 +39,10 @@ class ChatDoor:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._chat: FastAPI | None = None
-        self._why_not: str | None = None
+        self._why_not: OrchestratorError | None = None
+        self._tried: State = ()
+        self._watch = stopwatch()
+        self._failed_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
 
@@ -55,7 +61,6 @@ class ChatDoor:
             active="chat",
             title="Chat",
             why_not=self._why_not,
-            extra=EXTRA,
         )
         await response(scope, receive, send)
 
@@ -66,7 +71,15 @@ class ChatDoor:
         self._begin()
 
     def _begin(self) -> None:
+        """Load the chat, once; again where that failed, and the configuration has changed since, or some time is over.
+
+        The time is longer than a page that waits takes to look again, so that it shows what is wrong.
+        """
+        changed = self._site.workspace.state() != self._tried
+        if self._why_not is not None and (changed or self._watch() - self._failed_at > SECONDS_UNTIL_AGAIN):
+            self._why_not = self._task = None
         if self._task is None:
+            self._tried = self._site.workspace.state()
             self._task = asyncio.create_task(self._load())
 
     async def close(self) -> None:
@@ -83,13 +96,18 @@ class ChatDoor:
             async with app.router.lifespan_context(app):
                 self._chat = app
                 await self._closing.wait()
-        except MissingExtraError as error:
-            self._why_not = error.message
+        except OrchestratorError as error:
+            self._why_not = error
         except ModuleNotFoundError as error:
-            self._why_not = f"The chat needs the package {error.name}, which is not installed."
-        except Exception:
+            told = f"The chat needs the package {error.name}, which is not installed."
+            self._why_not = MissingExtraError(told, to_fix=EXTRA)
+        except Exception as error:
             logger.exception("the chat could not be loaded")
-            self._why_not = "The chat could not be loaded; the terminal that runs `orchestrator ui` says why."
+            self._why_not = OrchestratorError(
+                f"The chat could not be loaded: unexpected {type(error).__name__}.",
+                to_fix="see the terminal that runs `orchestrator ui`, and report it",
+            )
+        self._failed_at = self._watch()
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

@@ -28,7 +28,7 @@ from orchestrator.ui.chat.conversations import Conversations
 from orchestrator.ui.chat.examples import examples
 from orchestrator.ui.chat.gate import ChatGate
 from orchestrator.ui.chat.library import import_gradio
-from orchestrator.ui.chat.page import make_page
+from orchestrator.ui.chat.page import inputs_of, make_page
 from orchestrator.ui.chat.secret import workspace_secret
 from orchestrator.ui.navigation import PAGES
 
@@ -214,9 +214,10 @@ def mount_chat(app: FastAPI, chat: GradioChatUI, path: str = PATH) -> FastAPI:
     """
     gradio = import_gradio()
     theme = gradio.themes.Base(font=list(look.FONTS), font_mono=list(look.MONOSPACE))
+    page = chat.create_interface()
     gradio.mount_gradio_app(
         app,
-        chat.create_interface(),
+        page,
         path=path,
         server_name="127.0.0.1",
         footer_links=[],
@@ -231,7 +232,7 @@ def mount_chat(app: FastAPI, chat: GradioChatUI, path: str = PATH) -> FastAPI:
         css=look.CSS,
         head=look.HEAD,
     )
-    app.add_middleware(ChatGate, path=path)
+    app.add_middleware(ChatGate, path=path, inputs=inputs_of(page))
     return app
 
 

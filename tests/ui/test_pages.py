@@ -274,6 +274,26 @@ def test_years_are_not_removed_unasked(lakes_ui: Cli, visitor: Visitor) -> None:
     assert len(lakes_ui.sql("select * from lake_summary")) == 1
 
 
+def test_a_run_in_progress_is_no_error(lakes_ui: Cli, visitor: Visitor) -> None:
+    """What needs the database says which run has it, and is there again once that has ended."""
+    hold = lakes_ui.root / "hold"
+    hold.touch()
+    try:
+        visitor.post("/runs", {"first": "2000", "last": "2001"})
+        wait_until(lambda: bool(visitor.listed("/runs.json?status=running", "runs")), "the run is there")
+        (run,) = visitor.listed("/runs.json?status=running", "runs")
+        for path in ("/health", "/results/table?table=lake_summary"):
+            page = visitor.get(path)
+            assert page.status_code == 409 and "A run is in progress" in page.text, page.text
+            assert f'href="/runs/{run["run_id"]}"' in page.text and f'data-live="{run["run_id"]}"' in page.text
+            assert f'href="{path}">Load again' in page.text and "Something is wrong" not in page.text
+        assert visitor.document("/health.json")["error"]["type"] == "DatabaseLockedError"  # type: ignore[index]
+    finally:
+        hold.unlink()
+    wait_until(lambda: not visitor.listed("/runs.json?status=running", "runs"), "the run has ended")
+    wait_until(lambda: visitor.get("/health").status_code == 200, "the database is free")
+
+
 def test_what_is_not_there(visitor: Visitor) -> None:
     """A page that says so."""
     for path in ("/nothing", "/static/nothing.css", "/work/nothing", "/work/../../etc"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pty
 import shutil
@@ -12,7 +13,8 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 import uvicorn
@@ -106,6 +108,42 @@ async def _slow_visitors() -> None:
         assert await asyncio.wait_for(pairs[-1][0].read(), 10) == b""
         for _, writer in pairs:
             writer.close()
+
+
+def test_the_chat_comes_once_the_configuration_is_right(empty: Cli) -> None:
+    """What is wrong is said with its own remedy; a visit after it was mended loads it; wrong calls leave no trace."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    process = empty.start("ui", "--no-browser", "--port", str(port))
+    wait_until(lambda: answers(f"{address}/"), "the page is there")
+
+    def chat() -> str:
+        with urlopen(f"{address}/chat/") as answer:  # noqa: S310  # an address of ours
+            return str(answer.read().decode())
+
+    wait_until(lambda: "loading" not in chat(), "the chat has failed")
+    assert "To fix" in chat() and "pip install" not in chat()
+    file = empty.root / "orchestrator.yaml"
+    file.write_text("dbt: {project_dir: .}\nstagess: []\n")
+    assert "loading" in chat()
+    wait_until(lambda: "Did you mean &#39;stages&#39;" in chat(), "the chat has failed again")
+    profile = "bare: {target: dev, outputs: {dev: {type: duckdb, path: x.duckdb}}}\n"
+    (empty.root / "profiles.yml").write_text(profile)
+    (empty.root / "dbt_project.yml").write_text("name: bare\nprofile: bare\n")
+    file.write_text("dbt: {project_dir: .}\n")
+    wait_until(lambda: "gradio" in chat(), "the chat is there")
+    for call in ({"fn_index": 999, "data": []}, {"fn_index": 1, "data": [[], {}, 3]}, {}):
+        body = json.dumps({**call, "session_hash": "x"}).encode()
+        headers = {"origin": address, "content-type": "application/json"}
+        request = Request(f"{address}/chat/gradio_api/queue/join", data=body, headers=headers)  # noqa: S310  # as above
+        with pytest.raises(HTTPError) as refused:
+            urlopen(request)  # noqa: S310  # as above
+        assert refused.value.code == 422, call
+        refused.value.close()
+    with urlopen(f"{address}/chat/gradio_api/heartbeat/x") as stream:  # noqa: S310  # as above
+        assert stream.readline()
+        told = interrupt(process)
+    assert "Traceback" not in told.out + told.err and "Exception in" not in told.out + told.err
 
 
 def test_a_port_that_is_taken(bare: Cli) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.ui.gradio_chat import GradioChatUI
 
 MOST_AT_ONCE = 16
+KINDS: dict[str, tuple[type, ...]] = {"Textbox": (str, type(None)), "Checkbox": (bool, type(None))}
 Browser = dict[str, str]
 State = tuple[object, ...]
 
@@ -124,6 +125,15 @@ def make_page(gradio: Any, chat: GradioChatUI, secret: str, sentences: Sequence[
             run.click(events.run, [session, name], [outcome], **private)
     page.queue(default_concurrency_limit=MOST_AT_ONCE, max_size=200, api_open=False)
     return page
+
+
+def inputs_of(page: Any) -> dict[int, list[tuple[type, ...]]]:
+    """Return what each function of a page takes, by its number: the types that each of its values may have."""
+    return {
+        number: [KINDS.get(type(one).__name__, (object,)) for one in function.inputs]
+        for number, function in page.fns.items()
+        if function.fn is not None
+    }
 
 
 class Events:
