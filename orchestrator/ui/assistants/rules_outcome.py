@@ -55,6 +55,8 @@ class Outcome:
     waits: Subject | None = None
     by_year: bool = False
     years: Years | None = None
+    asks_name: bool = False
+    rest: tuple[str, ...] = ()
 
 
 def asked(

@@ -95,9 +95,11 @@ class Reader:
         values = any(token.kind == "number" for token in inside) and self.vocabulary.matches(inside)
         name = slug(text)
         if left or name is None or (values and not any(token.kind == "quoted" for token in inside)):
-            return [asked(said, "What should the scenario be called? A few letters, digits, underscores and hyphens.")]
+            text = "What should the scenario be called? A few letters, digits, underscores and hyphens."
+            return [replace(asked(said, text), asks_name=True)]
         if name in context.scenarios:
-            return [asked(said, f"There is a scenario {name} already. What else should it be called?")]
+            text = f"There is a scenario {name} already. What else should it be called?"
+            return [replace(asked(said, text), asks_name=True)]
         return [Outcome(name=name)]
 
     def _by_choice(self, clause: Clause) -> list[Match]:
