@@ -8,9 +8,10 @@ from dataclasses import replace
 from orchestrator.ui.assistants import rules_words as words
 from orchestrator.ui.assistants.base import Change
 from orchestrator.ui.assistants.rules_clauses import Clause, clauses_of
+from orchestrator.ui.assistants.rules_commands import ADVICE, AGREES, OVER, REFUSES, RESET, UNDO, WITHDRAWS
 from orchestrator.ui.assistants.rules_doubts import doubted
 from orchestrator.ui.assistants.rules_open import with_rest
-from orchestrator.ui.assistants.rules_outcome import Outcome, about, cited, limits_of, shown
+from orchestrator.ui.assistants.rules_outcome import Outcome, about, asked, cited, limits_of, shown
 from orchestrator.ui.assistants.rules_reading import Context, Reader
 from orchestrator.ui.assistants.rules_subjects import by_name
 from orchestrator.ui.assistants.rules_tokens import Token, tokens_of
@@ -19,38 +20,6 @@ from orchestrator.ui.assistants.rules_years import END_KEY, SEED_KEY, START_KEY
 
 LONGEST_MESSAGE = 2_000  # characters
 MOST_CLAUSES = 60
-_UNDO = frozenset({"undo", "revert", "back"})
-_AGREES = frozenset("yes y yep yeah sure correct exactly right agreed confirm confirmed ok okay".split())  # noqa: SIM905
-_REFUSES = frozenset("no n nope never cancel".split())  # noqa: SIM905
-_RESET = frozenset("default defaults reset original undo revert back".split())  # noqa: SIM905
-_ADVICE = frozenset({"is", "are", "was", "does", "do", "did", "should", "why", "has", "isn't", "shouldn't"})
-_WITHDRAWS = frozenset(
-    {
-        *("forget it", "forget that", "forget the question", "forget the questions", "never mind", "nevermind"),
-        *("ignore it", "ignore that", "ignore them", "ignore the rest", "ignore", "skip it", "skip that", "drop it"),
-        *("leave it out", "leave that out", "leave it", "does not matter", "doesn't matter", "it does not matter"),
-    }
-)
-_OVER = frozenset(
-    {
-        "start over",
-        "start again",
-        "start afresh",
-        "start from scratch",
-        "from scratch",
-        "restart",
-        "reset",
-        "reset everything",
-        "reset all",
-        "clear",
-        "clear everything",
-        "forget everything",
-        "everything back to default",
-        "undo everything",
-        "undo all",
-        "scratch all that",
-    }
-)
 
 
 class Conversation:
@@ -87,8 +56,8 @@ class Conversation:
         if whole is not None:
             return whole
         answer = [token.text for token in clauses[0].tokens]
-        if len(clauses) > 1 and set(answer) <= _AGREES | _REFUSES:
-            state = (self._accepted(state) or state) if set(answer) <= _AGREES else self._refused(state)
+        if len(clauses) > 1 and set(answer) <= AGREES | REFUSES:
+            state = (self._accepted(state) or state) if set(answer) <= AGREES else self._refused(state)
             clauses = clauses[1:]
         return self._read(state, clauses, message)
 
@@ -102,11 +71,11 @@ class Conversation:
         answered = self._answered(state, plain, bare)
         if answered is not None:
             return answered
-        if {" ".join(bare), " ".join(plain)} & _OVER:
+        if {" ".join(bare), " ".join(plain)} & OVER:
             if state == State():
                 return state.said("Nothing is changed yet. What should change?")
             return replace(State(before=state.turned((), None).before), notes=("Everything is as configured again.",))
-        if bare and set(bare) <= _UNDO | {"go", "step", "one", "a"} and set(bare) & _UNDO:
+        if bare and set(bare) <= UNDO | {"go", "step", "one", "a"} and set(bare) & UNDO:
             return self._undone(state)
         if all(text in words.GREETINGS for text in plain):
             return self._ask_all(state)
@@ -116,15 +85,15 @@ class Conversation:
 
     def _answered(self, state: State, plain: list[str], bare: list[str]) -> State | None:
         """Return the state after a plain answer to what is open, None where it is none."""
-        if bare and bare[0] in _AGREES and all(text in _AGREES | words.GREETINGS for text in bare):
+        if bare and bare[0] in AGREES and all(text in AGREES | words.GREETINGS for text in bare):
             accepted = self._accepted(state)
             if accepted is not None:
                 return accepted
             if any(one.offers for one in state.open):
                 return state.said(note="There is more than one question. Which do you mean?")
-        if bare and all(text in _REFUSES | words.GREETINGS for text in bare) and any(one.offers for one in state.open):
+        if bare and all(text in REFUSES | words.GREETINGS for text in bare) and any(one.offers for one in state.open):
             return replace(self._refused(state), notes=("Then it stays as it is.",))
-        withdraws = {" ".join(bare), " ".join(plain)} & _WITHDRAWS
+        withdraws = {" ".join(bare), " ".join(plain)} & WITHDRAWS
         if withdraws and state.open:
             return replace(state.said(note="Then that is left out."), open=())
         if withdraws:
@@ -222,13 +191,43 @@ class Conversation:
             given = self._after(last, given)
         outcomes = self._asks_value(clause, message, given)
         outcomes = outcomes or self._reader.read(_joined(clause, given), message, given)
+        if last is None:
+            outcomes = self._answers(state, clause, message, given, outcomes)
         if waiting is not None and any(outcome.keys == (waiting.key,) for outcome in outcomes):
             turn.outcomes.pop()  # its question is answered
             last = turn.outcomes[-1] if turn.outcomes else None
         matches = self._reader.vocabulary.matches(clause.tokens)
         places = frozenset().union(*(match.places for match in matches))
         outcomes = [_advised(doubted(outcome, clause, before), clause) for outcome in outcomes]
-        turn.add([with_rest(outcome, clause, message, places) for outcome in outcomes], last, clause)
+        outcomes = [with_rest(outcome, clause, message, places, self._scenarios) for outcome in outcomes]
+        turn.add(outcomes, last, clause)
+
+    def _answers(
+        self, state: State, clause: Clause, message: str, context: Context, outcomes: list[Outcome]
+    ) -> list[Outcome]:
+        """Read a clause without a subject as an answer to what is open, where it answers one question."""
+        changes = [change for outcome in outcomes for change in outcome.changes]
+        if all(token.text in AGREES | REFUSES for token in clause.tokens):
+            return outcomes  # of a question that has no such answer
+        if self._reader.vocabulary.matches(clause.tokens) or any(one.name or one.years for one in outcomes):
+            return outcomes
+        keys = dict.fromkeys(key for one in state.open if one.questions for key in one.keys if key in self._subjects)
+        if any(change.key in keys or change.key not in context.keys for change in changes):
+            return outcomes
+        found = []
+        for key in keys:
+            percent = key in state.percent
+            given = replace(context, subject=self._subjects[key], keys=(key,), percent=percent, moved=False)
+            answers = self._reader.read(clause, message, given)
+            if all(outcome.changes for outcome in answers):
+                found.append(answers)
+        if not changes:
+            return found[0] if len(found) == 1 else outcomes
+        if not found:
+            return outcomes
+        meant = [*changes, *(change for answers in found for outcome in answers for change in outcome.changes)]
+        names = " or ".join(dict.fromkeys(change.key.partition(".")[2] for change in meant))
+        return [asked(clause.words(message), f"For which do you mean that: {names}?", *(one.key for one in meant))]
 
     def _context(self, state: State) -> Context:
         subjects = [self._subjects[key] for key in state.keys if key in self._subjects]
@@ -286,7 +285,7 @@ class Conversation:
     def _reset(self, clause: Clause, spoken: tuple[str, ...]) -> tuple[str, ...] | None:
         """Return the keys that a clause sets back to what is configured, None for a clause that does not."""
         texts = {token.text for token in clause.tokens}
-        if not texts & _RESET or any(token.kind == "number" for token in clause.tokens):
+        if not texts & RESET or any(token.kind == "number" for token in clause.tokens):
             return None
         matches = self._reader.vocabulary.matches(clause.tokens)
         keys = {match.subject.key for match in matches}
@@ -300,15 +299,15 @@ class Conversation:
             or ("default" in texts and not used & _places(clause, "default"))
         )
         rest = {token.text for place, token in enumerate(clause.tokens) if place not in used}
-        known = _RESET | words.FILLER | {"for", "from", "seed", "random", "year", "years", "its", "value"}
-        if not keys and rest & _RESET and rest <= known and texts & {"default", "defaults", "reset", "original"}:
+        known = RESET | words.FILLER | {"for", "from", "seed", "random", "year", "years", "its", "value"}
+        if not keys and rest & RESET and rest <= known and texts & {"default", "defaults", "reset", "original"}:
             keys = set(spoken)
-        return tuple(sorted(keys)) if keys and resets and rest <= known and rest & _RESET else None
+        return tuple(sorted(keys)) if keys and resets and rest <= known and rest & RESET else None
 
 
 def _advised(outcome: Outcome, clause: Clause) -> Outcome:
     """Return a question for the change that a question of the user's speaks of: ``is it 5 %?`` changes nothing."""
-    if not (clause.asks and outcome.changes and clause.tokens[0].text in _ADVICE):
+    if not (clause.asks and outcome.changes and clause.tokens[0].text in ADVICE):
         return outcome
     change = outcome.changes[0]
     text = f"{cited(change.words)}: should {change.key.partition('.')[2]} become {shown(change.value)}?"

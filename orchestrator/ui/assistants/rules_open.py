@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -88,13 +89,28 @@ def should(change: Change) -> str:
     return f"Should {change.key.partition('.')[2]} become {shown(change.value)}?"
 
 
-def with_rest(outcome: Outcome, clause: Clause, message: str, places: Collection[int]) -> Outcome:
+def with_rest(
+    outcome: Outcome, clause: Clause, message: str, places: Collection[int], scenarios: Collection[str] = ()
+) -> Outcome:
     """Add to a question of whom or when the clause speaks; ``places`` are those of the words for its subject."""
     text = _qualifier(clause, message, places)
+    said = clause.words(message)
+    named = [name for name in scenarios if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said.lower())]
+    if named and outcome.changes and outcome.name is None:
+        asks = f"{cited(said)}: I do not know what {named[0]} has to do with it. {should(outcome.changes[0])}"
+        outcome = replace(outcome, changes=(), questions=(asks,), offers=outcome.changes)
+    elif named:
+        text = text or named[0]
     if not text or not outcome.questions or not outcome.keys:
         return outcome
     *first, last = outcome.questions
     inside = f"“{text}”".lower() in last.lower().partition(": ")[2]
+    if outcome.by_year and any(letter.isdigit() for letter in text):
+        last = last.replace("in every year.", f"in every year and cannot change {text}.")
+        inside = True
+    followed = re.search(r"I did not follow “([^”]*)”", last)
+    if followed and set(followed[1].lower().split()) <= set(text.lower().split()):
+        last, inside = last.replace(followed[1], text, 1), True
     told = last if inside else f"{last} I did not follow {cited(text)}."
     return replace(outcome, questions=(*first, told), rest=(*outcome.rest, text))
 
