@@ -16,7 +16,7 @@ from orchestrator.ui.assistants.rules_reading import Context, Reader
 from orchestrator.ui.assistants.rules_subjects import by_name
 from orchestrator.ui.assistants.rules_tokens import Token, tokens_of
 from orchestrator.ui.assistants.rules_turn import State, Turn, is_conditional, laid
-from orchestrator.ui.assistants.rules_years import END_KEY, SEED_KEY, START_KEY
+from orchestrator.ui.assistants.rules_years import END_KEY, SEED_KEY, START_KEY, slug
 
 LONGEST_MESSAGE = 2_000  # characters
 MOST_CLAUSES = 60
@@ -221,6 +221,13 @@ class Conversation:
             answers = self._reader.read(clause, message, given)
             if all(outcome.changes for outcome in answers):
                 found.append(answers)
+                continue
+            chosen = self._reader.choice_of(self._subjects[key], clause)
+            if chosen is not None:
+                found.append([Outcome(changes=(Change(key, chosen, clause.words(message)),), keys=(key,))])
+        if not found and not changes and any(one.name for one in state.open) and len(clause.tokens) == 1:
+            name = slug(clause.words(message).strip("\"'“”"))
+            return [Outcome(name=name)] if name is not None and name not in self._scenarios else outcomes
         if not changes:
             return found[0] if len(found) == 1 else outcomes
         if not found:
@@ -280,7 +287,7 @@ class Conversation:
         closed = not one.is_open
         now = "***" if closed else shown(context.values.get(one.key), one.scale)
         text = f"{about(one)} is {now}. What should it be, {limits_of(one)}?"
-        return [Outcome(questions=(f"{cited(clause.words(message))}: {text}",), keys=(one.key,))]
+        return [Outcome(questions=(f"{cited(clause.words(message))}: {text}",), keys=(one.key,), passing=True)]
 
     def _reset(self, clause: Clause, spoken: tuple[str, ...]) -> tuple[str, ...] | None:
         """Return the keys that a clause sets back to what is configured, None for a clause that does not."""

@@ -16,6 +16,7 @@ _MARKS = frozenset(
     "versus vs instead while where whose who under when once within throughout".split()
 )
 _DATED = frozenset({"in", "from", "by", "to", "through"})
+_FOLLOWED = re.compile(r"I did not follow “([^”]*)”")
 _SILENT = words.ARTICLES | {"now", "certain", "sure", "example", "instance", "the", "us", "me", "a"}
 
 
@@ -101,16 +102,19 @@ def with_rest(
         outcome = replace(outcome, changes=(), questions=(asks,), offers=outcome.changes)
     elif named:
         text = text or named[0]
-    if not text or not outcome.questions or not outcome.keys:
+    if not outcome.questions or not outcome.keys:
         return outcome
+    if not text:
+        unfollowed = _FOLLOWED.search(outcome.questions[-1])
+        return replace(outcome, rest=(*outcome.rest, unfollowed[1])) if unfollowed else outcome
     *first, last = outcome.questions
     inside = f"“{text}”".lower() in last.lower().partition(": ")[2]
     if outcome.by_year and any(letter.isdigit() for letter in text):
         last = last.replace("in every year.", f"in every year and cannot change {text}.")
         inside = True
-    followed = re.search(r"I did not follow “([^”]*)”", last)
+    followed = _FOLLOWED.search(last)
     if followed and set(followed[1].lower().split()) <= set(text.lower().split()):
-        last, inside = last.replace(followed[1], text, 1), True
+        last, inside = last.replace(followed[0], f"I did not follow {cited(text)}", 1), True
     told = last if inside else f"{last} I did not follow {cited(text)}."
     return replace(outcome, questions=(*first, told), rest=(*outcome.rest, text))
 

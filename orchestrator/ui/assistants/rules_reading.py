@@ -253,6 +253,13 @@ class Reader:
             one for one in self.vocabulary.subjects if any((set(phrase) & said) - silent for _, phrase in one.choices)
         ]
 
+    def choice_of(self, subject: Subject, clause: Clause) -> object | None:
+        """Return the one choice of a subject that has all the words of an answer, None where that is none."""
+        silent = {stem(word) for word in words.FILLER}
+        said = {key for key in self.vocabulary.keys(clause.tokens) if key not in silent}
+        found = [value for value, phrase in subject.choices if said and said <= set(phrase)]
+        return found[0] if len(found) == 1 else None
+
     def explained(self, clause: Clause, subject: Subject) -> frozenset[int]:
         """Return the places of words that belong to a subject, or are common in the project."""
         keys = self.vocabulary.keys(clause.tokens)

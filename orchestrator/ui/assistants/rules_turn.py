@@ -127,7 +127,11 @@ class Turn:
             new.append(Open((text,), tuple(self.changes)))
             self.changes.clear()
         taken, contradictions = self._agreed()
-        new = [*(opened(outcome) for outcome in self.outcomes if outcome.questions), *new, *contradictions]
+        new = [
+            *(opened(one) for one in self.outcomes if one.questions and not one.passing),
+            *new,
+            *contradictions,
+        ]
         names = {outcome.name for outcome in self.outcomes if outcome.name is not None}
         if len(names) > 1:
             text = f"Which name should the scenario have: {' or '.join(sorted(names))}?"
@@ -148,6 +152,7 @@ class Turn:
             percent=frozenset((state.percent - set(keys)) | percent),
             moved=frozenset((state.moved - set(keys)) | moved),
             open=(*old, *new),
+            questions=tuple(text for outcome in self.outcomes if outcome.passing for text in outcome.questions),
             unknown=tuple(text for outcome in self.outcomes for text in outcome.unknown),
             notes=tuple(text for outcome in self.outcomes for text in outcome.notes),
         )
