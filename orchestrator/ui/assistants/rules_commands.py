@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 UNDO = frozenset({"undo", "revert", "back"})
+ALL = frozenset({"both", "all", "of", "them", "everything", "to"})
 AGREES = frozenset("yes y yep yeah sure correct exactly right agreed confirm confirmed ok okay".split())  # noqa: SIM905
 REFUSES = frozenset("no n nope never cancel".split())  # noqa: SIM905
 RESET = frozenset("default defaults reset original undo revert back".split())  # noqa: SIM905

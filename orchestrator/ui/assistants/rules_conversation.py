@@ -8,7 +8,7 @@ from dataclasses import replace
 from orchestrator.ui.assistants import rules_words as words
 from orchestrator.ui.assistants.base import Change
 from orchestrator.ui.assistants.rules_clauses import Clause, clauses_of
-from orchestrator.ui.assistants.rules_commands import ADVICE, AGREES, OVER, REFUSES, RESET, UNDO, WITHDRAWS
+from orchestrator.ui.assistants.rules_commands import ADVICE, AGREES, ALL, OVER, REFUSES, RESET, UNDO, WITHDRAWS
 from orchestrator.ui.assistants.rules_doubts import doubted
 from orchestrator.ui.assistants.rules_open import with_rest
 from orchestrator.ui.assistants.rules_outcome import Outcome, about, asked, cited, limits_of, shown
@@ -90,7 +90,10 @@ class Conversation:
             if accepted is not None:
                 return accepted
             if any(one.offers for one in state.open):
-                return state.said(note="There is more than one question. Which do you mean?")
+                note = "Do you mean this? Say yes again." if state.unknown else "Which of the questions do you mean?"
+                return state.said(note=note)
+        if set(plain) & ALL and set(plain) <= AGREES | ALL and len(state.offers) > 1:
+            return self._accepted(state)
         if bare and all(text in REFUSES | words.GREETINGS for text in bare) and any(one.offers for one in state.open):
             return replace(self._refused(state), notes=("Then it stays as it is.",))
         withdraws = {" ".join(bare), " ".join(plain)} & WITHDRAWS
