@@ -72,7 +72,7 @@ class RuleBasedAssistant:
             before = MASK if closed else shown(self._values.get(change.key), scale)
             lines.append(f"{change.key}: {before} → {shown(change.value, scale)}")
         if state.name is not None:
-            lines.append(f"name: {state.name}")
-        lines += [*state.notes, *state.questions, *state.unknown]
+            lines.append(f"The scenario is called {state.name}.")
+        lines += [*state.notes, *state.proposal.questions, *state.proposal.not_understood]
         for line in lines or ["Nothing is changed."]:
             yield f"{line}\n"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.ui.assistants.rules_tokens import Token
-from orchestrator.ui.assistants.rules_words import CORRECTIONS
+from orchestrator.ui.assistants.rules_words import ALTER, CORRECTIONS, FILLER, KEEP, NEGATIONS
 
 _STOPS = frozenset(".;,\n!?")
 _JOINS = frozenset({"and", "but", "while", "whereas", "plus", "also", "however", "&", "yet", "though", "although"})
 _DASHES = frozenset("-–—")
+ALL_BUT = frozenset("anything all any everything everyone everybody every nothing none whatever whichever".split())  # noqa: SIM905
 _SHORT = frozenset(
     {"ca", "approx", "vs", "incl", "min", "max", "p.a", "resp", "est"}
 )  # a full stop ends no clause there
@@ -22,14 +23,15 @@ _CORRECTING = frozenset({"sorry", "oops", "rather", "correction", "actually", "s
 class Clause:
     """A part of a message: its ``tokens``, and how it hangs on the one before.
 
-    ``join`` is the word or sign in front of it; ``corrects`` tells that it takes back what was said just before, and
-    ``asks`` that a question mark ends it.
+    ``join`` is the word or sign in front of it; ``corrects`` tells that it takes back what was said just before,
+    ``asks`` that a question mark ends it, ``retracted`` that nothing but a word such as ``no`` stands behind it.
     """
 
     tokens: tuple[Token, ...]
     join: str = ""
     corrects: bool = False
     asks: bool = False
+    retracted: bool = False
 
     def words(self, message: str) -> str:
         """Return the user's own words."""
@@ -44,10 +46,19 @@ def clauses_of(tokens: Sequence[Token]) -> list[Clause]:
     """Split a message into its clauses; those that are nothing but a correcting word mark the next."""
     found: list[Clause] = []
     corrects, pending_join = False, ""
-    for part in _parts(tokens):
+    parts = list(_parts(tokens))
+    for number, part in enumerate(parts):
         join = part.join or pending_join
         texts = [token.text for token in part.tokens]
         if texts and found and _only_corrects(texts):
+            corrects, pending_join = True, join
+            continue
+        if (
+            not found
+            and set(texts) & {"wait", "hold"}
+            and _opens(texts)
+            and any(one.tokens for one in parts[number + 1 :])
+        ):
             corrects, pending_join = True, join
             continue
         body, corrected = _without_correction(part.tokens, follows=bool(found))
@@ -55,7 +66,24 @@ def clauses_of(tokens: Sequence[Token]) -> list[Clause]:
             continue
         found.append(Clause(body, join, corrects or corrected, part.asks))
         corrects, pending_join = False, ""
+    if corrects and found:
+        found[-1] = replace(found[-1], retracted=True)
     return found
+
+
+def _opens(texts: Sequence[str]) -> bool:
+    """Tell whether words such as ``no wait`` do nothing but announce another wish."""
+    return set(texts) <= CORRECTIONS | _CORRECTING | {
+        "oh",
+        "hold",
+        "on",
+        "hang",
+        "a",
+        "i",
+        "second",
+        "minute",
+        "please",
+    }
 
 
 def _only_corrects(texts: Sequence[str]) -> bool:
@@ -117,9 +145,23 @@ def _splits(tokens: Sequence[Token], place: int) -> bool:
         return True
     if token.text not in _JOINS or token.kind == "quoted":
         return False
+    if token.text == "but" and _is_all_but(tokens, place):
+        return False
     if token.text == "plus" and place + 1 < len(tokens) and tokens[place + 1].kind == "number":
         return False
     return not (token.text in ("and", "&") and _is_between(tokens, place))
+
+
+def _is_all_but(tokens: Sequence[Token], place: int) -> bool:
+    """Tell whether a ``but`` belongs to ``anything but that``; ``do not change anything but that`` names it."""
+    texts = [one.text for one in tokens[max(place - 4, 0) : place]]
+    last = max((at for at, text in enumerate(texts) if text in ALL_BUT), default=-1)
+    between = texts[last + 1 :]
+    return (
+        last >= 0
+        and not {text for text in texts[:last] if text in NEGATIONS | {"leave", "keep"}}
+        and not set(between) & (FILLER | ALTER | KEEP | _STOPS)
+    )
 
 
 def _is_between(tokens: Sequence[Token], place: int) -> bool:

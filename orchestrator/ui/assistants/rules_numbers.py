@@ -10,9 +10,10 @@ from orchestrator.ui.assistants.rules_operation import Operation, operation_in
 from orchestrator.ui.assistants.rules_outcome import Outcome, about, asked, limits_of, shown
 from orchestrator.ui.assistants.rules_subjects import Match, Subject
 from orchestrator.ui.assistants.rules_tokens import Token
-from orchestrator.ui.assistants.rules_units import PERCENT, Quantity
+from orchestrator.ui.assistants.rules_units import PERCENT, POINTS, Quantity
 from orchestrator.ui.assistants.rules_values import Wanted, confirmed, scaled, settled, value_of
 
+_COUNTABLE = frozenset("people ones everyone everybody company firm organization organisation case".split())  # noqa: SIM905
 _BETWEEN = frozenset({"-", "–", "—", "to", "or", "and", "/", "till"})
 
 
@@ -42,13 +43,34 @@ def read_number(
     if quantity is not None and _unclear_minus(quantity, match, tokens):
         text = f"Less than now, or a negative value? {about(subject)} takes {limits_of(subject)}."
         return asked(said, text, subject.key)
+    if quantity is not None and _is_counted(quantity, tokens, used, subject.scale.kind):
+        return asked(said, f"What should {about(subject)} be, {limits_of(subject)}?", subject.key)
     operation = operation_in(tokens, used, quantity, explained, verb=verb, switches=False)
+    if quantity is not None and _is_pointed(quantity, tokens) and not operation.moves and verb is None:
+        text = f"Should {about(subject)} be changed by that, or become that? It takes {limits_of(subject)}."
+        return asked(said, text, subject.key)
     changes = operation.moves or (operation.scale is not None and not operation.to)
     if operation.temporal or (operation.yearly and changes):
         return None
     wanted = _wanted(subject, operation, quantity, verb, said, now, tokens)
     outcome = _outcome(subject, operation, quantity, wanted, verb, named=bool(match.places))
     return _doubted(subject, operation, outcome, wanted) if outcome.changes else outcome
+
+
+def _is_counted(quantity: Quantity, tokens: Sequence[Token], used: Collection[int], kind: str) -> bool:
+    """Tell whether a bare number counts what stands behind it: ten people are no rate."""
+    if quantity.unit is not None or kind not in ("fraction", "percent") or quantity.end >= len(tokens):
+        return False
+    text = tokens[quantity.end].text
+    known = words.FILLER - _COUNTABLE | words.TEMPORAL | words.UP | words.DOWN | words.HEDGES | words.REFERENCES
+    known |= words.NEGATIONS | words.YEARLY | {"from", "new", "instead", "than", "same", "about", "or", "and"}
+    names = quantity.end in used and not any(place < quantity.start for place in used)
+    return tokens[quantity.end].kind == "word" and not names and text not in known
+
+
+def _is_pointed(quantity: Quantity, tokens: Sequence[Token]) -> bool:
+    """Tell whether a number counts points, of which nobody says that they are percentage points."""
+    return tokens[quantity.end - 1].text.startswith("point") and quantity.end - quantity.start == 2
 
 
 def _unclear_minus(quantity: Quantity, match: Match, tokens: Sequence[Token]) -> bool:
@@ -105,6 +127,9 @@ def _open_question(
     """Return what to ask before the number can be read, None where it can be."""
     name, limits = about(subject), limits_of(subject)
     negative = any(one < 0 for one in quantity.readings)
+    added = quantity.signed or any(token.text == "plus" for token in operation.left)
+    if quantity.unit == POINTS and added and not wanted.moves and not operation.to and verb is None:
+        return f"Should {name} be changed by that, or become that? It takes {limits}."
     if operation.negated or operation.removes:
         return f"What should {name} be, {limits}?"
     if operation.scale is not None:
@@ -155,7 +180,7 @@ def _doubted(subject: Subject, operation: Operation, outcome: Outcome, wanted: W
     name = subject.parameter.name
     if operation.left:
         left = " ".join(token.text for token in operation.left)
-        text = f"{name} can become {value}, but what does “{left}” change? Say yes if nothing."
+        text = f"I did not follow “{left}”. Set {name} to {value} anyway?"
         return confirmed(subject, change.value, wanted, text)
     if operation.hedge is not None:
         return confirmed(subject, change.value, wanted, f"Should {name} be exactly {value}?")

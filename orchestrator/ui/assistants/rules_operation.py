@@ -86,6 +86,7 @@ def operation_in(
         tokens[place]
         for place in free
         if place not in ups | downs | scales | known | temporal
+        and not (tokens[place].text == "about" and hedge == "about")
         and not _is_known(tokens, place, kept, switches=switches, multiplied=multiplied)
     )
     return Operation(

@@ -37,8 +37,8 @@ class Outcome:
     ``offers`` are changes that a question asks about: ``yes`` takes them. ``keys`` are what the clause speaks of;
     ``percent`` tells that its number was written in percent, ``moved`` that it said by how much, ``loose`` that a
     number stands there of which nobody knows what it is for. ``waits`` is the subject that it names and says
-    nothing of. ``years`` are the simulated years that it tells.
-    ``years`` are the simulated years that it tells.
+    nothing of. ``years`` are the simulated years that it tells. ``asks_name`` tells that the question is for the name
+    of the scenario, ``passing`` that it need not be answered, ``rest`` is what a question leaves out of what was said.
     """
 
     changes: tuple[Change, ...] = ()
@@ -55,6 +55,9 @@ class Outcome:
     waits: Subject | None = None
     by_year: bool = False
     years: Years | None = None
+    asks_name: bool = False
+    passing: bool = False
+    rest: tuple[str, ...] = ()
 
 
 def asked(

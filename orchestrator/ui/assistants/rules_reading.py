@@ -11,7 +11,7 @@ from orchestrator.ui.assistants.overlay import why_closed
 from orchestrator.ui.assistants.rules_clauses import Clause
 from orchestrator.ui.assistants.rules_numbers import read_number
 from orchestrator.ui.assistants.rules_operation import operation_in
-from orchestrator.ui.assistants.rules_outcome import Outcome, Years, about, asked, cited, limits_of
+from orchestrator.ui.assistants.rules_outcome import Outcome, Years, about, asked, cited, limits_of, shown
 from orchestrator.ui.assistants.rules_subjects import Match, Subject, Vocabulary
 from orchestrator.ui.assistants.rules_switches import choice_named, choices_named, read_choice, read_switch, read_text
 from orchestrator.ui.assistants.rules_tokens import Token
@@ -95,9 +95,11 @@ class Reader:
         values = any(token.kind == "number" for token in inside) and self.vocabulary.matches(inside)
         name = slug(text)
         if left or name is None or (values and not any(token.kind == "quoted" for token in inside)):
-            return [asked(said, "What should the scenario be called? A few letters, digits, underscores and hyphens.")]
+            text = "What should the scenario be called? A few letters, digits, underscores and hyphens."
+            return [replace(asked(said, text), asks_name=True)]
         if name in context.scenarios:
-            return [asked(said, f"There is a scenario {name} already. What else should it be called?")]
+            text = f"There is a scenario {name} already. What else should it be called?"
+            return [replace(asked(said, text), asks_name=True)]
         return [Outcome(name=name)]
 
     def _by_choice(self, clause: Clause) -> list[Match]:
@@ -160,7 +162,7 @@ class Reader:
                 return self._years(years, clause, said, context)
             if context.subject is not None:
                 return _by_year(context.subject, said)
-        if not quantities and any(token.text in words.REST for token in clause.tokens) and self._keeps_rest(clause):
+        if not quantities and self._keeps_rest(clause):
             return Outcome(notes=("Everything else stays as it is.",))
         shrinks = self._shrinks(clause, said, context)
         return shrinks or self._going_on(clause, said, context) or self._guessed(clause, said, context)
@@ -251,6 +253,13 @@ class Reader:
             one for one in self.vocabulary.subjects if any((set(phrase) & said) - silent for _, phrase in one.choices)
         ]
 
+    def choice_of(self, subject: Subject, clause: Clause) -> object | None:
+        """Return the one choice of a subject that has all the words of an answer, None where that is none."""
+        silent = {stem(word) for word in words.FILLER}
+        said = {key for key in self.vocabulary.keys(clause.tokens) if key not in silent}
+        found = [value for value, phrase in subject.choices if said and said <= set(phrase)]
+        return found[0] if len(found) == 1 else None
+
     def explained(self, clause: Clause, subject: Subject) -> frozenset[int]:
         """Return the places of words that belong to a subject, or are common in the project."""
         keys = self.vocabulary.keys(clause.tokens)
@@ -282,12 +291,14 @@ class Reader:
         ]
         if not left or not outcome.changes:
             return outcome
-        text = f"What does “{' '.join(left)}” change? Say yes if nothing."
+        values = " and ".join(f"{one.key.partition('.')[2]} to {shown(one.value)}" for one in outcome.changes)
+        text = f"I did not follow “{' '.join(left)}”. Set {values} anyway?"
         return asked(said, text, *outcome.keys, offers=outcome.changes)
 
     def _keeps_rest(self, clause: Clause) -> bool:
         known = words.FILLER | words.KEEP | words.KEPT | words.REST | words.NEGATIONS | words.ALTER | words.REFERENCES
-        return all(token.text in known or token.kind == "sign" for token in clause.tokens)
+        rest = clause.has(*words.REST) and len(clause.tokens) > 1
+        return rest and all(token.text in known or token.kind == "sign" for token in clause.tokens)
 
     def unknown(self, clause: Clause, said: str) -> Outcome:
         """Return a clause as not understood, with what comes nearest."""
@@ -295,12 +306,12 @@ class Reader:
             return Outcome(unknown=(f"{cited(said)}: {_OUT_OF_REACH}",))
         loose = bool(quantities_of(clause.tokens))
         near = [one.parameter.name for one in self.vocabulary.nearest(said)]
-        hint = f" The nearest parameters: {', '.join(near)}." if near else ""
-        return Outcome(unknown=(f"{cited(said)}: no parameter of this project is called that.{hint}",), loose=loose)
+        hint = f" Do you mean {' or '.join(near)}?" if near else ""
+        return Outcome(unknown=(f"I did not understand {cited(said)}.{hint}",), loose=loose)
 
 
 def _by_year(subject: Subject, said: str) -> Outcome:
-    text = f"{subject.parameter.name} has one value for all years. Which value should all of them have?"
+    text = f"{subject.parameter.name} is the same in every year. What should it be throughout, {limits_of(subject)}?"
     return asked(said, text, subject.key, by_year=True)
 
 

@@ -26,6 +26,7 @@ _OWN_WORDS = frozenset({"march", "june", "from", "times", "same"}).union(
     *(words.FILLER, words.UP, words.DOWN, words.HEDGES, words.TEMPORAL, words.NEGATIONS, words.ON, words.OFF),
     *(words.KEEP, words.CHANGE, words.SCALES, words.REFERENCES, words.REST, words.EVALUATION),
 )
+NEAR = 65  # of 100: how like a name must be to be offered as the nearest
 FEWEST_LETTERS = 4  # of a word that may be misspelt
 LONG, LONGEST = 6, 9  # letters from which on one letter may be another, and two may be wrong
 
@@ -163,7 +164,7 @@ class Vocabulary:
         """Return the subjects whose names are most like a text."""
         names = {f"{number}": " ".join((one.parameter.name.replace("_", " "), *one.parameter.declared.words)) for number, one in enumerate(self.subjects)}  # fmt: skip # noqa: E501
         names = {number: text for number, text in names.items() if self.subjects[int(number)].is_open}
-        found = process.extract(text, names, scorer=fuzz.token_set_ratio, limit=count)
+        found = process.extract(text, names, scorer=fuzz.token_set_ratio, limit=count, score_cutoff=NEAR)
         return [self.subjects[int(number)] for _, _, number in found]
 
 

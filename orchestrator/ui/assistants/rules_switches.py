@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.ui.assistants import rules_words as words
 from orchestrator.ui.assistants.base import Change
 from orchestrator.ui.assistants.rules_clauses import Clause
+from orchestrator.ui.assistants.rules_numbers import read_number
 from orchestrator.ui.assistants.rules_operation import Operation, operation_in
 from orchestrator.ui.assistants.rules_outcome import Outcome, about, asked, limits_of, shown
 from orchestrator.ui.assistants.rules_subjects import Match, Subject, key_of, keys_in
@@ -28,13 +30,7 @@ def read_switch(subject: Subject, match: Match, clause: Clause, said: str, reade
     tokens = clause.tokens
     name = subject.parameter.name
     if quantities_of(tokens):
-        family = [
-            one
-            for one in reader.vocabulary.subjects
-            if one is not subject and one.parameter.name.startswith(name) and one.parameter.declared.type != "boolean"
-        ]
-        also = f" Or do you mean {about(family[0])}?" if len(family) == 1 else ""
-        return asked(said, f"{about(subject)} is on or off, and takes no number.{also}", subject.key)
+        return _with_number(subject, match, clause, said, reader)
     operation = operation_in(tokens, match.places, None, reader.explained(clause, subject), verb=None)
     texts = {token.text for place, token in enumerate(tokens) if place not in match.places}
     answered = texts & {"yes", "no"} and _answers(tokens)
@@ -54,6 +50,38 @@ def read_switch(subject: Subject, match: Match, clause: Clause, said: str, reade
         question = asked(said, f"Should {about(subject)} be on or off?", subject.key)
         return Outcome(questions=question.questions, keys=question.keys, waits=waits)
     return _unless_open(subject, operation, value, said)
+
+
+def _with_number(subject: Subject, match: Match, clause: Clause, said: str, reader: Reader) -> Outcome:
+    """Ask about a switch with a number: it may belong to a parameter that shares the words of the switch."""
+    text = f"{about(subject)} is on or off, and takes no number."
+    several = quantities_of(clause.tokens)
+    family = [one for one in reader.vocabulary.subjects if _shares(one, subject)]
+    if len(family) != 1 or len(several) != 1:
+        also = f" Or do you mean {' or '.join(map(about, family))}?" if family else ""
+        return asked(said, text + also, subject.key, *(one.key for one in family))
+    number = clause.tokens[several[0].start : several[0].end]
+    other = family[0]
+    whole = Match(other, frozenset(), whole=True, weight=0)
+    alone = replace(clause, tokens=number)
+    read = read_number(other, whole, alone, said, None, quantities_of(number), ())
+    explained = reader.explained(clause, other) | reader.explained(clause, subject)
+    operation = operation_in(clause.tokens, match.places, several[0], explained, verb=None)
+    changes = () if read is None else read.changes or read.offers
+    open_ended = operation.left or operation.direction != 0 or operation.temporal or operation.scale or operation.by
+    if not changes or open_ended or operation.negated or operation.turned is False:
+        return asked(said, f"{text} Or do you mean {about(other)}, {limits_of(other)}?", subject.key, other.key)
+    offers = (Change(key=subject.key, value=True, words=said), *changes)
+    value = shown(changes[0].value, other.scale)
+    question = f"Should {subject.parameter.name} be on, and {other.parameter.name} {value}?"
+    return asked(said, question, subject.key, other.key, offers=offers)
+
+
+def _shares(one: Subject, switch: Subject) -> bool:
+    """Tell whether a number is named by all the words of a switch and others."""
+    numeric = one.parameter.declared.type in ("number", "integer")
+    named = set(keys_in(switch.parameter.name))
+    return numeric and one.is_open and named <= set(keys_in(one.parameter.name)) | one.strong
 
 
 def _answers(tokens: Sequence[Token]) -> bool:
@@ -79,8 +107,12 @@ def _unless_open(subject: Subject, operation: Operation, value: object, said: st
     if not operation.left and operation.hedge is None:
         return Outcome(changes=(change,), keys=(subject.key,))
     left = " ".join(token.text for token in operation.left)
-    text = f"Should {subject.parameter.name} be {shown(value)}"
-    text += f", and what does “{left}” change? Say yes if nothing." if left else " for certain?"
+    name = subject.parameter.name
+    text = (
+        f"I did not follow “{left}”. Set {name} to {shown(value)} anyway?"
+        if left
+        else f"Should {name} be {shown(value)} for certain?"
+    )
     return asked(said, text, subject.key, offers=(change,))
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from orchestrator.reports.parameters import Parameter
 from orchestrator.ui.assistants.rules_tokens import Token
-from orchestrator.ui.assistants.rules_words import stem
+from orchestrator.ui.assistants.rules_words import PARTS, stem
 
 PERCENT, POINTS, TIMES = "percent", "percentage points", "times"
+RATIO = "such a share"  # two thirds, one in eight, by a factor of two: asked about
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ _UNITS = {
 _SIGNS = {"€": "eur", "$": "usd", "£": "gbp", "°": "celsius"}
 _PLURALS = {unit: unit for unit in _UNITS} | {f"{unit}s": unit for unit in _UNITS if len(unit) > 1}
 _PERCENT_WORDS = frozenset({"%", "percent", "pct", "percents", "pc", "prozent"})
-_POINT_WORDS = frozenset({"pp", "ppt", "ppts", "pps"})
+_POINT_WORDS = frozenset({"pp", "ppt", "ppts", "pps", "point", "points"})
 _BASIS_WORDS = frozenset({"bp", "bps"})
 _SHARE_WORDS = frozenset(map(stem, ("share", "fraction", "proportion", "portion")))
 
@@ -77,10 +78,29 @@ def quantities_of(tokens: Sequence[Token]) -> list[Quantity]:
         readings = tuple(-one for one in token.readings) if sign else token.readings
         start = place - 1 if sign else place
         unit, end, scale = _unit_behind(tokens, place + 1)
+        start, unit, end = _share_of(tokens, start, unit, end)
         if start and unit is None and tokens[start - 1].text in _SIGNS:
             start, unit = start - 1, _UNITS[_SIGNS[tokens[start - 1].text]]
         found.append(Quantity(tuple(one * scale for one in readings), unit, start, end, token.signed or sign))
     return found
+
+
+def _share_of(
+    tokens: Sequence[Token], start: int, unit: Unit | str | None, end: int
+) -> tuple[int, Unit | str | None, int]:
+    """Return where a number begins and ends and its unit, where it is a part of something: ``two thirds``."""
+    before = [token.text for token in tokens[max(start - 3, 0) : start]]
+    behind = tokens[end].text if end < len(tokens) else ""
+    one_in = before[-2:] in (["one", "in"], ["one", "of"]) or before[-3:] == ["one", "out", "of"]
+    if one_in and unit is None:
+        return start - (3 if "out" in before else 2), RATIO, end
+    if before[-2:] == ["factor", "of"] and before[:-2] in (["a"], ["by"]):
+        return start, RATIO, end
+    if unit is None and stem(behind) in {stem(part) for part in PARTS}:
+        return start, RATIO, end + 1
+    if isinstance(unit, Unit) and unit.name == "quarter" and behind == "of":
+        return start, RATIO, end
+    return start, unit, end
 
 
 def _unit_behind(tokens: Sequence[Token], place: int) -> tuple[Unit | str | None, int, float]:
@@ -107,6 +127,8 @@ def _share_behind(first: str, second: str) -> tuple[str, int, float] | None:
         return PERCENT, 2, 1
     if first in _PERCENT_WORDS or (first == "percentage" and points):
         return (POINTS, 2, 1) if points else (PERCENT, 1, 1)
+    if first in ("‰", "permille", "promille") or (first, second) == ("per", "mille"):
+        return PERCENT, 2 if first == "per" else 1, 0.1
     if first in _POINT_WORDS:
         return POINTS, 1, 1
     if first in _BASIS_WORDS:

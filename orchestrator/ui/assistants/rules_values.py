@@ -82,6 +82,8 @@ def settled(subject: Subject, value: float, wanted: Wanted, *, percent: bool = F
 def confirmed(subject: Subject, value: object, wanted: Wanted, text: str) -> Outcome:
     """Return a question that ``yes`` answers."""
     typed = _typed(subject, value) if isinstance(value, float) else value
+    if subject.parameter.declared.refusal(typed) is not None:
+        return asked(wanted.words, f"What should {about(subject)} be, {limits_of(subject)}?", subject.key)
     offers = (Change(subject.key, typed, wanted.words),)
     return asked(wanted.words, text, subject.key, offers=offers, direction=wanted.direction)
 

@@ -52,7 +52,7 @@ FILLER = _words(
     gives go goes going take takes taking have having apply choose pick move switch switches bring
     with at of to for in on by as into from about
     what which where how who there here happens happen happened if whether
-    company firm organization organisation people everyone everybody all every
+    were company firm organization organisation people everyone everybody all every
     annual annually yearly p.a pa yoy per case
     turn turned turns switched
     too also again now time times same new instead
