@@ -28,7 +28,8 @@ def examples(subject: Subject) -> list[str]:
 
 
 def _sentence(one: Parameter) -> str | None:
-    declared, name, value = one.declared, one.name.replace("_", " "), one.value
+    declared, value = one.declared, one.value
+    name = declared.words[0] if declared.words else one.name.replace("_", " ")
     if declared.type == "choice":
         others = [choice for choice in declared.choices if choice != value and isinstance(choice, str)]
         return f"{_capital(name)}: {others[0]}" if others else None

@@ -309,7 +309,7 @@ def test_a_proposal_comes_back_as_it_was() -> None:
 
 def test_examples_are_of_the_project(schema: ConfigSchema) -> None:
     """Within their ranges, each kind once; no secrets, no files."""
-    assert examples(schema.subject()) == ["Catch of 60 %", "Quota of 20", "Gear: lines", "Simulate until 2034"]
+    assert examples(schema.subject()) == ["Harvest of 60 %", "Quota of 20", "Gear: lines", "Simulate until 2034"]
 
 
 def test_the_secret_is_private_and_stays(tmp_path: Path) -> None:
