@@ -111,7 +111,7 @@ def healed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lakes(healed_home: Path) -> Cli:
-    """Give that project with its scenarios and its database as they were; its parse is known, so a look needs no dbt."""
+    """Give that project, scenarios and database as they were; its parse is known, so a look needs no dbt."""
     scenarios = healed_home / "config" / "scenarios"
     shutil.rmtree(scenarios)
     shutil.copytree(PROJECTS / "reservoir" / "config" / "scenarios", scenarios)
