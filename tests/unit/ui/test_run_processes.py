@@ -10,6 +10,7 @@ import pytest
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.ui.run_processes import arguments_of, newest_job, read_job, start_command
 from orchestrator.ui.settings import UiSettings
+from tests.support.processes import wait_until
 
 TYPED = 'vars.note="password=hunter2"'
 
@@ -26,3 +27,10 @@ def test_a_secret_is_kept_in_memory_alone(tmp_path: Path) -> None:
     assert newest_job(tmp_path, "simulate", ["--config", "another.yaml"]) is None
     with pytest.raises(OrchestratorError, match="secret value, which is kept nowhere"):
         arguments_of(replace(job, name="of-another-server"))
+    wait_until(lambda: not is_running(tmp_path, started.job), "the command has ended")
+
+
+def is_running(root: Path, name: str) -> bool:
+    """Tell whether a command that was started goes on."""
+    job = read_job(root, name)
+    return job is not None and job.running
