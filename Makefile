@@ -72,7 +72,7 @@ lock: .venv-lint/lint ## Choose the newest versions anew and write requirements/
 		--no-header --no-annotate --no-emit-index-url"; \
 	$$compile pyproject.toml requirements/build.in -o requirements/runtime.lock; \
 	$$compile pyproject.toml requirements/build.in --extra test -c requirements/runtime.lock -o requirements/test.lock; \
-	$$compile pyproject.toml requirements/build.in --extra ui --extra llm -c requirements/test.lock -o requirements/ui.lock; \
+	$$compile pyproject.toml requirements/build.in --extra ui --extra llm --extra report --extra sweep -c requirements/test.lock -o requirements/ui.lock; \
 	$$compile requirements/lint.in -o requirements/lint.lock; \
 	$$compile requirements/peers.in -c requirements/runtime.lock -o requirements/peers.lock
 

@@ -1,0 +1,41 @@
+"""What became of a member of a sweep, kept as a JSON file in its folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.core.files import replace_file
+from orchestrator.core.untrusted import parsed_json, read_limited
+
+MOST_BYTES = 1024 * 1024
+Status = Literal["pending", "running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class MemberState:
+    """Status of a member, times in ISO 8601 (UTC), seconds of work, and the message where it failed."""
+
+    status: Status = "pending"
+    run_id: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    seconds: float | None = None
+    message: str | None = None
+    to_fix: str | None = None
+    attempts: int = 0
+
+    def write(self, path: Path) -> None:
+        """Write the state to a file, all or nothing."""
+        replace_file(path, json.dumps(asdict(self)).encode())
+
+    @classmethod
+    def read(cls, path: Path) -> MemberState:
+        """Read a state; that of a member which was not begun where there is none that can be read."""
+        try:
+            document = parsed_json(read_limited(path, MOST_BYTES))
+            return cls(**document) if isinstance(document, dict) else cls()
+        except (OSError, ValueError, TypeError):
+            return cls()
