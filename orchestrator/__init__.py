@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         YearsWouldBeLostError,
     )
     from orchestrator.dbt_runner.process.runner import DbtRunner
+    from orchestrator.dbt_runner.process.warm_process import WarmProcess
     from orchestrator.dbt_runner.process.zygote import Zygote
     from orchestrator.factory import create_orchestrator
     from orchestrator.ledger.changes import Change
@@ -97,6 +98,7 @@ _MODULE_OF = {
     "WrongKind": "self_healing.evidence",
     "YearSequenceError": "core.errors",
     "YearsWouldBeLostError": "core.errors",
+    "WarmProcess": "dbt_runner.process.warm_process",
     "Zygote": "dbt_runner.process.zygote",
     "create_orchestrator": "factory",
 }
@@ -142,6 +144,7 @@ __all__ = [
     "WrongKind",
     "YearSequenceError",
     "YearsWouldBeLostError",
+    "WarmProcess",
     "Zygote",
     "create_orchestrator",
 ]

@@ -27,6 +27,7 @@ from orchestrator.storage.listener import RunHistoryListener
 from orchestrator.wiring import dbt_runner, one_mutex
 
 if TYPE_CHECKING:
+    from orchestrator.dbt_runner.process.warm_process import WarmProcess
     from orchestrator.dbt_runner.process.zygote import Zygote
 
 Listener = Callable[[Event], None]
@@ -41,6 +42,7 @@ def create_orchestrator(
     database: Path | str | None = None,
     overrides: Mapping[str, object] | Sequence[str] | None = None,
     zygote: Zygote | Path | None = None,
+    warm: WarmProcess | None = None,
 ) -> PipelineOrchestrator:
     """Make an orchestrator for a configuration.
 
@@ -50,7 +52,8 @@ def create_orchestrator(
     installed packages; ``listeners`` are called with every event. Healing is registered as the first PRE_SIMULATION
     hook when ``auto_initialize`` holds here and in the configuration. ``zygote``, or its address, forks the dbt
     process, so that it is ready at once; by default that which ``ORCHESTRATOR_ZYGOTE`` names, and none where it is not
-    set. Nothing is started yet: the dbt process starts with the first call that needs it.
+    set. ``warm`` holds the dbt process between several orchestrators that are used one after the other. Nothing is
+    started yet: the dbt process starts with the first call that needs it.
 
     Raises:
         ConfigurationError: the configuration is wrong, or names a hook that cannot be imported.
@@ -77,7 +80,7 @@ def create_orchestrator(
     scope = RunScope(fan_out([JsonLinesListener(runs_dir), *history, *others, *watchers]))
     emit = scope.emit
     address = zygote if zygote is None or isinstance(zygote, Path) else zygote.address
-    runner = dbt_runner(resolved, emit, deadline=scope.deadline, zygote=address)
+    runner = dbt_runner(resolved, emit, deadline=scope.deadline, zygote=address, warm=warm)
     mutex = one_mutex(resolved, runner, emit, partial(_finish_restore, resolved))
     copies = _Copies(resolved, runner, emit)
     initializer = AutoInitializer(

@@ -22,6 +22,7 @@ from orchestrator.self_healing.table_checker import TableExistenceChecker
 
 if TYPE_CHECKING:
     from orchestrator.database.mutex import DatabaseMutex
+    from orchestrator.dbt_runner.process.warm_process import WarmProcess
 
 
 def dbt_settings(config: SimulationConfig) -> DbtSettings:
@@ -49,9 +50,10 @@ def dbt_runner(
     *,
     deadline: MakeDeadline = Deadline.after,
     zygote: Path | None = None,
+    warm: WarmProcess | None = None,
 ) -> DbtRunner:
     """Make the client of the dbt process of a configuration; nothing is started yet."""
-    return DbtRunner(dbt_settings(config), emit=emit, deadline=deadline, zygote=zygote)
+    return DbtRunner(dbt_settings(config), emit=emit, deadline=deadline, zygote=zygote, warm=warm)
 
 
 def table_checker(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> TableExistenceChecker:

@@ -86,12 +86,13 @@ def test_a_database_of_another_name_makes_another_parse() -> None:
         assert other.identity != KEY.identity and other.place != KEY.place
 
 
-def test_recordings_serve_all_vars_and_threads_and_nothing_else() -> None:
-    """They are kept in one file for whatever values the variables have."""
+def test_recordings_serve_all_vars_threads_and_places_of_a_database_and_nothing_else() -> None:
+    """They are kept in one file for whatever values the variables have, and for every database of one name."""
     path = recordings_path(SETTINGS)
     for change in CHANGES:
         other = recordings_path(replace(SETTINGS, **change))  # type: ignore[arg-type]  # as above
-        assert (other == path) is (change.keys() <= {"vars", "threads"}), change
+        elsewhere = change == {"database": ROOT / "b" / "simulation.duckdb"}
+        assert (other == path) is (elsewhere or change.keys() <= {"vars", "threads"}), change
 
 
 def test_a_recording_is_of_one_project_in_one_place(tmp_path: Path) -> None:
@@ -102,16 +103,16 @@ def test_a_recording_is_of_one_project_in_one_place(tmp_path: Path) -> None:
     another = replace(here, shape=replace(here.shape, project="another"))
     for one, year in ((here, "1"), (elsewhere, "2"), (here, "3")):
         kept = KeptRecordings(one, tmp_path / "all.recordings", "parse")
-        kept.put(key, Recording((), (), year, ()))
+        kept.put(key, Recording((), (), (year,)))
         kept.save(lambda recording: recording)
     found = [KeptRecordings(one, tmp_path / "all.recordings", "parse").find(key, fits) for one in (here, elsewhere)]
-    assert [one.year for one in found if one is not None] == ["3", "2"]
+    assert [one.by_dbt for one in found if one is not None] == [("3",), ("2",)]
     assert KeptRecordings(another, tmp_path / "all.recordings", "parse").find(key, fits) is None
 
 
 def fits(recording: Recording) -> bool:
     """Take any database for one that a recording fits."""
-    return recording.by_dbt == ()
+    return recording.nodes == ()
 
 
 def test_variables_of_every_kind_have_a_key() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from dbt_common.clients.jinja import get_environment
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
-from orchestrator.dbt_runner.replay.year_text import pieces_between
+from orchestrator.dbt_runner.replay.printed_sql import PrintedSql, marks
 
 YEAR = frozenset({"year"})
 MACROS = {
@@ -107,28 +109,16 @@ def test_a_year_with_which_more_is_done(code: str) -> None:
 
 
 @given(
-    st.lists(st.text("0123456789 aé'", max_size=6), min_size=1, max_size=6),
-    st.integers(1000, 9999),
-    st.integers(1000, 9999),
-    st.integers(1000, 9999),
+    st.lists(st.text("0123456789 aé'_", max_size=6), min_size=1, max_size=6),
+    st.lists(st.sampled_from("xyz"), min_size=5, max_size=5),
+    st.fixed_dictionaries({name: st.text("0123456789.", max_size=4) for name in "xyz"}),
 )
-def test_two_years_tell_the_third(texts: list[str], first: int, second: int, third: int) -> None:
-    """However digits stand around the year: what two years give for a third is what would be printed in it."""
-    found = pieces_between(str(first).join(texts), str(first), str(second).join(texts), str(second))
-    assert found is None or str(third).join(found) == str(third).join(texts)
-    assert found is not None or first == second or not all(text.strip("0123456789") for text in texts[1:-1])
+def test_values_stand_where_the_marks_stood(texts: list[str], names: list[str], values: dict[str, str]) -> None:
+    """However digits stand around them, and several side by side: what is filled in is what would be printed."""
 
+    def print_all(given: Mapping[str, object]) -> str:
+        between = zip(names, texts[1:], strict=False)
+        return texts[0] + "".join(f"{given[name]}{text}" for name, text in between)
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (("a 9 b", "9"), ("a 10 b", "10")),
-        (("a 1 b", "1"), ("c 2 b", "2")),
-        (("1111 1111", "1111"), ("1111 1111", "1111")),
-        (("11111111", "1111"), ("22222222", "2222")),
-    ],
-    ids=["a longer year", "another text", "one year", "years side by side"],
-)
-def test_what_two_years_do_not_tell(first: tuple[str, str], second: tuple[str, str]) -> None:
-    """Years of other lengths, texts that differ elsewhere, and a year by itself tell nothing."""
-    assert pieces_between(*first, *second) is None
+    made = PrintedSql.of(print_all(marks("xyz")), "xyz", "xyz", "")
+    assert made.filled(values) == print_all(values)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.core.clocks import Deadline, MakeDeadline, utc_now
 from orchestrator.core.errors import DbtProcessError, DbtProjectError, OrchestratorError
-from orchestrator.core.events import DbtStarted, Emit
+from orchestrator.core.events import DbtStarted, Emit, ignore
 from orchestrator.dbt_runner.project.database_choice import require_same_database
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.loaded import Loaded
@@ -26,6 +27,7 @@ from orchestrator.dbt_runner.project.settings import (
 
 if TYPE_CHECKING:
     from orchestrator.dbt_runner.process.process import DbtProcess
+    from orchestrator.dbt_runner.process.warm_process import WarmProcess
 
 OPENING = (Invoke, Query, Execute, ReadCatalog, CreateEmpty)
 PARSES_AT_MOST = 3
@@ -36,14 +38,22 @@ class DbtClient:
     """One dbt process at a time, and what it has read of the project.
 
     Requests of several threads wait for each other. A process that dies in use fails the next request, one that dies
-    unused is replaced.
+    unused is replaced. With ``warm`` the process is taken from there, and given back when the client is closed.
     """
 
-    def __init__(self, settings: DbtSettings, emit: Emit, deadline: MakeDeadline, zygote: Path | None) -> None:
+    def __init__(
+        self,
+        settings: DbtSettings,
+        emit: Emit,
+        deadline: MakeDeadline,
+        zygote: Path | None,
+        warm: WarmProcess | None = None,
+    ) -> None:
         self._settings = settings
         self._emit = emit
         self._deadline = deadline
         self._zygote = zygote
+        self._warm = warm
         self._process: DbtProcess | None = None
         self._loaded: Loaded | None = None
         self._pending_load = False
@@ -58,8 +68,13 @@ class DbtClient:
 
         with self._one_at_a_time:
             if self._process is None or not self._process.alive():
-                new = self._process = DbtProcess.take(self._emit, self._zygote)
-                self._emit(DbtStarted(at=utc_now(), pid=new.pid, forked=new.forked, not_forked=new.not_forked))
+                if self._warm is None:
+                    new, started = DbtProcess.take(self._emit, self._zygote), True
+                else:
+                    new, started = self._warm.take(self._emit, self._zygote)
+                self._process = new
+                if started:
+                    self._emit(DbtStarted(at=utc_now(), pid=new.pid, forked=new.forked, not_forked=new.not_forked))
                 new.send(Load(self._settings, environment(self._settings)))
                 self._pending_load = True
                 self._database_open = False
@@ -122,10 +137,19 @@ class DbtClient:
             process.stop()
 
     def close(self) -> None:
-        """End the process; the database is closed and its lock free afterwards."""
+        """End the process, or give it back; the database is closed and its lock free afterwards."""
+        if self._warm is not None and self._process is not None and not self._pending_load:
+            with suppress(OrchestratorError):  # it died: nothing is held any more
+                self.release()
         process, self._process = self._process, None
+        idle = not self._pending_load
         self._forget()
-        if process is not None:
+        if process is None:
+            return
+        if self._warm is not None and idle:
+            process.listen(ignore)
+            self._warm.give_back(process)
+        else:
             process.close()
 
     def _exchange(self, request: Request | None, what: str, deadline: Deadline) -> object:

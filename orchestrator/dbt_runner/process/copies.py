@@ -7,6 +7,7 @@ comes from there.
 
 from __future__ import annotations
 
+import gc
 import pickle
 
 import msgpack
@@ -59,5 +60,12 @@ def _pickled(manifest: Manifest) -> bytes:
 
 def _restored(pickled: bytes) -> Manifest:
     manifest = Manifest.__new__(Manifest)
-    vars(manifest).update(pickle.loads(pickled), **{LOCK: get_mp_context().Lock()})  # noqa: S301 - our own
+    collecting = gc.isenabled()
+    gc.disable()  # it makes many objects and no garbage: collections meanwhile take as long again
+    try:
+        held = pickle.loads(pickled)  # noqa: S301 - our own
+    finally:
+        if collecting:
+            gc.enable()
+    vars(manifest).update(held, **{LOCK: get_mp_context().Lock()})
     return manifest

@@ -50,7 +50,7 @@ class DbtProcess:
         process, _ahead = _ahead, None
         if process is None or not process.alive():
             return cls(emit, zygote)
-        process._emit = emit
+        process.listen(emit)
         return process
 
     @classmethod
@@ -61,6 +61,10 @@ class DbtProcess:
         if process is not None:
             process._popen.kill()
             process.close()
+
+    def listen(self, emit: Emit) -> None:
+        """Hand all events from now on to ``emit``."""
+        self._emit = emit
 
     @property
     def pid(self) -> int:

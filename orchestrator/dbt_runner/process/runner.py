@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.core.clocks import Deadline, MakeDeadline
 from orchestrator.core.errors import OrchestratorError
@@ -27,6 +28,9 @@ from orchestrator.dbt_runner.project.settings import (
     Vars,
 )
 
+if TYPE_CHECKING:
+    from orchestrator.dbt_runner.process.warm_process import WarmProcess
+
 Selection = str | Sequence[str]
 
 
@@ -38,9 +42,9 @@ class DbtRunner:
     that dies unused is replaced. All ``timeout`` are seconds; one that passes stops the process for
     certain, and the next request starts a new one. Requests of several threads wait for each other.
 
-    ``deadline`` makes the deadline by which a ``timeout`` is watched; where it tells that the run was cancelled, the
-    process is stopped as well. ``zygote`` is the address of the zygote that forks the process, None for what
-    ``ORCHESTRATOR_ZYGOTE`` says.
+    ``warm`` holds a process that others used before, and is given it back by :meth:`close`. ``deadline`` makes the
+    deadline by which a ``timeout`` is watched; where it tells that the run was cancelled, the process is stopped as
+    well. ``zygote`` is the address of the zygote that forks the process, None for what ``ORCHESTRATOR_ZYGOTE`` says.
     """
 
     def __init__(
@@ -50,10 +54,11 @@ class DbtRunner:
         emit: Emit = ignore,
         deadline: MakeDeadline = Deadline.after,
         zygote: Path | None = None,
+        warm: WarmProcess | None = None,
     ) -> None:
         self.settings = settings
         self._emit = emit
-        self._client = DbtClient(settings, self._pass_on, deadline, zygote)
+        self._client = DbtClient(settings, self._pass_on, deadline, zygote, warm)
         self._command = ""
 
     def __enter__(self) -> DbtRunner:

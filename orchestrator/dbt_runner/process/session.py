@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,13 +23,14 @@ from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
 from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
 from orchestrator.dbt_runner.adapter.switches import unheeded_switches
 from orchestrator.dbt_runner.process.cache_folder import CacheFolder
-from orchestrator.dbt_runner.process.parses import Parses
-from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.process.parses import Parses, changed_variables
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, ProjectShape
 from orchestrator.dbt_runner.project.kept_parse import recordings_path
 from orchestrator.dbt_runner.project.loaded import Loaded
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 from orchestrator.dbt_runner.project.selection import ExactSelectors
 from orchestrator.dbt_runner.project.settings import CreateEmpty, DbtSettings, Invoke, Select, Vars
+from orchestrator.dbt_runner.replay.compiled_sql import KnownSql
 from orchestrator.dbt_runner.replay.kept_recordings import KeptRecordings
 from orchestrator.dbt_runner.replay.replayer import Aside, Replayer
 
@@ -41,20 +42,37 @@ TYPES_OF = {
 }
 
 
+@dataclass(frozen=True)
+class ReplayMemory:
+    """Recordings, and SQL that is known, of a parse of a project of this shape."""
+
+    shape: ProjectShape
+    kept: KeptRecordings
+    known: KnownSql
+
+    def serves(self, facts: ProjectFacts, parse: str) -> bool:
+        """Tell whether they are of this parse."""
+        return self.kept.parse == parse and self.shape == facts.shape
+
+
 class DbtSession:
     """The dbt side of the process border; every method runs in the main thread of the dbt process.
 
-    ``aside`` runs a function beside the main thread, which alone gets signals.
+    ``aside`` runs a function beside the main thread, which alone gets signals. ``before`` is the session that this
+    process had until now, closed: its parse and its recordings serve this one as far as they provably may.
     """
 
-    def __init__(self, settings: DbtSettings, emit: Emit, aside: Aside) -> None:
+    def __init__(self, settings: DbtSettings, emit: Emit, aside: Aside, before: DbtSession | None = None) -> None:
         decide([settings.cache_dir], by_umask=settings.by_umask)
         self._cache = CacheFolder(settings, emit)
         self._settings = settings = self._cache.settings
         self._emit = emit
         self._on_event = DbtEvents(emit)
         self._dbt = DbtCommand(settings, self._cache.target, self._on_event)
-        self._parses = Parses(self._cache, self._dbt, self._on_event, emit)
+        parses: Parses | None = None if before is None else before._parses
+        self._parses: Parses = Parses(self._cache, self._dbt, self._on_event, emit, parses)
+        self._memory: ReplayMemory | None = None if before is None else before._memory
+        self._vars_before = None if before is None else before._settings.vars
         self._database: ProjectDatabase | None = None
         self._aside = aside
         self._replayer: Replayer | None = None
@@ -66,6 +84,7 @@ class DbtSession:
         if ignored:
             self._emit(SwitchesIgnored(at=utc_now(), names=ignored))
         facts, inputs = self._parses.load()
+        self._memory = self._memory_of(facts)
         self._database = ProjectDatabase(facts)
         self._emit(DbtReady(at=utc_now(), seconds=elapsed(), nodes=len(facts.nodes), adapter=facts.adapter))
         return Loaded(facts, inputs)
@@ -145,10 +164,29 @@ class DbtSession:
             self._compile,
             self._run_nodes,
             self._aside,
-            KeptRecordings(self.facts, recordings_path(self._settings), self._parses.first_digest),
+            self.memory.kept,
+            self.memory.known,
+            lambda name, unique_id: unique_id in self._parses.served.reach(name).printed_by,
             int(get_adapter_by_type(self.facts.adapter).config.threads),
             self._emit,
         )
+
+    @property
+    def memory(self) -> ReplayMemory:
+        """Return what serves the replays of this session and of those that follow it."""
+        if self._memory is None:
+            raise DbtProjectError("The dbt project was not loaded.")
+        return self._memory
+
+    def _memory_of(self, facts: ProjectFacts) -> ReplayMemory:
+        """Go on with what the session before knew, where it had this very parse; else begin with what was kept."""
+        memory, before = self._memory, self._vars_before
+        if memory is None or not memory.serves(facts, self._parses.first_digest):
+            path = recordings_path(self._settings)
+            return ReplayMemory(facts.shape, KeptRecordings(facts, path, self._parses.first_digest), KnownSql())
+        if before is not None:
+            memory.known.varied |= changed_variables(before, self._settings.vars) - self._settings.year_vars
+        return memory
 
     def select(self, request: Select) -> tuple[str, ...]:
         """Return the unique ids that a command with this selection would touch, in dbt's order."""

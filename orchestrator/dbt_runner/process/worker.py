@@ -38,6 +38,7 @@ from orchestrator.dbt_runner.project.settings import (
 
 if TYPE_CHECKING:
     from orchestrator.dbt_runner.process.session import DbtSession
+    from orchestrator.dbt_runner.project.loaded import Loaded
 
 T = TypeVar("T")
 SECONDS_TO_END_AFTER_PARENT = 1.0
@@ -93,16 +94,7 @@ class Worker:
 
     def _perform(self, request: Request) -> object:
         if isinstance(request, Load):
-            from orchestrator.dbt_runner.process.session import DbtSession
-
-            os.chdir(request.settings.cwd)
-            os.environ.clear()
-            os.environ.update(request.environment)
-            self._session = DbtSession(request.settings, self._send, self._aside)
-            loaded = self._session.load()
-            gc.freeze()
-            gc.enable()
-            return loaded
+            return self._load(request)
         session = self._session
         if session is None:
             raise DbtError("The dbt process was asked for something before it loaded a project.")
@@ -121,6 +113,22 @@ class Worker:
         assert isinstance(request, Release)
         session.database.release()
         return None
+
+    def _load(self, request: Load) -> Loaded:
+        from orchestrator.dbt_runner.process.session import DbtSession
+
+        before, self._session = self._session, None
+        if before is not None:
+            before.close()
+        os.chdir(request.settings.cwd)
+        os.environ.clear()
+        os.environ.update(request.environment)
+        self._session = DbtSession(request.settings, self._send, self._aside, before)
+        loaded = self._session.load()
+        if before is None:
+            gc.freeze()
+            gc.enable()
+        return loaded
 
     def _aside(self, work: Callable[[], T], meanwhile: Callable[[], None]) -> T:
         assert self._session is not None

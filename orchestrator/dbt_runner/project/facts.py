@@ -159,7 +159,8 @@ class ProjectFacts:
     ``replay_blocker`` (such as hooks of the project).
     ``versions`` are (package, version) pairs of what decides the result, ``unasked`` (what, checksum or value) of what
     dbt runs by itself, such as ``("hook p-on-run-start-0", ...)`` or macros that no node calls. ``ledger`` is
-    the schema in which the ledger lies. ``shape`` is worked out by :mod:`orchestrator.dbt_runner.project.shape`.
+    the schema in which the ledger lies. ``shape`` is worked out by :mod:`orchestrator.dbt_runner.project.shape`;
+    ``reads_database_path`` tells that a template may read where the file of the database lies.
     ``simulates`` tells whether there are years at all, ``attachments`` are the databases that the profile attaches,
     ``disabled`` the unique ids of nodes that are switched off. ``var_defaults`` are (name, JSON of the value) of the
     variables that the project and its packages declare, ``vars_elsewhere`` the names of those that are read, but by no
@@ -179,6 +180,7 @@ class ProjectFacts:
     unasked: tuple[tuple[str, str], ...]
     ledger: SchemaName
     shape: ProjectShape
+    reads_database_path: bool = True
     replay_blocker: str | None = None
     simulates: bool = True
     attachments: tuple[Attachment, ...] = ()
@@ -245,7 +247,7 @@ class ProjectFacts:
         """Return what a node's rows are made by: its own code and that of the ephemeral models it reads."""
         found = self._codes.get(node.unique_id)
         if found is None:
-            found = {name: checksum for part in self._with_ephemerals(node) for name, checksum in part.code}
+            found = {name: checksum for part in self.with_ephemerals(node) for name, checksum in part.code}
             self._codes[node.unique_id] = found
         return found
 
@@ -254,7 +256,7 @@ class ProjectFacts:
         found = self._decisive.get(node.unique_id)
         if found is None:
             own = self._by_id.get(node.unique_id, node)  # it may be that of facts from which something was left out
-            read = {what: value for part in self._with_ephemerals(own) for what, value in part.reads}
+            read = {what: value for part in self.with_ephemerals(own) for what, value in part.reads}
             found = self._decisive[node.unique_id] = {**self.code_of(own), **read}
         return found
 
@@ -262,19 +264,20 @@ class ProjectFacts:
         """Return the variables that a node and the ephemeral models it reads use, and their values as JSON."""
         found = self._inputs.get(node.unique_id)
         if found is None:
-            found = {name: value for part in self._with_ephemerals(node) for name, value in part.inputs}
+            found = {name: value for part in self.with_ephemerals(node) for name, value in part.inputs}
             self._inputs[node.unique_id] = found
         return found
 
     def reads_year(self, node: NodeFacts) -> bool:
         """Tell whether a node, or an ephemeral model that it reads, reads the year variable."""
-        return any(part.uses_year for part in self._with_ephemerals(node))
+        return any(part.uses_year for part in self.with_ephemerals(node))
 
-    def prints_year(self, node: NodeFacts) -> bool:
-        """Tell whether all that a node, or an ephemeral model that it reads, does with the year is to print it."""
-        return all(part.prints_year or not part.uses_year for part in self._with_ephemerals(node))
+    def variables_of(self, node: NodeFacts) -> frozenset[str]:
+        """Return the variables that a node and the ephemeral models it reads use, ``*`` where a name is computed."""
+        return frozenset(name for part in self.with_ephemerals(node) for name in part.vars)
 
-    def _with_ephemerals(self, node: NodeFacts) -> list[NodeFacts]:
+    def with_ephemerals(self, node: NodeFacts) -> list[NodeFacts]:
+        """Return a node and the ephemeral models that become part of its SQL."""
         nodes = self._by_id
         found = [node]
         for part in found:

@@ -22,7 +22,7 @@ def yaml_files(config: RuntimeConfig, project_dir: Path, profiles_dir: Path) -> 
     """Return the text of every YAML file of the project, its packages and its profile, by path."""
     folders = {*config.model_paths, *config.seed_paths, *config.snapshot_paths, *config.macro_paths}
     folders |= {*config.test_paths, *config.analysis_paths, config.packages_install_path}
-    files = [project_dir / "dbt_project.yml", profiles_dir / "profiles.yml"]
+    files = [project_dir / "dbt_project.yml", project_dir / "selectors.yml", profiles_dir / "profiles.yml"]
     for folder in sorted(folders):
         found = [Path(path) for path in files_below(project_dir / folder)]
         files += sorted(path for path in found if path.suffix in (".yml", ".yaml"))

@@ -22,9 +22,10 @@ from orchestrator.dbt_runner.project.parse_inputs import ParseInputs
 from orchestrator.dbt_runner.project.parse_key import ParseKey
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
-FORMAT = 27
+FORMAT = 28
 MOST_BYTES = 2 * 1024**3
-FACTS, MANIFEST, RECORDINGS, PARTIAL = "json", "msgpack", "recordings", "partial"
+READING_FAILS = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError)
+FACTS, MANIFEST, RECORDINGS, PARTIAL, LATEST = "json", "msgpack", "recordings", "partial", "latest"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,15 +59,26 @@ def last_inputs(settings: DbtSettings) -> ParseInputs | None:
 def cached_parse(settings: DbtSettings) -> KeptParse | None:
     """Return the last parse when nothing that decides it has changed since, else None."""
     kept = _kept_document(settings)
-    if kept is None:
-        return None
+    return None if kept is None else _with_manifest(kept, _path(settings, MANIFEST))
+
+
+def relative_parse(settings: DbtSettings) -> KeptParse | None:
+    """Return the last parse of the same project with whatever variables, threads and place of the database.
+
+    None where anything else that decides it has changed. Whether it serves is for
+    :mod:`orchestrator.dbt_runner.process.adoption` to prove.
+    """
     try:
-        packed = read_limited(_path(settings, MANIFEST), MOST_BYTES)
-    except (OSError, ValueError):
+        named = read_limited(_family_path(settings, LATEST), MOST_BYTES).decode()
+        path = settings.cache_dir / f"facts-{named}.{FACTS}"
+        state = path.stat()
+        last = _read(path, state.st_mtime_ns, state.st_ino)
+    except READING_FAILS:
         return None
-    if parse_digest(packed) != kept.manifest:
+    inputs = last.inputs.unchanged_relative(settings)
+    if inputs is None:
         return None
-    return KeptParse(kept.facts, kept.inputs, packed, kept.warnings)
+    return _with_manifest(dataclasses.replace(last, inputs=inputs), path.with_suffix(f".{MANIFEST}"))
 
 
 def partial_parse(settings: DbtSettings) -> Path:
@@ -89,6 +101,7 @@ def store_parse(settings: DbtSettings, kept: KeptParse) -> None:
     }
     replace_file(_path(settings, MANIFEST), kept.packed)
     replace_file(_path(settings), json.dumps(document, default=str).encode())
+    replace_file(_family_path(settings, LATEST), ParseKey.of(settings).name.encode())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +136,18 @@ def _last_document(settings: DbtSettings) -> _Document | None:
         path = _path(settings)
         state = path.stat()
         return _read(path, state.st_mtime_ns, state.st_ino)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError):
+    except READING_FAILS:
         return None
+
+
+def _with_manifest(kept: _Document, path: Path) -> KeptParse | None:
+    try:
+        packed = read_limited(path, MOST_BYTES)
+    except (OSError, ValueError):
+        return None
+    if parse_digest(packed) != kept.manifest:
+        return None
+    return KeptParse(kept.facts, kept.inputs, packed, kept.warnings)
 
 
 @lru_cache(maxsize=4)
@@ -147,12 +170,16 @@ def parse_digest(packed: bytes) -> str:
 
 
 def recordings_path(settings: DbtSettings) -> Path:
-    """Return the file of the recordings that are kept between runs, for whatever vars and threads."""
-    return _file(settings, ParseKey.of(settings).for_any_vars(), RECORDINGS)
+    """Return the file of the recordings that are kept between runs, for all vars, threads and places of a database."""
+    return _family_path(settings, RECORDINGS)
 
 
 def _path(settings: DbtSettings, kind: str = FACTS) -> Path:
     return _file(settings, ParseKey.of(settings), kind)
+
+
+def _family_path(settings: DbtSettings, kind: str) -> Path:
+    return _file(settings, ParseKey.of(settings).family(), kind)
 
 
 def _file(settings: DbtSettings, key: ParseKey, kind: str) -> Path:

@@ -13,9 +13,10 @@ from orchestrator.core.errors import ConfigurationError, DbtProjectError
 from orchestrator.database.capabilities import capabilities_of
 from orchestrator.database.file_names import ANOTHER_NAME, IN_MEMORY, is_a_file, why_unusable
 from orchestrator.database.names import SchemaName
-from orchestrator.dbt_runner.analysis.reuse import blocker_in_naming, blocker_in_yaml, vars_in_yaml
+from orchestrator.dbt_runner.analysis.reuse import vars_in_yaml
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.database_place import reads_database_path
 from orchestrator.dbt_runner.project.edges import connected
 from orchestrator.dbt_runner.project.facts import WATCHES, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
 from orchestrator.dbt_runner.project.file_records import FileRecord
@@ -24,12 +25,14 @@ from orchestrator.dbt_runner.project.macro_reach import INTERNAL_PACKAGES, Macro
 from orchestrator.dbt_runner.project.node_facts import NodeReader
 from orchestrator.dbt_runner.project.node_inputs import NodeInputs
 from orchestrator.dbt_runner.project.outside import attachments, disabled, external_file, source_files
+from orchestrator.dbt_runner.project.parsed_project import ParsedProject
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.replay_proof import ReplayProof
 from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.dbt_runner.project.shape import project_shape
 from orchestrator.dbt_runner.project.source_inputs import external_location
 from orchestrator.dbt_runner.project.var_values import VarValues, digest
+from orchestrator.dbt_runner.project.variable_reach import NODE_TYPES, every_node, project_blocker
 
 if TYPE_CHECKING:
     from dbt.config import RuntimeConfig
@@ -41,7 +44,6 @@ PACKAGES = ("dbt-core", "dbt-adapters")
 MAKES = re.compile(
     r"\b(?:create|set|reset|attach|use|load|install|pragma|alter|drop|call|insert|update|delete|copy)\b", re.I
 )
-_TYPES = ("seed", "model", "snapshot", "function", "test")
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class ReadProject:
     whole_environment: bool = field(kw_only=True)
 
 
-def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, settings: DbtSettings) -> ReadProject:
-    """Collect the facts of a freshly parsed project; ``packed`` is its manifest as dbt packs it.
+def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSettings) -> ReadProject:
+    """Collect the facts of a parsed project, with the profile and the variables of ``config``.
 
     Raises:
         DbtProjectError: a seed file cannot be read.
@@ -67,24 +69,27 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
     """
     project_dir = Path(config.project_root).resolve()
     profiles_dir, year_vars, cwd = settings.effective_profiles_dir(), settings.year_vars, settings.cwd
-    adapter = str(config.credentials.type)
-    macros = _own_macros(manifest, adapter)
-    analysis = _analysis(manifest, year_vars, adapter)
+    manifest, adapter, macros = project.manifest, project.adapter, project.own_macros
+    analysis = project.analysis(year_vars)
     values = VarValues(config, year_vars, cwd)
-    shape = project_shape(packed, config, profiles_dir)
-    inputs = NodeInputs(manifest, config, analysis.environment, values, macros, cwd, _whole(manifest, shape))
+    files = yaml_files(config, project_dir, profiles_dir)
+    at_path = reads_database_path(project, analysis, files)
+    shape = project_shape(project, config, profiles_dir, reads_database_path=at_path)
+    inputs = NodeInputs(project, config, analysis.environment, values, cwd, _whole(manifest, shape))
     reach = MacroReach(manifest, adapter, analysis, macros)
     replay = ReplayProof(manifest, config, analysis)
     reader = NodeReader(project_dir, analysis, replay, values, macros, reach, inputs, str(config.credentials.database))
     hooks = [node for node in manifest.nodes.values() if _is_own_hook(node)]
     inputs.come_before(hooks)
     before = tuple(pair for node in hooks if _comes_first(node, analysis, macros) for pair in reader.of_hook(node))
-    every = _every(manifest)
+    every = every_node(manifest)
 
     def known(node: ManifestNode) -> NodeFacts:
         return _with_its_place(reader.facts(node, before), node, config, cwd, macros, years=bool(year_vars))
 
-    nodes = [known(every[unique_id]) for unique_id in _in_order(every) if str(every[unique_id].resource_type) in _TYPES]
+    nodes = [
+        known(every[unique_id]) for unique_id in _in_order(every) if str(every[unique_id].resource_type) in NODE_TYPES
+    ]
     sources = tuple(
         SourceFacts(
             unique_id=source.unique_id,
@@ -102,7 +107,6 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
         for source in sorted(manifest.sources.values(), key=lambda source: source.unique_id)
         if source.config.enabled
     )
-    files = yaml_files(config, project_dir, profiles_dir)
     facts = ProjectFacts(
         project_name=str(config.project_name),
         project_dir=project_dir,
@@ -112,9 +116,7 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
         database_path=_database_path(config, adapter, cwd),
         nodes=connected(nodes, sources),
         sources=sources,
-        reuse_blocker=blocker_in_naming(analysis)
-        or _blocker_in_disabled(manifest, analysis)
-        or blocker_in_yaml(year_vars, files),
+        reuse_blocker=project_blocker(manifest, analysis, files),
         versions=tuple(_versions((*PACKAGES, f"dbt-{adapter}", adapter))),
         unasked=_unasked(macros, reader, hooks),
         ledger=SchemaName(
@@ -122,20 +124,16 @@ def project_facts(manifest: Manifest, packed: bytes, config: RuntimeConfig, sett
             settings.ledger_schema,
         ),
         shape=shape,
+        reads_database_path=at_path,
         replay_blocker=replay.blocker_of_project(),
         simulates=bool(year_vars),
         attachments=attachments(config, cwd),
-        disabled=disabled(manifest, _TYPES),
+        disabled=disabled(manifest, NODE_TYPES),
         var_defaults=values.defaults(),
         vars_elsewhere=_vars_elsewhere(manifest, analysis, macros, files),
     )
     patterns = tuple(sorted(inputs.files.patterns))
     return ReadProject(facts, patterns, inputs.files.records, whole_environment=inputs.whole_environment)
-
-
-def _every(manifest: Manifest) -> dict[str, ManifestNode]:
-    """Return all that dbt can run by unique id: it keeps functions apart from its other nodes."""
-    return {**manifest.nodes, **manifest.functions}
 
 
 def _with_its_place(
@@ -160,16 +158,6 @@ def _with_its_place(
 def _batched(node: ManifestNode) -> bool:
     config = node.config
     return str(config.materialized) == "incremental" and str(config.get("incremental_strategy")) == "microbatch"
-
-
-def _own_macros(manifest: Manifest, adapter: str) -> dict[str, str]:
-    """Return the text of each macro of the project and its packages; those of dbt itself go by their version."""
-    internal = {*INTERNAL_PACKAGES, f"dbt_{adapter}"}
-    texts: dict[str, list[str]] = {}
-    for _, macro in sorted(manifest.macros.items()):
-        if macro.package_name not in internal:
-            texts.setdefault(macro.name, []).append(macro.macro_sql)
-    return {name: "\0".join(found) for name, found in texts.items()}
 
 
 def _unasked(macros: dict[str, str], reader: NodeReader, hooks: list[ManifestNode]) -> Pairs:
@@ -212,29 +200,6 @@ def _whole(manifest: Manifest, shape: ProjectShape) -> str:
     """Return a hash of everything in a project."""
     texts = [[unique_id, node.checksum.checksum, node.raw_code] for unique_id, node in sorted(manifest.nodes.items())]
     return digest(shape.project, canonical(texts))[:16]
-
-
-def _analysis(manifest: Manifest, year_vars: frozenset[str], adapter: str) -> TemplateAnalysis:
-    from dbt_common.clients.jinja import get_environment  # dbt is imported by the dbt process alone
-
-    environment = get_environment(None, capture_macros=True)
-    texts: dict[str, list[str]] = {}
-    internal = {*INTERNAL_PACKAGES, f"dbt_{adapter}"}
-    for macro in manifest.macros.values():
-        texts.setdefault(macro.name, []).append(macro.macro_sql)
-    of_dbt = {macro.macro_sql for macro in manifest.macros.values() if macro.package_name in internal}
-    return TemplateAnalysis(environment, [(name, text) for name in texts for text in texts[name]], year_vars, of_dbt)
-
-
-def _blocker_in_disabled(manifest: Manifest, analysis: TemplateAnalysis) -> str | None:
-    """Return which disabled node may be enabled in another year, None when none can."""
-    for unique_id in sorted(manifest.disabled):
-        for node in manifest.disabled[unique_id]:
-            code = getattr(node, "raw_code", "")  # sources and exposures have none
-            blocker = analysis.of(code).blocker if code and str(node.resource_type) in _TYPES else None
-            if blocker is not None:
-                return f"{unique_id} is disabled, and {blocker}"
-    return None
 
 
 def _in_order(nodes: Mapping[str, ManifestNode]) -> list[str]:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR, UNKNOWN
-from orchestrator.dbt_runner.analysis.python_code import reads_anything
-from orchestrator.dbt_runner.analysis.rendered_with import rendered_with
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
-from orchestrator.dbt_runner.analysis.template_record import RENDERED, GrowingRecord, TemplateRecord
+from orchestrator.dbt_runner.analysis.template_record import GrowingRecord, TemplateRecord
 from orchestrator.dbt_runner.project.config_inputs import full_name
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts
 from orchestrator.dbt_runner.project.input_kinds import HOOK, VAR
 from orchestrator.dbt_runner.project.macro_reach import MacroReach
+from orchestrator.dbt_runner.project.node_code import code_of_node
 from orchestrator.dbt_runner.project.node_inputs import NodeInputs
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.replay_proof import ReplayProof
@@ -63,7 +62,7 @@ class NodeReader:
             has_rows, checksum = seed.has_rows, seed.checksum
             declared = {name: str(data_type) for name, data_type in node.config.column_types.items()}
             columns = tuple(ColumnFacts(name, declared.get(name)) for name in seed.header)
-        own, code = self._code(node)
+        own, code = code_of_node(node, self.analysis)
         replay_blocker = self.replay.blocker(node)
         whole = self._with_materialization(node, code)
         reached = [name for name in sorted(self.analysis.implementations(whole.macros)) if name in self.macros]
@@ -125,22 +124,6 @@ class NodeReader:
             *((f"{VAR} {name}", value) for name, value in read),
             *self.inputs.of_text(node.package_name, code, texts),
         )
-
-    def _code(self, node: ManifestNode) -> tuple[tuple[str, ...], TemplateRecord]:
-        """Return what dbt renders of a node, and what it does; a seed has hooks alone."""
-        hooks = rendered_with(node)
-        if str(node.language) == "python":
-            code = GrowingRecord(reads={"config"})
-            code.add(self.analysis.of(hooks))
-            if "var" in node.raw_code:
-                code.uses_year, code.blocker, code.beyond_print = True, "a python model that may read vars", RENDERED
-                code.vars.add(ANY_VAR)
-            if reads_anything(node.raw_code) is not None:
-                code.reads.add(UNKNOWN)
-                code.vars.add(ANY_VAR)
-            return (hooks, node.raw_code), code.frozen()
-        text = hooks + ("" if str(node.resource_type) == "seed" else node.raw_code)
-        return (text,), self.analysis.of(text)
 
     def _with_materialization(self, node: ManifestNode, code: TemplateRecord) -> TemplateRecord:
         """Return a node's code with what the project's own macros do that dbt builds it by."""

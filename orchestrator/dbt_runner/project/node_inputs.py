@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ from orchestrator.dbt_runner.project.input_kinds import (
     VERSION,
     WHOLE_PROJECT,
 )
+from orchestrator.dbt_runner.project.parsed_project import ParsedProject
 from orchestrator.dbt_runner.project.profile_inputs import Pairs, flag_inputs, profile_inputs, target_inputs
 from orchestrator.dbt_runner.project.session_inputs import session_inputs
 from orchestrator.dbt_runner.project.source_inputs import files_in, source_files, source_inputs, source_parts
@@ -49,7 +50,6 @@ from orchestrator.dbt_runner.project.var_values import VarValues, digest
 
 if TYPE_CHECKING:
     from dbt.config import RuntimeConfig
-    from dbt.contracts.graph.manifest import Manifest
     from dbt.contracts.graph.nodes import ManifestNode
 
 ANYTHING = frozenset({UNKNOWN, "invocation_args_dict", "context", "builtins"})
@@ -59,27 +59,27 @@ _OF_TARGET = re.compile(r"target\.(name|schema|database|type|profile_name)")
 
 
 class NodeInputs:
-    """Inputs of the nodes of one project; ``macros`` are the texts of its own macros, ``whole`` a hash of all of it."""
+    """Inputs of the nodes of one project; ``whole`` is a hash of all of it."""
 
     def __init__(
         self,
-        manifest: Manifest,
+        project: ParsedProject,
         config: RuntimeConfig,
         environment: Environment,
         values: VarValues,
-        macros: Mapping[str, str],
         cwd: Path,
         whole: str,
     ) -> None:
-        self._manifest = manifest
+        manifest = self._manifest = project.manifest
         self._config = config
         self._environment = environment
         self._values = values
-        self._macros = macros
+        self._macros = project.own_macros
         self._cwd = cwd
         self._whole = whole
         python = (node.raw_code for node in manifest.nodes.values() if str(node.language) == "python")
-        self._parts = {code: python_parts(code) for code in python}
+        self._parts = project.parts
+        self._parts.update((code, python_parts(code)) for code in python if code not in self._parts)
         self.files = FileInputs(cwd, ())
         self.files = FileInputs(cwd, self._written())
         self._seeded = False

@@ -16,7 +16,7 @@ import yaml
 from orchestrator.core.file_patterns import files_matching
 from orchestrator.dbt_runner.project.file_records import FileRecord, records_of, same_files
 from orchestrator.dbt_runner.project.files import files_below
-from orchestrator.dbt_runner.project.parse_key import ParseKey
+from orchestrator.dbt_runner.project.parse_key import ParseKey, digests_of
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
 _VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres")
@@ -29,7 +29,7 @@ SET_BY_SHELLS = frozenset({"_", "SHLVL", "OLDPWD"})
 
 @dataclass(frozen=True)
 class ParseInputs:
-    """All that decided a parse: its key, versions, environment variables and files.
+    """All that decided a parse: its key, variables by the hash of their value, versions, environment and files.
 
     ``env_names`` are the environment variables that the project reads, None where their names cannot be told: then
     all count. ``folders`` are relative to the project. ``var_files`` are other files, and patterns of names as SQL has
@@ -37,6 +37,7 @@ class ParseInputs:
     """
 
     key: dict[str, object]
+    variables: dict[str, str]
     versions: dict[str, str]
     env_names: tuple[str, ...] | None
     env: str
@@ -61,6 +62,7 @@ class ParseInputs:
         gone = {path for path in before if path.startswith(own)}
         return cls(
             key=ParseKey.of(settings).record(),
+            variables=digests_of(settings.vars),
             versions=versions(),
             env_names=env_names,
             env=_env_digest(env_names),
@@ -93,9 +95,19 @@ class ParseInputs:
 
         A file that was touched, copied or restored counts by its content.
         """
-        if self.key != ParseKey.of(settings).record() or self.versions != versions():
-            return None
-        if self.env != _env_digest(self.env_names):
+        return self._unchanged(settings) if self.key == ParseKey.of(settings).record() else None
+
+    def unchanged_relative(self, settings: DbtSettings) -> ParseInputs | None:
+        """Return the same where nothing but variables, threads and the place of the database may have changed."""
+        return self._unchanged(settings) if self.key["family"] == ParseKey.of(settings).family().name else None
+
+    def changed_variables(self, settings: DbtSettings) -> set[str]:
+        """Return the names of the variables that are given with another value than for this parse, or by one alone."""
+        given = digests_of(settings.vars)
+        return {name for name in {*given, *self.variables} if given.get(name) != self.variables.get(name)}
+
+    def _unchanged(self, settings: DbtSettings) -> ParseInputs | None:
+        if self.versions != versions() or self.env != _env_digest(self.env_names):
             return None
         files = same_files(self.files, _paths(settings, self.folders, self.var_files))
         if files is None:

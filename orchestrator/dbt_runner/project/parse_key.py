@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.database.file_names import database_in
 from orchestrator.dbt_runner.project.canonical import canonical
-from orchestrator.dbt_runner.project.settings import DbtSettings
+from orchestrator.dbt_runner.project.settings import DbtSettings, Vars
 
 DIGITS = 16
 
@@ -69,9 +69,11 @@ class ParseKey:
             ),
         )
 
-    def for_any_vars(self) -> ParseKey:
-        """Return the key of what serves the project whatever its vars and threads are."""
-        return replace(self, identity=replace(self.identity, threads=None, variables=canonical({})))
+    def family(self) -> ParseKey:
+        """Return the key of what serves the project whatever its vars and threads are, and wherever its database is."""
+        return ParseKey(
+            replace(self.identity, threads=None, variables=canonical({})), replace(self.place, database=None)
+        )
 
     @property
     def name(self) -> str:
@@ -81,8 +83,17 @@ class ParseKey:
     def record(self) -> dict[str, object]:
         """Return the key for JSON: the place as it is, the identity by its hash, for variables may be secret."""
         place = {name: None if path is None else str(path) for name, path in vars(self.place).items()}
-        return {"identity": _digest(self.identity), "place": place}
+        return {"identity": _digest(self.identity), "place": place, "family": self.family().name}
+
+
+def digests_of(variables: Vars) -> dict[str, str]:
+    """Return a hash of the value of each variable, which may be secret, by name."""
+    return {name: _hash(canonical(value, ordered=True)) for name, value in variables.items()}
 
 
 def _digest(part: ProjectIdentity | ProjectPlace) -> str:
-    return hashlib.sha256(canonical(astuple(part)).encode()).hexdigest()[:DIGITS]
+    return _hash(canonical(astuple(part)))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]

@@ -21,9 +21,10 @@ from orchestrator.database.catalog import Relation
 from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.results import NodeResult
+from orchestrator.dbt_runner.replay.printed_sql import PrintedSql
 from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording
 
-FORMAT = 2
+FORMAT = 3
 MOST_OF_A_KEY = 6
 DIGEST_BYTES = 32
 MOST_BYTES = 512 * 1024 * 1024
@@ -54,7 +55,7 @@ class KeptRecording:
 
 
 class KeptRecordings:
-    """All recordings for one database of a project: those in ``path``, of which some may be void, and new ones.
+    """All recordings of a project: those in ``path``, of which some may be void, and new ones.
 
     ``parse`` names the parse that is in use now.
     """
@@ -62,7 +63,7 @@ class KeptRecordings:
     def __init__(self, facts: ProjectFacts, path: Path, parse: str) -> None:
         self._facts = facts
         self._path = path
-        self._parse = parse
+        self.parse = parse
         self._kept = _read(path)
         self._changed = False
         self._valid: dict[int, bool] = {}
@@ -83,17 +84,13 @@ class KeptRecordings:
         return list(found.values())
 
     def of_this_parse(self, recording: Recording) -> bool:
-        """Tell whether SQL on a recording that no year reaches is what dbt would compile now."""
-        return any(one.recording is recording and one.parse == self._parse for one in self._kept)
-
-    def of_parse(self) -> list[Recording]:
-        """Return all recordings that were recorded in this parse."""
-        return [one.recording for one in self._kept if one.parse == self._parse]
+        """Tell whether a recording was recorded in this very parse."""
+        return any(one.recording is recording and one.parse == self.parse for one in self._kept)
 
     def put(self, key: Key, recording: Recording) -> None:
         """Add a recording in place of those that it makes needless, and of the oldest where there are many."""
         signature = self._signature(recording)
-        new = KeptRecording(key, signature, self._facts.shape.place, self._parse, recording)
+        new = KeptRecording(key, signature, self._facts.shape.place, self.parse, recording)
         same = [one for one in self._kept if one.key == key]
         others = [one for one in same if not new.replaces(one)]
         kept = {id(one) for one in others[: MOST_OF_A_KEY - 1]}
@@ -103,7 +100,7 @@ class KeptRecordings:
     def save(self, complete: Callable[[Recording], Recording]) -> None:
         """Write what is new, recordings of this parse completed; of several processes that write, the last one wins."""
         kept = [
-            dataclasses.replace(one, recording=complete(one.recording)) if one.parse == self._parse else one
+            dataclasses.replace(one, recording=complete(one.recording)) if one.parse == self.parse else one
             for one in self._kept
         ]
         if not self._changed and kept == self._kept:
@@ -154,7 +151,7 @@ def _kept(key: list[object], signature: str, place: str, parse: str, recording: 
     assert isinstance(select, list) and isinstance(nodes, list)
     before = tuple(_relation(*one) for one in recording["before"])
     recorded = tuple(_node(**one) for one in recording["nodes"])
-    played = Recording(recorded, before, str(recording["year"]), tuple(recording["by_dbt"]))
+    played = Recording(recorded, before, tuple(recording["by_dbt"]))
     return KeptRecording((str(command), tuple(select), tuple(nodes)), signature, place, parse, played)
 
 
@@ -172,7 +169,8 @@ def _node(
     compiled: str,
     statements: list[str],
     columns: list[list[str]],
-    pieces: list[str],
+    key: str,
+    printed: dict[str, Any] | None,
 ) -> RecordedNode:
     return RecordedNode(
         NodeResult(**result),  # type: ignore[arg-type]  # what asdict() wrote, checked by FORMAT
@@ -180,8 +178,13 @@ def _node(
         compiled,
         tuple(statements),
         _pairs(columns),
-        tuple(pieces),
+        key,
+        None if printed is None else _printed(**printed),
     )
+
+
+def _printed(texts: list[str], places: list[str], variables: list[str], decided: str) -> PrintedSql:
+    return PrintedSql(tuple(texts), tuple(places), tuple(variables), decided)
 
 
 def _pairs(listed: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ...]:

@@ -14,6 +14,7 @@ from functools import cached_property
 from orchestrator.database.catalog import Relation
 from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.results import NodeResult
+from orchestrator.dbt_runner.replay.printed_sql import PrintedSql
 
 SENT = frozenset({"begin", "commit", "create", "insert", "delete", "merge", "drop", "alter"})
 BUILDING = frozenset({"create", "insert"})
@@ -28,8 +29,8 @@ class RecordedNode:
     """One node that dbt ran cleanly; ``statements`` are those of its materialization, in order.
 
     ``relation`` is what a model builds, None for a test. ``columns`` are those of its query, (name, type) in order,
-    where the relation did not exist before; nothing otherwise. ``pieces`` are those of its SQL between which the year
-    stands, nothing where that is not known.
+    where the relation did not exist before; nothing otherwise. ``key`` is that of ``compiled``, and ``printed`` its SQL
+    for other values, None where that is not known (:mod:`orchestrator.dbt_runner.replay.compiled_sql`).
     """
 
     result: NodeResult
@@ -37,7 +38,8 @@ class RecordedNode:
     compiled: str
     statements: tuple[str, ...]
     columns: tuple[tuple[str, str], ...] = ()
-    pieces: tuple[str, ...] = ()
+    key: str = ""
+    printed: PrintedSql | None = None
 
     def doubt(self, words: Iterable[str]) -> str | None:
         """Return why these statements cannot be sent again, None when they can; ``words`` name the year."""
@@ -68,10 +70,10 @@ class RecordedNode:
         kept = [text.split(self.compiled) for text in self.statements if self._is_sent(text)]
         return tuple(compiled.join(_SUFFIX.sub(suffix, part) for part in parts) for parts in kept)
 
-    def with_sql(self, compiled: str) -> RecordedNode:
-        """Return what would have been recorded with other SQL."""
+    def with_sql(self, compiled: str, key: str) -> RecordedNode:
+        """Return what would have been recorded with other SQL, of this key."""
         statements = tuple(compiled.join(text.split(self.compiled)) for text in self.statements)
-        return replace(self, compiled=compiled, statements=statements, pieces=())
+        return replace(self, compiled=compiled, statements=statements, key=key)
 
     def _wrapped(self, text: str) -> bool:
         """Tell whether the compiled SQL stands in a statement once, and in parentheses of its own."""
@@ -86,13 +88,12 @@ class RecordedNode:
 class Recording:
     """All nodes of one stage, parents first, and what the database held before: the relations that they build.
 
-    ``year`` is the year in which it was recorded, as it is printed. ``by_dbt`` are the unique ids of nodes of the stage
-    that are not on the recording, for dbt has to run them, and before it.
+    ``by_dbt`` are the unique ids of nodes of the stage that are not on the recording, for dbt has to run them, and
+    before it.
     """
 
     nodes: tuple[RecordedNode, ...]
     before: tuple[tuple[RelationName, Relation | None], ...]
-    year: str
     by_dbt: tuple[str, ...] = ()
 
     def relation_before(self, one: RecordedNode) -> Relation | None:
@@ -103,10 +104,12 @@ class Recording:
     def _before(self) -> dict[RelationName, Relation | None]:
         return dict(self.before)
 
-    def with_sql(self, compiled: Mapping[str, str], year: str) -> Recording:
-        """Return what would have been recorded in another year, or another parse; SQL is by unique id."""
-        nodes = tuple(one.with_sql(compiled[one.result.unique_id]) for one in self.nodes)
-        return replace(self, nodes=nodes, year=year)
+    def with_sql(self, compiled: Mapping[str, str], keys: Mapping[str, str]) -> Recording:
+        """Return what would have been recorded with other SQL; it and its keys are by unique id."""
+        ids = [one.result.unique_id for one in self.nodes]
+        return replace(
+            self, nodes=tuple(one.with_sql(compiled[i], keys[i]) for one, i in zip(self.nodes, ids, strict=True))
+        )
 
 
 def _verb(statement: str) -> str:

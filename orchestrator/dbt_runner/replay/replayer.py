@@ -20,7 +20,7 @@ from orchestrator.dbt_runner.adapter.statements import SentStatements
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.results import NOTHING_FITS, NodeResult
 from orchestrator.dbt_runner.project.settings import Invoke
-from orchestrator.dbt_runner.replay.compiled_sql import Compile, CompiledSql
+from orchestrator.dbt_runner.replay.compiled_sql import Compile, CompiledSql, KnownSql, Prints
 from orchestrator.dbt_runner.replay.database_state import DatabaseState
 from orchestrator.dbt_runner.replay.kept_recordings import KeptRecordings, Key
 from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording
@@ -36,10 +36,11 @@ Aside = Callable[[Callable[[], ReplayResult], Callable[[], None]], ReplayResult]
 class Replayer:
     """Records and replays the stages of one dbt process.
 
-    ``compile_nodes`` gives the compiled SQL of nodes for some vars, None when dbt cannot; ``run_nodes`` lets dbt run
-    some nodes of a request. ``aside`` runs its first argument beside the main thread, which alone gets signals, and the
-    second one meanwhile in the main thread. ``threads`` is how many nodes are sent at a time. ``reason`` says why the
-    last stage, or a part of it, was left to dbt.
+    ``compile_nodes`` gives the compiled SQL of nodes for some vars, None when dbt cannot; ``prints`` tells whether a
+    variable is only printed by a node; ``run_nodes`` lets dbt run some nodes of a request. ``aside`` runs its first
+    argument beside the main thread, which alone gets signals, and the second one meanwhile in the main thread.
+    ``threads`` is how many nodes are sent at a time. ``reason`` says why the last stage, or a part of it, was left to
+    dbt.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class Replayer:
         run_nodes: RunNodes,
         aside: Aside,
         kept: KeptRecordings,
+        known: KnownSql,
+        prints: Prints,
         threads: int,
         emit: Emit,
     ) -> None:
@@ -62,7 +65,7 @@ class Replayer:
         self._kept = kept
         self._threads = threads
         self._emit = emit
-        self._compiled = CompiledSql(facts, kept, year_vars, compile_nodes, self.look)
+        self._compiled = CompiledSql(facts, kept, year_vars, compile_nodes, prints, self.look, known)
         self._declined: set[str] = set()
         self._unrecorded: dict[Key, str] = {}
         self.reason: str | None = None
@@ -118,7 +121,8 @@ class Replayer:
         if changed is not None:
             return f"the query of {changed} gave other columns or types than its table had"
         found = tuple((name, before.catalog.get(name)) for name in relations)
-        return Recording(nodes, found, self._compiled.year(request.vars), by_dbt)
+        nodes = tuple(replace(one, key=self._compiled.key(one.result.unique_id, request.vars)) for one in nodes)
+        return Recording(nodes, found, by_dbt)
 
     def _words(self, request: Invoke) -> list[str]:
         return [str(request.vars.get(name)) for name in self._year_vars]
@@ -180,11 +184,12 @@ class Replayer:
             with self._database.cursors_apart(self._threads) as cursors:
                 return send(recording, compiled, now.catalog, order, cursors, self._emit)
 
-        replayed = self._aside(work, lambda: self._compiled.ahead(request.next_vars, now))
+        replayed = self._aside(work, lambda: self._compiled.ahead(request.vars, request.next_vars, now))
         if replayed.reason is not None:
             self._decline(replayed.reason)
         if not replayed.left and not self._kept.of_this_parse(recording):
-            self._put_with_sql(request, recording.with_sql(compiled, self._compiled.year(request.vars)))
+            keys = {unique_id: self._compiled.key(unique_id, request.vars) for unique_id in compiled}
+            self._put_with_sql(request, recording.with_sql(compiled, keys))
         return replace(replayed, nodes=(*first, *replayed.nodes), by_dbt=bool(first))
 
     def _new(self, recording: Recording, now: DatabaseState) -> list[NodeFacts]:
@@ -209,7 +214,7 @@ class Replayer:
 
     def save(self) -> None:
         """Keep the recordings for later runs."""
-        self._kept.save(self._compiled.with_pieces)
+        self._kept.save(self._compiled.with_printed)
 
     def _decline(self, reason: str) -> None:
         self.reason = reason
