@@ -141,10 +141,10 @@ __all__ = [
     "TestFailedError",
     "TooFewRows",
     "Unfinished",
+    "WarmProcess",
     "WrongKind",
     "YearSequenceError",
     "YearsWouldBeLostError",
-    "WarmProcess",
     "Zygote",
     "create_orchestrator",
 ]

@@ -10,7 +10,7 @@ it serves the years of a simulation. Where it is not, the project is parsed agai
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,9 +42,10 @@ from orchestrator.dbt_runner.project.kept_parse import (
 )
 from orchestrator.dbt_runner.project.manifest_facts import ReadProject, project_facts
 from orchestrator.dbt_runner.project.parse_inputs import ParseInputs, records_before
-from orchestrator.dbt_runner.project.parse_key import digests_of
+from orchestrator.dbt_runner.project.parse_key import TEMPLATE, digests_of
 from orchestrator.dbt_runner.project.parsed_project import ParsedProject
 from orchestrator.dbt_runner.project.settings import Vars
+from orchestrator.dbt_runner.project.var_templates import is_template
 from orchestrator.dbt_runner.project.var_values import files_in_vars
 
 PARTIAL_PARSE = "partial_parse.msgpack"
@@ -174,7 +175,8 @@ class Parses:
         config = _config(base.facts.adapter)
         served = served or ServedParse(copies, self._yaml(config))
         changed = base.inputs.changed_variables(self._settings)
-        self._not_adopted = self._blocker(changed, served, base.facts)
+        digests = [*base.inputs.variables.values(), *digests_of(self._settings.vars).values()]
+        self._not_adopted = self._blocker(changed, served, base.facts, digests)
         if self._not_adopted is not None:
             return None
         read = project_facts(served.project, config, self._settings)
@@ -244,11 +246,18 @@ class Parses:
 
     def _reuse_blocker(self, variables: Vars) -> str | None:
         """Return why the first parse does not serve these vars, None where it provably does."""
-        return self._blocker(changed_variables(self._settings.vars, variables), self.served, self.facts)
+        first, other = digests_of(self._settings.vars), digests_of(variables)
+        changed = {name for name in {*first, *other} if first.get(name) != other.get(name)}
+        return self._blocker(changed, self.served, self.facts, [*first.values(), *other.values()])
 
-    def _blocker(self, changed: Set[str], served: ServedParse, facts: ProjectFacts) -> str | None:
-        """Return why a parse with these facts does not serve other values of some variables."""
+    def _blocker(
+        self, changed: Set[str], served: ServedParse, facts: ProjectFacts, digests: Iterable[str]
+    ) -> str | None:
+        """Return why a parse with these facts does not serve other values of some variables; all have these digests."""
         years = self._settings.year_vars
+        defaults = (is_template(text) for _, text in facts.var_defaults)
+        if changed - years and (any(one.startswith(TEMPLATE) for one in digests) or any(defaults)):
+            return "the value of a variable is a template"
         if not changed.isdisjoint(years):
             blocked = [f"{node.name}: {node.reuse_blocker}" for node in facts.nodes if node.reuse_blocker]
             if facts.reuse_blocker or blocked:

@@ -143,7 +143,9 @@ class DbtSession:
         return results
 
     def _compile(self, nodes: Sequence[NodeFacts], variables: Vars) -> dict[str, str] | None:
-        """Return the compiled SQL of these nodes by unique id, None when dbt cannot compile them."""
+        """Return the compiled SQL of these nodes by unique id, None when dbt cannot compile them in this parse."""
+        if self._parses.why_parsed_again(variables) is not None:
+            return None
         selection = ["--select", *map(self._selectors.of, nodes), "--indirect-selection", "empty"]
         manifest = self._parses.manifest_for(variables)
         answer = self._dbt.call(["compile", *selection], variables, manifest, on_event=self._warn)

@@ -15,7 +15,7 @@ from orchestrator.dbt_runner.project.config_inputs import full_name
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts
 from orchestrator.dbt_runner.project.input_kinds import HOOK, VAR
 from orchestrator.dbt_runner.project.macro_reach import MacroReach
-from orchestrator.dbt_runner.project.node_code import code_of_node
+from orchestrator.dbt_runner.project.node_code import code_of_node, with_templates
 from orchestrator.dbt_runner.project.node_inputs import NodeInputs
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.replay_proof import ReplayProof
@@ -62,7 +62,7 @@ class NodeReader:
             has_rows, checksum = seed.has_rows, seed.checksum
             declared = {name: str(data_type) for name, data_type in node.config.column_types.items()}
             columns = tuple(ColumnFacts(name, declared.get(name)) for name in seed.header)
-        own, code = code_of_node(node, self.analysis)
+        own, code = code_of_node(node, self.analysis, self.values.known(node.package_name))
         replay_blocker = self.replay.blocker(node)
         whole = self._with_materialization(node, code)
         reached = [name for name in sorted(self.analysis.implementations(whole.macros)) if name in self.macros]
@@ -114,9 +114,10 @@ class NodeReader:
     def of_hook(self, node: ManifestNode) -> Pairs:
         """Return (what, checksum or value) of a hook of the project: its text, and all that it reads."""
         text = node.raw_code
-        code = self.analysis.of(text)
+        values = self.values.known(node.package_name)
+        rendered, code = with_templates((text,), self.analysis.of(text), self.analysis, values)
         reached = [name for name in sorted(self.analysis.implementations(code.macros)) if name in self.macros]
-        texts = [text, *(self.macros[name] for name in reached)]
+        texts = [*rendered, *(self.macros[name] for name in reached)]
         read = (*self.values.of(node.package_name, code.vars), *self.inputs.environment_of(code, texts))
         return (
             (f"{HOOK} {node.name}", digest(text)),

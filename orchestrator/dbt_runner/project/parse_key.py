@@ -9,8 +9,10 @@ from pathlib import Path
 from orchestrator.database.file_names import database_in
 from orchestrator.dbt_runner.project.canonical import canonical
 from orchestrator.dbt_runner.project.settings import DbtSettings, Vars
+from orchestrator.dbt_runner.project.var_templates import is_template
 
 DIGITS = 16
+TEMPLATE = "template "
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,12 @@ class ParseKey:
 
 
 def digests_of(variables: Vars) -> dict[str, str]:
-    """Return a hash of the value of each variable, which may be secret, by name."""
-    return {name: _hash(canonical(value, ordered=True)) for name, value in variables.items()}
+    """Return a hash of the value of each variable, which may be secret, by name; it tells a template from a value."""
+    return {name: _kind(value) + _hash(canonical(value, ordered=True)) for name, value in variables.items()}
+
+
+def _kind(value: object) -> str:
+    return TEMPLATE if is_template(value) else ""
 
 
 def _digest(part: ProjectIdentity | ProjectPlace) -> str:

@@ -35,14 +35,17 @@ class VariableReach:
 
 
 def variable_reach(project: ParsedProject, name: str, files: Mapping[str, str]) -> VariableReach:
-    """Work out what a variable reaches; ``files`` are the texts of the project's YAML files by path."""
+    """Work out what a variable reaches, where the value of none is a template.
+
+    ``files`` are the texts of the project's YAML files by path.
+    """
     analysis = project.analysis({name})
     blocker = project_blocker(project.manifest, analysis, files)
     printed: set[str] = set()
     for node in every_node(project.manifest).values():
         if str(node.resource_type) not in NODE_TYPES:
             continue
-        _, code = code_of_node(node, analysis)
+        _, code = code_of_node(node, analysis, {})
         if code.blocker is not None and str(node.resource_type) != "seed":
             blocker = blocker or f"{node.name}: {code.blocker}"
         if code.prints_year:

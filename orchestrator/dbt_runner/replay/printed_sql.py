@@ -60,4 +60,6 @@ def printed(value: object) -> str | None:
     """
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, str) and ("{" in value or value.endswith("\n")):
+        return None  # dbt renders it
     return str(value) if isinstance(value, (str, int, float)) else None

@@ -1,0 +1,2 @@
+{{ config(materialized='ephemeral') }}
+select id, amount, '{{ var("label") }}' as label from {{ ref('start') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='table', tags=['YEARLY']) }}
+select * from {{ ref(var('which')) }}

@@ -1,0 +1,1 @@
+{{ config(materialized='table', tags=['FOUNDATION']) }} select id, 'left' as side from {{ ref('start') }}
