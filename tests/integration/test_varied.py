@@ -29,7 +29,7 @@ SERVED: list[Values] = [
     {"vars.steps": 1, "vars.factor": 0.5, "vars.extra": 7},
     {"vars.extra": "8 + 1", "vars.label": "bé"},
     {"vars.extra": "null::int", "vars.label": "a b"},
-    {"vars.extra": True, "vars.least": 1e16},
+    {"vars.extra": True, "vars.least": -1e16},
     {"vars.least": -2, "simulation.random_seed": 5},
 ]
 BLOCKED: list[tuple[Values, str]] = [
