@@ -23,6 +23,10 @@ EXAMPLES = {
     "runs tag": ("runs tag 1f0c final", "runs tag 1f0c --remove draft"),
     "runs import": ("runs import", "runs import 225b1e86-c143-48ca-b143-4f0bada14937"),
     "runs delete": ("runs delete 1f0c", "runs delete 1f0c 9a41"),
+    "sweep run": (
+        "sweep run --vary vars.growth=0.02,0.03 --seeds 1-10",
+        "sweep run 2025-2027 --scenarios a,b --name ab",
+    ),
     "backup create": ("backup create", "backup create --reason 'before the new tables'"),
     "backup list": ("backup list", "backup list --json"),
     "backup verify": ("backup verify", "backup verify 20261121T165645Z"),
