@@ -54,7 +54,7 @@ GROUPS = {
     ),
     "sweep": (
         "Simulate many scenarios, values and seeds at once, on Dask.",
-        {"run": "run"},
+        {"run": "run", "status": "status", "cancel": "cancel", "list": "list_", "delete": "delete"},
     ),
     "backup": (
         "Back up and restore the workspace's databases.",

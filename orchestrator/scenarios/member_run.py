@@ -40,8 +40,9 @@ class MemberRunner:
         started, seconds = utc_now(), stopwatch()
         status: Status = "done"
         error: OrchestratorError | None = None
+        tables: tuple[str, ...] = ()
         try:
-            self._run(task, told, cancelled)
+            tables = self._run(task, told, cancelled)
         except OrchestratorError as found:
             status, error = "cancelled" if isinstance(found, RunCancelledError) else "failed", found
         return MemberState(
@@ -53,12 +54,13 @@ class MemberRunner:
             message=None if error is None else error.message,
             to_fix=None if error is None else error.to_fix,
             attempts=task.attempt,
+            tables=tables,
         )
 
     def close(self) -> None:
         """End what is kept between members."""
 
-    def _run(self, task: MemberTask, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> None:
+    def _run(self, task: MemberTask, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> tuple[str, ...]:
         config = task.project.member(task.member, task.database)
         with (
             create_orchestrator(config, listeners=[emit]) as orchestrator,
@@ -67,6 +69,7 @@ class MemberRunner:
             orchestrator.execute_multi_year_simulation(task.first_year, task.last_year, forgo_years=True)
             tables = tables_to_keep(orchestrator, task.keep)
             write_tables(orchestrator, task, tables)
+            return tuple(table.name for table in tables)
 
 
 @contextmanager

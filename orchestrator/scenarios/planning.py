@@ -20,11 +20,11 @@ from orchestrator.core.untrusted import is_file_name
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.variables import require_variables_fit
 from orchestrator.scenarios.folders import SweepFolder
+from orchestrator.scenarios.inputs import ProjectInputs
 from orchestrator.scenarios.plan import Databases, Member, SweepPlan, Variation
 from orchestrator.scenarios.project import SweptProject, of_member
 from orchestrator.scenarios.tables import require_tables
 
-MOST_MEMBERS = 1000
 LONGEST_NAME = 60
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]{0,99}")
 NOT_VARIED = {
@@ -64,10 +64,10 @@ class SweepRequest:
     seeds: tuple[int, ...] = ()
     keep: tuple[str, ...] = ()
     databases: Databases = "all"
-    most_members: int = MOST_MEMBERS
+    most_members: int = 1000
 
 
-def make_plan(project: SweptProject, config: SimulationConfig, request: SweepRequest) -> SweepPlan:
+def make_plan(config: SimulationConfig, request: SweepRequest) -> SweepPlan:
     """Make the plan of a sweep; ``config`` is the configuration without a member's values.
 
     Raises:
@@ -98,8 +98,8 @@ def make_plan(project: SweptProject, config: SimulationConfig, request: SweepReq
     )
 
 
-def require_members_fit(project: SweptProject, plan: SweepPlan, folder: SweepFolder, facts: ProjectFacts) -> None:
-    """Make sure that every member's values are right, before anything starts.
+def checked_members(project: SweptProject, plan: SweepPlan, folder: SweepFolder, facts: ProjectFacts) -> dict[str, str]:
+    """Make sure that every member's values are right, before anything starts; return their inputs by key.
 
     Raises:
         ConfigurationError: a value is of a wrong type or out of range, nothing reads a variable, there is no such
@@ -111,15 +111,20 @@ def require_members_fit(project: SweptProject, plan: SweepPlan, folder: SweepFol
             to_fix="sweep with a target of the type duckdb (--set dbt.target=NAME)",
         )
     require_tables(facts, plan.keep)
+    years = (plan.first_year, plan.last_year)
     scenarios = {name: project.scenario(name) for name in plan.scenarios}
     for scenario in scenarios.values():
-        scenario.years(plan.first_year, plan.last_year)
+        scenario.years(*years)
+    inputs = ProjectInputs(next(iter(scenarios.values())), facts)
+    found = {}
     for member in plan.members:
         config = of_member(scenarios[member.scenario], member, folder.member(member.key).database)
         try:
             require_variables_fit(config, facts)
         except ConfigurationError as error:
             raise ConfigurationError(f"Member {member.key}: {error.message}", to_fix=error.to_fix) from error
+        found[member.key] = inputs.of(config, member, years, plan.keep)
+    return found
 
 
 def _members(request: SweepRequest, scenarios: tuple[str, ...]) -> Iterator[Member]:

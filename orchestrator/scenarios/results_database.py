@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 from pydantic import JsonValue
 
 from orchestrator.core.permissions import file_mode
@@ -15,6 +15,9 @@ from orchestrator.scenarios.folders import SweepFolder
 from orchestrator.scenarios.plan import SweepPlan
 from orchestrator.scenarios.state import MemberState
 from orchestrator.scenarios.tables import OWN_COLUMNS
+
+if TYPE_CHECKING:
+    import duckdb
 
 DONE = "done"
 
@@ -35,6 +38,8 @@ def write_results(folder: SweepFolder, plan: SweepPlan, states: Mapping[str, Mem
     Raises:
         OSError: it cannot be written.
     """
+    import duckdb  # slow to import
+
     new = folder.path / f".{folder.results_database.name}.new"
     new.unlink(missing_ok=True)
     new.with_name(f"{new.name}.wal").unlink(missing_ok=True)
@@ -60,6 +65,8 @@ def results_stand_elsewhere(folder: SweepFolder) -> bool:
     """Tell whether the views of the results name files of another place: the folder was moved, or copied."""
     if not folder.results_database.exists():
         return False
+    import duckdb  # slow to import
+
     try:
         with duckdb.connect(str(folder.results_database), read_only=True) as connection:
             found = connection.execute("select place from about").fetchone()
@@ -80,15 +87,23 @@ def _fill(
         + ", ".join(["member varchar primary key", "scenario varchar", "seed bigint", *own, "status varchar"])
         + ")"
     )
+    seeds = _seeds(folder)
     places = ", ".join("?" for _ in range(len(columns) + 4))
     for member in plan.members:
         values = [_plain(member.values.get(key), kinds[key]) for key in columns]
         status = states.get(member.key, MemberState()).status
+        seed = seeds.get(member.key, member.seed)
         connection.execute(
-            f"insert into members values ({places})", [member.key, member.scenario, member.seed, *values, status]
+            f"insert into members values ({places})", [member.key, member.scenario, seed, *values, status]
         )
     for table in kept_tables(folder):
         _view(connection, folder.results / table, table, list(columns.values()))
+
+
+def _seeds(folder: SweepFolder) -> dict[str, int]:
+    """Return the random seeds of members with rows, by key: those of scenarios, where the sweep itself names none."""
+    files = folder.results.glob("*/*/seed=*/*.parquet")
+    return {file.stem: int(file.parent.name.removeprefix("seed=")) for file in files}
 
 
 def _view(connection: duckdb.DuckDBPyConnection, path: Path, table: str, columns: list[str]) -> None:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from orchestrator.config.simulation import SimulationConfig
-from orchestrator.core.clocks import stopwatch
-from orchestrator.core.errors import SweepError
+from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.permissions import make_folder
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.scenarios.cluster import Cluster, foreign_cluster, local_cluster, require_extra
 from orchestrator.scenarios.folders import SweepFolder
-from orchestrator.scenarios.happenings import Tell, tell_nobody
+from orchestrator.scenarios.happenings import Happening, MemberReached, Tell, tell_nobody
 from orchestrator.scenarios.holding import held, stop_asked
+from orchestrator.scenarios.inputs import database_mark
+from orchestrator.scenarios.keeping import is_kept, old_plan, read_states, remove_database, remove_member
 from orchestrator.scenarios.plan import Member, SweepPlan
-from orchestrator.scenarios.planning import SweepRequest, make_plan, require_members_fit
+from orchestrator.scenarios.planning import SweepRequest, checked_members, make_plan
 from orchestrator.scenarios.project import SweptProject
 from orchestrator.scenarios.results_database import write_results
 from orchestrator.scenarios.state import MemberState
@@ -60,46 +60,50 @@ class SweepOutcome:
     kept: tuple[str, ...] = ()
     stopped: bool = False
 
-    @property
-    def failed(self) -> tuple[str, ...]:
-        """The members that failed."""
-        return tuple(key for key, state in self.states.items() if state.status == "failed")
-
-    @property
-    def done(self) -> tuple[str, ...]:
-        """The members that are done."""
-        return tuple(key for key, state in self.states.items() if state.status == "done")
+    def with_status(self, status: str) -> tuple[str, ...]:
+        """Return the members of a status."""
+        return tuple(key for key, state in self.states.items() if state.status == status)
 
 
 @dataclass(frozen=True)
 class PreparedSweep:
-    """A sweep whose plan is made and checked; nothing is written yet. ``dropped`` are members of an older plan."""
+    """A sweep whose plan is made and checked; nothing is written yet.
+
+    ``inputs`` are what each member is made of, ``states`` what is there of them, ``kept`` those that are done and
+    unchanged, ``dropped`` the members of an older plan that this one has not.
+    """
 
     project: SweptProject
     config: SimulationConfig
     plan: SweepPlan
     folder: SweepFolder
+    inputs: Mapping[str, str]
+    states: Mapping[str, MemberState]
+    kept: tuple[str, ...] = ()
     dropped: tuple[Member, ...] = ()
 
 
 def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> PreparedSweep:
-    """Make the plan of a sweep and check every member of it.
+    """Make the plan of a sweep, check every member of it, and see what is there already.
 
     Raises:
         ConfigurationError: what is asked for is wrong.
         MissingExtraError: Dask is not installed.
+        SweepError: the plan that is there cannot be read.
     """
     require_extra()
     config = project.base()
-    plan = make_plan(project, config, request)
+    plan = make_plan(config, request)
     folder = SweepFolder.of(config.root, plan.name)
-    require_members_fit(project, plan, folder, facts_of(config))
-    old = _old_plan(folder)
+    inputs = checked_members(project, plan, folder, facts_of(config))
+    old = old_plan(folder)
     now = {member.key for member in plan.members}
     dropped = () if old is None else tuple(member for member in old.members if member.key not in now)
-    if old is not None and old.members == plan.members:
+    if old is not None:
         plan = replace(plan, created_at=old.created_at)
-    return PreparedSweep(project, config, plan, folder, dropped)
+    states = read_states(folder, plan)
+    kept = tuple(m.key for m in plan.members if is_kept(folder, plan, m, states[m.key], inputs[m.key]))
+    return PreparedSweep(project, config, plan, folder, inputs, states, kept, dropped)
 
 
 def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> SweepOutcome:
@@ -116,104 +120,104 @@ def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> Swee
             running.work()
         finally:
             running.gather()
-        return SweepOutcome(
-            sweep.plan, sweep.folder, running.states, elapsed(), running.kept, stopped=stop_asked(sweep.folder)
-        )
+        stopped = stop_asked(sweep.folder)
+        return SweepOutcome(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, stopped)
 
 
+@dataclass
 class _Running:
     """One run of a sweep, while it is held."""
 
-    def __init__(self, sweep: PreparedSweep, work: SweepWork, tell: Tell) -> None:
-        self._sweep = sweep
-        self._work = work
-        self._tell = tell
-        self.kept: tuple[str, ...] = ()
-        folder, plan = sweep.folder, sweep.plan
-        for member in sweep.dropped:
+    sweep: PreparedSweep
+    settings: SweepWork
+    tell: Tell
+    states: dict[str, MemberState] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        folder, plan = self.sweep.folder, self.sweep.plan
+        for member in self.sweep.dropped:
             remove_member(folder, member)
         make_folder(folder.results)
         plan.write(folder.plan)
-        self.states = {member.key: MemberState.read(folder.member(member.key).state) for member in plan.members}
+        self.states = dict(self.sweep.states)
+        for member in plan.members:
+            if member.key in self.sweep.kept and plan.databases != "all":
+                remove_database(folder, member)
 
     def work(self) -> None:
         """Run what is to be run."""
-        from orchestrator.scenarios.engine import SweepEngine  # Dask: half a second
-
         tasks = self._tasks()
         if not tasks:
             return
+        from orchestrator.scenarios.engine import SweepEngine  # Dask: half a second
+
         with self._cluster() as cluster:
             engine = SweepEngine(
                 cluster,
-                workers=self._work.count,
-                retries=self._work.retries,
+                workers=min(self.settings.count, len(tasks)),
+                retries=self.settings.retries,
                 take=self._take,
-                tell=self._tell,
-                stopped=lambda: stop_asked(self._sweep.folder),
+                tell=self._told,
+                stopped=lambda: stop_asked(self.sweep.folder),
             )
             engine.run(tasks)
 
     def gather(self) -> None:
         """Write the database of results."""
-        write_results(self._sweep.folder, self._sweep.plan, self.states)
+        write_results(self.sweep.folder, self.sweep.plan, self.states)
 
     def _cluster(self) -> AbstractContextManager[Cluster]:
-        if self._work.scheduler is not None:
-            return foreign_cluster(self._work.scheduler)
-        return local_cluster(self._work.count, dashboard=self._work.dashboard)
+        if self.settings.scheduler is not None:
+            return foreign_cluster(self.settings.scheduler)
+        to_do = len(self.sweep.plan.members) - len(self.sweep.kept)
+        return local_cluster(min(self.settings.count, to_do), dashboard=self.settings.dashboard)
 
-    def _tasks(self) -> Sequence[MemberTask]:
-        sweep, plan = self._sweep, self._sweep.plan
+    def _tasks(self) -> list[MemberTask]:
+        sweep, plan = self.sweep, self.sweep.plan
         topic = f"sweep-{uuid4()}"
         tasks = []
         for member in plan.members:
-            folder = sweep.folder.member(member.key)
-            make_folder(folder.path)
-            tasks.append(
-                MemberTask(
-                    plan.name,
-                    topic,
-                    member,
-                    plan.first_year,
-                    plan.last_year,
-                    sweep.config.root,
-                    sweep.project,
-                    attempt=1,
-                    keep=plan.keep,
-                    databases=plan.databases,
-                )
+            if member.key in sweep.kept:
+                continue
+            make_folder(sweep.folder.member(member.key).path)
+            task = MemberTask(
+                plan.name,
+                topic,
+                member,
+                plan.first_year,
+                plan.last_year,
+                sweep.config.root,
+                sweep.project,
+                attempt=1,
+                keep=plan.keep,
+                databases=plan.databases,
             )
+            tasks.append(task)
         return tasks
 
+    def _told(self, happening: Happening) -> None:
+        if isinstance(happening, MemberReached) and happening.year is None:
+            self._keep(
+                happening.key, MemberState("running", started_at=utc_now().isoformat(), attempts=happening.attempt)
+            )
+        self.tell(happening)
+
     def _take(self, task: MemberTask, report: MemberReport) -> MemberState:
-        """Keep what became of a member."""
-        state = report.state
-        if state.status == "failed":
-            remove_tables(self._sweep.folder, task.member)
-        self.states[task.member.key] = state
-        state.write(self._sweep.folder.member(task.member.key).state)
+        """Keep what became of a member, and what it left."""
+        state, folder = report.state, self.sweep.folder
+        databases, last = task.databases, task.attempt > self.settings.retries
+        if state.status == "done":
+            if databases != "all":
+                remove_database(folder, task.member)
+            mark = database_mark(folder.member(task.member.key).database)
+            state = replace(state, inputs=self.sweep.inputs[task.member.key], database=mark)
+        else:
+            remove_tables(folder, task.member)
+            if state.status == "failed" and databases == "none" and last:
+                remove_database(folder, task.member)
+        self._keep(task.member.key, state)
         return state
 
-
-def remove_member(folder: SweepFolder, member: Member) -> None:
-    """Remove all that there is of a member."""
-    remove_tables(folder, member)
-    shutil.rmtree(folder.member(member.key).path, ignore_errors=True)
-
-
-def _old_plan(folder: SweepFolder) -> SweepPlan | None:
-    """Return the plan that is there, None where there is none.
-
-    Raises:
-        SweepError: it cannot be read.
-    """
-    if not folder.plan.exists():
-        return None
-    try:
-        return SweepPlan.read(folder.plan)
-    except (OSError, ValueError) as error:
-        raise SweepError(
-            f"The plan {folder.plan} of the sweep cannot be read: {error}.",
-            to_fix=f"`orchestrator sweep delete {folder.path.name}` removes the sweep, or choose another name (--name)",
-        ) from error
+    def _keep(self, key: str, state: MemberState) -> None:
+        self.states[key] = state
+        state.write(self.sweep.folder.member(key).state)
