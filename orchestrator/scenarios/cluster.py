@@ -26,6 +26,8 @@ SETTINGS = {
     "distributed.deploy.lost-worker-timeout": "24h",
     # How often a member is tried again is ours to say.
     "distributed.scheduler.allowed-failures": 0,
+    # A worker is given one member at a time: the next one would count as failed, too, when the worker dies.
+    "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
     "distributed.nanny.preload": [],

@@ -51,7 +51,7 @@ class SweepEngine:
         self._stopped = stopped
         self._news: queue.SimpleQueue[Future | Mapping[str, object]] = queue.SimpleQueue()
         self._running: dict[str, tuple[MemberTask, Future]] = {}
-        self._begun: set[str] = set()
+        self._begun: set[tuple[str, int]] = set()
         self._stopping = False
         self._next_count = Deadline.after(0)
         self._patience = Deadline.after(SECONDS_WITHOUT_WORKERS)
@@ -104,7 +104,7 @@ class SweepEngine:
     def _tell_reached(self, news: Mapping[str, object]) -> None:
         key, year, stage, attempt = news.get("key"), news.get("year"), news.get("stage"), news.get("attempt")
         if isinstance(key, str) and isinstance(attempt, int):
-            self._begun.add(key)
+            self._begun.add((key, attempt))
             self._tell(
                 MemberReached(
                     key, attempt, year if isinstance(year, int) else None, stage if isinstance(stage, str) else None
@@ -121,6 +121,9 @@ class SweepEngine:
                 to_fix="start the scheduler again, and run the same command again: what is finished is kept",
             )
         report = _report(task, future)
+        if report.lost and (task.member.key, task.attempt) not in self._begun and not self._stopping:
+            self._submit(task)  # it waited for a worker that died over another member
+            return
         state = self._take(task, report)
         again = state.status == "failed" and task.attempt <= self._retries and not self._stopping
         self._tell(MemberEnded(task.member.key, state, again))
@@ -147,7 +150,9 @@ class SweepEngine:
         """Stop the members that run, and take over how far they came; nothing is waited for longer than a little."""
         self._stopping = True
         patience = Deadline.after(SECONDS_TO_STOP)
-        waiting = [key for key, (task, _) in self._running.items() if task.member.key not in self._begun]
+        waiting = [
+            key for key, (task, _) in self._running.items() if (task.member.key, task.attempt) not in self._begun
+        ]
         for key in waiting:
             self._cancelled(*self._running.pop(key))
         topics = {task.topic for task, _ in self._running.values()}
@@ -179,11 +184,15 @@ def _report(task: MemberTask, future: Future) -> MemberReport:
             assert isinstance(found, MemberReport)
             return found
         except (OSError, TimeoutError, CancelledError):
-            return _failed(task, "The worker was lost just after the member had ended.")
+            return _lost(task, "The worker was lost just after the member had ended.")
     error = future.exception(timeout=SECONDS_FOR_RESULT)
     if isinstance(error, KilledWorker):
-        return _failed(task, "The process of the worker ended in the middle of the member: it was killed, or crashed.")
+        return _lost(task, "The process of the worker ended in the middle of the member: it was killed, or crashed.")
     return _failed(task, f"Unexpected {type(error).__name__} on the worker: {error}")
+
+
+def _lost(task: MemberTask, message: str) -> MemberReport:
+    return replace(_failed(task, message), lost=True)
 
 
 def _failed(task: MemberTask, message: str) -> MemberReport:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.scenarios.folders import SweepFolder
@@ -42,9 +42,13 @@ class MemberTask:
 
 @dataclass(frozen=True)
 class MemberReport:
-    """What became of a member: its state, the worker that had it, and the files that it left on that machine."""
+    """What became of a member: its state, the worker that had it, and the files that it left on that machine.
+
+    ``lost`` tells that the worker died, and nobody reports but we ourselves.
+    """
 
     key: str
     state: MemberState
     worker: str
-    files: tuple[str, ...] = field(default=())
+    files: tuple[str, ...] = ()
+    lost: bool = False
