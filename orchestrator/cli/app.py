@@ -52,6 +52,10 @@ GROUPS = {
             "delete": "delete",
         },
     ),
+    "sweep": (
+        "Simulate many scenarios, values and seeds at once, on Dask.",
+        {"run": "run", "status": "status", "cancel": "cancel", "list": "list_", "delete": "delete"},
+    ),
     "backup": (
         "Back up and restore the workspace's databases.",
         {"create": "create", "list": "list_", "verify": "verify", "restore": "restore", "prune": "prune"},

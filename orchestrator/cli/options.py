@@ -55,11 +55,13 @@ FromStageOption = Annotated[
 ]
 
 _OWN_COMMAND = re.compile(
-    r"`(orchestrator (?:simulate|init|check|plan|parameters|ask|show|query|doctor|runs|backup|migrate|ui)[^`]*)`"
+    r"`(orchestrator (?:simulate|init|check|plan|parameters|ask|show|query|doctor|runs|sweep|backup|migrate|ui)[^`]*)`"
 )
 # What commands and groups do not take of the common options, by the beginning of the command.
 _WITHOUT = {
     "runs": ("scenario", "database", "fork"),
+    "sweep run": ("database", "fork"),
+    "sweep": ("scenario", "database", "fork"),
     "backup list": ("scenario", "database", "fork"),
     "backup verify": ("scenario", "database", "fork"),
     "backup prune": ("scenario", "database", "fork"),

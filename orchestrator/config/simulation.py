@@ -53,6 +53,7 @@ from orchestrator.config.schema import (
     Text,
     names_a_file,
 )
+from orchestrator.config.sweeps import SweepSettings
 from orchestrator.config.years import requested_years
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.masking import masked_values, remember_secret_names, remember_secrets, remember_values
@@ -110,6 +111,9 @@ class SimulationConfig(Section):
     storage: StorageSettings = Field(default_factory=StorageSettings, description="History of runs.")
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where the ledger lies.")
     backup: BackupSettings = Field(default_factory=BackupSettings, description="Automatic backups.")
+    sweep: SweepSettings = Field(
+        default_factory=SweepSettings, description="What `orchestrator sweep run` varies where its options do not say."
+    )
     permissions: Literal["private", "umask"] = Field(
         "private",
         description="Who may read what we make below var/, and the history: the owner (private), or as the umask says.",

@@ -43,6 +43,9 @@
     ├── AssistantError                         1    a language model gave no answer that can be used
     │   ├── AssistantUnavailableError (ConnectionError) 1  it cannot be reached, or refuses
     │   └── AssistantTimeoutError (TimeoutError) 124    it was silent for too long
+    ├── SweepError                             1    a sweep cannot go on
+    │   ├── SweepBusyError (TimeoutError)      75   another process runs the sweep
+    │   └── SweepNotFoundError (LookupError)   2    there is no sweep of that name
     ├── MissingExtraError (ImportError)        2    an optional package is not installed
     └── StageTimeoutError (TimeoutError)       124  a stage of a year outlived its time
 
@@ -391,6 +394,26 @@ class AssistantTimeoutError(AssistantError, TimeoutError):
     """Signals that a language model was silent for too long."""
 
     exit_code = 124
+
+
+class SweepError(OrchestratorError):
+    """Signals that a sweep cannot begin or go on; what its members have finished is kept."""
+
+
+class SweepBusyError(SweepError, TimeoutError):
+    """Signals that another process runs the sweep; ``pid`` is None where it left no note."""
+
+    exit_code = 75
+
+    def __init__(self, message: str, *, pid: int | None = None, to_fix: str | None = None) -> None:
+        super().__init__(message, to_fix=to_fix)
+        self.pid = pid
+
+
+class SweepNotFoundError(SweepError, LookupError):
+    """Signals that there is no sweep of that name."""
+
+    exit_code = 2
 
 
 class MissingExtraError(OrchestratorError, ImportError):

@@ -43,6 +43,16 @@ class SweepFolder:
         return self.path / "plan.json"
 
     @property
+    def lock(self) -> Path:
+        """What the process holds that runs the sweep."""
+        return self.path / "sweep.lock"
+
+    @property
+    def stop(self) -> Path:
+        """A file by which others ask that process to stop."""
+        return self.path / "stop"
+
+    @property
     def results(self) -> Path:
         """The folder of kept tables: ``<table>/scenario=<name>/seed=<number>/<member>.parquet``."""
         return self.path / "results"

@@ -16,7 +16,11 @@ Status = Literal["pending", "running", "done", "failed", "cancelled"]
 
 @dataclass(frozen=True)
 class MemberState:
-    """Status of a member, times in ISO 8601 (UTC), seconds of work, and the message where it failed."""
+    """Status of a member, times in ISO 8601 (UTC), seconds of work, and the message where it failed.
+
+    ``tables`` are those whose rows were gathered. Of a member that is done, ``inputs`` is a digest of what it was made
+    of, and ``database`` the size and the time of change (ns) of its file, by which it is known not to be run again.
+    """
 
     status: Status = "pending"
     run_id: str | None = None
@@ -26,6 +30,9 @@ class MemberState:
     message: str | None = None
     to_fix: str | None = None
     attempts: int = 0
+    tables: tuple[str, ...] = ()
+    inputs: str | None = None
+    database: tuple[int, int] | None = None
 
     def write(self, path: Path) -> None:
         """Write the state to a file, all or nothing."""
@@ -36,6 +43,13 @@ class MemberState:
         """Read a state; that of a member which was not begun where there is none that can be read."""
         try:
             document = parsed_json(read_limited(path, MOST_BYTES))
-            return cls(**document) if isinstance(document, dict) else cls()
-        except (OSError, ValueError, TypeError):
+            if not isinstance(document, dict):
+                return cls()
+            database = document.get("database")
+            lists = {
+                "tables": tuple(map(str, document.get("tables", ()))),
+                "database": (int(database[0]), int(database[1])) if database else None,
+            }
+            return cls(**{**document, **lists})
+        except (OSError, ValueError, TypeError, LookupError):
             return cls()

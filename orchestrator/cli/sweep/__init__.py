@@ -1,0 +1,1 @@
+"""``orchestrator sweep``: many members of one simulation at once."""

@@ -1,0 +1,151 @@
+"""Sweeps for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from orchestrator.cli.output import Output
+from orchestrator.cli.summary import plain_table
+from orchestrator.core.formats import NOTHING, shown_path, shown_seconds, shown_size
+from orchestrator.core.text import plural
+from orchestrator.reports.sweeps import outcome_status
+from orchestrator.scenarios.forecast import Forecast
+from orchestrator.scenarios.plan import SweepPlan
+from orchestrator.scenarios.results_database import kept_tables
+from orchestrator.scenarios.state import MemberState
+from orchestrator.scenarios.status import SweepStatus
+from orchestrator.scenarios.sweeping import PreparedSweep, SweepOutcome
+
+STYLES = {"done": "green", "failed": "red", "running": "cyan", "cancelled": "yellow", "stopped": "yellow"}
+SHOWN = {"cancelled": "stopped"}
+MEMBERS_SHOWN, FAILURES_SHOWN = 30, 10
+
+
+def show_outcome(output: Output, outcome: SweepOutcome, carried: Callable[[str], str]) -> None:
+    """Say what became of a sweep, and where its results are."""
+    failures = [(key, state) for key, state in outcome.states.items() if state.status == "failed"]
+    _show_failures(output, failures)
+    output.say()
+    output.say(f"members   {_counted(outcome.states)} in {shown_seconds(outcome.seconds)}")
+    if len(outcome.kept) == len(outcome.states):
+        output.say("          Nothing to do: all of them were done, and nothing has changed.")
+    tables = kept_tables(outcome.folder)
+    if tables:
+        output.say(f"results   {shown_path(outcome.folder.results_database)}: {', '.join(tables)}")
+    output.say(f"folder    {shown_path(outcome.folder.path)}")
+    if outcome_status(outcome) == "stopped":
+        output.say(f"stopped   the same command goes on; {carried(f'orchestrator sweep status {outcome.plan.name}')}")
+
+
+def show_status(output: Output, found: SweepStatus) -> None:
+    """Show a sweep: sums, and its members where they are few, else those that run and failed."""
+    assert found.plan is not None
+    years = f"{found.plan.first_year}-{found.plan.last_year}"
+    output.say(
+        Text.assemble((f"Sweep {found.name} · {years} · ", "bold"), (found.status, STYLES.get(found.status, "")))
+    )
+    output.say(f"members   {_counted(found.states)}")
+    if found.holder is not None:
+        output.say(f"run by    pid {found.holder.pid} on {found.holder.host}: {found.holder.command}")
+    tables = kept_tables(found.folder)
+    if tables:
+        output.say(f"results   {shown_path(found.folder.results_database)}: {', '.join(tables)}")
+    shown = {
+        key: state
+        for key, state in found.states.items()
+        if len(found.states) <= MEMBERS_SHOWN or state.status == "running"
+    }
+    if shown:
+        output.say()
+        _show_members(output, found.plan, shown)
+    _show_failures(output, [(key, state) for key, state in found.states.items() if state.status == "failed"])
+
+
+def show_list(output: Output, found: Sequence[tuple[SweepStatus, int]]) -> None:
+    """Write a line for each sweep."""
+    table = plain_table()
+    for heading in ("Sweep", "Status", "Members", "Years", "Made", "Size"):
+        table.add_column(heading, justify="right" if heading == "Size" else "left", no_wrap=True)
+    for one, size in found:
+        plan = one.plan
+        table.add_row(
+            one.name,
+            Text(one.status, STYLES.get(one.status, "")),
+            _counted(one.states),
+            NOTHING if plan is None else f"{plan.first_year}-{plan.last_year}",
+            NOTHING if plan is None else _shown_moment(plan.created_at),
+            shown_size(size),
+        )
+    output.show(table)
+
+
+def show_preview(output: Output, sweep: PreparedSweep, expected: Forecast) -> None:
+    """Say what a sweep would do."""
+    plan = sweep.plan
+    output.say(Text(f"Sweep {plan.name} · {plural(expected.members, 'member')}", "bold"))
+    for one in plan.variations:
+        output.say(
+            f"varied    {one.key}: {', '.join(map(str, one.values[:12]))}{', …' if len(one.values) > 12 else ''}"
+        )
+    output.say(f"scenarios {', '.join(plan.scenarios)}")
+    if plan.seeds:
+        output.say(f"seeds     {plural(len(plan.seeds), 'seed')}, {min(plan.seeds)} to {max(plan.seeds)}")
+    output.say(f"years     {plan.first_year}-{plan.last_year}")
+    output.say(f"to run    {plural(expected.to_run, 'member')}; {len(sweep.kept):,} are done and unchanged")
+    if sweep.dropped:
+        output.say(f"removed   {plural(len(sweep.dropped), 'member')} that this command does not name")
+    time = "unknown: nothing like it was run yet"
+    if expected.seconds is not None:
+        time = f"about {shown_seconds(expected.seconds)}"
+    output.say(f"time      {time}")
+    size = f"none stay of members that are done (--databases {plan.databases})"
+    if plan.databases == "all":
+        size = "unknown" if expected.bytes is None else f"about {shown_size(expected.bytes)}"
+    output.say(f"databases {size}")
+    output.say(f"disk      {shown_size(expected.free)} are free")
+
+
+def _show_members(output: Output, plan: SweepPlan, states: dict[str, MemberState]) -> None:
+    table = plain_table()
+    for heading in ("Member", "Status", "Seconds", "Run"):
+        table.add_column(heading, justify="right" if heading == "Seconds" else "left", no_wrap=heading != "Member")
+    for key, state in states.items():
+        seconds = NOTHING if state.seconds is None else f"{state.seconds:,.1f}"
+        status = SHOWN.get(state.status, state.status)
+        table.add_row(key, Text(status, STYLES.get(state.status, "")), seconds, (state.run_id or NOTHING)[:8])
+    output.show(table)
+
+
+def _show_failures(output: Output, failures: Sequence[tuple[str, MemberState]]) -> None:
+    for key, state in failures[:FAILURES_SHOWN]:
+        output.say()
+        output.say(
+            Text.assemble(("Failed: ", "bold red"), f"{key}, {plural(state.attempts, 'attempt')}. {state.message}")
+        )
+        if state.to_fix:
+            output.say(Text.assemble(("To fix: ", "bold"), state.to_fix))
+    if len(failures) > FAILURES_SHOWN:
+        output.say(f"\nand {len(failures) - FAILURES_SHOWN} more; --json has all of them")
+
+
+def _counted(states: dict[str, MemberState]) -> str:
+    """Return how many members there are of each status."""
+    counts: dict[str, int] = {}
+    for state in states.values():
+        counts[SHOWN.get(state.status, state.status)] = counts.get(SHOWN.get(state.status, state.status), 0) + 1
+    parts = [
+        f"{counts[status]:,} {status}"
+        for status in ("done", "failed", "running", "stopped", "pending")
+        if status in counts
+    ]
+    return f"{len(states):,}: {', '.join(parts)}" if states else "none"
+
+
+def _shown_moment(text: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M}"
+    except ValueError:
+        return NOTHING

@@ -1,0 +1,102 @@
+"""What a member is made of, as one digest: while it is the same, a finished member is not run again, nor asked.
+
+It covers more than the ledger compares (any file of the dbt project, whatever reads it), so that it may be trusted
+without a look at the database. Where it differs the member's own ledger decides what is to be run again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.file_patterns import files_matching
+from orchestrator.core.versions import installed_versions
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.scenarios.plan import Member
+
+WITHOUT_ROWS = (
+    "backup",
+    "database",
+    "description",
+    "listeners",
+    "permissions",
+    "publish",
+    "self_healing",
+    "storage",
+    "sweep",
+)
+"""The sections of a configuration that change no row of a member."""
+NO_SOURCES = ("logs", "__pycache__")
+
+
+class ProjectInputs:
+    """The inputs that all members share, read once."""
+
+    def __init__(self, config: SimulationConfig, facts: ProjectFacts) -> None:
+        self._files: dict[Path, str] = {}
+        parts = {
+            "facts": _facts(facts),
+            "files": {str(file): self._digest(config.project_dir / file) for file in project_files(config.project_dir)},
+            "versions": installed_versions(),
+        }
+        self._shared = _digest_of(parts)
+
+    def of(self, config: SimulationConfig, member: Member, years: tuple[int, int], keep: tuple[str, ...]) -> str:
+        """Return the digest of a member, by its configuration; ``keep`` are the tables that are gathered of it."""
+        settings = {name: value for name, value in config.model_dump(mode="json").items() if name not in WITHOUT_ROWS}
+        named = {
+            str(file): self._digest(file)
+            for value in config.vars.values()
+            if isinstance(value, str) and 0 < len(value) < 1000
+            for file in _files_named(value, config.root)
+        }
+        return _digest_of([self._shared, settings, named, member.scenario, years, keep])
+
+    def _digest(self, file: Path) -> str:
+        if file not in self._files:
+            try:
+                with file.open("rb") as opened:
+                    self._files[file] = hashlib.file_digest(opened, "sha256").hexdigest()
+            except OSError as error:
+                self._files[file] = f"not read: {error.strerror}"
+        return self._files[file]
+
+
+def project_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a dbt project, relative to its folder and in order; what dbt itself writes is left out."""
+    for path, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(("target", ".")) and name not in NO_SOURCES)
+        for name in sorted(names):
+            if not name.startswith(".") and not name.endswith((".duckdb", ".wal", ".lock", ".log")):
+                yield (Path(path) / name).relative_to(folder)
+
+
+def database_mark(database: Path) -> tuple[int, int] | None:
+    """Return what tells that a database file is as it was, None where there is none."""
+    try:
+        found = database.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _files_named(value: str, root: Path) -> list[Path]:
+    try:
+        return [file for file in files_matching(value, root) if file.is_file()] if "://" not in value else []
+    except (OSError, ValueError):
+        return []
+
+
+def _facts(facts: ProjectFacts) -> object:
+    """Return the facts without what differs between databases."""
+    whole = dataclasses.asdict(facts)
+    return {name: value for name, value in whole.items() if name not in ("database_path", "shape")}
+
+
+def _digest_of(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

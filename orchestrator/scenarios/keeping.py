@@ -1,0 +1,61 @@
+"""What is there of a sweep: its plan, the states of its members, and which of them need not be run again."""
+
+from __future__ import annotations
+
+import shutil
+
+from orchestrator.core.errors import SweepError
+from orchestrator.scenarios.folders import SweepFolder
+from orchestrator.scenarios.inputs import database_mark
+from orchestrator.scenarios.plan import Member, SweepPlan
+from orchestrator.scenarios.state import MemberState
+from orchestrator.scenarios.tables import remove_tables
+
+
+def read_states(folder: SweepFolder, plan: SweepPlan) -> dict[str, MemberState]:
+    """Return what is kept of the members of a plan, by key and in its order."""
+    return {member.key: MemberState.read(folder.member(member.key).state) for member in plan.members}
+
+
+def is_kept(folder: SweepFolder, plan: SweepPlan, member: Member, state: MemberState, inputs: str) -> bool:
+    """Tell whether a member is done, made of the same inputs, and all there.
+
+    Any doubt counts as no: then its own ledger is asked, which finds nothing to do where nothing changed.
+    """
+    if state.status != "done" or state.inputs != inputs:
+        return False
+    gathered = {file.parts[-4] for file in folder.results.glob(f"*/*/*/{member.key}.parquet")}
+    if not set(state.tables) <= gathered:
+        return False
+    mark = database_mark(folder.member(member.key).database)
+    return mark == state.database if mark is not None else plan.databases != "all"
+
+
+def old_plan(folder: SweepFolder) -> SweepPlan | None:
+    """Return the plan that is there, None where there is none.
+
+    Raises:
+        SweepError: it cannot be read.
+    """
+    if not folder.plan.exists():
+        return None
+    try:
+        return SweepPlan.read(folder.plan)
+    except (OSError, ValueError) as error:
+        raise SweepError(
+            f"The plan {folder.plan} of the sweep cannot be read: {error}.",
+            to_fix=f"`orchestrator sweep delete {folder.path.name}` removes the sweep, or choose another name (--name)",
+        ) from error
+
+
+def remove_database(folder: SweepFolder, member: Member) -> None:
+    """Remove a member's database file, and what lies beside it."""
+    database = folder.member(member.key).database
+    for file in database.parent.glob(f"{database.name}*"):
+        file.unlink(missing_ok=True)
+
+
+def remove_member(folder: SweepFolder, member: Member) -> None:
+    """Remove all that there is of a member."""
+    remove_tables(folder, member)
+    shutil.rmtree(folder.member(member.key).path, ignore_errors=True)

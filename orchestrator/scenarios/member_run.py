@@ -1,0 +1,91 @@
+"""Run members one after the other in one process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from orchestrator.core.clocks import stopwatch, utc_now
+from orchestrator.core.errors import OrchestratorError, RunCancelledError
+from orchestrator.core.events import Event, RunStarted
+from orchestrator.factory import create_orchestrator
+from orchestrator.pipeline.orchestrator import PipelineOrchestrator
+from orchestrator.scenarios.state import MemberState, Status
+from orchestrator.scenarios.tables import tables_to_keep, write_tables
+from orchestrator.scenarios.task import MemberTask
+
+SECONDS_BETWEEN_LOOKS = 0.1
+
+
+class MemberRunner:
+    """Runs members; one lives in each worker process, as long as that does.
+
+    Not thread-safe: a worker runs one member at a time.
+    """
+
+    def run(self, task: MemberTask, *, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> MemberState:
+        """Run a member, or go on with it, and write what is kept of it; return what became of it.
+
+        ``emit`` is told what happens. Soon after ``cancelled`` says so, dbt is stopped, and the member ends as
+        cancelled; the next call goes on with it. Whatever a user may have caused is in the state that is returned.
+        """
+        run_ids: list[str] = []
+
+        def told(event: Event) -> None:
+            if isinstance(event, RunStarted):
+                run_ids.append(event.run_id)
+            emit(event)
+
+        started, seconds = utc_now(), stopwatch()
+        status: Status = "done"
+        error: OrchestratorError | None = None
+        tables: tuple[str, ...] = ()
+        try:
+            tables = self._run(task, told, cancelled)
+        except OrchestratorError as found:
+            status, error = "cancelled" if isinstance(found, RunCancelledError) else "failed", found
+        return MemberState(
+            status=status,
+            run_id=run_ids[0] if run_ids else None,
+            started_at=started.isoformat(),
+            finished_at=utc_now().isoformat(),
+            seconds=seconds(),
+            message=None if error is None else error.message,
+            to_fix=None if error is None else error.to_fix,
+            attempts=task.attempt,
+            tables=tables,
+        )
+
+    def close(self) -> None:
+        """End what is kept between members."""
+
+    def _run(self, task: MemberTask, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> tuple[str, ...]:
+        config = task.project.member(task.member, task.database)
+        with (
+            create_orchestrator(config, listeners=[emit]) as orchestrator,
+            _cancelled_when(cancelled, orchestrator),
+        ):
+            orchestrator.execute_multi_year_simulation(task.first_year, task.last_year, forgo_years=True)
+            tables = tables_to_keep(orchestrator, task.keep)
+            write_tables(orchestrator, task, tables)
+            return tuple(table.name for table in tables)
+
+
+@contextmanager
+def _cancelled_when(cancelled: Callable[[], bool], orchestrator: PipelineOrchestrator) -> Iterator[None]:
+    """Cancel the run of an orchestrator once ``cancelled`` says so."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(SECONDS_BETWEEN_LOOKS):
+            if cancelled():
+                orchestrator.cancel()  # again and again: a run that has not begun yet cannot be cancelled
+
+    watcher = threading.Thread(target=watch, name="cancel", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()

@@ -1,0 +1,139 @@
+"""The database of a sweep's results: a table of members, and a view of each kept table over all Parquet files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from orchestrator.core.permissions import file_mode
+from orchestrator.database.sql import literal, quoted_name
+from orchestrator.scenarios.folders import SweepFolder
+from orchestrator.scenarios.plan import SweepPlan
+from orchestrator.scenarios.state import MemberState
+from orchestrator.scenarios.tables import OWN_COLUMNS
+
+if TYPE_CHECKING:
+    import duckdb
+
+DONE = "done"
+
+
+def value_columns(plan: SweepPlan) -> dict[str, str]:
+    """Return the name of the column of each varied key: its last part, or all of it where that is not enough."""
+    lasts = [one.key.rpartition(".")[2] for one in plan.variations]
+    taken = (*OWN_COLUMNS, *(name for name in lasts if lasts.count(name) > 1))
+    return {one.key: one.key if last in taken else last for one, last in zip(plan.variations, lasts, strict=True)}
+
+
+def write_results(folder: SweepFolder, plan: SweepPlan, states: Mapping[str, MemberState]) -> None:
+    """Write the database of results anew, in the place of the old one.
+
+    Its views name their files in full, so that they can be read from any working folder; after the sweep's folder was
+    moved, it is written again (:func:`results_stand_elsewhere`).
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    import duckdb  # slow to import
+
+    new = folder.path / f".{folder.results_database.name}.new"
+    new.unlink(missing_ok=True)
+    new.with_name(f"{new.name}.wal").unlink(missing_ok=True)
+    try:
+        with duckdb.connect(str(new)) as connection:
+            _fill(connection, folder, plan, states)
+        new.chmod(file_mode(folder.results_database))
+        new.replace(folder.results_database)
+    except duckdb.Error as error:
+        raise OSError(str(error)) from error
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def kept_tables(folder: SweepFolder) -> tuple[str, ...]:
+    """Return the names of the tables of which there are rows."""
+    return tuple(
+        sorted(path.name for path in folder.results.glob("*") if path.is_dir() and any(path.rglob("*.parquet")))
+    )
+
+
+def results_stand_elsewhere(folder: SweepFolder) -> bool:
+    """Tell whether the views of the results name files of another place: the folder was moved, or copied."""
+    if not folder.results_database.exists():
+        return False
+    import duckdb  # slow to import
+
+    try:
+        with duckdb.connect(str(folder.results_database), read_only=True) as connection:
+            found = connection.execute("select place from about").fetchone()
+    except duckdb.Error:
+        return True
+    return found is None or found[0] != str(folder.path.resolve())
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection, folder: SweepFolder, plan: SweepPlan, states: Mapping[str, MemberState]
+) -> None:
+    connection.execute("create table about as select ? as name, ? as place", [plan.name, str(folder.path.resolve())])
+    columns = value_columns(plan)
+    kinds = {key: _kind([member.values.get(key) for member in plan.members]) for key in columns}
+    own = [f"{quoted_name(column)} {kinds[key]}" for key, column in columns.items()]
+    connection.execute(
+        "create table members ("
+        + ", ".join(["member varchar primary key", "scenario varchar", "seed bigint", *own, "status varchar"])
+        + ")"
+    )
+    seeds = _seeds(folder)
+    places = ", ".join("?" for _ in range(len(columns) + 4))
+    for member in plan.members:
+        values = [_plain(member.values.get(key), kinds[key]) for key in columns]
+        status = states.get(member.key, MemberState()).status
+        seed = seeds.get(member.key, member.seed)
+        connection.execute(
+            f"insert into members values ({places})", [member.key, member.scenario, seed, *values, status]
+        )
+    for table in kept_tables(folder):
+        _view(connection, folder.results / table, table, list(columns.values()))
+
+
+def _seeds(folder: SweepFolder) -> dict[str, int]:
+    """Return the random seeds of members with rows, by key: those of scenarios, where the sweep itself names none."""
+    files = folder.results.glob("*/*/seed=*/*.parquet")
+    return {file.stem: int(file.parent.name.removeprefix("seed=")) for file in files}
+
+
+def _view(connection: duckdb.DuckDBPyConnection, path: Path, table: str, columns: list[str]) -> None:
+    """Make the view of one table; rows of a member that is not done are not in it."""
+    files = literal(str(path.resolve() / "scenario=*" / "seed=*" / "*.parquet"))
+    given = ", ".join(f"members.{quoted_name(column)}" for column in columns)
+    taken = ", ".join(quoted_name(name) for name in ("scenario", "seed", "member"))
+    connection.execute(
+        f"create view {quoted_name(_free_name(table))} as "
+        f"select rows.scenario, rows.seed, rows.member{', ' + given if given else ''}, members.status, "
+        f"rows.* exclude ({taken}) "
+        f"from read_parquet({files}, hive_partitioning = true, union_by_name = true, "
+        "hive_types = {'scenario': varchar, 'seed': bigint}) as rows "
+        f"join members on members.member = rows.member and members.status = {literal(DONE)}"
+    )
+
+
+def _free_name(table: str) -> str:
+    return f"{table}_" if table.lower() in ("members", "about") else table
+
+
+def _kind(values: list[JsonValue]) -> str:
+    """Return the type of a column that holds all of these values."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return "boolean"
+    if kinds == {int} and all(-(2**63) <= value < 2**63 for value in values if isinstance(value, int)):
+        return "bigint"
+    return "double" if kinds and kinds <= {int, float} else "varchar"
+
+
+def _plain(value: JsonValue, kind: str) -> JsonValue:
+    return value if value is None or isinstance(value, str) or kind != "varchar" else json.dumps(value)

@@ -1,0 +1,223 @@
+"""Run a sweep: plan, members, results, history."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.clocks import stopwatch, utc_now
+from orchestrator.core.permissions import make_folder
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.scenarios.cluster import Cluster, foreign_cluster, local_cluster, require_extra
+from orchestrator.scenarios.folders import SweepFolder
+from orchestrator.scenarios.happenings import Happening, MemberReached, Tell, tell_nobody
+from orchestrator.scenarios.holding import held, stop_asked
+from orchestrator.scenarios.inputs import database_mark
+from orchestrator.scenarios.keeping import is_kept, old_plan, read_states, remove_database, remove_member
+from orchestrator.scenarios.plan import Member, SweepPlan
+from orchestrator.scenarios.planning import SweepRequest, checked_members, make_plan
+from orchestrator.scenarios.project import SweptProject
+from orchestrator.scenarios.results_database import write_results
+from orchestrator.scenarios.state import MemberState
+from orchestrator.scenarios.tables import remove_tables
+from orchestrator.scenarios.task import MemberReport, MemberTask
+
+RETRIES = 1
+
+FactsOf = Callable[[SimulationConfig], ProjectFacts]
+
+
+@dataclass(frozen=True)
+class SweepWork:
+    """How a sweep is worked off: ``workers`` None is one for each core, ``scheduler`` None are workers of our own."""
+
+    workers: int | None = None
+    scheduler: str | None = None
+    retries: int = RETRIES
+    dashboard: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many workers of our own there are."""
+        return self.workers or os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """What became of a sweep: the state of each member by key, in the order of the plan.
+
+    ``kept`` are the members that were finished before, ``stopped`` tells that somebody stopped it.
+    """
+
+    plan: SweepPlan
+    folder: SweepFolder
+    states: dict[str, MemberState]
+    seconds: float
+    kept: tuple[str, ...] = ()
+    stopped: bool = False
+
+    def with_status(self, status: str) -> tuple[str, ...]:
+        """Return the members of a status."""
+        return tuple(key for key, state in self.states.items() if state.status == status)
+
+
+@dataclass(frozen=True)
+class PreparedSweep:
+    """A sweep whose plan is made and checked; nothing is written yet.
+
+    ``inputs`` are what each member is made of, ``states`` what is there of them, ``kept`` those that are done and
+    unchanged, ``dropped`` the members of an older plan that this one has not.
+    """
+
+    project: SweptProject
+    config: SimulationConfig
+    plan: SweepPlan
+    folder: SweepFolder
+    inputs: Mapping[str, str]
+    states: Mapping[str, MemberState]
+    kept: tuple[str, ...] = ()
+    dropped: tuple[Member, ...] = ()
+
+
+def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> PreparedSweep:
+    """Make the plan of a sweep, check every member of it, and see what is there already.
+
+    Raises:
+        ConfigurationError: what is asked for is wrong.
+        MissingExtraError: Dask is not installed.
+        SweepError: the plan that is there cannot be read.
+    """
+    require_extra()
+    config = project.base()
+    plan = make_plan(config, request)
+    folder = SweepFolder.of(config.root, plan.name)
+    inputs = checked_members(project, plan, folder, facts_of(config))
+    old = old_plan(folder)
+    now = {member.key for member in plan.members}
+    dropped = () if old is None else tuple(member for member in old.members if member.key not in now)
+    if old is not None:
+        plan = replace(plan, created_at=old.created_at)
+    states = read_states(folder, plan)
+    kept = tuple(m.key for m in plan.members if is_kept(folder, plan, m, states[m.key], inputs[m.key]))
+    return PreparedSweep(project, config, plan, folder, inputs, states, kept, dropped)
+
+
+def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> SweepOutcome:
+    """Run the members of a sweep that are not done, gather their results, and bring their runs into the history.
+
+    Raises:
+        SweepBusyError: another process runs it.
+        SweepError: the scheduler cannot be reached, or was lost.
+    """
+    elapsed = stopwatch()
+    with held(sweep.folder):
+        running = _Running(sweep, work, tell)
+        try:
+            running.work()
+        finally:
+            running.gather()
+        stopped = stop_asked(sweep.folder)
+        return SweepOutcome(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, stopped)
+
+
+@dataclass
+class _Running:
+    """One run of a sweep, while it is held."""
+
+    sweep: PreparedSweep
+    settings: SweepWork
+    tell: Tell
+    states: dict[str, MemberState] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        folder, plan = self.sweep.folder, self.sweep.plan
+        for member in self.sweep.dropped:
+            remove_member(folder, member)
+        make_folder(folder.results)
+        plan.write(folder.plan)
+        self.states = dict(self.sweep.states)
+        for member in plan.members:
+            if member.key in self.sweep.kept and plan.databases != "all":
+                remove_database(folder, member)
+
+    def work(self) -> None:
+        """Run what is to be run."""
+        tasks = self._tasks()
+        if not tasks:
+            return
+        from orchestrator.scenarios.engine import SweepEngine  # Dask: half a second
+
+        with self._cluster() as cluster:
+            engine = SweepEngine(
+                cluster,
+                workers=min(self.settings.count, len(tasks)),
+                retries=self.settings.retries,
+                take=self._take,
+                tell=self._told,
+                stopped=lambda: stop_asked(self.sweep.folder),
+            )
+            engine.run(tasks)
+
+    def gather(self) -> None:
+        """Write the database of results."""
+        write_results(self.sweep.folder, self.sweep.plan, self.states)
+
+    def _cluster(self) -> AbstractContextManager[Cluster]:
+        if self.settings.scheduler is not None:
+            return foreign_cluster(self.settings.scheduler)
+        to_do = len(self.sweep.plan.members) - len(self.sweep.kept)
+        return local_cluster(min(self.settings.count, to_do), dashboard=self.settings.dashboard)
+
+    def _tasks(self) -> list[MemberTask]:
+        sweep, plan = self.sweep, self.sweep.plan
+        topic = f"sweep-{uuid4()}"
+        tasks = []
+        for member in plan.members:
+            if member.key in sweep.kept:
+                continue
+            make_folder(sweep.folder.member(member.key).path)
+            task = MemberTask(
+                plan.name,
+                topic,
+                member,
+                plan.first_year,
+                plan.last_year,
+                sweep.config.root,
+                sweep.project,
+                attempt=1,
+                keep=plan.keep,
+                databases=plan.databases,
+            )
+            tasks.append(task)
+        return tasks
+
+    def _told(self, happening: Happening) -> None:
+        if isinstance(happening, MemberReached) and happening.year is None:
+            self._keep(
+                happening.key, MemberState("running", started_at=utc_now().isoformat(), attempts=happening.attempt)
+            )
+        self.tell(happening)
+
+    def _take(self, task: MemberTask, report: MemberReport) -> MemberState:
+        """Keep what became of a member, and what it left."""
+        state, folder = report.state, self.sweep.folder
+        databases, last = task.databases, task.attempt > self.settings.retries
+        if state.status == "done":
+            if databases != "all":
+                remove_database(folder, task.member)
+            mark = database_mark(folder.member(task.member.key).database)
+            state = replace(state, inputs=self.sweep.inputs[task.member.key], database=mark)
+        else:
+            remove_tables(folder, task.member)
+            if state.status == "failed" and databases == "none" and last:
+                remove_database(folder, task.member)
+        self._keep(task.member.key, state)
+        return state
+
+    def _keep(self, key: str, state: MemberState) -> None:
+        self.states[key] = state
+        state.write(self.sweep.folder.member(key).state)

@@ -1,0 +1,127 @@
+"""Sweeps whose workers, parent or scheduler die, or that somebody stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.support.processes import GENEROUS, wait_until
+from tests.sweeps.conftest import VARY, Swept
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+
+SECONDS_TO_STOP = 5.0
+
+
+def lake_levels(swept: Swept) -> list[tuple[object, ...]]:
+    """Return all gathered rows."""
+    return swept.results("select * from lake_level order by all")
+
+
+@pytest.fixture
+def expected(swept: Swept) -> list[tuple[object, ...]]:
+    """Return the rows of a sweep that nobody disturbed."""
+    done = swept("sweep", "run", "--name", "undisturbed", *VARY, "--seeds", "1-2", "--workers", "2")
+    assert done.exit_code == 0, done.err
+    import duckdb
+
+    with duckdb.connect(str(swept.root / "var/sweeps/undisturbed/results.duckdb"), read_only=True) as connection:
+        return connection.execute("select * from lake_level order by all").fetchall()
+
+
+def test_a_member_whose_worker_is_killed_is_tried_again(swept: Swept) -> None:
+    """Killed in the middle of its first year, it is taken up again, and all of it is there."""
+    swept.hold_members()
+    process = swept.start("sweep", "run", "--name", "s", *VARY, "--workers", "1")
+    (worker,) = swept.wait_held()
+    os.kill(worker, signal.SIGKILL)
+    swept.let_go()
+    out, err = process.communicate(timeout=GENEROUS * 2)
+    assert process.returncode == 0, err
+    assert "attempt 1 failed and is tried again: The process of the worker ended" in out
+    assert sorted(state.attempts for state in swept.states().values()) == [1, 2]
+    assert swept.results("select count(*) from lake_level") == [(12,)]
+
+
+def test_a_member_whose_worker_is_always_killed_fails_alone(swept: Swept) -> None:
+    """After its retries it is reported; the others complete."""
+    swept.hold_members()
+    process = swept.start("sweep", "run", "--name", "s", *VARY, "--workers", "1", "--retries", "0")
+    (worker,) = swept.wait_held()
+    os.kill(worker, signal.SIGKILL)
+    swept.let_go()
+    out, err = process.communicate(timeout=GENEROUS * 2)
+    assert process.returncode == 1, err
+    assert sorted(swept.statuses()) == ["done", "failed"]
+    assert "Failed: " in out and "To fix: run the same command again" in out
+    again = swept.sweep(*VARY, "--workers", "1")
+    assert again.exit_code == 0, again.err
+    assert swept.statuses() == ["done", "done"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_every_worker_and_the_next_call_goes_on(
+    swept: Swept, expected: list[tuple[object, ...]], number: signal.Signals
+) -> None:
+    """Within five seconds, dbt processes included; the rows are those of a sweep that nobody disturbed."""
+    process = swept.start("sweep", "run", "--name", "s", *VARY, "--seeds", "1-2", "--workers", "2")
+    swept.wait_working()
+    began = time.monotonic()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=GENEROUS)
+    seconds = time.monotonic() - began
+    assert process.returncode == 130, err
+    assert "Interrupted after" in err
+    assert seconds < SECONDS_TO_STOP + 2
+    swept.wait_nothing_left()
+    assert "running" not in swept.statuses()
+    again = swept.sweep(*VARY, "--seeds", "1-2", "--workers", "2")
+    assert again.exit_code == 0, again.err
+    assert lake_levels(swept) == expected
+
+
+def test_another_terminal_stops_a_sweep(swept: Swept) -> None:
+    """It ends with 130, and `sweep cancel` returns when it has."""
+    process = swept.start("sweep", "run", "--name", "s", *VARY, "--seeds", "1-2", "--workers", "2")
+    swept.wait_working()
+    began = time.monotonic()
+    done = swept("sweep", "cancel", "s")
+    seconds = time.monotonic() - began
+    out, err = process.communicate(timeout=GENEROUS)
+    assert (done.exit_code, process.returncode) == (0, 130), err
+    assert "Stopped s" in done.out and "the same command goes on" in out
+    assert seconds < SECONDS_TO_STOP + 2
+    swept.wait_nothing_left()
+    assert swept("sweep", "cancel", "s").out.strip() == "s is not running."
+
+
+def test_workers_end_when_their_parent_is_killed(swept: Swept) -> None:
+    """So do dbt processes, by themselves; the next call goes on."""
+    process = swept.start("sweep", "run", "--name", "s", *VARY, "--workers", "2")
+    swept.wait_working()
+    process.kill()
+    process.communicate()
+    swept.wait_nothing_left()
+    assert "stopped" in swept("sweep", "status", "s").out
+    again = swept.sweep(*VARY, "--workers", "2")
+    assert again.exit_code == 0, again.err
+
+
+def test_two_at_once_are_one_too_many(swept: Swept) -> None:
+    """The second is refused at once, and told who runs it."""
+    swept.hold_members()
+    process = swept.start("sweep", "run", "--name", "s", *VARY, "--workers", "1")
+    swept.wait_held()
+    second = swept.sweep(*VARY, "--workers", "1")
+    assert second.exit_code == 75
+    assert f"is already run by pid {process.pid}" in second.err and "sweep cancel s" in second.err
+    deleted = swept("sweep", "delete", "s", "--yes")
+    assert deleted.exit_code == 75
+    assert "running" in swept("sweep", "status").out
+    swept.let_go()
+    process.communicate(timeout=GENEROUS)
+    assert process.returncode == 0
+    wait_until(lambda: swept("sweep", "list").out.count("done") >= 1, "it is done")
