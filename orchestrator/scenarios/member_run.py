@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.errors import OrchestratorError, RunCancelledError
 from orchestrator.core.events import Event, RunStarted
+from orchestrator.dbt_runner.process.warm_process import WarmProcess
 from orchestrator.factory import create_orchestrator
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 from orchestrator.scenarios.state import MemberState, Status
@@ -19,10 +20,13 @@ SECONDS_BETWEEN_LOOKS = 0.1
 
 
 class MemberRunner:
-    """Runs members; one lives in each worker process, as long as that does.
+    """Runs members; one lives in each worker process, as long as that does, and so does its dbt process.
 
     Not thread-safe: a worker runs one member at a time.
     """
+
+    def __init__(self) -> None:
+        self._warm = WarmProcess()
 
     def run(self, task: MemberTask, *, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> MemberState:
         """Run a member, or go on with it, and write what is kept of it; return what became of it.
@@ -58,12 +62,13 @@ class MemberRunner:
         )
 
     def close(self) -> None:
-        """End what is kept between members."""
+        """End the dbt process."""
+        self._warm.close()
 
     def _run(self, task: MemberTask, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> tuple[str, ...]:
         config = task.project.member(task.member, task.database)
         with (
-            create_orchestrator(config, listeners=[emit]) as orchestrator,
+            create_orchestrator(config, listeners=[emit], warm=self._warm) as orchestrator,
             _cancelled_when(cancelled, orchestrator),
         ):
             orchestrator.execute_multi_year_simulation(task.first_year, task.last_year, forgo_years=True)
