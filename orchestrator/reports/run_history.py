@@ -15,7 +15,7 @@ from orchestrator.reports.comparison import Comparison, compare
 from orchestrator.storage.base import CRASHED, RUNNING, RunRecord, StorageBackend
 
 if TYPE_CHECKING:
-    from orchestrator.storage.models import WorkflowRun, WorkflowStep
+    from orchestrator.storage.models import SweepRecord, WorkflowRun, WorkflowStep
 
 SECONDS_FOR_LAST_WORDS = 3.0
 SHORT = 8  # characters of an id that tell runs apart
@@ -33,10 +33,14 @@ class ListedRun:
 
 @dataclass(frozen=True)
 class RunList:
-    """Runs, newest first; ``more`` tells whether others that fit were left out."""
+    """Runs, newest first; ``more`` tells whether others that fit were left out.
+
+    ``sweeps`` are those that were run in the same time, newest first: each stands for the runs of its members.
+    """
 
     runs: tuple[ListedRun, ...]
     more: bool
+    sweeps: tuple[SweepRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,15 +67,21 @@ def list_runs(
     statuses: Collection[str] = (),
     since: datetime | None = None,
     tag: str | None = None,
+    sweep: str | None = None,
     limit: int,
 ) -> RunList:
-    """Return the newest runs that fit every filter given, at most ``limit``."""
+    """Return the newest runs that fit every filter given, at most ``limit``.
+
+    Runs of members are there only where a ``sweep`` is named; else the sweep stands for them.
+    """
     stored = {RUNNING if status == CRASHED else status for status in statuses}
     found = backend.runs.list_runs(
         scenario=scenario,
         statuses=stored,
         since=since,
         tag=tag,
+        sweep=sweep,
+        members=sweep is not None,
         limit=None if stored & {RUNNING} else limit + 1,  # how many of those are alive is not known yet
     )
     fitting = [(run, status) for run, status in with_status(backend, found) if not statuses or status in statuses]
@@ -81,7 +91,13 @@ def list_runs(
         ListedRun(run, status, last.get(run.id), annotations.get(run.id, Annotations()))
         for run, status in fitting[:limit]
     )
-    return RunList(runs, more=len(fitting) > limit)
+    alone = sweep is None and scenario is None and tag is None and not statuses
+    sweeps = (
+        [one for one in backend.sweeps.list_sweeps(limit) if since is None or one.started_at >= since] if alone else []
+    )
+    if len(fitting) > limit:
+        sweeps = [one for one in sweeps if one.started_at >= runs[-1].run.started_at]
+    return RunList(runs, len(fitting) > limit, tuple(sweeps))
 
 
 def read_run(backend: StorageBackend, name: str | None) -> FullRun:

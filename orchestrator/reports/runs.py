@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.reports.run_history import ComparedRuns, FullRun, ListedRun, RunList
 
 if TYPE_CHECKING:
-    from orchestrator.storage.models import WorkflowRun, WorkflowStep
+    from orchestrator.storage.models import SweepRecord, WorkflowRun, WorkflowStep
 
 
 def reached(step: WorkflowStep | None) -> dict[str, object] | None:
@@ -24,7 +24,21 @@ def last_stage(steps: Sequence[WorkflowStep]) -> WorkflowStep | None:
 
 def list_record(runs: RunList) -> dict[str, object]:
     """Return a list of runs, each in short."""
-    return {"runs": [run_record(listed) for listed in runs.runs]}
+    return {"runs": [run_record(listed) for listed in runs.runs], "sweeps": [_sweep_record(one) for one in runs.sweeps]}
+
+
+def _sweep_record(sweep: SweepRecord) -> dict[str, object]:
+    return {
+        "name": sweep.name,
+        "workflow": sweep.workflow_name,
+        "status": sweep.status,
+        "counts": sweep.counts,
+        "varied": sweep.plan.get("varied"),
+        "years": sweep.plan.get("years"),
+        "started_at": sweep.started_at,
+        "completed_at": sweep.completed_at,
+        "seconds": sweep.duration_seconds,
+    }
 
 
 def scenario_label(run: WorkflowRun) -> str | None:
@@ -57,6 +71,8 @@ def run_record(listed: ListedRun) -> dict[str, object]:
         "completed_at": run.completed_at,
         "seconds": run.duration_seconds,
         "database": run.database,
+        "sweep": run.sweep,
+        "member": run.member,
         "fingerprint": run.fingerprint,
         "resumed_from": run.resumed_from,
         "reached": reached(listed.last_stage),

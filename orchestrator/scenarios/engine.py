@@ -102,12 +102,17 @@ class SweepEngine:
             self._count()
 
     def _tell_reached(self, news: Mapping[str, object]) -> None:
-        key, year, stage, attempt = news.get("key"), news.get("year"), news.get("stage"), news.get("attempt")
+        key, attempt, year = news.get("key"), news.get("attempt"), news.get("year")
+        stage, run_id = news.get("stage"), news.get("run_id")
         if isinstance(key, str) and isinstance(attempt, int):
             self._begun.add((key, attempt))
             self._tell(
                 MemberReached(
-                    key, attempt, year if isinstance(year, int) else None, stage if isinstance(stage, str) else None
+                    key,
+                    attempt,
+                    year if isinstance(year, int) else None,
+                    stage if isinstance(stage, str) else None,
+                    run_id if isinstance(run_id, str) else None,
                 )
             )
 
@@ -121,7 +126,7 @@ class SweepEngine:
                 to_fix="start the scheduler again, and run the same command again: what is finished is kept",
             )
         report = _report(task, future)
-        if report.lost and (task.member.key, task.attempt) not in self._begun and not self._stopping:
+        if report.lost and not self._has_begun(task) and not self._stopping:
             self._submit(task)  # it waited for a worker that died over another member
             return
         state = self._take(task, report)
@@ -130,6 +135,9 @@ class SweepEngine:
         future.release()
         if again:
             self._submit(replace(task, attempt=task.attempt + 1))
+
+    def _has_begun(self, task: MemberTask) -> bool:
+        return (task.member.key, task.attempt) in self._begun
 
     def _count(self) -> None:
         """See how many workers there are; the sweep ends where there are none for long."""
@@ -150,9 +158,7 @@ class SweepEngine:
         """Stop the members that run, and take over how far they came; nothing is waited for longer than a little."""
         self._stopping = True
         patience = Deadline.after(SECONDS_TO_STOP)
-        waiting = [
-            key for key, (task, _) in self._running.items() if (task.member.key, task.attempt) not in self._begun
-        ]
+        waiting = [key for key, (task, _) in self._running.items() if not self._has_begun(task)]
         for key in waiting:
             self._cancelled(*self._running.pop(key))
         topics = {task.topic for task, _ in self._running.values()}

@@ -10,12 +10,13 @@ from orchestrator.scenarios.state import MemberState
 
 @dataclass(frozen=True)
 class MemberReached:
-    """Signals that a member works on a stage of a year; both are None while it starts."""
+    """Signals that a member works on a stage of a year; both are None while it starts, as is the id of its run."""
 
     key: str
     attempt: int
     year: int | None = None
     stage: str | None = None
+    run_id: str | None = None
 
 
 @dataclass(frozen=True)

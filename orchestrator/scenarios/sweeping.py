@@ -15,6 +15,7 @@ from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.scenarios.cluster import Cluster, foreign_cluster, local_cluster, require_extra
 from orchestrator.scenarios.folders import SweepFolder
 from orchestrator.scenarios.happenings import Happening, MemberReached, Tell, tell_nobody
+from orchestrator.scenarios.history import SweepHistory
 from orchestrator.scenarios.holding import held, stop_asked
 from orchestrator.scenarios.inputs import database_mark
 from orchestrator.scenarios.keeping import is_kept, old_plan, read_states, remove_database, remove_member
@@ -116,10 +117,12 @@ def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> Swee
     elapsed = stopwatch()
     with held(sweep.folder):
         running = _Running(sweep, work, tell)
+        running.history.begin(running.states)
         try:
             running.work()
         finally:
             running.gather()
+            running.history.end(running.states)
         stopped = stop_asked(sweep.folder)
         return SweepOutcome(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, stopped)
 
@@ -131,9 +134,12 @@ class _Running:
     sweep: PreparedSweep
     settings: SweepWork
     tell: Tell
-    states: dict[str, MemberState] = field(default_factory=dict)
+    states: dict[str, MemberState] = field(init=False)
+    history: SweepHistory = field(init=False)
+    runs: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.history = SweepHistory(self.sweep.config, self.sweep.plan)
         folder, plan = self.sweep.folder, self.sweep.plan
         for member in self.sweep.dropped:
             remove_member(folder, member)
@@ -196,6 +202,8 @@ class _Running:
         return tasks
 
     def _told(self, happening: Happening) -> None:
+        if isinstance(happening, MemberReached) and happening.run_id is not None:
+            self.runs[happening.key] = happening.run_id
         if isinstance(happening, MemberReached) and happening.year is None:
             self._keep(
                 happening.key, MemberState("running", started_at=utc_now().isoformat(), attempts=happening.attempt)
@@ -205,6 +213,10 @@ class _Running:
     def _take(self, task: MemberTask, report: MemberReport) -> MemberState:
         """Keep what became of a member, and what it left."""
         state, folder = report.state, self.sweep.folder
+        run_id = state.run_id or self.runs.pop(task.member.key, None)
+        if run_id is not None:
+            state = replace(state, run_id=run_id)
+            self.history.add_run(run_id)
         databases, last = task.databases, task.attempt > self.settings.retries
         if state.status == "done":
             if databases != "all":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from distributed import get_worker
 
-from orchestrator.core.events import Event, StageStarted
+from orchestrator.core.events import Event, RunStarted, StageStarted
 from orchestrator.scenarios.member_run import MemberRunner
 from orchestrator.scenarios.memory import memory_below
 from orchestrator.scenarios.task import MemberReport, MemberTask
@@ -52,13 +52,15 @@ def run_member(task: MemberTask) -> MemberReport:
     worker = get_worker()
     key = worker.get_current_task()
 
-    def tell(year: int | None = None, stage: str | None = None) -> None:
-        message = {"key": task.member.key, "attempt": task.attempt, "year": year, "stage": stage}
+    def tell(run_id: str | None = None, year: int | None = None, stage: str | None = None) -> None:
+        message = {"key": task.member.key, "attempt": task.attempt, "run_id": run_id, "year": year, "stage": stage}
         worker.log_event(task.topic, message)
 
     def emit(event: Event) -> None:
         if isinstance(event, StageStarted):
-            tell(event.year, event.stage)
+            tell(event.run_id, event.year, event.stage)
+        elif isinstance(event, RunStarted):
+            tell(event.run_id)
 
     def cancelled() -> bool:
         if task.topic in _stopped:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ChatSession,
         ExecutionState,
         SessionState,
+        SweepRecord,
         WorkflowOutput,
         WorkflowRun,
         WorkflowStep,
@@ -83,9 +84,14 @@ class AbstractWorkflowRunRepository(ABC):
         statuses: Iterable[str] = (),
         since: datetime | None = None,
         tag: str | None = None,
+        sweep: str | None = None,
+        members: bool = True,
         limit: int | None = None,
     ) -> list[WorkflowRun]:
-        """Return runs of all workflows that fit every filter given, newest first."""
+        """Return runs of all workflows that fit every filter given, newest first.
+
+        Without ``members``, runs of members of sweeps are left out.
+        """
 
     @abstractmethod
     def update_status(
@@ -204,6 +210,22 @@ class AbstractAnnotationRepository(ABC):
         """
 
 
+class AbstractSweepRepository(ABC):
+    """Sweeps, each as it was run last; its members are runs."""
+
+    @abstractmethod
+    def save(self, sweep: SweepRecord) -> None:
+        """Store a sweep in the place of the one of its workflow and name."""
+
+    @abstractmethod
+    def list_sweeps(self, limit: int | None = None) -> list[SweepRecord]:
+        """Return sweeps of all workflows, newest first."""
+
+    @abstractmethod
+    def delete(self, workflow_name: str, name: str) -> bool:
+        """Remove a sweep; its runs stay. Tell whether it was there."""
+
+
 class ChatSessionRepository(ABC):
     """Conversations in which configurations are made, with all that was said in them."""
 
@@ -263,6 +285,7 @@ class StorageBackend:
     outputs: AbstractWorkflowOutputRepository
     sessions: AbstractSessionStateRepository
     annotations: AbstractAnnotationRepository
+    sweeps: AbstractSweepRepository
     chat_sessions: ChatSessionRepository
     release: Callable[[], None]
 

@@ -59,6 +59,7 @@ def _backend(engine: Engine, url: URL) -> StorageBackend:
     from orchestrator.storage.annotations import AnnotationRepository
     from orchestrator.storage.chats import SqlChatSessionRepository
     from orchestrator.storage.error_translation import shown
+    from orchestrator.storage.sweeps import SweepRepository
 
     return StorageBackend(
         url=shown(url),
@@ -68,6 +69,7 @@ def _backend(engine: Engine, url: URL) -> StorageBackend:
         outputs=repositories.WorkflowOutputRepository(engine, url),
         sessions=repositories.SessionStateRepository(engine, url),
         annotations=AnnotationRepository(engine, url),
+        sweeps=SweepRepository(engine, url),
         chat_sessions=SqlChatSessionRepository(engine, url),
         release=engine.dispose,
     )

@@ -28,7 +28,7 @@ class WorkflowRun(Base):
     """One run; ``inputs`` are what it was asked for, ``outputs`` what it has to show.
 
     ``status`` is one of :data:`orchestrator.storage.base.STATUSES`. ``resumed_from`` is the id of the run that it
-    goes on from; that one need not be stored.
+    goes on from; that one need not be stored. ``sweep`` and ``member`` are names, where the run is of a member of one.
     """
 
     __tablename__ = "workflow_runs"
@@ -49,9 +49,12 @@ class WorkflowRun(Base):
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     duration_seconds: Mapped[float | None] = mapped_column(Float, default=None)
+    sweep: Mapped[str | None] = mapped_column(CleanText, default=None)
+    member: Mapped[str | None] = mapped_column(CleanText, default=None)
 
     __table_args__ = (
         Index("workflow_runs_by_name", "workflow_name", "started_at"),
+        Index("workflow_runs_by_sweep", "sweep", "started_at"),
         Index("workflow_runs_by_start", "started_at"),
     )
 
@@ -129,6 +132,24 @@ class SessionState(Base):
     host: Mapped[str] = mapped_column(CleanText)
     process_started: Mapped[str | None] = mapped_column(CleanText)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SweepRecord(Base):
+    """A sweep as it was run last; ``counts`` are its members by status, ``plan`` what was varied, without the members.
+
+    ``status`` is one of :data:`orchestrator.storage.base.STATUSES`.
+    """
+
+    __tablename__ = "sweeps"
+
+    workflow_name: Mapped[str] = mapped_column(CleanText, primary_key=True)
+    name: Mapped[str] = mapped_column(CleanText, primary_key=True)
+    status: Mapped[str] = mapped_column(WORD)
+    plan: Mapped[dict[str, object]] = mapped_column(CleanJson, default_factory=dict)
+    counts: Mapped[dict[str, object]] = mapped_column(CleanJson, default_factory=dict)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    duration_seconds: Mapped[float | None] = mapped_column(Float, default=None)
 
 
 class ChatSession(Base):

@@ -34,6 +34,7 @@ from orchestrator.storage.models import (
     WorkflowRun,
     WorkflowStep,
 )
+from orchestrator.storage.sweeps import member_of
 
 RECORDED = (
     RunStarted,
@@ -87,6 +88,7 @@ class RunRecorder:
 
     def _start(self, event: RunStarted) -> list[Base]:
         inputs = {"years": event.years, "stages": event.stages, "fresh": event.fresh, "command": event.command}
+        sweep, member = member_of(event.database)
         self._run = WorkflowRun(
             workflow_name=workflow_name(str(event.config.get("root", ""))),
             id=event.run_id,
@@ -97,6 +99,8 @@ class RunRecorder:
             inputs=inputs,
             versions=event.versions,
             started_at=event.at,
+            sweep=sweep,
+            member=member,
         )
         self._session = SessionState(event.run_id, event.pid, event.host, event.process_started, event.at)
         self._annotations = kept_of(event.note, event.tags)

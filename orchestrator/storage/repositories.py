@@ -76,6 +76,8 @@ class WorkflowRunRepository(Store, AbstractWorkflowRunRepository):
         statuses: Iterable[str] = (),
         since: datetime | None = None,
         tag: str | None = None,
+        sweep: str | None = None,
+        members: bool = True,
         limit: int | None = None,
     ) -> list[WorkflowRun]:
         """Return runs of all workflows that fit every filter given, newest first."""
@@ -88,6 +90,10 @@ class WorkflowRunRepository(Store, AbstractWorkflowRunRepository):
             wanted.append(WorkflowRun.started_at >= since)
         if tag is not None:
             wanted.append(WorkflowRun.id.in_(select(RunTag.run_id).where(RunTag.tag == tag)))
+        if sweep is not None:
+            wanted.append(WorkflowRun.sweep == sweep)
+        if not members:
+            wanted.append(WorkflowRun.sweep.is_(None))
         return self._list(_newest().where(*wanted).limit(limit))
 
     def update_status(

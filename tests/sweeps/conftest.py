@@ -81,16 +81,16 @@ class Swept(Cli):
         file = self.root / "config" / "simulation.yaml"
         file.write_text(file.read_text() + "hooks: [{type: pre_year, call: 'holding:hold'}]\n")
 
-    def held(self) -> list[int]:
+    def waiting(self) -> list[int]:
         """Return the processes whose members wait."""
         return [int(file.name.removeprefix("held-")) for file in self.root.glob("held-*")]
 
     def wait_held(self, count: int = 1) -> list[int]:
         """Wait until so many members wait; return the processes."""
         running = self.started[-1]
-        wait_until(lambda: len(self.held()) >= count or running.poll() is not None, "members are held", 120)
+        wait_until(lambda: len(self.waiting()) >= count or running.poll() is not None, "members are held", 120)
         assert running.poll() is None, running.communicate()
-        return self.held()
+        return self.waiting()
 
     def let_go(self) -> None:
         """Let members go on."""
@@ -122,9 +122,7 @@ class Swept(Cli):
 
     def wait_nothing_left(self) -> None:
         """Wait until no worker and no dbt process of this folder is left."""
-        wait_until(
-            lambda: not self.workers() and not dbt_processes(self.root), "workers and dbt processes are gone", 30
-        )
+        wait_until(lambda: not self.workers() and not dbt_processes(self.root), "all of its processes are gone", 30)
 
 
 @pytest.fixture

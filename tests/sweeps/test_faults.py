@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+import duckdb
 import pytest
 
 from tests.support.processes import GENEROUS, wait_until
@@ -26,8 +27,6 @@ def expected(swept: Swept) -> list[tuple[object, ...]]:
     """Return the rows of a sweep that nobody disturbed."""
     done = swept("sweep", "run", "--name", "undisturbed", *VARY, "--seeds", "1-2", "--workers", "2")
     assert done.exit_code == 0, done.err
-    import duckdb
-
     with duckdb.connect(str(swept.root / "var/sweeps/undisturbed/results.duckdb"), read_only=True) as connection:
         return connection.execute("select * from lake_level order by all").fetchall()
 

@@ -75,6 +75,10 @@ def list_(
     tag: Annotated[
         str | None, typer.Option("--tag", metavar="NAME", help="Only runs with this tag.", show_default=False)
     ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option("--sweep", metavar="NAME", help="Runs of the members of this sweep.", show_default=False),
+    ] = None,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="Show at most this many runs.")
     ] = 20,
@@ -90,14 +94,14 @@ def list_(
         )
     moment = parse_since(since)
     with open_history(options) as (_, backend):
-        found = list_runs(backend, scenario=scenario, statuses=wanted, since=moment, tag=tag, limit=limit)
+        found = list_runs(backend, scenario=scenario, statuses=wanted, since=moment, tag=tag, sweep=sweep, limit=limit)
     output.write_json(list_record(found), "listed")
-    if not found.runs:
-        filtered = bool(wanted or scenario or since or tag)
+    if not found.runs and not found.sweeps:
+        filtered = bool(wanted or scenario or since or tag or sweep)
         none = options.same_workspace("No run yet: `orchestrator simulate` makes one.")
         output.say("No such run." if filtered else none)
         return 0
-    show_list(output, found.runs)
+    show_list(output, found)
     if found.more:
         output.say(f"\nThe newest {limit}; --limit shows more.")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -13,14 +12,14 @@ from orchestrator.cli.summary import plain_table, show_summary
 from orchestrator.core.annotations import Annotations
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.formats import NOTHING, shown_path, shown_seconds, shown_time
-from orchestrator.core.text import shown_years
+from orchestrator.core.text import plural, shown_years
 from orchestrator.reports.results import stored_summary
-from orchestrator.reports.run_history import SHORT, FullRun, ListedRun, years_of
+from orchestrator.reports.run_history import SHORT, FullRun, RunList, years_of
 from orchestrator.reports.runs import last_stage, reached, scenario_label
 from orchestrator.storage.base import CRASHED, RUNNING, RunRecord
 
 if TYPE_CHECKING:
-    from orchestrator.storage.models import WorkflowRun, WorkflowStep
+    from orchestrator.storage.models import SweepRecord, WorkflowRun, WorkflowStep
 
 STYLES = {
     "completed": "green",
@@ -34,8 +33,9 @@ NOTE_SHOWN = 30  # characters
 LOOK_AGAIN = "`orchestrator runs import` looks at its events again"
 
 
-def show_list(output: Output, runs: Sequence[ListedRun]) -> None:
-    """Write a line for each run."""
+def show_list(output: Output, found: RunList) -> None:
+    """Write a line for each run, and one for each sweep in the place of its members."""
+    runs, sweeps = found.runs, list(found.sweeps)
     table = plain_table()
     for heading in ("Run", "Status", "Scenario", "Years", "Started", "Seconds"):
         least = {"Run": SHORT, "Status": len("interrupted")}.get(heading)
@@ -48,8 +48,11 @@ def show_list(output: Output, runs: Sequence[ListedRun]) -> None:
     annotated = any(listed.annotations != Annotations() for listed in runs)
     if annotated:
         table.add_column("Tags, note")
+    blank = [""] * (show_reached + annotated)
     for listed in runs:
         run, status = listed.run, listed.status
+        while sweeps and sweeps[0].started_at > run.started_at:
+            table.add_row(*_sweep_row(sweeps.pop(0)), *blank)
         seconds = NOTHING if run.duration_seconds is None else f"{run.duration_seconds:,.1f}"
         table.add_row(
             run.id[:SHORT],
@@ -61,7 +64,23 @@ def show_list(output: Output, runs: Sequence[ListedRun]) -> None:
             *(["" if status == "completed" else _reached(listed.last_stage) or NOTHING] if show_reached else []),
             *([_in_short(listed.annotations)] if annotated else []),
         )
+    for sweep in sweeps:
+        table.add_row(*_sweep_row(sweep), *blank)
     output.show(table)
+
+
+def _sweep_row(sweep: SweepRecord) -> tuple[Text | str, ...]:
+    members = sum(count for count in sweep.counts.values() if isinstance(count, int))
+    years = sweep.plan.get("years")
+    shown = f"{years[0]}–{years[1]}" if isinstance(years, list) and len(years) == 2 else NOTHING
+    return (
+        "sweep",
+        Text(sweep.status, STYLES.get(sweep.status, "")),
+        f"{sweep.name}: {plural(members, 'member')}",
+        shown,
+        f"{sweep.started_at.astimezone():%Y-%m-%d %H:%M}",
+        NOTHING if sweep.duration_seconds is None else f"{sweep.duration_seconds:,.1f}",
+    )
 
 
 def show_run(output: Output, found: FullRun, *, advice: str) -> None:
