@@ -70,6 +70,12 @@ class SweepSettings(Section):
         examples=[2],
         json_schema_extra={"unit": "times"},
     )
+    share: bool = Field(
+        default=True,
+        strict=True,
+        description="Whether what members have in common before their first year is built once and copied.",
+        examples=[False],
+    )
     max_members: int = Field(
         1000,
         strict=True,

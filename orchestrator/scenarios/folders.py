@@ -62,6 +62,11 @@ class SweepFolder:
         """The database of views over the kept tables of all members."""
         return self.path / "results.duckdb"
 
+    @property
+    def shared(self) -> Path:
+        """The folder of what members have in common, while the sweep runs."""
+        return self.path / "shared"
+
     def member(self, key: str) -> MemberFolder:
         """Return the folder of a member."""
         return MemberFolder(self.path / "members" / key)

@@ -12,6 +12,7 @@ from orchestrator.core.events import Event, RunStarted
 from orchestrator.dbt_runner.process.warm_process import WarmProcess
 from orchestrator.factory import create_orchestrator
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
+from orchestrator.scenarios.shared_start import SharedStart
 from orchestrator.scenarios.state import MemberState, Status
 from orchestrator.scenarios.tables import tables_to_keep, write_tables
 from orchestrator.scenarios.task import MemberTask
@@ -71,6 +72,8 @@ class MemberRunner:
             create_orchestrator(config, listeners=[emit], warm=self._warm) as orchestrator,
             _cancelled_when(cancelled, orchestrator),
         ):
+            if task.share and config.self_healing.auto_initialize:
+                SharedStart(task.folder.shared, task.varied).prepare(orchestrator, task.database)
             orchestrator.execute_multi_year_simulation(task.first_year, task.last_year, forgo_years=True)
             tables = tables_to_keep(orchestrator, task.keep)
             write_tables(orchestrator, task, tables)

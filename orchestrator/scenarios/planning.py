@@ -17,6 +17,7 @@ from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.masking import MASK
 from orchestrator.core.text import plural
 from orchestrator.core.untrusted import is_file_name
+from orchestrator.dbt_runner.project.canonical import canonical
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.variables import require_variables_fit
 from orchestrator.scenarios.folders import SweepFolder
@@ -98,8 +99,12 @@ def make_plan(config: SimulationConfig, request: SweepRequest) -> SweepPlan:
     )
 
 
-def checked_members(project: SweptProject, plan: SweepPlan, folder: SweepFolder, facts: ProjectFacts) -> dict[str, str]:
-    """Make sure that every member's values are right, before anything starts; return their inputs by key.
+def checked_members(
+    project: SweptProject, plan: SweepPlan, folder: SweepFolder, facts: ProjectFacts
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Make sure that every member's values are right, before anything starts.
+
+    Return their inputs by key, and the dbt variables that differ between them.
 
     Raises:
         ConfigurationError: a value is of a wrong type or out of range, nothing reads a variable, there is no such
@@ -117,6 +122,7 @@ def checked_members(project: SweptProject, plan: SweepPlan, folder: SweepFolder,
         scenario.years(*years)
     inputs = ProjectInputs(next(iter(scenarios.values())), facts)
     found = {}
+    values: dict[str, set[str]] = {}
     for member in plan.members:
         config = of_member(scenarios[member.scenario], member, folder.member(member.key).database)
         try:
@@ -124,7 +130,12 @@ def checked_members(project: SweptProject, plan: SweepPlan, folder: SweepFolder,
         except ConfigurationError as error:
             raise ConfigurationError(f"Member {member.key}: {error.message}", to_fix=error.to_fix) from error
         found[member.key] = inputs.of(config, member, years, plan.keep)
-    return found
+        for name, value in config.dbt_vars().items():
+            values.setdefault(name, set()).add(canonical(value, ordered=True))
+    given = {name: sum(name in scenario.vars for scenario in scenarios.values()) for name in values}
+    partly = {name for name, count in given.items() if 0 < count < len(scenarios)}
+    varied = sorted({name for name, found_values in values.items() if len(found_values) > 1} | partly)
+    return found, tuple(varied)
 
 
 def _members(request: SweepRequest, scenarios: tuple[str, ...]) -> Iterator[Member]:

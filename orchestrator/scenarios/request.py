@@ -33,6 +33,7 @@ class Asked:
     scheduler: str | None = None
     retries: int | None = None
     dashboard: bool = False
+    share: bool | None = None
 
     def request(self, settings: SweepSettings) -> SweepRequest:
         """Return what is to be run.
@@ -59,7 +60,8 @@ class Asked:
             self.workers or settings.workers,
             self.scheduler or settings.scheduler,
             settings.retries if self.retries is None else self.retries,
-            self.dashboard,
+            dashboard=self.dashboard,
+            share=settings.share if self.share is None else self.share,
         )
 
 

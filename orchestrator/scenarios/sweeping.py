@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -34,11 +35,15 @@ FactsOf = Callable[[SimulationConfig], ProjectFacts]
 
 @dataclass(frozen=True)
 class SweepWork:
-    """How a sweep is worked off: ``workers`` None is one for each core, ``scheduler`` None are workers of our own."""
+    """How a sweep is worked off: ``workers`` None is one for each core, ``scheduler`` None are workers of our own.
+
+    ``share`` builds once what members have in common before their first year.
+    """
 
     workers: int | None = None
     scheduler: str | None = None
     retries: int = RETRIES
+    share: bool = True
     dashboard: bool = False
 
     @property
@@ -71,7 +76,8 @@ class PreparedSweep:
     """A sweep whose plan is made and checked; nothing is written yet.
 
     ``inputs`` are what each member is made of, ``states`` what is there of them, ``kept`` those that are done and
-    unchanged, ``dropped`` the members of an older plan that this one has not.
+    unchanged, ``dropped`` the members of an older plan that this one has not, ``varied`` the dbt variables that differ
+    between members.
     """
 
     project: SweptProject
@@ -82,6 +88,7 @@ class PreparedSweep:
     states: Mapping[str, MemberState]
     kept: tuple[str, ...] = ()
     dropped: tuple[Member, ...] = ()
+    varied: tuple[str, ...] = ()
 
 
 def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> PreparedSweep:
@@ -96,7 +103,7 @@ def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> 
     config = project.base()
     plan = make_plan(config, request)
     folder = SweepFolder.of(config.root, plan.name)
-    inputs = checked_members(project, plan, folder, facts_of(config))
+    inputs, varied = checked_members(project, plan, folder, facts_of(config))
     old = old_plan(folder)
     now = {member.key for member in plan.members}
     dropped = () if old is None else tuple(member for member in old.members if member.key not in now)
@@ -104,7 +111,7 @@ def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> 
         plan = replace(plan, created_at=old.created_at)
     states = read_states(folder, plan)
     kept = tuple(m.key for m in plan.members if is_kept(folder, plan, m, states[m.key], inputs[m.key]))
-    return PreparedSweep(project, config, plan, folder, inputs, states, kept, dropped)
+    return PreparedSweep(project, config, plan, folder, inputs, states, kept, dropped, varied)
 
 
 def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> SweepOutcome:
@@ -121,6 +128,7 @@ def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> Swee
         try:
             running.work()
         finally:
+            shutil.rmtree(sweep.folder.shared, ignore_errors=True)
             running.gather()
             running.history.end(running.states)
         stopped = stop_asked(sweep.folder)
@@ -197,6 +205,8 @@ class _Running:
                 attempt=1,
                 keep=plan.keep,
                 databases=plan.databases,
+                share=self.settings.share,
+                varied=sweep.varied,
             )
             tasks.append(task)
         return tasks

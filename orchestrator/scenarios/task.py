@@ -16,6 +16,8 @@ class MemberTask:
     """One member to be run: its years (both included), where, and what is kept of it.
 
     ``root`` is the project root on the worker's machine, ``topic`` the name under which the worker tells how far it is.
+    ``share`` lets members have in common what is the same before their first year; ``varied`` are the dbt variables
+    that differ between them.
     """
 
     sweep: str
@@ -28,6 +30,8 @@ class MemberTask:
     attempt: int
     keep: tuple[str, ...] = ()
     databases: Databases = "all"
+    share: bool = True
+    varied: tuple[str, ...] = ()
 
     @property
     def folder(self) -> SweepFolder:

@@ -23,6 +23,7 @@ from orchestrator.cli.sweep.options import (
     ScenariosOption,
     SchedulerOption,
     SeedsOption,
+    ShareOption,
     SweepArgument,
     VaryOption,
     WorkersOption,
@@ -56,6 +57,7 @@ def run(
     databases: DatabasesOption = None,
     retries: RetriesOption = None,
     max_members: MaxMembersOption = None,
+    share: ShareOption = None,
     dashboard: DashboardOption = False,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
@@ -84,6 +86,7 @@ def run(
         scheduler,
         retries,
         dashboard,
+        share,
     )
     sweep, work = _prepared(options, output, asked)
     if dry_run:

@@ -72,6 +72,14 @@ DashboardOption = Annotated[
     bool,
     typer.Option("--dashboard", metavar=NO_VALUE, help="Serve Dask's own pages on 127.0.0.1:8787 meanwhile."),
 ]
+ShareOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--share/--no-share",
+        help="Build once what members have in common before their first year; by default done.",
+        show_default=False,
+    ),
+]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", metavar=NO_VALUE, help="Show members and what they take; run and write nothing.")
 ]
