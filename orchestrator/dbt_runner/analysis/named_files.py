@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from glob import has_magic
 from pathlib import Path
 
 from orchestrator.core.file_patterns import files_matching
@@ -125,6 +127,8 @@ def _begins_anywhere(literal: Literal, expressions: tuple[str, ...], value_of: C
 
 def _is_there(name: str, folder: Path) -> bool:
     try:
+        if "~" not in name and not has_magic(name) and not os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118
+            return False  # as most texts of SQL, of which there are thousands
         return not (folder / name).is_dir() and any(path.is_file() for path in files_matching(name, folder))
     except (OSError, ValueError):
         return False
