@@ -33,6 +33,7 @@ COMMANDS = (
     "ask",
     "show",
     "query",
+    "compare",
     "doctor",
     "migrate",
     "ui",

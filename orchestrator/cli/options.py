@@ -55,7 +55,8 @@ FromStageOption = Annotated[
 ]
 
 _OWN_COMMAND = re.compile(
-    r"`(orchestrator (?:simulate|init|check|plan|parameters|ask|show|query|doctor|runs|backup|migrate|ui)[^`]*)`"
+    r"`(orchestrator (?:simulate|init|check|plan|parameters|ask|show|query|compare|report)[^`]*"
+    r"|orchestrator (?:doctor|runs|backup|migrate|ui)[^`]*)`"
 )
 # What commands and groups do not take of the common options, by the beginning of the command.
 _WITHOUT = {
@@ -65,6 +66,8 @@ _WITHOUT = {
     "backup prune": ("scenario", "database", "fork"),
     "backup restore": ("scenario", "fork"),
     "backup": ("fork",),
+    "compare": ("scenario", "database", "fork"),
+    "report": ("scenario", "database", "fork"),
     "migrate": ("fork",),
     "ask": ("fork",),
     "version": ("config", "scenario", "overrides", "database", "fork"),

@@ -105,6 +105,45 @@ def shown(value: object, kind: str) -> str:
     return f"{number:.1%}" if kind == "percent" else f"{number:,.0f}"
 
 
+def shown_mean(value: float, kind: str) -> str:
+    """Write a mean for people, a small one that is not whole with a decimal.
+
+    >>> shown_mean(1030.0, "integer"), shown_mean(12.34, "integer"), shown_mean(84_712_345, "money")
+    ('1,030', '12.3', '84.7M')
+    """
+    return f"{value:,.1f}" if kind != "percent" and abs(value) < 100 and value != round(value) else shown(value, kind)
+
+
+def shown_change(value: float, kind: str) -> str:
+    """Write a difference with its sign; of two percentages, in points.
+
+    >>> shown_change(0.0019, "percent"), shown_change(-1_591_516, "money"), shown_change(2.5, "integer")
+    ('+0.19 pt', '-1.6M', '+2.5')
+    """
+    if kind == "percent":
+        return f"{value * 100:+.2f} pt"
+    text = shown_mean(value, kind)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def shown_margin(value: float, kind: str) -> str:
+    """Write half the width of an interval, after ±.
+
+    >>> shown_margin(0.0019, "percent"), shown_margin(1_591_516, "money"), shown_margin(0.25, "integer")
+    ('0.19 pt', '1.6M', '0.2')
+    """
+    return f"{value * 100:.2f} pt" if kind == "percent" else shown_mean(value, kind)
+
+
+def shown_percent(value: float | None) -> str:
+    """Write a difference in percent, with its sign.
+
+    >>> shown_percent(3.14159), shown_percent(None)
+    ('+3.1%', '–')
+    """
+    return NOTHING if value is None else f"{value:+,.1f}%"
+
+
 def _compact(number: float) -> str:
     """Write an amount with three digits or so and its unit.
 
