@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from orchestrator.pipeline.orchestrator import PipelineOrchestrator
     from orchestrator.pipeline.resume import Loss
     from orchestrator.pipeline.workflow import SimulationResult
+    from orchestrator.reports.calls import compare, compare_rows, report
     from orchestrator.self_healing.auto_initializer import AutoInitializer
     from orchestrator.self_healing.evidence import (
         ColumnsDiffer,
@@ -98,7 +99,10 @@ _MODULE_OF = {
     "YearSequenceError": "core.errors",
     "YearsWouldBeLostError": "core.errors",
     "Zygote": "dbt_runner.process.zygote",
+    "compare": "reports.calls",
+    "compare_rows": "reports.calls",
     "create_orchestrator": "factory",
+    "report": "reports.calls",
 }
 
 __all__ = [
@@ -143,7 +147,10 @@ __all__ = [
     "YearSequenceError",
     "YearsWouldBeLostError",
     "Zygote",
+    "compare",
+    "compare_rows",
     "create_orchestrator",
+    "report",
 ]
 
 

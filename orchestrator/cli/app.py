@@ -34,6 +34,7 @@ COMMANDS = (
     "show",
     "query",
     "compare",
+    "report",
     "doctor",
     "migrate",
     "ui",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from string import ascii_uppercase
 
 from rich.measure import Measurement
 from rich.table import Table
@@ -22,6 +21,7 @@ from orchestrator.reports.sides.cell_text import (
     value_text,
 )
 from orchestrator.reports.sides.comparing import MetricTable, SidesComparison
+from orchestrator.reports.sides.letters import letter
 from orchestrator.reports.sides.records import all_notes, metric_heads, metric_rows
 from orchestrator.reports.sides.rows import CHANGED, KINDS, RowComparison
 
@@ -34,7 +34,7 @@ def show_sides(output: Output, found: SidesComparison) -> None:
     """Write the sides, the settings that differ, and a table for each metric."""
     names = [side.name for side in found.sides]
     short = all(len(name) <= LONGEST_HEAD for name in names)
-    heads = names if short else [_letter(number) for number in range(len(names))]
+    heads = names if short else [letter(number) for number in range(len(names))]
     legend = Table.grid(padding=(0, 2, 0, 0))
     for head, side in zip(heads, found.sides, strict=True):
         legend.add_row(Text(head, "bold"), *(() if short else (Text(side.name),)), side_text(side))
@@ -123,12 +123,6 @@ def _metric(output: Output, metric: MetricTable, heads: Sequence[str]) -> Table:
             texts = (str(year) if place == 0 else "", one_line(head), value_text(cell, metric.format), *change)
             long.add_row(*map(Text, texts))
     return long
-
-
-def _letter(number: int) -> str:
-    """Return a short head: A to Z, then A1, B1 and so on."""
-    turn, place = divmod(number, len(ascii_uppercase))
-    return f"{ascii_uppercase[place]}{turn or ''}"
 
 
 def _value(value: str | None) -> Text:

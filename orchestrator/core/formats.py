@@ -9,6 +9,7 @@ from pathlib import Path
 from orchestrator.core.text import plural, shown_years
 
 NOTHING = "–"
+_UNITS = (("B", 1e9), ("M", 1e6), ("K", 1e3))
 
 
 def shown_path(path: Path | str | None) -> str:
@@ -126,13 +127,21 @@ def shown_change(value: float, kind: str) -> str:
     return text if text.startswith("-") else f"+{text}"
 
 
-def shown_margin(value: float, kind: str) -> str:
-    """Write half the width of an interval, after ±.
+def shown_margin(value: float, kind: str, beside: float) -> str:
+    """Write half the width of an interval, after ±, in the unit of the mean that it stands ``beside``.
 
-    >>> shown_margin(0.0019, "percent"), shown_margin(1_591_516, "money"), shown_margin(0.25, "integer")
-    ('0.19 pt', '1.6M', '0.2')
+    >>> shown_margin(0.0019, "percent", 0.5), shown_margin(0.25, "integer", 10)
+    ('0.19 pt', '0.2')
+    >>> shown_margin(591_516, "money", 106e6), shown_margin(1_516, "money", 106e6)
+    ('0.6M', '1.5K')
     """
-    return f"{value * 100:.2f} pt" if kind == "percent" else shown_mean(value, kind)
+    if kind == "percent":
+        return f"{value * 100:.2f} pt"
+    if kind == "money":
+        unit, size = next(((unit, size) for unit, size in _UNITS if abs(beside) >= size * 0.99995), ("", 1.0))
+        if unit and value / size >= 0.05:
+            return f"{value / size:,.1f}{unit}"
+    return shown_mean(value, kind)
 
 
 def shown_percent(value: float | None) -> str:
@@ -150,7 +159,7 @@ def _compact(number: float) -> str:
     >>> [_compact(n) for n in (0, 950, 12_340, 999_960, 84_712_345, -2.5e9)]
     ['0', '950', '12.3K', '1.0M', '84.7M', '-2.5B']
     """
-    for unit, size in (("B", 1e9), ("M", 1e6), ("K", 1e3)):
+    for unit, size in _UNITS:
         if abs(number) >= size * 0.99995:
             return f"{number / size:,.1f}{unit}"
     return f"{number:,.0f}"

@@ -110,8 +110,8 @@ def test_a_sweep_by_groups(sweeps: Cli) -> None:
     ]
     # 11, 12, 13: s = 1, half = 4.303/√3 = 2.48; 26 to 29: mean 27.5, s = 1.29, half = 3.182 · 0.6455 = 2.05
     assert [line.split() for line in lines[7:9]] == [
-        "Year A B B − A in %".split(),
-        "2000 12 ± 2.5 27.5 ± 2.1 +15 ± 0 +125.0%".split(),
+        ["Year", "A", "B", "B", "−", "A", "in", "%"],
+        ["2000", "12", "±", "2.5", "27.5", "±", "2.1", "+15", "±", "0", "+125.0%"],
     ]
     assert "Sweep rain: 7 of 8 members are done (1 failed); those are compared." in lines
     assert "paired by seed" in lines[-1]

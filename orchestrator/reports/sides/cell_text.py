@@ -34,11 +34,11 @@ def percent_text(cell: Cell) -> str:
 def setting_text(value: object) -> str:
     """Write the value of a setting, a dash where a side has not that setting.
 
-    >>> setting_text(0.03), setting_text(None), setting_text("x"), setting_text(True)
-    ('0.03', '–', 'x', 'true')
+    >>> setting_text(0.03), setting_text(None), setting_text("x"), setting_text(True), setting_text("")
+    ('0.03', '–', 'x', 'true', '""')
     """
-    if value is None:
-        return NOTHING
+    if value is None or value == "":
+        return NOTHING if value is None else '""'
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -71,7 +71,7 @@ def interval_text(comparison: SidesComparison) -> str:
 def _margin(interval: Interval, kind: str) -> str:
     if interval.low is None or interval.high is None:
         return ""
-    return f" ± {shown_margin((interval.high - interval.low) / 2, kind)}"
+    return f" ± {shown_margin((interval.high - interval.low) / 2, kind, interval.mean)}"
 
 
 def _seeds(seeds: tuple[int, ...]) -> str:

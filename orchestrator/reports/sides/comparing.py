@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.text import nearest
@@ -13,7 +14,18 @@ from orchestrator.pipeline.workflow import SummaryColumn
 from orchestrator.reports.sides.intervals import Interval, MeanDifference, difference_of, mean_of
 from orchestrator.reports.sides.side import Side, as_number
 
+if TYPE_CHECKING:
+    import duckdb
+
 TEXT = "text"
+ROW_COLUMNS = (
+    *((name, "varchar") for name in ("metric", "label", "format")),
+    *(("year", "integer"), ("side", "varchar")),
+    *(("mean", "double"), ("low", "double"), ("high", "double"), ("count", "integer"), ("text", "varchar")),
+    *((name, "double") for name in ("difference", "difference_percent", "difference_low", "difference_high")),
+    *(("paired", "boolean"), ("missing", "integer"), ("null", "integer"), ("not_finite", "integer")),
+)
+"""Names and types of the rows of a comparison."""
 SEED = "simulation.random_seed"
 
 
@@ -74,6 +86,32 @@ class SidesComparison:
         """All years that are compared."""
         return tuple(sorted({year for metric in self.metrics for year, _ in metric.rows}))
 
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """Yield a row for each metric, year and side, its columns as :data:`ROW_COLUMNS` names them."""
+        for metric in self.metrics:
+            for year, cells in metric.rows:
+                for side, cell in zip(self.sides, cells, strict=True):
+                    value, change = cell.value, cell.change
+                    of_value = (None,) * 4 if value is None else (value.mean, value.low, value.high, value.count)
+                    of_change: tuple[object, ...] = (None,) * 5
+                    if change is not None:
+                        of_change = change.mean, change.percent, change.low, change.high, change.paired
+                    head = (metric.name, metric.label, metric.format, year, side.name)
+                    yield *head, *of_value, cell.text, *of_change, cell.missing, cell.null, cell.not_finite
+
+    def relation(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
+        """Return these rows as a relation of DuckDB, which gives Arrow and data frames, on a connection of its own."""
+        import duckdb  # slow to import
+
+        connected = duckdb.connect() if connection is None else connection
+        marks = ", ".join(f"?::{kind}" for _, kind in ROW_COLUMNS)
+        names = ", ".join(f'"{name}"' for name, _ in ROW_COLUMNS)
+        rows = list(self.rows())
+        values = ", ".join(f"({marks})" for _ in rows) or f"({marks})"
+        given = [value for row in rows for value in row] or [None] * len(ROW_COLUMNS)
+        where = "" if rows else " where false"
+        return connected.sql(f"select * from (values {values}) as found({names}){where}", params=given)
+
 
 def require_several(sides: Sequence[Side]) -> Sequence[Side]:
     """Return sides of which there are two or more.
@@ -125,18 +163,22 @@ def differing_parameters(sides: Sequence[Side]) -> tuple[DifferingParameter, ...
 
 
 def _shared_notes(sides: Sequence[Side]) -> Iterator[str]:
+    """Yield what is to be known of pairs: sides that share no seeds with the first, or not all."""
     first = set(sides[0].seeds) if sides else set()
+    apart, partly = [], []
     for side in sides[1:]:
-        if max(len(side.repetitions), len(sides[0].repetitions)) < 2:
-            continue
-        shared = first & set(side.seeds)
-        if len(shared) < 2:
-            yield f"{side.name} and {sides[0].name} share no seeds, so that their differences are not paired."
-        elif shared != first or shared != set(side.seeds):
-            yield (
-                f"{side.name} and {sides[0].name} are compared by the {len(shared)} seeds that both have; "
-                "each mean is over all of its own."
-            )
+        shared, several = first & set(side.seeds), max(len(side.repetitions), len(sides[0].repetitions)) > 1
+        if several and len(shared) < 2:
+            apart.append(side.name)
+        elif several and not shared == first == set(side.seeds):
+            partly.append(f"{side.name} {len(shared)}")
+    if apart:
+        yield f"Differences to {sides[0].name} are not paired where no seeds are shared: {', '.join(apart)}."
+    if partly:
+        yield (
+            f"Differences to {sides[0].name} are over the seeds that both have ({', '.join(partly)}), "
+            "and each mean is over all of its own."
+        )
 
 
 def _columns(sides: Sequence[Side]) -> dict[str, SummaryColumn]:

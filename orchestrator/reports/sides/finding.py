@@ -52,7 +52,8 @@ def _sides(sources: Sources, name: SideName) -> list[Side]:
         assert folder is not None  # its kind would not be known else
         return sweep_sides(sources, open_sweep(folder), name.conditions)
     assert sources.history is not None
-    return [run_side(sources.history, find_run(sources.history, name.name))]
+    run = find_run(sources.history, name.name)
+    return [run_side(sources.history, run, sources.config.ledger.schema)]
 
 
 def kind_of(sources: Sources, name: SideName) -> str:

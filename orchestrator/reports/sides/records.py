@@ -15,19 +15,10 @@ from orchestrator.reports.sides.cell_text import (
     side_text,
     value_text,
 )
-from orchestrator.reports.sides.comparing import Cell, MetricTable, SidesComparison
+from orchestrator.reports.sides.comparing import ROW_COLUMNS, Cell, MetricTable, SidesComparison
 from orchestrator.reports.sides.intervals import LEVEL
 from orchestrator.reports.sides.rows import KINDS, RowComparison
 from orchestrator.reports.sides.side import Side
-
-_COLUMNS: Columns = tuple(
-    (name, "")
-    for name in (
-        *("metric", "label", "format", "year", "side", "mean", "low", "high", "count", "text"),
-        *("difference", "difference_percent", "difference_low", "difference_high", "paired"),
-        *("missing", "null", "not_finite"),
-    )
-)
 
 
 def comparison_record(comparison: SidesComparison) -> dict[str, object]:
@@ -46,40 +37,9 @@ def all_notes(comparison: SidesComparison) -> tuple[str, ...]:
     return (*(note for side in comparison.sides for note in side.notes), *comparison.notes)
 
 
-def comparison_rows(comparison: SidesComparison) -> Iterator[tuple[object, ...]]:
-    """Yield a row for each metric, year and side; see :func:`comparison_csv` for the names."""
-    for metric in comparison.metrics:
-        for year, cells in metric.rows:
-            for side, cell in zip(comparison.sides, cells, strict=True):
-                value, change = cell.value, cell.change
-                of_value = (None,) * 4 if value is None else (value.mean, value.low, value.high, value.count)
-                of_change = (
-                    (None,) * 5
-                    if change is None
-                    else (change.mean, change.percent, change.low, change.high, change.paired)
-                )
-                lacks = (cell.missing, cell.null, cell.not_finite)
-                yield (
-                    metric.name,
-                    metric.label,
-                    metric.format,
-                    year,
-                    side.name,
-                    *of_value,
-                    cell.text,
-                    *of_change,
-                    *lacks,
-                )
-
-
-def comparison_columns() -> list[str]:
-    """Return the names of :func:`comparison_rows`."""
-    return [name for name, _ in _COLUMNS]
-
-
 def comparison_csv(comparison: SidesComparison) -> Iterator[str]:
     """Yield a comparison as lines of CSV, one for each metric, year and side."""
-    return csv_lines(_COLUMNS, [list(comparison_rows(comparison))])
+    return csv_lines(ROW_COLUMNS, [list(comparison.rows())])
 
 
 def comparison_markdown(comparison: SidesComparison) -> Iterator[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.errors import ConfigurationError, DatabaseError
+from orchestrator.database.duckdb_select import read_only
+from orchestrator.database.names import SchemaName
+from orchestrator.ledger.reading import read_ledger
 from orchestrator.reports.results import stored_summary
 from orchestrator.reports.run_history import SHORT, with_status
 from orchestrator.reports.runs import scenario_label
@@ -17,8 +21,8 @@ if TYPE_CHECKING:
     from orchestrator.storage.models import WorkflowRun
 
 
-def run_side(history: StorageBackend, run: WorkflowRun) -> Side:
-    """Return a run with the closing table that it left in the history.
+def run_side(history: StorageBackend, run: WorkflowRun, ledger_schema: str) -> Side:
+    """Return a run with the closing table that it left in the history; ``ledger_schema`` is where ledgers lie.
 
     Raises:
         ConfigurationError: it left none.
@@ -45,7 +49,18 @@ def run_side(history: StorageBackend, run: WorkflowRun) -> Side:
         repetitions=(one,),
         parameters=decisive_settings(run.config_snapshot),
         notes=tuple(notes),
+        inputs=_made_of(run, ledger_schema),
     )
+
+
+def _made_of(run: WorkflowRun, ledger_schema: str) -> dict[str, str]:
+    """Return what a run was made of, from the ledger in its database as far as that is there and free."""
+    path = None if run.database is None else Path(run.database)
+    if path is None or run.fingerprint is None or not path.is_file():
+        return {}
+    with suppress(DatabaseError, ConfigurationError), read_only(path) as database:
+        return read_ledger(database, SchemaName("", ledger_schema)).components_of(run.fingerprint)
+    return {}
 
 
 def _seed(run: WorkflowRun) -> int | None:

@@ -115,9 +115,9 @@ def test_unpaired_sides_are_said() -> None:
     """Seeds that only some share are named."""
     years: list[Years] = [{2000: {"level": 1}}, {2000: {"level": 2}}]
     apart = compare_sides([side("a", *years), side("b", *years, seeds=(8, 9))])
-    assert apart.notes == ("b and a share no seeds, so that their differences are not paired.",)
+    assert apart.notes == ("Differences to a are not paired where no seeds are shared: b.",)
     some = compare_sides([side("a", *years, {2000: {"level": 3}}), side("b", *years)])
-    assert "by the 2 seeds that both have" in some.notes[0]
+    assert some.notes[0].startswith("Differences to a are over the seeds that both have (b 2), ")
 
 
 def test_rows_that_are_no_years() -> None:
