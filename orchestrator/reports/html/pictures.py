@@ -13,6 +13,7 @@ from markupsafe import Markup
 from orchestrator.core.errors import ConfigurationError, MissingExtraError
 from orchestrator.core.files import replace_file
 from orchestrator.core.masking import masked
+from orchestrator.core.permissions import ANY_FILE, current_umask
 from orchestrator.core.text import escaped
 from orchestrator.reports.html.charts import Chart
 from orchestrator.reports.html.colours import INK, PAPER
@@ -63,8 +64,6 @@ def write_pictures(charts: Iterable[Chart], folder: Path, kind: PictureFormat) -
     Raises:
         ConfigurationError: the folder is none, or a file of that name is no such picture.
     """
-    import vl_convert  # as above
-
     if folder.exists() and not folder.is_dir():
         raise ConfigurationError(f"--charts: {folder} is no folder.", to_fix="name another folder")
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,12 +74,18 @@ def write_pictures(charts: Iterable[Chart], folder: Path, kind: PictureFormat) -
         title = {"text": chart.title, "color": INK, "fontSize": 13, "anchor": "start", "font": "sans-serif"}
         whole = {**chart.specification, "title": title, "padding": 12}
         whole["config"] = {**dict(chart.specification["config"]), "background": PAPER}  # type: ignore[call-overload]
-        if kind == "png":
-            replace_file(file, vl_convert.vegalite_to_png(whole, scale=PNG_SCALE))
-        else:
-            replace_file(file, vl_convert.vegalite_to_svg(whole).encode())
+        content = _drawn(whole, kind)
+        replace_file(file, content, mode=ANY_FILE & ~current_umask())
         files.append(file)
     return files
+
+
+def _drawn(specification: dict[str, object], kind: PictureFormat) -> bytes:
+    import vl_convert  # as above
+
+    if kind == "png":
+        return bytes(vl_convert.vegalite_to_png(specification, scale=PNG_SCALE))
+    return str(vl_convert.vegalite_to_svg(specification)).encode()
 
 
 def _require_picture(file: Path, kind: PictureFormat) -> None:

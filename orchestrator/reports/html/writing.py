@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.files import replace_file
+from orchestrator.core.permissions import ANY_FILE, current_umask
 from orchestrator.reports.html.content import Report, report_content
 from orchestrator.reports.html.pictures import PictureFormat, require_extra, write_pictures
 from orchestrator.reports.sides.sources import Sources
@@ -62,5 +63,5 @@ def write_report(
     drawn = charts_of_report(content)
     page = report_page(content, drawn)
     pictures = () if charts is None else tuple(write_pictures([*drawn[0], *drawn[1]], charts.absolute(), picture))
-    replace_file(file, page.encode())
+    replace_file(file, page.encode(), mode=ANY_FILE & ~current_umask())  # as what a shell writes where one says
     return WrittenReport(file, pictures, content)
