@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from orchestrator.pipeline.orchestrator import PipelineOrchestrator
     from orchestrator.pipeline.resume import Loss
     from orchestrator.pipeline.workflow import SimulationResult
+    from orchestrator.reports.calls import compare, compare_rows, report
     from orchestrator.self_healing.auto_initializer import AutoInitializer
     from orchestrator.self_healing.evidence import (
         ColumnsDiffer,
@@ -100,7 +101,10 @@ _MODULE_OF = {
     "YearsWouldBeLostError": "core.errors",
     "WarmProcess": "dbt_runner.process.warm_process",
     "Zygote": "dbt_runner.process.zygote",
+    "compare": "reports.calls",
+    "compare_rows": "reports.calls",
     "create_orchestrator": "factory",
+    "report": "reports.calls",
 }
 
 __all__ = [
@@ -146,7 +150,10 @@ __all__ = [
     "YearSequenceError",
     "YearsWouldBeLostError",
     "Zygote",
+    "compare",
+    "compare_rows",
     "create_orchestrator",
+    "report",
 ]
 
 

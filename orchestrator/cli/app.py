@@ -33,6 +33,8 @@ COMMANDS = (
     "ask",
     "show",
     "query",
+    "compare",
+    "report",
     "doctor",
     "migrate",
     "ui",

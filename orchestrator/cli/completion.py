@@ -62,6 +62,20 @@ def scenario_names(ctx: typer.Context, incomplete: str) -> Iterable[tuple[str, s
 
 
 @_silent
+def side_names(ctx: typer.Context, incomplete: str) -> Iterable[tuple[str, str]]:
+    """Offer the scenarios beside the configuration, and the sweeps."""
+    from orchestrator.config.finding import find_configuration
+    from orchestrator.config.layers import scenario_names as names_in
+    from orchestrator.config.paths import project_root
+    from orchestrator.scenarios.folders import sweeps_dir
+
+    file = find_configuration(_config_path(ctx), os.environ)
+    sweeps = sorted(plan.parent.name for plan in sweeps_dir(project_root(file)).glob("*/plan.json"))
+    named = [(name, "scenario") for name in names_in(file.parent / "scenarios")]
+    return [*named, *((name, "sweep") for name in sweeps)]
+
+
+@_silent
 def run_ids(ctx: typer.Context, incomplete: str) -> Iterable[tuple[str, str]]:
     """Offer the newest runs of a history in a file; one on a server may take seconds to answer."""
     from orchestrator.storage.recent import recent_runs

@@ -11,6 +11,8 @@ EXAMPLES = {
     "ask": ("ask 'ten years with seed 7'", "ask 'until 2035, call it far' --save"),
     "show": ("show lake_level --year 2026", "show lake_level --parquet levels.parquet"),
     "query": ("query 'select count(*) from lake_level'", "query --csv 'from lake_level'"),
+    "compare": ("compare baseline high_growth", "compare baseline wet --rows lake_level --key lake"),
+    "report": ("report", "report baseline high_growth --out growth.html"),
     "doctor": ("doctor", "doctor --fix"),
     "migrate": ("migrate --dry-run", "migrate"),
     "ui": ("ui", "ui --port 8080 --scenario high_growth"),

@@ -55,7 +55,12 @@ FromStageOption = Annotated[
 ]
 
 _OWN_COMMAND = re.compile(
+<<<<<<< HEAD
     r"`(orchestrator (?:simulate|init|check|plan|parameters|ask|show|query|doctor|runs|sweep|backup|migrate|ui)[^`]*)`"
+=======
+    r"`(orchestrator (?:simulate|init|check|plan|parameters|ask|show|query|compare|report)[^`]*"
+    r"|orchestrator (?:doctor|runs|backup|migrate|ui)[^`]*)`"
+>>>>>>> compare
 )
 # What commands and groups do not take of the common options, by the beginning of the command.
 _WITHOUT = {
@@ -67,6 +72,8 @@ _WITHOUT = {
     "backup prune": ("scenario", "database", "fork"),
     "backup restore": ("scenario", "fork"),
     "backup": ("fork",),
+    "compare": ("scenario", "database", "fork"),
+    "report": ("scenario", "database", "fork"),
     "migrate": ("fork",),
     "ask": ("fork",),
     "version": ("config", "scenario", "overrides", "database", "fork"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from orchestrator.core.text import plural, shown_years
 
 NOTHING = "–"
+_UNITS = (("B", 1e9), ("M", 1e6), ("K", 1e3))
 
 
 def shown_path(path: Path | str | None) -> str:
@@ -105,13 +106,60 @@ def shown(value: object, kind: str) -> str:
     return f"{number:.1%}" if kind == "percent" else f"{number:,.0f}"
 
 
+def shown_mean(value: float, kind: str) -> str:
+    """Write a mean for people, a small one that is not whole with a decimal.
+
+    >>> shown_mean(1030.0, "integer"), shown_mean(12.34, "integer"), shown_mean(84_712_345, "money")
+    ('1,030', '12.3', '84.7M')
+    """
+    return f"{value:,.1f}" if kind != "percent" and abs(value) < 100 and value != round(value) else shown(value, kind)
+
+
+def shown_change(value: float, kind: str) -> str:
+    """Write a difference with its sign; of two percentages, in points.
+
+    >>> shown_change(0.0019, "percent"), shown_change(-1_591_516, "money"), shown_change(2.5, "integer")
+    ('+0.19 pt', '-1.6M', '+2.5')
+    """
+    if kind == "percent":
+        return f"{value * 100:+.2f} pt"
+    text = shown_mean(value, kind)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def shown_margin(value: float, kind: str, beside: float) -> str:
+    """Write half the width of an interval, after ±, in the unit of the mean that it stands ``beside``.
+
+    >>> shown_margin(0.0019, "percent", 0.5), shown_margin(0.25, "integer", 10)
+    ('0.19 pt', '0.2')
+    >>> shown_margin(591_516, "money", 106e6), shown_margin(1_516, "money", 106e6)
+    ('0.6M', '1.5K')
+    """
+    if kind == "percent":
+        return f"{value * 100:.2f} pt"
+    if kind == "money":
+        unit, size = next(((unit, size) for unit, size in _UNITS if abs(beside) >= size * 0.99995), ("", 1.0))
+        if unit and value / size >= 0.05:
+            return f"{value / size:,.1f}{unit}"
+    return shown_mean(value, kind)
+
+
+def shown_percent(value: float | None) -> str:
+    """Write a difference in percent, with its sign.
+
+    >>> shown_percent(3.14159), shown_percent(None)
+    ('+3.1%', '–')
+    """
+    return NOTHING if value is None else f"{value:+,.1f}%"
+
+
 def _compact(number: float) -> str:
     """Write an amount with three digits or so and its unit.
 
     >>> [_compact(n) for n in (0, 950, 12_340, 999_960, 84_712_345, -2.5e9)]
     ['0', '950', '12.3K', '1.0M', '84.7M', '-2.5B']
     """
-    for unit, size in (("B", 1e9), ("M", 1e6), ("K", 1e3)):
+    for unit, size in _UNITS:
         if abs(number) >= size * 0.99995:
             return f"{number / size:,.1f}{unit}"
     return f"{number:,.0f}"

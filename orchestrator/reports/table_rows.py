@@ -101,7 +101,7 @@ def open_table(
         DatabaseError: it cannot be read.
     """
     require_database(config, facts)
-    with _open(config, runner, facts) as database:
+    with open_project_database(config, runner, facts) as database:
         found = find_table(facts, database.catalog(), name, simulates=config.simulation is not None)
         try:
             yield OpenTable(found, database, "" if year is None else _of_year(config, found, year))
@@ -120,7 +120,7 @@ def read_results(config: SimulationConfig, runner: DbtRunner, facts: ProjectFact
     if config.simulation is None:
         return None
     require_database(config, facts)
-    with _open(config, runner, facts) as database:
+    with open_project_database(config, runner, facts) as database:
         return read_summary(database, facts, config.simulation.year_column, ALL_YEARS)
 
 
@@ -177,7 +177,15 @@ def find_table(facts: ProjectFacts, catalog: Catalog, name: str, *, simulates: b
     )
 
 
-def _open(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> AbstractContextManager[DatabaseReader]:
+def open_project_database(
+    config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts
+) -> AbstractContextManager[DatabaseReader]:
+    """Open the database of a project to be read: its file, or by dbt's own connection where it is on a server.
+
+    Raises:
+        DatabaseLockedError: a run is in progress.
+        DatabaseError: it cannot be read.
+    """
     if facts.database_path is None:
         return nullcontext(runner)
     return _opened_file(config, runner, facts, facts.database_path)

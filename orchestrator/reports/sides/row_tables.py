@@ -1,0 +1,153 @@
+"""The rows of a table of a side, written to a Parquet file to be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import ConfigurationError, TableNotFoundError
+from orchestrator.core.text import nearest
+from orchestrator.database.duckdb_select import read_only
+from orchestrator.database.sql import literal, quoted_name
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.ledger.reading import read_ledger
+from orchestrator.reports.run_history import SHORT, find_run
+from orchestrator.reports.sides.finding import kind_of
+from orchestrator.reports.sides.groups import DONE, chosen_members, open_sweep
+from orchestrator.reports.sides.members import MemberTables
+from orchestrator.reports.sides.names import SideName, side_name
+from orchestrator.reports.sides.rows import Columns, RowComparison, RowsOfSide, row_comparison
+from orchestrator.reports.sides.sources import Sources, as_run
+from orchestrator.reports.table_rows import open_project_database, open_table
+
+
+@contextmanager
+def compared_rows(
+    sources: Sources, names: Sequence[str], table: str, key: Sequence[str], *, year: int | None = None
+) -> Iterator[RowComparison]:
+    """Compare the rows of a table of two sides by its key, those of one year where one is given.
+
+    Each side is a scenario, the run that its database was made by, or one member of a sweep. Databases are only read:
+    the rows are copied into a temporary folder first.
+
+    Raises:
+        ConfigurationError: a name, the key or the year is wrong, or they are not two single sides.
+        TableNotFoundError: a side has not this table.
+        DatabaseError: a database cannot be read, or a run has it open.
+    """
+    if len(names) != 2:
+        raise ConfigurationError(f"Rows are compared of two sides, not of {len(names)}.", to_fix="name two of them")
+    with TemporaryDirectory(prefix="orchestrator-rows-") as made:
+        folder = Path(made)
+        first, second = (
+            _written(sources, side_name(name), table, year, folder / f"{number}.parquet")
+            for number, name in enumerate(names)
+        )
+        with row_comparison(first, second, key, folder) as found:
+            yield found
+
+
+def _written(sources: Sources, name: SideName, table: str, year: int | None, file: Path) -> RowsOfSide:
+    match kind_of(sources, name):
+        case "sweep":
+            return _of_member(sources, name, table, year, file)
+        case "run":
+            return _of_run(sources, name, table, year, file)
+        case _:
+            config = sources.scenario(name.name)
+            return _of_database(sources, config, name.written, table, year, file)
+
+
+def _of_database(
+    sources: Sources, config: SimulationConfig, side: str, table: str, year: int | None, file: Path
+) -> RowsOfSide:
+    with sources.open_project(config) as (runner, facts):
+        if facts.database_path is None:
+            raise ConfigurationError(
+                f"The database of {side} is on a server, and only rows of DuckDB files can be compared.",
+                to_fix="compare the results by year, without --rows",
+            )
+        with open_table(config, runner, facts, table, year=year) as found:
+            return RowsOfSide(side, found.label, found.write_parquet(file, None), file)
+
+
+def _of_run(sources: Sources, name: SideName, table: str, year: int | None, file: Path) -> RowsOfSide:
+    assert sources.history is not None  # else there is no such run
+    run = find_run(sources.history, name.name)
+    short = run.id[:SHORT]
+    if run.database is None or not Path(run.database).is_file():
+        raise TableNotFoundError(f"The database of run {short} is not there any more, and its rows with it.")
+    config = as_run(sources.config, run.scenario or sources.config.scenario, run.config_snapshot, Path(run.database))
+    with (
+        sources.open_project(config) as (runner, facts),
+        open_project_database(config, runner, facts) as database,
+    ):
+        last = read_ledger(database, facts.ledger, facts).last_run_id()
+    if last != run.id:
+        raise TableNotFoundError(
+            f"The rows of run {short} are not there any more: run {str(last)[:SHORT]} has used its database since.",
+            to_fix="compare the results by year, which are in the history, without --rows",
+        )
+    return _of_database(sources, config, f"run {short}", table, year, file)
+
+
+def _of_member(sources: Sources, name: SideName, table: str, year: int | None, file: Path) -> RowsOfSide:
+    folder = sources.sweep(name.name)
+    assert folder is not None  # its kind would not be known else
+    sweep = open_sweep(folder)
+    members = [one for one in chosen_members(sweep, name.conditions) if sweep.states[one.key].status == DONE]
+    if len(members) != 1:
+        raise ConfigurationError(
+            f"{name.written} stands for {len(members)} finished members, and rows are compared of one.",
+            to_fix=f"choose one by conditions on all keys, such as {name.name}[{_example(sweep.plan.members[0].seed)}]",
+        )
+    with sources.open_project(sources.config) as (_, facts):
+        tables = MemberTables(folder, _node(facts, table))
+    where = "" if year is None else f" where {quoted_name(_year_column(sources))} = {year}"
+    kept = tables.files().get(members[0].key)
+    database = tables.database(members[0])
+    if kept is not None:
+        columns = _copied(f"select * from read_parquet({literal(kept)}, hive_partitioning = false){where}", file)
+    elif database is not None:
+        with read_only(database) as opened:
+            columns = opened.write_parquet(f"select * from {tables.relation}{where}", file)
+    else:
+        raise TableNotFoundError(
+            f"{name.written} has kept neither {table} nor its database.",
+            to_fix=f"keep {table} in the sweep: keep: [{table}]",
+        )
+    return RowsOfSide(name.written, tables.node.name, columns, file)
+
+
+def _copied(sql: str, file: Path) -> Columns:
+    import duckdb  # slow to import
+
+    with duckdb.connect() as connection:
+        relation = connection.sql(sql)
+        relation.write_parquet(str(file))
+        return tuple(zip(relation.columns, map(str, relation.types), strict=True))
+
+
+def _example(seed: int | None) -> str:
+    return "key=value" if seed is None else f"seed={seed}"
+
+
+def _node(facts: ProjectFacts, name: str) -> NodeFacts:
+    nodes = [node for node in facts.nodes if node.builds]
+    found = next((node for node in nodes if name.lower() in (node.name.lower(), node.unique_id.lower())), None)
+    if found is None:
+        near = nearest(name, [node.name for node in nodes])
+        fix = "`orchestrator check` lists the tables of the project"
+        raise TableNotFoundError(
+            f"There is no table {name!r} in the project.", to_fix=fix if near is None else f"write {near}; {fix}"
+        )
+    return found
+
+
+def _year_column(sources: Sources) -> str:
+    if sources.config.simulation is None:
+        raise ConfigurationError("--year needs a column of years, which simulation.year_column names.")
+    return sources.config.simulation.year_column
