@@ -55,12 +55,8 @@ FromStageOption = Annotated[
 ]
 
 _OWN_COMMAND = re.compile(
-<<<<<<< HEAD
-    r"`(orchestrator (?:simulate|init|check|plan|parameters|ask|show|query|doctor|runs|sweep|backup|migrate|ui)[^`]*)`"
-=======
     r"`(orchestrator (?:simulate|init|check|plan|parameters|ask|show|query|compare|report)[^`]*"
-    r"|orchestrator (?:doctor|runs|backup|migrate|ui)[^`]*)`"
->>>>>>> compare
+    r"|orchestrator (?:doctor|runs|sweep|backup|migrate|ui)[^`]*)`"
 )
 # What commands and groups do not take of the common options, by the beginning of the command.
 _WITHOUT = {
