@@ -140,9 +140,20 @@ def sums_of(look: SweepLook) -> dict[str, object]:
         "total": look.total,
         "counts": look.counts,
         "took": shown_seconds(look.seconds),
-        "left": "" if look.left is None else f"about {shown_seconds(look.left)}",
+        "left": "" if look.left is None else about(look.left),
         "workers": workers,
     }
+
+
+def about(seconds: float) -> str:
+    """Write an expected length of time, no more exact than it can be.
+
+    >>> about(42.4), about(130), about(9000)
+    ('about 42 s', 'about 2 min', 'about 2 h 30 min')
+    """
+    if seconds < 7200:
+        return f"about {seconds:.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} min"
+    return f"about {shown_seconds(seconds)}"
 
 
 def beside(one: MemberLook) -> str:
