@@ -29,6 +29,7 @@ NAMES = (
     "memory",
     "growth",
     "many_models",
+    "sweep",
     "backup",
     "web_interface",
 )
