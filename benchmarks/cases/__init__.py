@@ -31,6 +31,7 @@ NAMES = (
     "many_models",
     "backup",
     "web_interface",
+    "report",
 )
 # Many minutes each: they run when they are named, or with --long.
 LONG = frozenset({"million"})
