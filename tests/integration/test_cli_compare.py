@@ -250,6 +250,7 @@ def test_a_database_in_use_and_one_that_is_out_of_date(lakes: Cli) -> None:
     assert "reservoir.duckdb is open in another program" in told.err
     told = lakes("compare", "wet", "baseline", "--set", "vars.rain_factor=4")
     assert told.exit_code == 0
+    assert "vars.rain_factor  2    1" in told.out  # what they were made of, not what would be now
     assert "baseline is not what the project is now (2000–2002): var rain_factor changed from 1 to 4" in told.out
 
 
