@@ -32,6 +32,7 @@ NAMES = (
     "sweep",
     "backup",
     "web_interface",
+    "report",
 )
 # Many minutes each: they run when they are named, or with --long.
 LONG = frozenset({"million"})

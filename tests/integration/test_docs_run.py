@@ -21,7 +21,10 @@ pytestmark = pytest.mark.slow
 DOCS = REPOSITORY / "docs"
 ON_THE_SHIPPED_PROJECT = (
     REPOSITORY / "README.md",
-    *(DOCS / "cli" / f"{name}.md" for name in ("simulate", "parameters", "ask", "check-and-init", "doctor", "migrate")),
+    *(
+        DOCS / "cli" / f"{name}.md"
+        for name in ("simulate", "parameters", "ask", "check-and-init", "doctor", "migrate", "compare", "report")
+    ),
     DOCS / "cli" / "backup.md",
     DOCS / "cli" / "runs.md",
     DOCS / "cli" / "ui.md",
