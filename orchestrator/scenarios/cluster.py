@@ -47,8 +47,10 @@ class Cluster:
     client: Client
     local: LocalCluster | None
 
-    def ask(self, function: Callable[..., object], *args: object, timeout: float) -> dict[str, object] | None:
-        """Call a function on every worker, whatever that is doing; None where not all of them answered in time.
+    def ask(
+        self, function: Callable[..., object], *args: object, timeout: float, workers: list[str] | None = None
+    ) -> dict[str, object] | None:
+        """Call a function on workers, by default all, whatever they do; None where not all answered in time.
 
         ``timeout`` is in seconds.
         """
@@ -56,7 +58,7 @@ class Cluster:
 
         def call() -> None:
             with suppress(OSError, TimeoutError, ValueError, RuntimeError):
-                found.append(self.client.run(function, *args, on_error="ignore"))
+                found.append(self.client.run(function, *args, workers=workers, on_error="ignore"))
 
         asking = threading.Thread(target=call, name="ask workers", daemon=True)  # a stopped worker never answers
         asking.start()
