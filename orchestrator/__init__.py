@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         OrchestratorError,
         RunCancelledError,
         StageTimeoutError,
+        SweepBusyError,
+        SweepError,
         TestFailedError,
         YearSequenceError,
         YearsWouldBeLostError,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
         TableTier,
     )
     from orchestrator.self_healing.table_checker import TableExistenceChecker
+    from orchestrator.sweeping import SweepResult, sweep
 
 _MODULE_OF = {
     "AutoInitializer": "self_healing.auto_initializer",
@@ -88,6 +91,9 @@ _MODULE_OF = {
     "SimulationConfig": "config.simulation",
     "SimulationResult": "pipeline.workflow",
     "StageTimeoutError": "core.errors",
+    "SweepBusyError": "core.errors",
+    "SweepError": "core.errors",
+    "SweepResult": "sweeping",
     "TableExistenceChecker": "self_healing.table_checker",
     "TableFinding": "self_healing.initialization_state",
     "TableTier": "self_healing.initialization_state",
@@ -99,6 +105,7 @@ _MODULE_OF = {
     "YearsWouldBeLostError": "core.errors",
     "Zygote": "dbt_runner.process.zygote",
     "create_orchestrator": "factory",
+    "sweep": "sweeping",
 }
 
 __all__ = [
@@ -133,6 +140,9 @@ __all__ = [
     "SimulationConfig",
     "SimulationResult",
     "StageTimeoutError",
+    "SweepBusyError",
+    "SweepError",
+    "SweepResult",
     "TableExistenceChecker",
     "TableFinding",
     "TableTier",
@@ -144,6 +154,7 @@ __all__ = [
     "YearsWouldBeLostError",
     "Zygote",
     "create_orchestrator",
+    "sweep",
 ]
 
 

@@ -6,10 +6,11 @@ import logging
 import multiprocessing
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import MissingExtraError, SweepError
@@ -100,6 +101,7 @@ def local_cluster(workers: int, *, dashboard: bool = False) -> Iterator[Cluster]
     with dask.config.set(settings), tempfile.TemporaryDirectory(prefix="sweep-") as scratch:
         cluster: LocalCluster | None = None
         client: Client | None = None
+        others = set(multiprocessing.active_children())
         try:
             security = Security.temporary()
             cluster = LocalCluster(
@@ -119,7 +121,7 @@ def local_cluster(workers: int, *, dashboard: bool = False) -> Iterator[Cluster]
             client = Client(cluster, timeout=SECONDS_TO_CONNECT)
             yield Cluster(client, cluster)
         finally:
-            _end(client, cluster)
+            _end(client, cluster, others)
 
 
 def _silence() -> None:
@@ -128,14 +130,17 @@ def _silence() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _end(client: Client | None, cluster: LocalCluster | None) -> None:
-    """End client and workers; a worker that does not end by itself is killed, and its dbt process ends with it."""
+def _end(client: Client | None, cluster: LocalCluster | None, others: Collection[BaseProcess]) -> None:
+    """End client and workers; a worker that does not end by itself is killed, and its dbt process ends with it.
+
+    ``others`` are child processes that are not ours to end.
+    """
     for one in (client, cluster):
         if one is not None:
             with suppress(Exception):
                 one.close(timeout=SECONDS_TO_CLOSE)
     for process in multiprocessing.active_children():
-        if process.name.startswith("Dask Worker"):
+        if process not in others and process.name.startswith("Dask Worker"):
             process.kill()
             process.join(SECONDS_TO_CLOSE)
 

@@ -126,7 +126,7 @@ def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> Swee
         finally:
             running.gather()
             running.history.end(running.states)
-        stopped = stop_asked(sweep.folder)
+        stopped = any(state.status not in ("done", "failed") for state in running.states.values())
         return SweepOutcome(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, stopped)
 
 
