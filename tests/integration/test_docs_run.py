@@ -27,6 +27,7 @@ ON_THE_SHIPPED_PROJECT = (
     ),
     DOCS / "cli" / "backup.md",
     DOCS / "cli" / "runs.md",
+    DOCS / "cli" / "sweep.md",
     DOCS / "cli" / "ui.md",
 )
 ON_LAKES = (DOCS / "cli" / "plan.md", DOCS / "cli" / "show-and-query.md")
@@ -65,7 +66,7 @@ def run_examples(page: Path, cli: Cli) -> None:
             with served(cli, *command.split()[1:]) as address:
                 assert answers(f"{address}/runs")
             continue
-        told = cli(*named_here(command, cli))
+        told = cli(*named_here(command, cli), cold=command.startswith("sweep run"))
         assert told.exit_code == (2 if command == NOBODY_RUNS else 0), f"{command}\n{told.out}\n{told.err}"
 
 
