@@ -114,7 +114,7 @@ class Swept(Cli):
         for entry in Path("/proc").iterdir():
             try:
                 command = (entry / "cmdline").read_bytes()
-                if b"multiprocessing" in command and (entry / "cwd").readlink() == self.root:
+                if b"multiprocessing.spawn" in command and (entry / "cwd").readlink() == self.root:
                     found.append(int(entry.name))
             except (OSError, ValueError):
                 continue
