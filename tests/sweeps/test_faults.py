@@ -18,7 +18,7 @@ from orchestrator.scenarios.plan import Member
 from tests.support.processes import GENEROUS, wait_until
 from tests.sweeps.conftest import VARY, Swept
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
 
 SECONDS_TO_STOP = 5.0
 
