@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -32,6 +33,8 @@ from orchestrator.scenarios.tables import remove_tables
 from orchestrator.scenarios.task import MemberReport, MemberTask
 
 RETRIES = 1
+
+logger = logging.getLogger(__name__)
 
 FactsOf = Callable[[SimulationConfig], ProjectFacts]
 
@@ -260,4 +263,7 @@ class _Running:
 
     def _keep(self, key: str, state: MemberState) -> None:
         self.states[key] = state
-        state.write(self.sweep.folder.member(key).state)
+        try:
+            state.write(self.sweep.folder.member(key).state)
+        except OSError as error:  # the next call asks the member's own ledger
+            logger.warning("What became of member %s could not be written: %s", key, error)

@@ -18,7 +18,7 @@ from orchestrator.scenarios.plan import Member
 from tests.support.processes import GENEROUS, wait_until
 from tests.sweeps.conftest import VARY, Swept
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
 
 SECONDS_TO_STOP = 5.0
 
@@ -143,7 +143,7 @@ def mounted(swept: Swept, size: str) -> bool:
 
 def test_a_full_disk_fails_one_member_and_room_mends_it(swept: Swept) -> None:
     """The member that had no room is named; the other one completes, and so does the next call."""
-    if not mounted(swept, "300k"):
+    if not mounted(swept, "16k"):
         pytest.skip("this user may not mount a file system")
     folder = swept.folder.member(Member.of("baseline", None, {"vars.rain_factor": 2}).key).path
     try:
@@ -152,7 +152,7 @@ def test_a_full_disk_fails_one_member_and_room_mends_it(swept: Swept) -> None:
         assert told.exit_code == 1, told.err
         assert found["counts"] == {"done": 1, "failed": 1}
         (failed,) = [one for one in found["members"] if one["status"] == "failed"]
-        assert any(word in failed["message"] for word in ("could not grow", "No space left", "disk"))
+        assert any(word in failed["message"] for word in ("could not grow", "No space left")), failed
         assert swept.results("select distinct rain_factor from lake_level") == [(1,)]
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -13,7 +13,7 @@ import pytest
 from tests.support.processes import GENEROUS, dbt_processes, wait_until
 from tests.sweeps.conftest import VARY, Swept
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
 
 HIDDEN = "mount -t tmpfs none {folder} && cd {place} && exec {command}"
 
