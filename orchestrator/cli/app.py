@@ -56,7 +56,14 @@ GROUPS = {
     ),
     "sweep": (
         "Simulate many scenarios, values and seeds at once, on Dask.",
-        {"run": "run", "status": "status", "cancel": "cancel", "list": "list_", "delete": "delete"},
+        {
+            "run": "run",
+            "resume": "resume",
+            "status": "status",
+            "cancel": "cancel",
+            "list": "list_",
+            "delete": "delete",
+        },
     ),
     "backup": (
         "Back up and restore the workspace's databases.",

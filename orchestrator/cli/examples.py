@@ -29,6 +29,7 @@ EXAMPLES = {
         "sweep run --vary growth=0.02,0.03 --seeds 1-10",
         "sweep run 2025-2027 --scenarios baseline,bold --dry-run",
     ),
+    "sweep resume": ("sweep resume growth", "sweep resume growth --workers 4"),
     "sweep status": ("sweep status", "sweep status growth --json"),
     "sweep cancel": ("sweep cancel growth", "sweep cancel growth --json"),
     "sweep list": ("sweep list", "sweep list --json"),

@@ -58,6 +58,11 @@ class SweepFolder:
         return self.path / "stop"
 
     @property
+    def progress(self) -> Path:
+        """What the process that runs the sweep, or ran it last, tells of it (:mod:`orchestrator.scenarios.told`)."""
+        return self.path / "progress.json"
+
+    @property
     def results(self) -> Path:
         """The folder of kept tables: ``<table>/scenario=<name>/seed=<number>/<member>.parquet``."""
         return self.path / "results"

@@ -61,6 +61,7 @@ class SweepPlan:
     """A sweep: years (both included), what is varied, and its members in order.
 
     ``keep`` are the tables whose rows are gathered, by name. ``databases`` says whose database files stay.
+    ``overrides`` are what a command line set over the configuration for all members, secrets masked.
     """
 
     name: str
@@ -73,6 +74,7 @@ class SweepPlan:
     members: tuple[Member, ...]
     keep: tuple[str, ...] = ()
     databases: Databases = "all"
+    overrides: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write the plan to a file, all or nothing."""
@@ -97,6 +99,7 @@ class SweepPlan:
                     "scenarios": tuple(document["scenarios"]),
                     "seeds": tuple(document["seeds"]),
                     "keep": tuple(document["keep"]),
+                    "overrides": tuple(map(str, document.get("overrides", ()))),
                 }
             )
         except (AssertionError, KeyError, TypeError) as error:

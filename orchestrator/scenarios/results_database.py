@@ -112,7 +112,7 @@ def _view(connection: duckdb.DuckDBPyConnection, path: Path, table: str, columns
     given = ", ".join(f"members.{quoted_name(column)}" for column in columns)
     taken = ", ".join(quoted_name(name) for name in ("scenario", "seed", "member"))
     connection.execute(
-        f"create view {quoted_name(_free_name(table))} as "
+        f"create view {quoted_name(view_name(table))} as "
         f"select rows.scenario, rows.seed, rows.member{', ' + given if given else ''}, members.status, "
         f"rows.* exclude ({taken}) "
         f"from read_parquet({files}, hive_partitioning = true, union_by_name = true, "
@@ -121,7 +121,8 @@ def _view(connection: duckdb.DuckDBPyConnection, path: Path, table: str, columns
     )
 
 
-def _free_name(table: str) -> str:
+def view_name(table: str) -> str:
+    """Return the name of the view of a kept table, which may not be that of a table of ours."""
     return f"{table}_" if table.lower() in ("members", "about") else table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def read_sweep(root: Path, name: str | None) -> SweepStatus:
 
 def list_sweeps(root: Path) -> tuple[SweepStatus, ...]:
     """Return all sweeps of a project, the newest first."""
-    found = [_status(SweepFolder(path)) for path in _folders(root)]
+    found = [_status(folder) for folder in sweep_folders(root)]
     return tuple(sorted(found, key=lambda one: one.plan.created_at if one.plan is not None else "", reverse=True))
 
 
@@ -92,7 +93,7 @@ def existing(root: Path, name: str | None) -> SweepFolder:
     Raises:
         SweepNotFoundError: there is none.
     """
-    names = [path.name for path in _folders(root)]
+    names = [folder.path.name for folder in sweep_folders(root)]
     if name is None and names:
         return list_sweeps(root)[0].folder
     if name is None or not is_file_name(name) or name not in names:
@@ -112,21 +113,28 @@ def size_of(folder: SweepFolder) -> int:
     return sum(file.stat().st_size for file in folder.path.rglob("*") if file.is_file() and not file.is_symlink())
 
 
+def status_of(
+    folder: SweepFolder, plan: SweepPlan | None, states: Mapping[str, MemberState], holder: LockHolder | None
+) -> SweepStatus:
+    """Return a sweep by what was read of it: nothing runs where nobody holds it, for whoever ran it was killed."""
+    if holder is None:
+        states = {
+            key: replace(state, status="cancelled") if state.status == "running" else state
+            for key, state in states.items()
+        }
+    return SweepStatus(folder.path.name, folder, plan, dict(states), holder)
+
+
+def sweep_folders(root: Path) -> list[SweepFolder]:
+    """Return the folders of all sweeps of a project, by name."""
+    folder = sweeps_dir(root)
+    return [SweepFolder(path.parent) for path in sorted(folder.glob("*/plan.json"))] if folder.is_dir() else []
+
+
 def _status(folder: SweepFolder) -> SweepStatus:
     holder = holder_of(folder)
     try:
         plan = SweepPlan.read(folder.plan)
     except (OSError, ValueError):
-        return SweepStatus(folder.path.name, folder, None, {}, holder)
-    states = read_states(folder, plan)
-    if holder is None:  # whoever ran it was killed
-        states = {
-            key: replace(state, status="cancelled") if state.status == "running" else state
-            for key, state in states.items()
-        }
-    return SweepStatus(folder.path.name, folder, plan, states, holder)
-
-
-def _folders(root: Path) -> list[Path]:
-    folder = sweeps_dir(root)
-    return sorted(path.parent for path in folder.glob("*/plan.json")) if folder.is_dir() else []
+        return status_of(folder, None, {}, holder)
+    return status_of(folder, plan, read_states(folder, plan), holder)

@@ -28,9 +28,11 @@ from orchestrator.scenarios.plan import Member, SweepPlan
 from orchestrator.scenarios.planning import SweepRequest, checked_members, make_plan
 from orchestrator.scenarios.project import SweptProject, of_member
 from orchestrator.scenarios.results_database import write_results
+from orchestrator.scenarios.resuming import written
 from orchestrator.scenarios.state import MemberState
 from orchestrator.scenarios.tables import remove_tables
 from orchestrator.scenarios.task import MemberReport, MemberTask
+from orchestrator.scenarios.told import SweepTeller
 
 RETRIES = 1
 
@@ -107,7 +109,7 @@ def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> 
     """
     require_extra()
     config = project.base()
-    plan = make_plan(config, request)
+    plan = replace(make_plan(config, request), overrides=written(project.overrides))
     folder = SweepFolder.of(config.root, plan.name)
     inputs, varied = checked_members(project, plan, folder, facts_of(config))
     old = old_plan(folder)
@@ -137,6 +139,7 @@ def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> Swee
             shutil.rmtree(sweep.folder.shared, ignore_errors=True)
             running.gather()
             running.history.end(running.states)
+            running.teller.end()
         stopped = any(state.status not in ("done", "failed") for state in running.states.values())
         return SweepOutcome(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, stopped)
 
@@ -150,6 +153,7 @@ class _Running:
     tell: Tell
     states: dict[str, MemberState] = field(init=False)
     history: SweepHistory = field(init=False)
+    teller: SweepTeller = field(init=False)
     runs: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -163,6 +167,7 @@ class _Running:
         for member in plan.members:
             if member.key in self.sweep.kept and plan.databases != "all":
                 remove_database(folder, member)
+        self.teller = SweepTeller(folder, len(self.sweep.kept))
 
     def work(self) -> None:
         """Run what is to be run."""
@@ -239,6 +244,7 @@ class _Running:
             self._keep(
                 happening.key, MemberState("running", started_at=utc_now().isoformat(), attempts=happening.attempt)
             )
+        self.teller(happening)
         self.tell(happening)
 
     def _take(self, task: MemberTask, report: MemberReport) -> MemberState:

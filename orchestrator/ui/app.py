@@ -17,12 +17,28 @@ from orchestrator.core.errors import (
     DatabaseLockedError,
     OrchestratorError,
     RunNotFoundError,
+    SweepBusyError,
+    SweepNotFoundError,
     TableNotFoundError,
 )
+from orchestrator.reports.sweep_looks import SweepLooks
 from orchestrator.ui.chat_door import ChatDoor
 from orchestrator.ui.gate import Gate
 from orchestrator.ui.live import LiveRuns
-from orchestrator.ui.pages import busy, health, parameters, project, results, runs, start, working
+from orchestrator.ui.live_sweeps import LiveSweeps
+from orchestrator.ui.pages import (
+    busy,
+    compare,
+    health,
+    new_sweep,
+    parameters,
+    project,
+    results,
+    runs,
+    start,
+    sweeps,
+    working,
+)
 from orchestrator.ui.rendering import STATIC
 from orchestrator.ui.security import Guard, TooManyAttemptsError
 from orchestrator.ui.settings import UiSettings
@@ -34,6 +50,8 @@ logger = logging.getLogger(__name__)
 STATUS_OF = (
     (RunNotFoundError, 404),
     (TableNotFoundError, 404),
+    (SweepNotFoundError, 404),
+    (SweepBusyError, 409),
     (TooManyAttemptsError, 429),
     (ConfigurationError, 422),
     (OrchestratorError, 500),
@@ -56,7 +74,8 @@ def create_app(settings: UiSettings) -> FastAPI:
     """
     workspace = Workspace(settings)
     guard = Guard(settings)
-    site = Site(settings, workspace, guard, LiveRuns(workspace.runs_dir, workspace.newest_runs))
+    live, looks = LiveRuns(workspace.runs_dir, workspace.newest_runs), SweepLooks()
+    site = Site(settings, workspace, guard, live, looks, LiveSweeps(workspace.root, looks))
     door = ChatDoor(site)
 
     @asynccontextmanager
@@ -66,12 +85,13 @@ def create_app(settings: UiSettings) -> FastAPI:
         if opening is not None:
             opening.cancel()
         await site.live.close()
+        await site.live_sweeps.close()
         await door.close()
         workspace.close()
 
     app = FastAPI(title="orchestrator", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.site = site
-    for module in (start, runs, results, health, project, parameters, working):
+    for module in (start, runs, sweeps, new_sweep, results, compare, health, project, parameters, working):
         app.include_router(module.routes(site))
     app.mount("/static", _Static(directory=STATIC))
     app.mount("/chat", door)

@@ -21,7 +21,7 @@ def chart_svg(chart: Chart) -> Markup:
     """Draw a chart; its numbers also stand in the table beneath it."""
     years = sorted({year for series in chart.series for year, _ in series.points})
     values = [value for series in chart.series for _, value in series.points]
-    low, high, step = _scale(min(values), max(values), LEAST_STEP.get(chart.format, 1.0))
+    low, high, step = scale(min(values), max(values), LEAST_STEP.get(chart.format, 1.0))
     plot_width, plot_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def x(year: int) -> float:
@@ -34,9 +34,9 @@ def chart_svg(chart: Chart) -> Markup:
     parts = [Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">').format(WIDTH, HEIGHT, _told(chart))]
     for number in range(round((high - low) / step) + 1):
         tick = low + number * step
-        parts.append(_line(LEFT, y(tick), WIDTH - RIGHT, y(tick)))
-        parts.append(_text(LEFT - 6, y(tick) + 4, shown(tick, chart.format), "end"))
-    parts += [_text(x(year), HEIGHT - 6, str(year), "middle") for year in _labelled(years)]
+        parts.append(axis_line(LEFT, y(tick), WIDTH - RIGHT, y(tick)))
+        parts.append(text_at(LEFT - 6, y(tick) + 4, shown(tick, chart.format), "end"))
+    parts += [text_at(x(year), HEIGHT - 6, str(year), "middle") for year in labelled(years)]
     ends: list[float] = []
     for series, name in zip(chart.series, CLASSES, strict=False):
         path = " ".join(f"{'L' if n else 'M'}{x(year):.1f} {y(v):.1f}" for n, (year, v) in enumerate(series.points))
@@ -48,7 +48,7 @@ def chart_svg(chart: Chart) -> Markup:
         year, value = series.points[-1]
         place = _free(y(value) + 4, ends)
         ends.append(place)
-        parts.append(_text(x(year) + 8, place, shown(value, chart.format), "start", "last"))
+        parts.append(text_at(x(year) + 8, place, shown(value, chart.format), "start", "last"))
     parts.append(Markup("</svg>"))
     return Markup("").join(parts)
 
@@ -61,10 +61,10 @@ def _told(chart: Chart) -> str:
     return f"{chart.label}. {'; '.join(parts)}"
 
 
-def _scale(low: float, high: float, least: float) -> tuple[float, float, float]:
+def scale(low: float, high: float, least: float) -> tuple[float, float, float]:
     """Return an axis from one round number to another, and its step, which is ``least`` or more.
 
-    >>> _scale(1030, 1160, 1), _scale(0.715, 0.82, 0.001), _scale(5, 5, 1), _scale(0, 0, 1)
+    >>> scale(1030, 1160, 1), scale(0.715, 0.82, 0.001), scale(5, 5, 1), scale(0, 0, 1)
     ((1000.0, 1200.0, 50.0), (0.7, 0.85, 0.05), (0.0, 5.0, 1.0), (0.0, 1.0, 1.0))
     """
     if low == high:
@@ -86,7 +86,7 @@ def _exponent(number: float) -> int:
     return found
 
 
-def _labelled(years: Sequence[int]) -> list[int]:
+def labelled(years: Sequence[int]) -> list[int]:
     """Return the years that are written below: not more than there is room for, the last among them."""
     step = -(-len(years) // MOST_LABELS)
     return [year for number, year in enumerate(reversed(years)) if number % step == 0]
@@ -100,10 +100,12 @@ def _free(place: float, taken: Sequence[float]) -> float:
     return min(max(place, TOP), HEIGHT - BOTTOM)
 
 
-def _line(x1: float, y1: float, x2: float, y2: float) -> Markup:
+def axis_line(x1: float, y1: float, x2: float, y2: float) -> Markup:
+    """Return a line of a grid."""
     return Markup('<line class="axis" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(x1, y1, x2, y2)
 
 
-def _text(x: float, y: float, text: str, anchor: str, name: str = "") -> Markup:
+def text_at(x: float, y: float, text: str, anchor: str, name: str = "") -> Markup:
+    """Return a text at a place, of a class where it has a ``name``."""
     kind = Markup(' class="{}"').format(name) if name else ""
     return Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}"{}>{}</text>').format(x, y, anchor, kind, escape(text))

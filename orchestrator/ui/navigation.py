@@ -4,7 +4,9 @@ from __future__ import annotations
 
 PAGES = (
     ("runs", "Runs", "/runs"),
+    ("sweeps", "Sweeps", "/sweeps"),
     ("results", "Results", "/results"),
+    ("compare", "Compare", "/compare"),
     ("health", "Health", "/health"),
     ("project", "Project", "/project"),
     ("parameters", "Parameters", "/parameters"),

@@ -16,7 +16,7 @@ from jinja2.runtime import Context
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.events import jsonable
-from orchestrator.core.formats import shown, shown_seconds, shown_size
+from orchestrator.core.formats import NOTHING, shown, shown_seconds, shown_size
 from orchestrator.core.masking import masked
 from orchestrator.core.text import ascii_json, escaped, finite, plural, shown_years
 from orchestrator.reports.parameters import shown_value
@@ -26,6 +26,7 @@ TEMPLATES, STATIC = HERE / "templates", HERE / "static"
 WORTH_PACKING = 1500  # bytes
 MARKS = {
     "completed": "✓",
+    "done": "✓",
     "ready": "✓",
     "ok": "✓",
     "running": "●",
@@ -55,6 +56,7 @@ def environment() -> Environment:
         "value": shown_value,
         "result": shown,
         "moment": moment,
+        "when": when,
         "ago": ago,
         "plural": plural,
         "mark": lambda status: MARKS.get(status, "–"),
@@ -97,6 +99,18 @@ def static_url(name: str) -> str:
 def moment(when: datetime) -> str:
     """Write a moment for people, in the time of this machine."""
     return f"{when.astimezone():%Y-%m-%d %H:%M}"
+
+
+def when(text: str) -> str:
+    """Write a moment that is kept as text for people, a dash where it is none.
+
+    >>> when("yesterday")
+    '–'
+    """
+    try:
+        return moment(datetime.fromisoformat(text))
+    except ValueError:
+        return NOTHING
 
 
 def ago(when: datetime) -> str:

@@ -219,6 +219,23 @@ def run_of(root: Path, job: Job) -> str | None:
     return None
 
 
+def sweep_of(root: Path, job: Job) -> str | None:
+    """Return the name of the sweep that a job runs or has run, None as long as it has not begun, and where it failed.
+
+    A command that the pages start always says the name of its sweep.
+    """
+    from orchestrator.scenarios.folders import SweepFolder  # as above
+    from orchestrator.scenarios.holding import holder_of
+
+    place = job.arguments.index("--name") if "--name" in job.arguments else 1
+    name = job.arguments[place + 1]
+    folder = SweepFolder.of(root, name)
+    if not job.running:
+        return name if job.error is None and job.document is not None and folder.plan.exists() else None
+    holder = holder_of(folder)
+    return name if holder is not None and holder.pid == job.process.pid else None
+
+
 def reap() -> None:
     """Take note of processes of this one that have ended."""
     for pid, process in list(_children.items()):

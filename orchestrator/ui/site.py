@@ -10,8 +10,10 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.reports.sweep_looks import SweepLooks
 from orchestrator.ui import rendering
 from orchestrator.ui.live import LiveRuns
+from orchestrator.ui.live_sweeps import LiveSweeps
 from orchestrator.ui.navigation import PAGES
 from orchestrator.ui.security import Guard
 from orchestrator.ui.settings import UiSettings
@@ -26,6 +28,8 @@ class Site:
     workspace: Workspace
     guard: Guard
     live: LiveRuns
+    sweeps: SweepLooks
+    live_sweeps: LiveSweeps
     served: Event = field(default_factory=Event)
 
     def page(

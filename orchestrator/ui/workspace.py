@@ -153,12 +153,17 @@ class Workspace:
             self._history = url, backend
             return backend
 
-    def runs_dir(self) -> Path | None:
-        """Return the folder of the events of runs; None where no configuration was ever right."""
+    def root(self) -> Path | None:
+        """Return the root of the project; None where no configuration was ever right."""
         try:
-            return self.last_good()[0].root / "var" / "runs"
+            return self.last_good()[0].root
         except ConfigurationError:
             return None
+
+    def runs_dir(self) -> Path | None:
+        """Return the folder of the events of runs; None where no configuration was ever right."""
+        root = self.root()
+        return None if root is None else root / "var" / "runs"
 
     def newest_runs(self) -> tuple[tuple[str, str], ...]:
         """Return ids and status of the newest runs; none where there is no history to be read."""

@@ -39,6 +39,7 @@ def main() -> int:
             assert done.exit_code == 0, done.err
         with served(cli) as address:
             picture_all(cli, address)
+            picture_a_sweep(address)
     return 0
 
 
@@ -77,6 +78,26 @@ def picture_all(cli: Cli, address: str) -> None:
     with running_browser() as browser, visiting(browser, address, width=420, dark=True) as visit:
         page = visit.open("/results?a=scenario:baseline&b=scenario:high_growth")
         save(page, "phone", 760)
+
+
+def picture_a_sweep(address: str) -> None:
+    """Start a sweep from its form, make a picture while it runs, and one of its groups side by side."""
+    expect.set_options(timeout=10 * PATIENCE)
+    with running_browser() as browser, visiting(browser, address, width=WIDTH) as visit:
+        page = visit.open("/new-sweep")
+        page.get_by_label("Target growth rate").fill("0.02, 0.03, 0.05")
+        page.get_by_label("Random seeds").fill("1-4")
+        page.get_by_label("Last year").fill("2027")
+        page.get_by_label("Name").fill("growth")
+        page.get_by_role("button", name="Show what would be run").click()
+        page.get_by_role("button", name="Start the sweep").click()
+        page.wait_for_url("**/sweeps/growth", timeout=5 * PATIENCE)
+        expect(page.locator('[data-member="6"] [data-state]')).to_have_text("● running")
+        save(page, "sweep", 900)
+        expect(page.locator("h1 .state")).to_have_text("✓ done")
+        page.get_by_role("link", name="Compare its groups").click()
+        expect(page.locator(".by-side svg").first).to_be_visible()
+        save(page, "compare", 1000)
 
 
 def save(page: Page, name: str, height: int) -> None:

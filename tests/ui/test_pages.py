@@ -14,7 +14,7 @@ from tests.support.cli_project import Cli
 from tests.support.processes import wait_until
 from tests.support.ui import Visitor
 
-PAGES = ("/runs", "/results", "/health", "/project", "/parameters")
+PAGES = ("/runs", "/sweeps", "/results", "/compare", "/health", "/project", "/parameters")
 LARGEST = 30_000  # bytes, as they are sent
 
 

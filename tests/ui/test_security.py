@@ -27,6 +27,9 @@ CHANGING = (
     "/health/heal",
     "/health/doctor",
     "/parameters",
+    "/new-sweep",
+    "/sweeps/x/cancel",
+    "/sweeps/x/resume",
 )
 
 

@@ -1,4 +1,4 @@
-"""``orchestrator sweep run | status | cancel | list | delete``."""
+"""``orchestrator sweep run | resume | status | cancel | list | delete``."""
 
 from __future__ import annotations
 
@@ -63,13 +63,10 @@ def run(
     yes: YesOption = False,
 ) -> int:
     """Simulate every combination of scenarios, values and seeds; go on where the same sweep stopped."""
-    from orchestrator.cli.sweep.progress import SweepProgress  # the rooms below are slow to import
-    from orchestrator.cli.sweep.views import show_outcome, show_preview
-    from orchestrator.reports.sweeps import outcome_record, outcome_status, preview_record
+    from orchestrator.cli.sweep.views import show_preview  # the rooms below are slow to import
+    from orchestrator.reports.sweeps import preview_record
     from orchestrator.scenarios.forecast import forecast
     from orchestrator.scenarios.request import Asked
-    from orchestrator.scenarios.results_database import kept_tables
-    from orchestrator.scenarios.sweeping import run as run_sweep
 
     first, last = parse_range(range_)
     asked = Asked(
@@ -96,16 +93,33 @@ def run(
         return 0
     if sweep.dropped and not yes:
         _agree_to_drop(output, sweep)
-    to_run = len(sweep.plan.members) - len(sweep.kept)
-    kept = f", {len(sweep.kept):,} of them done" if sweep.kept else ""
-    output.say(Text(f"Sweep {sweep.plan.name} · {plural(to_run + len(sweep.kept), 'member')}{kept}", "bold"))
-    with SweepProgress(output.people, sweep.plan, sweep.kept, detail=output.verbosity > 0) as progress:
-        outcome = run_sweep(sweep, work, progress)
-    output.write_json(outcome_record(outcome, kept_tables(outcome.folder)), ok=outcome_status(outcome) == "done")
-    show_outcome(output, outcome, options.carried_by)
-    if outcome.stopped:
-        return INTERRUPTED
-    return 0 if outcome_status(outcome) == "done" else 1
+    return _work_off(options, output, sweep, work)
+
+
+def resume(
+    options: CommonOptions,
+    output: Output,
+    name: NewestSweepArgument = None,
+    *,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    retries: RetriesOption = None,
+    share: ShareOption = None,
+    dashboard: DashboardOption = False,
+) -> int:
+    """Go on with a sweep by the plan that is kept of it, with the values that it was begun with."""
+    from orchestrator.scenarios.project import SweptProject  # as above
+    from orchestrator.scenarios.request import Asked
+    from orchestrator.scenarios.resuming import kept_plan, request_again
+    from orchestrator.scenarios.sweeping import prepare
+
+    config = load_config(options)
+    plan = kept_plan(config.root, name)
+    assert config.file is not None  # a sweep was made with it
+    project = SweptProject(config.file, (*plan.overrides, *(options.overrides or ())))
+    sweep = prepare(project, request_again(plan), lambda one: facts_of(one, output))
+    asked = Asked(workers=workers, scheduler=scheduler, retries=retries, dashboard=dashboard, share=share)
+    return _work_off(options, output, sweep, asked.work(config.sweep))
 
 
 def status(options: CommonOptions, output: Output, name: NewestSweepArgument = None) -> int:
@@ -163,6 +177,25 @@ def delete(options: CommonOptions, output: Output, name: SweepArgument, *, yes: 
     output.write_json({"name": name}, "deleted")
     output.say(f"Deleted {name}.")
     return 0
+
+
+def _work_off(options: CommonOptions, output: Output, sweep: PreparedSweep, work: SweepWork) -> int:
+    from orchestrator.cli.sweep.progress import SweepProgress  # as above
+    from orchestrator.cli.sweep.views import show_outcome
+    from orchestrator.reports.sweeps import outcome_record, outcome_status
+    from orchestrator.scenarios.results_database import kept_tables
+    from orchestrator.scenarios.sweeping import run as run_sweep
+
+    to_run = len(sweep.plan.members) - len(sweep.kept)
+    kept = f", {len(sweep.kept):,} of them done" if sweep.kept else ""
+    output.say(Text(f"Sweep {sweep.plan.name} · {plural(to_run + len(sweep.kept), 'member')}{kept}", "bold"))
+    with SweepProgress(output.people, sweep.plan, sweep.kept, detail=output.verbosity > 0) as progress:
+        outcome = run_sweep(sweep, work, progress)
+    output.write_json(outcome_record(outcome, kept_tables(outcome.folder)), ok=outcome_status(outcome) == "done")
+    show_outcome(output, outcome, options.carried_by)
+    if outcome.stopped:
+        return INTERRUPTED
+    return 0 if outcome_status(outcome) == "done" else 1
 
 
 def _prepared(options: CommonOptions, output: Output, asked: Asked) -> tuple[PreparedSweep, SweepWork]:

@@ -137,7 +137,7 @@ class _Results:
             if facts.database_path is None:
                 raise _on_a_server()
             table = stack.enter_context(open_table(config, runner, facts, name, year=year))
-            headers = {"content-disposition": f'attachment; filename="{_file_name(table.label)}.{ending}"'}
+            headers = {"content-disposition": f'attachment; filename="{file_name(table.label)}.{ending}"'}
             if ending == "json":
                 selected = table.rows(MOST_IN_JSON)
                 rows = [row for batch in selected.batches() for row in batch]
@@ -258,10 +258,10 @@ def _parquet(table: OpenTable) -> bytes:
         return file.read_bytes()
 
 
-def _file_name(label: str) -> str:
+def file_name(label: str) -> str:
     """Return a name of a file that holds nothing but plain letters.
 
-    >>> _file_name('main.a"b/../c')
+    >>> file_name('main.a"b/../c')
     'main.a_b_.._c'
     """
     return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "_" for letter in label)

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.ui import rendering
-from orchestrator.ui.run_processes import Job, arguments_of, newest_job, read_job, run_of, start_command
+from orchestrator.ui.run_processes import Job, arguments_of, newest_job, read_job, run_of, start_command, sweep_of
 from orchestrator.ui.site import Site, form_of, see
 from orchestrator.ui.workspace import NotReadYetError
 
@@ -17,6 +17,7 @@ LINES_SHOWN = 40
 _LOCAL = re.compile(r"/(?![/\\])[^\\\s]*")
 HEADINGS = {
     "simulate": "Starting the run",
+    "sweep": "Starting the sweep",
     "init": "Healing the database",
     "doctor": "Examining the workspace",
     "check": "Reading the project",
@@ -47,6 +48,9 @@ class _Working:
         run_id = run_of(config.root, job) if job.command == "simulate" else None
         if run_id is not None and not would_lose_years(job):
             return see(f"/runs/{run_id}")
+        sweep = sweep_of(config.root, job) if job.command == "sweep" else None
+        if sweep is not None:
+            return see(f"/sweeps/{sweep}")
         after = {"init": "/health", "doctor": "/health", "check": request.query_params.get("to", "/project")}
         if not job.running and job.error is None and job.command in after:
             way = after[job.command]
@@ -59,7 +63,7 @@ class _Working:
             job=job,
             lines=last_lines(job),
             years_would_be_lost=would_lose_years(job),
-            again="/runs",
+            again="/sweeps" if job.command == "sweep" else "/runs",
             broken=broken,
         )
 
@@ -125,12 +129,13 @@ def last_lines(job: Job) -> list[str]:
 
 def job_record(site: Site, job: Job) -> dict[str, object]:
     """Return a command for JSON."""
-    run_id = run_of(site.workspace.last_good()[0].root, job) if job.command == "simulate" else None
+    root = site.workspace.last_good()[0].root
     return {
         "command": job.command,
         "running": job.running,
         "started_at": job.started_at,
-        "run_id": run_id,
+        "run_id": run_of(root, job) if job.command == "simulate" else None,
+        "sweep": sweep_of(root, job) if job.command == "sweep" else None,
         "error": job.error,
         "lines": last_lines(job),
     }

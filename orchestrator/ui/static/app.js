@@ -18,7 +18,7 @@ addEventListener("pageshow", (event) => {
 const reload = document.querySelector("[data-reload]");
 if (reload) setTimeout(() => location.reload(), 1000 * Number(reload.dataset.reload));
 
-const marks = { completed: "✓", running: "●", failed: "✗", crashed: "✗" };
+const marks = { completed: "✓", done: "✓", running: "●", failed: "✗", crashed: "✗" };
 const each = (attribute, id, change) => {
   for (const element of document.querySelectorAll(`[${attribute}]`))
     if (element.getAttribute(attribute) === id) change(element);
@@ -80,7 +80,8 @@ function watch() {
   if (!ids.length && !listing) return;
   const query = new URLSearchParams(ids.map((id) => ["run", id]));
   if (listing) query.append("list", "1");
-  stream = new EventSource(`/live?${query}`);
+  stream = new EventSource(listing?.dataset.liveList === "sweeps" ? "/live-sweeps" : `/live?${query}`);
+  stream.addEventListener("sweeps", renew);
   stream.addEventListener("run", (message) => {
     const found = JSON.parse(message.data);
     showRun(found);
@@ -88,6 +89,62 @@ function watch() {
   });
   stream.addEventListener("runs", renew);
 }
+
+const swept = document.querySelector("[data-live-sweep]");
+const count = (number) => number.toLocaleString("en");
+function showSweep(found) {
+  const counts = found.counts || {};
+  const sum = (name, text) => each("data-sum", name, (element) => { if (element.textContent !== text) element.textContent = text; });
+  const done = counts.done || 0;
+  sum("done", `${count(done)} of ${count(found.total)}`);
+  sum("failed", count(counts.failed || 0));
+  sum("took", found.took);
+  sum("left", found.left || "–");
+  sum("workers", found.workers || "–");
+  const tenth = Math.floor((10 * done) / Math.max(1, found.total));
+  if (tenth) sum("said", `${tenth * 10} percent of the members are done`);
+  each("data-sum", "status", (element) => {
+    if (element.textContent.trim().split(" ").at(-1) !== found.status) showState(element, found.status);
+  });
+  for (const element of document.querySelectorAll("[data-count]")) element.textContent = count(counts[element.dataset.count] || 0);
+  const bar = document.querySelector("[data-progress]");
+  let begin = 0;
+  for (const part of bar.querySelectorAll("rect")) {
+    const length = (1000 * (counts[part.getAttribute("class")] || 0)) / Math.max(1, found.total);
+    part.setAttribute("x", begin);
+    part.setAttribute("width", length);
+    begin += length;
+  }
+  bar.setAttribute("aria-label", `Progress: ${count(done)} of ${count(found.total)} members are done`);
+  document.querySelector("[data-now]").replaceChildren(...found.now.map(([, label, where, seconds]) => {
+    const line = document.createElement("tr");
+    line.append(...[label, where, seconds].map((text, place) => {
+      const cell = document.createElement(place ? "td" : "th");
+      if (!place) cell.scope = "row";
+      if (place === 2) cell.className = "number";
+      cell.textContent = text;
+      return cell;
+    }));
+    return line;
+  }));
+  for (const [place, word, beside] of found.rows) {
+    const row = document.querySelector(`[data-member="${place}"]`);
+    if (!row) continue;
+    showState(row.querySelector("[data-state]"), word);
+    row.querySelector("[data-beside]").textContent = beside;
+  }
+}
+function watchSweep() {
+  const sums = new EventSource(`/live-sweeps?${new URLSearchParams({ name: swept.dataset.liveSweep })}`);
+  sums.addEventListener("sweep", (message) => {
+    const found = JSON.parse(message.data);
+    if (found.total) showSweep(found);
+    if (found.ended) { sums.close(); location.reload(); }
+  });
+  addEventListener("pagehide", () => sums.close());
+}
+if (swept) watchSweep();
+addEventListener("pageshow", (event) => { if (event.persisted && swept) location.reload(); });
 
 // The list as the server shows it now, without a jump of the page.
 let renewing = false;
@@ -124,7 +181,7 @@ async function follow() {
   const answer = await fetch(`/work/${work.dataset.work}.json`);
   if (!answer.ok) return;
   const found = await answer.json();
-  if (!found.running || found.run_id) {
+  if (!found.running || found.run_id || found.sweep) {
     const here = new URL(location.href);
     if (here.pathname.startsWith("/work/") || found.error) location.reload();
     else location.replace(here);
