@@ -225,4 +225,10 @@ TARGETS = (
             )
         ),
     ),
+    Target(
+        "report of 100 members",
+        "10 s",
+        "4 s",
+        plain(Figure("report", "100 members, 5 years", "report"), "s", 10, 4),
+    ),
 )

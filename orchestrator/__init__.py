@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         OrchestratorError,
         RunCancelledError,
         StageTimeoutError,
+        SweepBusyError,
+        SweepError,
         TestFailedError,
         YearSequenceError,
         YearsWouldBeLostError,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
         TableTier,
     )
     from orchestrator.self_healing.table_checker import TableExistenceChecker
+    from orchestrator.sweeping import SweepResult, sweep
 
 _MODULE_OF = {
     "AutoInitializer": "self_healing.auto_initializer",
@@ -90,6 +93,9 @@ _MODULE_OF = {
     "SimulationConfig": "config.simulation",
     "SimulationResult": "pipeline.workflow",
     "StageTimeoutError": "core.errors",
+    "SweepBusyError": "core.errors",
+    "SweepError": "core.errors",
+    "SweepResult": "sweeping",
     "TableExistenceChecker": "self_healing.table_checker",
     "TableFinding": "self_healing.initialization_state",
     "TableTier": "self_healing.initialization_state",
@@ -105,6 +111,7 @@ _MODULE_OF = {
     "compare_rows": "reports.calls",
     "create_orchestrator": "factory",
     "report": "reports.calls",
+    "sweep": "sweeping",
 }
 
 __all__ = [
@@ -139,6 +146,9 @@ __all__ = [
     "SimulationConfig",
     "SimulationResult",
     "StageTimeoutError",
+    "SweepBusyError",
+    "SweepError",
+    "SweepResult",
     "TableExistenceChecker",
     "TableFinding",
     "TableTier",
@@ -154,6 +164,7 @@ __all__ = [
     "compare_rows",
     "create_orchestrator",
     "report",
+    "sweep",
 ]
 
 

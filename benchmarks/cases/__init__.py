@@ -29,8 +29,10 @@ NAMES = (
     "memory",
     "growth",
     "many_models",
+    "sweep",
     "backup",
     "web_interface",
+    "report",
 )
 # Many minutes each: they run when they are named, or with --long.
 LONG = frozenset({"million"})

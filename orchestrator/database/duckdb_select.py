@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,6 +15,7 @@ from orchestrator.database.attachments import Attachment
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.duckdb_file import connect_read_only, open_when_free, read_catalog
 from orchestrator.database.errors import known_database_error, refuse_other_database
+from orchestrator.database.interruption import interruptibly
 from orchestrator.database.only_reads import writes
 from orchestrator.database.sql import literal
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROWS_A_BATCH = 10_000
-SECONDS_BETWEEN_INTERRUPTIONS = 0.05
 READING = ("SELECT", "EXPLAIN", "MULTI")  # MULTI is a pivot, which makes a temporary type for itself first
 LOCKED_DOWN = (
     "set python_enable_replacements = false",  # else a name in SQL may be a variable of Python
@@ -131,16 +131,10 @@ class ReadOnlyDuckDB:
     def _work(self, work: Callable[[], T]) -> T:
         import duckdb  # slow to import
 
-        future: Future[T] = self._worker.submit(work)
         try:
-            return future.result()
+            return interruptibly(self._worker, self._connection, work)
         except duckdb.Error as error:
             raise _statement_error(error, self._path) from error
-        except KeyboardInterrupt:
-            while not future.done():  # what has not yet begun is not interrupted
-                self._connection.interrupt()
-                wait([future], SECONDS_BETWEEN_INTERRUPTIONS)
-            raise
 
 
 @contextmanager

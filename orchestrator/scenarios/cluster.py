@@ -6,10 +6,11 @@ import logging
 import multiprocessing
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import MissingExtraError, SweepError
@@ -47,8 +48,10 @@ class Cluster:
     client: Client
     local: LocalCluster | None
 
-    def ask(self, function: Callable[..., object], *args: object, timeout: float) -> dict[str, object] | None:
-        """Call a function on every worker, whatever that is doing; None where not all of them answered in time.
+    def ask(
+        self, function: Callable[..., object], *args: object, timeout: float, workers: list[str] | None = None
+    ) -> dict[str, object] | None:
+        """Call a function on workers, by default all, whatever they do; None where not all answered in time.
 
         ``timeout`` is in seconds.
         """
@@ -56,7 +59,7 @@ class Cluster:
 
         def call() -> None:
             with suppress(OSError, TimeoutError, ValueError, RuntimeError):
-                found.append(self.client.run(function, *args, on_error="ignore"))
+                found.append(self.client.run(function, *args, workers=workers, on_error="ignore"))
 
         asking = threading.Thread(target=call, name="ask workers", daemon=True)  # a stopped worker never answers
         asking.start()
@@ -98,6 +101,7 @@ def local_cluster(workers: int, *, dashboard: bool = False) -> Iterator[Cluster]
     with dask.config.set(settings), tempfile.TemporaryDirectory(prefix="sweep-") as scratch:
         cluster: LocalCluster | None = None
         client: Client | None = None
+        others = set(multiprocessing.active_children())
         try:
             security = Security.temporary()
             cluster = LocalCluster(
@@ -117,7 +121,7 @@ def local_cluster(workers: int, *, dashboard: bool = False) -> Iterator[Cluster]
             client = Client(cluster, timeout=SECONDS_TO_CONNECT)
             yield Cluster(client, cluster)
         finally:
-            _end(client, cluster)
+            _end(client, cluster, others)
 
 
 def _silence() -> None:
@@ -126,14 +130,17 @@ def _silence() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _end(client: Client | None, cluster: LocalCluster | None) -> None:
-    """End client and workers; a worker that does not end by itself is killed, and its dbt process ends with it."""
+def _end(client: Client | None, cluster: LocalCluster | None, others: Collection[BaseProcess]) -> None:
+    """End client and workers; a worker that does not end by itself is killed, and its dbt process ends with it.
+
+    ``others`` are child processes that are not ours to end.
+    """
     for one in (client, cluster):
         if one is not None:
             with suppress(Exception):
                 one.close(timeout=SECONDS_TO_CLOSE)
     for process in multiprocessing.active_children():
-        if process.name.startswith("Dask Worker"):
+        if process not in others and process.name.startswith("Dask Worker"):
             process.kill()
             process.join(SECONDS_TO_CLOSE)
 

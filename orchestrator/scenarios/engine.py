@@ -16,6 +16,7 @@ from orchestrator.core.errors import SweepError
 from orchestrator.scenarios import worker
 from orchestrator.scenarios.cluster import Cluster
 from orchestrator.scenarios.happenings import MemberEnded, MemberReached, Tell, WorkersSeen
+from orchestrator.scenarios.shipping import Shipping, WorkerLostError
 from orchestrator.scenarios.state import MemberState
 from orchestrator.scenarios.task import MemberReport, MemberTask
 
@@ -28,6 +29,7 @@ SECONDS_WITHOUT_WORKERS = 120.0
 SECONDS_TO_STOP = 3.0
 SECONDS_TO_ASK = 0.5
 SECONDS_FOR_RESULT = 10.0
+MOST_NOT_SENT = 10
 
 Take = Callable[[MemberTask, MemberReport], MemberState]
 """Takes over what a worker reports of a member; returns the state as it is kept."""
@@ -41,9 +43,18 @@ class SweepEngine:
     """
 
     def __init__(
-        self, cluster: Cluster, *, workers: int, retries: int, take: Take, tell: Tell, stopped: Callable[[], bool]
+        self,
+        cluster: Cluster,
+        shipping: Shipping,
+        *,
+        workers: int,
+        retries: int,
+        take: Take,
+        tell: Tell,
+        stopped: Callable[[], bool],
     ) -> None:
         self._cluster = cluster
+        self._shipping = shipping
         self._workers = workers
         self._retries = retries
         self._take = take
@@ -53,6 +64,7 @@ class SweepEngine:
         self._running: dict[str, tuple[MemberTask, Future]] = {}
         self._begun: set[tuple[str, int]] = set()
         self._stopping = False
+        self._not_sent = 0
         self._next_count = Deadline.after(0)
         self._patience = Deadline.after(SECONDS_WITHOUT_WORKERS)
 
@@ -67,6 +79,8 @@ class SweepEngine:
         topic = tasks[0].topic
         self._cluster.client.subscribe_topic(topic, lambda event: self._news.put(event[1]))
         try:
+            if self._cluster.local is None:
+                tasks = self._shipping.for_workers(tasks)
             for priority, task in enumerate(tasks):
                 self._submit(task, -priority)
             while self._running:
@@ -129,12 +143,35 @@ class SweepEngine:
         if report.lost and not self._has_begun(task) and not self._stopping:
             self._submit(task)  # it waited for a worker that died over another member
             return
+        if report.needs_project:
+            self._send_project(task, report.worker)
+            return
+        report = self._fetched(task, report)
         state = self._take(task, report)
         again = state.status == "failed" and task.attempt <= self._retries and not self._stopping
         self._tell(MemberEnded(task.member.key, state, again))
         future.release()
         if again:
             self._submit(replace(task, attempt=task.attempt + 1))
+
+    def _send_project(self, task: MemberTask, address: str) -> None:
+        try:
+            self._shipping.send(address)
+        except WorkerLostError as error:  # another worker takes the member
+            self._not_sent += 1
+            if self._not_sent > MOST_NOT_SENT:
+                raise SweepError(f"The project cannot be sent to the workers: {error}.") from error
+        self._submit(self._shipping.with_bundle(task))
+
+    def _fetched(self, task: MemberTask, report: MemberReport) -> MemberReport:
+        """Return a report whose files are here; one of a failure where they cannot be fetched."""
+        if not report.files:
+            return report
+        try:
+            self._shipping.fetch(task, report)
+        except (WorkerLostError, OSError) as error:
+            return _failed(task, f"What the member left on its worker could not be fetched: {error}.")
+        return report
 
     def _has_begun(self, task: MemberTask) -> bool:
         return (task.member.key, task.attempt) in self._begun

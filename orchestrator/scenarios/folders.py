@@ -48,6 +48,11 @@ class SweepFolder:
         return self.path / "sweep.lock"
 
     @property
+    def topic(self) -> Path:
+        """What the run of the sweep is called that goes on; who reads it sees the same folder."""
+        return self.path / "topic"
+
+    @property
     def stop(self) -> Path:
         """A file by which others ask that process to stop."""
         return self.path / "stop"

@@ -50,6 +50,11 @@ class MemberRunner:
             tables = self._run(task, told, cancelled)
         except OrchestratorError as found:
             status, error = "cancelled" if isinstance(found, RunCancelledError) else "failed", found
+        except OSError as found:
+            status = "failed"
+            error = OrchestratorError(
+                f"A file of the member cannot be written: {found}.", to_fix="make room, and run the same command again"
+            )
         return MemberState(
             status=status,
             run_id=run_ids[0] if run_ids else None,

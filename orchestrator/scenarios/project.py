@@ -24,10 +24,14 @@ LEFT_OUT: Mapping[str, object] = {
 
 @dataclass(frozen=True)
 class SweptProject:
-    """The configuration ``file`` that is swept, and what the command line sets over it for all members."""
+    """The configuration ``file`` that is swept, and what the command line sets over it for all members.
+
+    ``environ`` is the environment that is a layer of it, by default that of the process.
+    """
 
     file: Path
     overrides: Overrides = ()
+    environ: Mapping[str, str] | None = None
 
     def base(self) -> SimulationConfig:
         """Return the configuration without a scenario of a member.
@@ -35,7 +39,7 @@ class SweptProject:
         Raises:
             ConfigurationError: it cannot be read, or a key or value of it is wrong.
         """
-        return SimulationConfig.load(self.file, overrides=self.overrides)
+        return SimulationConfig.load(self.file, overrides=self.overrides, environ=self.environ)
 
     def scenario(self, name: str) -> SimulationConfig:
         """Return the configuration of a scenario.
@@ -43,7 +47,7 @@ class SweptProject:
         Raises:
             ConfigurationError: it cannot be read, or a key or value of it is wrong.
         """
-        return SimulationConfig.load(self.file, scenario=name, overrides=self.overrides)
+        return SimulationConfig.load(self.file, scenario=name, overrides=self.overrides, environ=self.environ)
 
     def member(self, member: Member, database: Path) -> SimulationConfig:
         """Return the configuration of a member; see :func:`of_member`."""

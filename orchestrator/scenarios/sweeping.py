@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -11,8 +12,11 @@ from uuid import uuid4
 
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.clocks import stopwatch, utc_now
+from orchestrator.core.files import replace_file
 from orchestrator.core.permissions import make_folder
+from orchestrator.core.versions import installed_versions
 from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.scenarios.bundle import Bundle, make_bundle, sent_environment
 from orchestrator.scenarios.cluster import Cluster, foreign_cluster, local_cluster, require_extra
 from orchestrator.scenarios.folders import SweepFolder
 from orchestrator.scenarios.happenings import Happening, MemberReached, Tell, tell_nobody
@@ -22,7 +26,7 @@ from orchestrator.scenarios.inputs import database_mark
 from orchestrator.scenarios.keeping import is_kept, old_plan, read_states, remove_database, remove_member
 from orchestrator.scenarios.plan import Member, SweepPlan
 from orchestrator.scenarios.planning import SweepRequest, checked_members, make_plan
-from orchestrator.scenarios.project import SweptProject
+from orchestrator.scenarios.project import SweptProject, of_member
 from orchestrator.scenarios.results_database import write_results
 from orchestrator.scenarios.resuming import written
 from orchestrator.scenarios.state import MemberState
@@ -31,6 +35,8 @@ from orchestrator.scenarios.task import MemberReport, MemberTask
 from orchestrator.scenarios.told import SweepTeller
 
 RETRIES = 1
+
+logger = logging.getLogger(__name__)
 
 FactsOf = Callable[[SimulationConfig], ProjectFacts]
 
@@ -134,7 +140,7 @@ def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> Swee
             running.gather()
             running.history.end(running.states)
             running.teller.end()
-        stopped = stop_asked(sweep.folder)
+        stopped = any(state.status not in ("done", "failed") for state in running.states.values())
         return SweepOutcome(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, stopped)
 
 
@@ -169,10 +175,12 @@ class _Running:
         if not tasks:
             return
         from orchestrator.scenarios.engine import SweepEngine  # Dask: half a second
+        from orchestrator.scenarios.shipping import Shipping
 
         with self._cluster() as cluster:
             engine = SweepEngine(
                 cluster,
+                Shipping(cluster, self._bundle),
                 workers=min(self.settings.count, len(tasks)),
                 retries=self.settings.retries,
                 take=self._take,
@@ -191,9 +199,20 @@ class _Running:
         to_do = len(self.sweep.plan.members) - len(self.sweep.kept)
         return local_cluster(min(self.settings.count, to_do), dashboard=self.settings.dashboard)
 
+    def _bundle(self) -> Bundle:
+        """Pack the project for workers that do not see its folder."""
+        sweep = self.sweep
+        scenarios = {name: sweep.project.scenario(name) for name in sweep.plan.scenarios}
+        members = (m for m in sweep.plan.members if any(isinstance(value, str) for value in m.values.values()))
+        named = [of_member(scenarios[m.scenario], m, sweep.folder.member(m.key).database) for m in members]
+        return make_bundle([*scenarios.values(), *named])
+
     def _tasks(self) -> list[MemberTask]:
         sweep, plan = self.sweep, self.sweep.plan
         topic = f"sweep-{uuid4()}"
+        replace_file(sweep.folder.topic, topic.encode())
+        versions = tuple((name, str(one)) for name, one in installed_versions().items())
+        environment = tuple(sent_environment(os.environ).items())
         tasks = []
         for member in plan.members:
             if member.key in sweep.kept:
@@ -212,6 +231,8 @@ class _Running:
                 databases=plan.databases,
                 share=self.settings.share,
                 varied=sweep.varied,
+                versions=versions,
+                environment=environment,
             )
             tasks.append(task)
         return tasks
@@ -248,4 +269,7 @@ class _Running:
 
     def _keep(self, key: str, state: MemberState) -> None:
         self.states[key] = state
-        state.write(self.sweep.folder.member(key).state)
+        try:
+            state.write(self.sweep.folder.member(key).state)
+        except OSError as error:  # the next call asks the member's own ledger
+            logger.warning("What became of member %s could not be written: %s", key, error)

@@ -72,7 +72,7 @@ def parquet_file(folder: SweepFolder, table: str, scenario: str, seed: int, key:
 def write_tables(orchestrator: PipelineOrchestrator, task: MemberTask, tables: Sequence[NodeFacts]) -> None:
     """Write the rows of a member's tables into its folder of results, all tables or none."""
     folder, key = task.folder, task.member.key
-    staged = folder.member(key).path / "results.new"
+    staged = folder.path / f".{key}.new"  # on the disk of the results, whatever disk the member is on
     shutil.rmtree(staged, ignore_errors=True)
     make_folder(staged)
     try:

@@ -15,7 +15,9 @@ from orchestrator.scenarios.state import MemberState
 class MemberTask:
     """One member to be run: its years (both included), where, and what is kept of it.
 
-    ``root`` is the project root on the worker's machine, ``topic`` the name under which the worker tells how far it is.
+    ``root`` is the project root, ``topic`` the name under which the worker tells how far it is; it also lies in a file
+    of the sweep, by which a worker knows that it sees the same folder. Where it does not, it works in a copy, unpacked
+    from the ``bundle`` of that digest, with the ``environment`` of whoever asked. ``versions`` are those that it needs.
     ``share`` lets members have in common what is the same before their first year; ``varied`` are the dbt variables
     that differ between them.
     """
@@ -32,6 +34,9 @@ class MemberTask:
     databases: Databases = "all"
     share: bool = True
     varied: tuple[str, ...] = ()
+    versions: tuple[tuple[str, str], ...] = ()
+    bundle: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
 
     @property
     def folder(self) -> SweepFolder:
@@ -48,11 +53,13 @@ class MemberTask:
 class MemberReport:
     """What became of a member: its state, the worker that had it, and the files that it left on that machine.
 
-    ``lost`` tells that the worker died, and nobody reports but we ourselves.
+    ``files`` are names relative to the project root, and sizes, of what is to be fetched. ``lost`` tells that the
+    worker died, and nobody reports but we ourselves; ``needs_project`` that it does not see the project.
     """
 
     key: str
     state: MemberState
     worker: str
-    files: tuple[str, ...] = ()
+    files: tuple[tuple[str, int], ...] = ()
     lost: bool = False
+    needs_project: bool = False

@@ -8,7 +8,8 @@ from shutil import rmtree
 import pytest
 
 from orchestrator.scenarios.folders import SweepFolder
-from orchestrator.scenarios.plan import Member
+from orchestrator.scenarios.plan import Member, SweepPlan, Variation
+from orchestrator.scenarios.state import MemberState
 from tests.support.cli_project import Cli
 from tests.support.sweep_folders import FAILED, Rows, lay_sweep
 from tests.support.ui import make_lakes
@@ -143,6 +144,42 @@ def test_databases_of_members_are_read_where_no_table_was_kept(lakes: Cli) -> No
         rmtree(lakes.root / "var" / "sweeps")
 
 
+def test_members_that_were_simulated(lakes: Cli) -> None:
+    """A member's own database gives the rows of the same scenario run alone, and tells what it was made of."""
+    members = tuple(Member.of("baseline", seed, {"vars.rain_factor": 2}) for seed in (1, 2))
+    plan = SweepPlan(
+        *("real", "2026-11-29T20:00:00+00:00", 2000, 2002, (Variation("vars.rain_factor", (2,)),)),
+        *(("baseline",), (1, 2), members),
+    )
+    folder = SweepFolder.of(lakes.root, "real")
+    try:
+        for member in members:
+            own = folder.member(member.key)
+            own.path.mkdir(parents=True)
+            given = [f"{key}={value}" for key, value in member.overrides().items()]
+            told = lakes(
+                "simulate", "-q", "--database", str(own.database), *(w for one in given for w in ("--set", one))
+            )
+            assert told.exit_code == 0, told.err
+            MemberState("done").write(own.state)
+        plan.write(folder.plan)
+        document = lakes("compare", "wet", "real", "--json").document()
+        assert document["parameters"] == []
+        metrics = document["metrics"]
+        assert isinstance(metrics, list)
+        changes = [side["change"] for metric in metrics for year in metric["years"] for side in year["sides"][1:]]
+        assert len(changes) == 9 and {change["difference"] for change in changes} == {0}
+        rows = ("--rows", "lake_level", "--key", "lake,water_year")
+        counts = lakes("compare", "wet", "real[seed=2]", *rows, "--json").document()["counts"]
+        assert counts == {"first": 6, "second": 6, "same": 6, "added": 0, "removed": 0, "changed": 0}
+        assert lakes("report", "real", "-q").exit_code == 0
+        page = (lakes.root / "report.html").read_text(encoding="utf-8")
+        assert "seed rain" in page and "What these were made of is not known" not in page
+    finally:
+        rmtree(lakes.root / "var" / "sweeps")
+        (lakes.root / "report.html").unlink(missing_ok=True)
+
+
 @pytest.mark.parametrize(
     ("args", "message", "to_fix"),
     [
@@ -250,6 +287,7 @@ def test_a_database_in_use_and_one_that_is_out_of_date(lakes: Cli) -> None:
     assert "reservoir.duckdb is open in another program" in told.err
     told = lakes("compare", "wet", "baseline", "--set", "vars.rain_factor=4")
     assert told.exit_code == 0
+    assert "vars.rain_factor  2    1" in told.out  # what they were made of, not what would be now
     assert "baseline is not what the project is now (2000–2002): var rain_factor changed from 1 to 4" in told.out
 
 

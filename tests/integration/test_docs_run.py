@@ -21,9 +21,13 @@ pytestmark = pytest.mark.slow
 DOCS = REPOSITORY / "docs"
 ON_THE_SHIPPED_PROJECT = (
     REPOSITORY / "README.md",
-    *(DOCS / "cli" / f"{name}.md" for name in ("simulate", "parameters", "ask", "check-and-init", "doctor", "migrate")),
+    *(
+        DOCS / "cli" / f"{name}.md"
+        for name in ("simulate", "parameters", "ask", "check-and-init", "doctor", "migrate", "compare", "report")
+    ),
     DOCS / "cli" / "backup.md",
     DOCS / "cli" / "runs.md",
+    DOCS / "cli" / "sweep.md",
     DOCS / "cli" / "ui.md",
 )
 ON_LAKES = (DOCS / "cli" / "plan.md", DOCS / "cli" / "show-and-query.md")
@@ -62,7 +66,7 @@ def run_examples(page: Path, cli: Cli) -> None:
             with served(cli, *command.split()[1:]) as address:
                 assert answers(f"{address}/runs")
             continue
-        told = cli(*named_here(command, cli))
+        told = cli(*named_here(command, cli), cold=command.startswith("sweep run"))
         assert told.exit_code == (2 if command == NOBODY_RUNS else 0), f"{command}\n{told.out}\n{told.err}"
 
 

@@ -20,6 +20,7 @@ from tests.support.processes import dbt_processes, wait_until
 from tests.support.workspaces import Workspace
 
 VARY = ("--vary", "rain_factor=1,2")
+SECONDS_OF_A_SWEEP = 280.0
 HOLD = """
 import os, time
 from pathlib import Path
@@ -48,6 +49,14 @@ class Swept(Cli):
         process = super().start(*args, env=env, python=python, cold=cold or args[:2] == ("sweep", "run"))
         self.started.append(process)
         return process
+
+    def __call__(
+        self, *args: str, env: dict[str, str] | None = None, python: Sequence[str] = (), cold: bool = False
+    ) -> Told:
+        """Run a command to its end; a sweep on a busy machine takes its time."""
+        process = self.start(*args, env=env, python=python, cold=cold)
+        out, err = process.communicate(timeout=SECONDS_OF_A_SWEEP)
+        return Told(process.returncode, out, err)
 
     def sweep(self, *args: str, env: dict[str, str] | None = None) -> Told:
         """Run ``sweep run`` with the name ``s``."""
@@ -114,7 +123,7 @@ class Swept(Cli):
         for entry in Path("/proc").iterdir():
             try:
                 command = (entry / "cmdline").read_bytes()
-                if b"multiprocessing" in command and (entry / "cwd").readlink() == self.root:
+                if b"multiprocessing.spawn" in command and (entry / "cwd").readlink() == self.root:
                     found.append(int(entry.name))
             except (OSError, ValueError):
                 continue

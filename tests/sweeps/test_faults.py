@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import time
 
+import dask
 import duckdb
+import psutil
 import pytest
 
+from orchestrator.scenarios.cluster import local_cluster
+from orchestrator.scenarios.plan import Member
 from tests.support.processes import GENEROUS, wait_until
 from tests.sweeps.conftest import VARY, Swept
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
 
 SECONDS_TO_STOP = 5.0
 
@@ -124,3 +130,61 @@ def test_two_at_once_are_one_too_many(swept: Swept) -> None:
     process.communicate(timeout=GENEROUS)
     assert process.returncode == 0
     wait_until(lambda: swept("sweep", "list").out.count("done") >= 1, "it is done")
+
+
+def mounted(swept: Swept, size: str) -> bool:
+    """Have a small disk in the place of a member's folder; False where this user may not."""
+    member = Member.of("baseline", None, {"vars.rain_factor": 2})
+    folder = swept.folder.member(member.key).path
+    folder.mkdir(parents=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], check=False)
+    return done.returncode == 0
+
+
+def test_a_full_disk_fails_one_member_and_room_mends_it(swept: Swept) -> None:
+    """The member that had no room is named; the other one completes, and so does the next call."""
+    if not mounted(swept, "16k"):
+        pytest.skip("this user may not mount a file system")
+    folder = swept.folder.member(Member.of("baseline", None, {"vars.rain_factor": 2}).key).path
+    try:
+        told = swept.sweep(*VARY, "--retries", "0", "--workers", "1", "--json")
+        found = json.loads(told.out)
+        assert told.exit_code == 1, told.err
+        assert found["counts"] == {"done": 1, "failed": 1}
+        (failed,) = [one for one in found["members"] if one["status"] == "failed"]
+        assert any(word in failed["message"] for word in ("could not grow", "No space left")), failed
+        assert swept.results("select distinct rain_factor from lake_level") == [(1,)]
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+    again = swept.sweep(*VARY, "--workers", "1")
+    assert again.exit_code == 0, again.err
+
+
+def test_nothing_listens_beyond_this_machine_and_nothing_is_served(swept: Swept) -> None:
+    """Every port of a sweep and its workers is on 127.0.0.1; no page is there."""
+    swept.hold_members()
+    process = swept.start("sweep", "run", "--name", "s", *VARY, "--workers", "1")
+    workers = swept.wait_held()
+    ports = [place for pid in (process.pid, *workers) for place in listening(pid)]
+    assert len(ports) >= 3
+    assert {address for address, _ in ports} == {"127.0.0.1"}
+    assert 8787 not in [port for _, port in ports]
+    swept.let_go()
+    process.communicate(timeout=GENEROUS)
+    assert process.returncode == 0
+
+
+def listening(pid: int) -> list[tuple[str, int]]:
+    """Return where a process listens."""
+    return [(c.laddr.ip, c.laddr.port) for c in psutil.Process(pid).net_connections("inet") if c.status == "LISTEN"]
+
+
+def test_dask_is_told_what_its_defaults_would_do_wrong() -> None:
+    """A slow restart is not given up, one failure is one, and a worker has one member at a time."""
+    with local_cluster(1) as cluster:
+        assert dask.config.get("distributed.deploy.lost-worker-timeout") == "24h"
+        assert dask.config.get("distributed.scheduler.allowed-failures") == 0
+        assert dask.config.get("distributed.scheduler.worker-saturation") == 1.0
+        assert cluster.client.scheduler.address.startswith("tls://127.0.0.1:")
+        assert cluster.local is not None and len(cluster.local.workers) == 1
+    assert dask.config.get("distributed.deploy.lost-worker-timeout") == "15s"

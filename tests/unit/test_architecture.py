@@ -31,7 +31,13 @@ ROOMS = (
     "cli",
 )
 # The modules beside the rooms, by the last room that they may import: they wire, and are what users import.
-WIRING = {"wiring": "self_healing", "factory": "maintenance", "__init__": "reports", "__main__": "cli"}
+WIRING = {
+    "wiring": "self_healing",
+    "factory": "maintenance",
+    "sweeping": "scenarios",
+    "__init__": "reports",
+    "__main__": "cli",
+}
 # The same inside the one room that has rooms of its own.
 INNER_ROOMS = {"dbt_runner": ("analysis", "project", "adapter", "replay", "process")}
 # Who only watches knows little but events.

@@ -14,7 +14,7 @@ from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.summary import read_summary, summary_model
 from orchestrator.pipeline.wording import listed
 from orchestrator.pipeline.workflow import SimulationPlan, Summary
-from orchestrator.reports.sides.settings import decisive_settings
+from orchestrator.reports.sides.settings import as_recorded, decisive_settings
 from orchestrator.reports.sides.side import Repetition, Side, years_of
 from orchestrator.reports.sides.sources import OpenProject, Sources
 from orchestrator.reports.table_rows import ALL_YEARS, open_project_database, require_database
@@ -61,6 +61,7 @@ def _side(name: str, config: SimulationConfig, open_project: OpenProject) -> Sid
             summary = read_summary(database, facts, config.simulation.year_column, ALL_YEARS)
             ledger = read_ledger(database, facts.ledger, facts)
             notes = _state_notes(name, config, database, ledger, facts)
+    made_of = _made_of(ledger)
     years, odd = years_of(_there(name, summary, facts))
     last = ledger.runs[-1] if ledger.runs else None
     one = Repetition(
@@ -71,9 +72,9 @@ def _side(name: str, config: SimulationConfig, open_project: OpenProject) -> Sid
         kind="scenario",
         columns=() if summary is None else summary.columns[1:],
         repetitions=(one,),
-        parameters=decisive_settings(config.snapshot(), facts),
+        parameters=as_recorded(decisive_settings(config.snapshot(), facts), made_of),
         notes=(*notes, *(f"{name}: {text}" for text in odd)),
-        inputs=_made_of(ledger),
+        inputs=made_of,
     )
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import ConfigurationError, DatabaseError
 from orchestrator.core.text import nearest
 from orchestrator.database.errors import known_database_error
+from orchestrator.database.interruption import interruptibly
 from orchestrator.database.sql import literal, quoted_name
 
 if TYPE_CHECKING:
     import duckdb
 
 Columns = tuple[tuple[str, str], ...]  # (name, type)
+Run = Callable[[str], list[tuple[object, ...]]]
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 NUMERIC = (*_SIGNED, *(f"U{name}" for name in _SIGNED), "FLOAT", "DOUBLE", "DECIMAL")
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
@@ -87,21 +91,29 @@ class RowComparison:
     ``changed_values`` is how many values changed in each column in which any did.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, columns: MatchedColumns, counts: RowCounts) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        worker: ThreadPoolExecutor,
+        columns: MatchedColumns,
+        counts: RowCounts,
+    ) -> None:
         self.columns = columns
         self.counts = counts
         self._connection = connection
+        self._worker = worker
         self.changed_values = self._changed_values()
 
     def first(self, count: int, kind: str) -> list[RowChange]:
         """Return the first changes of a kind, at most so many, in the order of the key."""
-        return [_change(row) for row in self._connection.execute(f"{self._sql([kind])} limit {count}").fetchall()]
+        return [_change(row) for row in _rows(self._worker, self._connection, f"{self._sql([kind])} limit {count}")]
 
     def changes(self) -> Iterator[RowChange]:
         """Yield all changes, kind by kind, each in the order of the key."""
         for kind in KINDS:
-            found = self._connection.cursor().execute(self._sql([kind]))
-            while rows := found.fetchmany(ROWS_A_BATCH):
+            own = self._connection.cursor()
+            interruptibly(self._worker, own, partial(own.execute, self._sql([kind])))
+            while rows := interruptibly(self._worker, own, partial(own.fetchmany, ROWS_A_BATCH)):
                 yield from map(_change, rows)
 
     def relation(self) -> duckdb.DuckDBPyRelation:
@@ -141,8 +153,9 @@ class RowComparison:
         olds_and_news = {name: (quoted_name(f"old {name}"), quoted_name(f"new {name}")) for name in names}
         tests = [_differ(self.columns, name, *both) for name, both in olds_and_news.items()]
         counts = ", ".join(f"count(*) filter (where {test})" for test in tests)
-        (row,) = self._connection.execute(f"select {counts} from differing where state = '{CHANGED}'").fetchall()
-        return {name: int(count) for name, count in zip(names, row, strict=True) if count}
+        sql = f"select {counts} from differing where state = '{CHANGED}'"
+        (row,) = _rows(self._worker, self._connection, sql)
+        return {name: int(str(count)) for name, count in zip(names, row, strict=True) if count}
 
 
 @contextmanager
@@ -159,11 +172,12 @@ def row_comparison(first: RowsOfSide, second: RowsOfSide, key: Sequence[str], fo
 
     columns = matched_columns(first, second, key)
     try:
-        with duckdb.connect(str(folder / "rows.duckdb")) as connection:
+        with duckdb.connect(str(folder / "rows.duckdb")) as connection, ThreadPoolExecutor(1) as worker:
+            run = partial(_rows, worker, connection)
             for name, side in (("a", first), ("b", second)):
-                connection.execute(f"create view {name} as from read_parquet({literal(side.file)})")
-                _require_unique(connection, name, side, columns.key)
-            yield RowComparison(connection, columns, _matched(connection, columns))
+                run(f"create view {name} as from read_parquet({literal(side.file)})")
+                _require_unique(run, name, side, columns.key)
+            yield RowComparison(connection, worker, columns, _matched(run, columns))
     except duckdb.Error as error:
         known = known_database_error(str(error), folder)
         raise known or DatabaseError(f"The rows of {first.table} cannot be compared: {_first_line(error)}.") from error
@@ -197,12 +211,14 @@ def matched_columns(first: RowsOfSide, second: RowsOfSide, key: Sequence[str]) -
     )
 
 
-def _require_unique(connection: duckdb.DuckDBPyConnection, name: str, side: RowsOfSide, key: Sequence[str]) -> None:
+def _rows(worker: ThreadPoolExecutor, connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[object, ...]]:
+    """Run a statement, until Ctrl-C, and return its rows."""
+    return interruptibly(worker, connection, lambda: connection.execute(sql).fetchall())
+
+
+def _require_unique(run: Run, name: str, side: RowsOfSide, key: Sequence[str]) -> None:
     names = ", ".join(map(quoted_name, key))
-    found = connection.execute(
-        f"select {names}, count(*) from {name} group by {names} having count(*) > 1 limit 1"
-    ).fetchall()
-    for row in found:
+    for row in run(f"select {names}, count(*) from {name} group by {names} having count(*) > 1 limit 1"):
         values = ", ".join("NULL" if value is None else str(value) for value in row[:-1])
         raise ConfigurationError(
             f"{', '.join(key)} is no key of {side.table} of {side.side}: {row[-1]:,} rows have {values}.",
@@ -210,7 +226,7 @@ def _require_unique(connection: duckdb.DuckDBPyConnection, name: str, side: Rows
         )
 
 
-def _matched(connection: duckdb.DuckDBPyConnection, columns: MatchedColumns) -> RowCounts:
+def _matched(run: Run, columns: MatchedColumns) -> RowCounts:
     """Keep the rows that differ in the table ``differing``, and count all."""
     on = " and ".join("{} is not distinct from {}".format(*_cast_both(columns, name)) for name in columns.key)
     changed = " or ".join(_differ(columns, name, *_both(name)) for name in columns.compared) or "false"
@@ -224,16 +240,17 @@ def _matched(connection: duckdb.DuckDBPyConnection, columns: MatchedColumns) -> 
         for name in columns.compared
         for old, new in (_both(name),)
     )
-    connection.execute(
+    run(
         f"create table differing as select case when a.{_THERE} is null then '{ADDED}' when b.{_THERE} is null then "
         f"'{REMOVED}' else '{CHANGED}' end as state, {keys}{values} "
         f"from (select *, true as {_THERE} from a) as a full join (select *, true as {_THERE} from b) as b on {on} "
         f"where a.{_THERE} is null or b.{_THERE} is null or {changed}"
     )
-    (first, second), *_ = connection.execute("select (select count(*) from a), (select count(*) from b)").fetchall()
-    found = dict(connection.execute("select state, count(*) from differing group by all").fetchall())
+    ((first, second),) = run("select (select count(*) from a), (select count(*) from b)")
+    found = {str(state): int(str(count)) for state, count in run("select state, count(*) from differing group by all")}
     removed, differs = found.get(REMOVED, 0), found.get(CHANGED, 0)
-    return RowCounts(first, second, first - removed - differs, found.get(ADDED, 0), removed, differs)
+    whole = int(str(first))
+    return RowCounts(whole, int(str(second)), whole - removed - differs, found.get(ADDED, 0), removed, differs)
 
 
 def _both(name: str) -> tuple[str, str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 
+from orchestrator.core.masking import is_secret, masked_values
 from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.input_kinds import VAR
 from orchestrator.reports.comparison import flat
 from orchestrator.reports.parameters import BESIDE_PARAMETERS
 
@@ -27,11 +30,29 @@ def decisive_settings(snapshot: Mapping[str, object], facts: ProjectFacts | None
     return {**(_of_project(facts, snapshot) if facts is not None else {}), **kept}
 
 
+def as_recorded(settings: Mapping[str, object], made_of: Mapping[str, str]) -> dict[str, object]:
+    """Return settings with the variables that a result was made of, as the ledger has them, in place of today's.
+
+    A secret, and a value of which only a checksum is kept, stay as they are.
+
+    >>> as_recorded({"vars.a": 1, "vars.b": 2, "vars.c": 3}, {"var a": "5", "var b": "checksum 12ab", "model c": "7f"})
+    {'vars.a': 5, 'vars.b': 2, 'vars.c': 3}
+    """
+    found = dict(settings)
+    for name in settings:
+        kept = made_of.get(f"{VAR} {name.removeprefix('vars.')}") if name.startswith("vars.") else None
+        if kept is not None and not kept.startswith("checksum ") and not is_secret(name.removeprefix("vars.")):
+            with suppress(ValueError):
+                found[name] = json.loads(kept)
+    return found
+
+
 def _of_project(facts: ProjectFacts, snapshot: Mapping[str, object]) -> dict[str, object]:
     """Return the variables of the dbt project, but for those that sections of the configuration set."""
     simulation = snapshot.get("simulation")
     year = simulation.get("year_var") if isinstance(simulation, dict) else None
-    own = {name: json.loads(text) for name, text in facts.var_defaults}
+    own = masked_values({name: json.loads(text) for name, text in facts.var_defaults})
+    assert isinstance(own, dict)
     return {f"vars.{name}": value for name, value in own.items() if name not in BESIDE_PARAMETERS and name != year}
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.config.layers import scenario_names
 from orchestrator.config.simulation import SimulationConfig
+from orchestrator.core.errors import StorageError
 from orchestrator.core.untrusted import is_file_name
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.storage.models import WorkflowRun
 
 RUNS_LOOKED_AT = 20
+_log = logging.getLogger(__name__)
 OpenProject = Callable[[SimulationConfig], AbstractContextManager[tuple[DbtRunner, ProjectFacts]]]
 
 
@@ -81,10 +84,15 @@ class Sources:
 def sources_of(
     config: SimulationConfig, load: Callable[[str], SimulationConfig], open_project: OpenProject
 ) -> Iterator[Sources]:
-    """Open the history of a project, where there is one, for as long as its sides are read."""
+    """Open the history of a project, where there is one that can be read, for as long as its sides are read."""
     from orchestrator.storage.factory import open_existing  # SQLAlchemy: a fifth of a second
 
-    with open_existing(config) as history:
+    with ExitStack() as opened:
+        history = None
+        try:
+            history = opened.enter_context(open_existing(config))
+        except StorageError as error:  # scenarios and sweeps are found without it
+            _log.warning("The run history cannot be read, so runs are not found: %s", error)
         yield Sources(config, load, open_project, history)
 
 

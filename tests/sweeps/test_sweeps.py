@@ -1,0 +1,139 @@
+"""Sweeps from the command line and from a program, with real workers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import duckdb
+import pytest
+
+from tests.support.programs import run_python
+from tests.support.workspaces import REPOSITORY
+from tests.sweeps.conftest import VARY, Swept, document
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def rows(file: object, table: str = "lake_level") -> list[tuple[object, ...]]:
+    """Return the rows of a table of a database."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return connection.execute(f"select * from {table} order by all").fetchall()
+
+
+def test_members_have_the_rows_of_simulations_alone(swept: Swept) -> None:
+    """Their own ledgers say so, too; and a second call finds nothing to do."""
+    first = document(swept.sweep(*VARY, "--workers", "2", "--json"))
+    assert (first["status"], first["kept"], first["counts"]) == ("done", 0, {"done": 2})
+    for member in swept.plan().members:
+        alone = swept.root / "var" / "alone.duckdb"
+        alone.unlink(missing_ok=True)
+        told = swept(
+            "simulate", "--set", f"vars.rain_factor={member.values['vars.rain_factor']}", "--database", str(alone)
+        )
+        assert told.exit_code == 0, told.err
+        assert rows(alone) == rows(swept.folder.member(member.key).database)
+        again = swept(
+            "simulate",
+            "--set",
+            f"vars.rain_factor={member.values['vars.rain_factor']}",
+            "--database",
+            str(swept.folder.member(member.key).database),
+        )
+        assert "Nothing to do" in again.out
+    kept = document(swept.sweep(*VARY, "--json"))
+    assert (kept["counts"], kept["kept"]) == ({"done": 2}, 2)
+
+
+def test_a_changed_plan_and_changed_inputs_cost_what_they_reach(swept: Swept) -> None:
+    """Members of both plans are kept, others are asked for; an edited seed is noticed; the history knows all of it."""
+    assert swept.sweep(*VARY, "--workers", "2").exit_code == 0
+    more = swept.sweep("--vary", "rain_factor=2,3", "--workers", "1")
+    assert more.exit_code == 2 and "removes them: baseline-rain_factor=1" in more.err
+    assert len(swept.plan().members) == 2
+    more = swept.sweep("--vary", "rain_factor=2,3", "--workers", "1", "--yes")
+    assert more.exit_code == 0 and "3 of" not in more.out
+    assert swept.results("select distinct rain_factor from lake_level order by 1") == [(2,), (3,)]
+    seed = swept.root / "dbt" / "seeds" / "rain.csv"
+    seed.write_text(seed.read_text() + "13,1\n")
+    before = swept.results("select sum(level) from lake_level")
+    changed = swept.sweep("--vary", "rain_factor=2,3", "--workers", "2")
+    assert changed.exit_code == 0, changed.err
+    assert swept.results("select sum(level) from lake_level") != before
+    listed = swept("runs", "list", "--json").document()
+    assert isinstance(listed["sweeps"], list) and [one["name"] for one in listed["sweeps"]] == ["s"]
+    members = swept("runs", "list", "--sweep", "s", "--json").document()["runs"]
+    assert isinstance(members, list) and {one["sweep"] for one in members} == {"s"}
+
+
+def test_a_member_that_fails_is_reported_and_the_others_complete(swept: Swept) -> None:
+    """With its message and no rows; with ``--databases failed`` only its file stays."""
+    told = swept.sweep("--vary", "rain_factor=1,-5", "--databases", "failed", "--retries", "0", "--json")
+    assert told.exit_code == 1
+    found = json.loads(told.out)
+    assert (found["ok"], found["status"], found["counts"]) == (False, "failed", {"done": 1, "failed": 1})
+    (failed,) = [one for one in found["members"] if one["status"] == "failed"]
+    assert "assert_lakes_hold_water found" in failed["message"]
+    assert swept.results("select distinct rain_factor from lake_level") == [(1,)]
+    files = {one.name: one.parent.name for one in swept.folder.path.glob("members/*/*.duckdb")}
+    assert list(files.values()) == [failed["key"]]
+    kept = swept.sweep("--vary", "rain_factor=1,-5", "--databases", "failed", "--retries", "0", "--json")
+    assert json.loads(kept.out)["kept"] == 1
+
+
+def test_what_is_wrong_is_refused_before_anything_starts(swept: Swept) -> None:
+    """In one paragraph, with exit code 2, and nothing is written."""
+    for args, said in (
+        (("--vary", "rain_factr=1"), "Did you mean 'rain_factor'?"),
+        (("--vary", "simulation.random_seed=-1"), "Member baseline-random_seed=-1"),
+        (("--vary", "database=a.duckdb"), "every member has a database of its own"),
+        (("--vary", "dbt.threads=1,2"), "all members are made by one dbt project"),
+        (("--vary", "rain_factor=1", "--vary", "rain_factor=2"), "is given twice"),
+        (("--scenarios", "wet,wetter"), "there is no scenario 'wetter'"),
+        (("--seeds", "1-2000"), "This sweep has 2,000 members"),
+        (("--keep", "lake_levels"), "Did you mean 'lake_level'?"),
+        (("--databases", "some"), "must be one of all, failed, none"),
+        (("1999-2000",), "before 2000"),
+    ):
+        told = swept.sweep(*args)
+        assert told.exit_code == 2, told.out + told.err
+        assert said in told.err and "To fix: " in told.err
+    assert not swept.folder.path.exists()
+
+
+def test_a_dry_run_writes_nothing(swept: Swept) -> None:
+    """It says what is known, and that the rest is not."""
+    told = swept.sweep(*VARY, "--seeds", "1-3", "--dry-run")
+    assert told.exit_code == 0, told.err
+    assert "6 members" in told.out and "unknown" in told.out
+    assert not swept.folder.path.exists()
+
+
+def test_a_program_sweeps(swept: Swept) -> None:
+    """The result has members, states, relations and Arrow tables."""
+    code = """
+from orchestrator import sweep
+
+if __name__ == "__main__":
+    found = sweep(vary={"rain_factor": [1, 2]}, seeds="1-2", name="s", workers=2, keep=["lake_level", "inflow"])
+    print(found.ok, len(found.members), found.tables, found.arrow("members").num_rows)
+    print(found.relation("lake_level").count("*").fetchone())
+"""
+    file = swept.root / "program.py"
+    file.write_text(code)
+    done = run_python(
+        [str(file)], cwd=swept.root, env={"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"}, cold=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["True 4 ('inflow', 'lake_level') 4", "(24,)"]
+
+
+def test_the_extra_is_named_where_it_is_missing(swept: Swept) -> None:
+    """One line says what to install."""
+    shutil.rmtree(swept.root / "hidden", ignore_errors=True)
+    (swept.root / "hidden").mkdir()
+    (swept.root / "hidden" / "sitecustomize.py").write_text("import sys; sys.modules['distributed'] = None\n")
+    env = {"PYTHONPATH": f"{swept.root / 'hidden'}:{REPOSITORY}"}
+    told = swept.sweep(*VARY, env=env)
+    assert told.exit_code == 2
+    assert "pip install 'dbt-year-orchestrator[sweep]'" in told.err

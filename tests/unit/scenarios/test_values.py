@@ -1,0 +1,89 @@
+"""Tests of what is varied, as people type it."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import JsonValue
+
+from orchestrator.core.errors import ConfigurationError
+from orchestrator.scenarios.values import read_scenarios, read_seeds, read_variation, varied_key
+
+
+@pytest.mark.parametrize(
+    ("written", "values"),
+    [
+        ("x=0.02,0.03", [0.02, 0.03]),
+        ("x=0.01..0.05/0.01", [0.01, 0.02, 0.03, 0.04, 0.05]),
+        ("x=0.1..0.35/0.1", [0.1, 0.2, 0.3]),
+        ("x=5..1/-2", [5, 3, 1]),
+        ("x=0..90/30", [0, 30, 60, 90]),
+        ("x=1..3", [1, 2, 3]),
+        ("x=-1..1", [-1, 0, 1]),
+        ("x=range(3)", [0, 1, 2]),
+        ("x=range(1,10,4)", [1, 5, 9]),
+        ("x=true,false,null", [True, False, None]),
+        ("x=a,'b, c',\"d,e\"", ["a", "b, c", "d,e"]),
+        ("x=[1, 2],[3]", [[1, 2], [3]]),
+        ("x={a: 1, b: [2]}", [{"a": 1, "b": [2]}]),
+        ("x='0.02'", ["0.02"]),
+        ("x=1,1.0,true", [1, 1.0, True]),
+        ("x=''", [""]),
+    ],
+)
+def test_values_are_read(written: str, values: list[JsonValue]) -> None:
+    """Numbers, ranges, words, quoted text, lists and mappings, of the type that they are written in."""
+    found = read_variation(written).values
+    assert list(found) == values
+    assert [type(one) for one in found] == [type(one) for one in values]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("x", "is not written KEY=VALUES"),
+        ("=1", "is not written KEY=VALUES"),
+        ("a..b=1", "is not written KEY=VALUES"),
+        ("x=", "holds an empty value"),
+        ("x=1,,2", "holds an empty value"),
+        ("x=1,2,1", "names the value 1 twice"),
+        ("x=0.1..0.2", "needs a step"),
+        ("x=1..5/0", "leads nowhere"),
+        ("x=1..5/-1", "leads nowhere"),
+        ("x=5..1", "leads nowhere"),
+        ("x=1.2.3..5/1", "is no range of numbers"),
+        ("x=range(5,1)", "holds no number"),
+        ("x=range(1,5,0)", "the step of"),
+        ("x=1..99999999999", "at most 100,000"),
+        ("x=range(99999999999)", "at most 100,000"),
+        ("x=no", "the value 'no'"),
+        ("x={", "the value"),
+    ],
+)
+def test_what_is_written_otherwise_is_refused(written: str, said: str) -> None:
+    """Each in one sentence, with the cure."""
+    with pytest.raises(ConfigurationError) as caught:
+        read_variation(written)
+    assert said in caught.value.message
+    assert caught.value.to_fix is not None
+
+
+def test_seeds() -> None:
+    """A list, a range, both; no seed twice."""
+    assert read_seeds("1-3,7") == (1, 2, 3, 7)
+    assert read_seeds("5") == (5,)
+    for wrong in ("", "a", "3-1", "1-", "-1", "1,1", "1-99999999"):
+        with pytest.raises(ConfigurationError):
+            read_seeds(wrong)
+
+
+def test_scenarios() -> None:
+    """Names with commas between them."""
+    assert read_scenarios("a, b") == ("a", "b")
+    for wrong in ("", ",", "a,a"):
+        with pytest.raises(ConfigurationError):
+            read_scenarios(wrong)
+
+
+def test_a_bare_name_is_a_variable_unless_it_is_a_section() -> None:
+    """So that what may not be varied is refused under its own name."""
+    assert [varied_key(key) for key in ("growth", "stages", "a.b")] == ["vars.growth", "stages", "a.b"]
