@@ -25,6 +25,11 @@ class MemberFolder:
         """What became of the member, as JSON."""
         return self.path / "member.json"
 
+    @property
+    def inputs(self) -> Path:
+        """The files and the environment that the member was made of, as JSON."""
+        return self.path / "inputs.json"
+
 
 @dataclass(frozen=True)
 class SweepFolder:

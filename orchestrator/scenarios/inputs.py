@@ -1,7 +1,9 @@
 """What a member is made of, as one digest: while it is the same, a finished member is not run again, nor asked.
 
 It covers more than the ledger compares (any file of the dbt project, whatever reads it), so that it may be trusted
-without a look at the database. Where it differs the member's own ledger decides what is to be run again.
+without a look at the database, together with the files and the environment that the member's own parse read
+(:func:`orchestrator.scenarios.keeping.write_inputs`). Where it differs the member's own ledger decides what is to be
+run again.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.file_patterns import files_matching
 from orchestrator.core.versions import installed_versions
 from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.scenarios.plan import Member
 
 WITHOUT_ROWS = (
@@ -31,7 +34,17 @@ WITHOUT_ROWS = (
     "sweep",
 )
 """The sections of a configuration that change no row of a member."""
+NO_HOOKS = ("var", "node_modules", "__pycache__")
 NO_SOURCES = ("logs", "__pycache__")
+
+
+@dataclasses.dataclass(frozen=True)
+class MemberInputs:
+    """What a member would be made of now: a digest, one of the code of its hooks, and how dbt would be used for it."""
+
+    digest: str
+    hooks: str
+    settings: DbtSettings
 
 
 class ProjectInputs:
@@ -57,6 +70,16 @@ class ProjectInputs:
         }
         return _digest_of([self._shared, settings, named, member.scenario, years, keep])
 
+    def hooks(self, config: SimulationConfig) -> str:
+        """Return a digest of all Python files of the project where a configuration has hooks, "" where it has none.
+
+        What a hook imports cannot be told without running it.
+        """
+        if not config.hooks:
+            return ""
+        files = {str(file.relative_to(config.root)): self._digest(file) for file in _python_files(config.root)}
+        return _digest_of(files)
+
     def _digest(self, file: Path) -> str:
         if file not in self._files:
             try:
@@ -74,6 +97,13 @@ def project_files(folder: Path) -> Iterator[Path]:
         for name in sorted(names):
             if not name.startswith(".") and not name.endswith((".duckdb", ".wal", ".lock", ".log")):
                 yield (Path(path) / name).relative_to(folder)
+
+
+def _python_files(root: Path) -> Iterator[Path]:
+    for path, folders, names in os.walk(root):
+        own = [name for name in folders if not name.startswith((".", "target")) and name not in NO_HOOKS]
+        folders[:] = sorted(name for name in own if not (Path(path) / name / "pyvenv.cfg").exists())
+        yield from (Path(path) / name for name in sorted(names) if name.endswith(".py"))
 
 
 def database_mark(database: Path) -> tuple[int, int] | None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from pathlib import Path
 
 from orchestrator.core.errors import SweepError
+from orchestrator.core.files import replace_file
+from orchestrator.core.untrusted import parsed_json, read_limited
+from orchestrator.dbt_runner.project.parse_inputs import ParseInputs
+from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.scenarios.folders import SweepFolder
-from orchestrator.scenarios.inputs import database_mark
+from orchestrator.scenarios.inputs import MemberInputs, database_mark
 from orchestrator.scenarios.plan import Member, SweepPlan
 from orchestrator.scenarios.state import MemberState
 from orchestrator.scenarios.tables import remove_tables
+
+MOST_BYTES = 64 * 1024 * 1024
 
 
 def read_states(folder: SweepFolder, plan: SweepPlan) -> dict[str, MemberState]:
@@ -17,18 +25,34 @@ def read_states(folder: SweepFolder, plan: SweepPlan) -> dict[str, MemberState]:
     return {member.key: MemberState.read(folder.member(member.key).state) for member in plan.members}
 
 
-def is_kept(folder: SweepFolder, plan: SweepPlan, member: Member, state: MemberState, inputs: str) -> bool:
+def is_kept(folder: SweepFolder, plan: SweepPlan, member: Member, state: MemberState, now: MemberInputs) -> bool:
     """Tell whether a member is done, made of the same inputs, and all there.
 
     Any doubt counts as no: then its own ledger is asked, which finds nothing to do where nothing changed.
     """
-    if state.status != "done" or state.inputs != inputs:
+    if state.status != "done" or state.inputs != now.digest or state.hooks != now.hooks:
+        return False
+    if not state.foreign and not _unchanged(folder.member(member.key).inputs, now.settings):
         return False
     gathered = {file.parts[-4] for file in folder.results.glob(f"*/*/*/{member.key}.parquet")}
     if not set(state.tables) <= gathered:
         return False
     mark = database_mark(folder.member(member.key).database)
     return mark == state.database if mark is not None else plan.databases != "all"
+
+
+def write_inputs(folder: SweepFolder, member: Member, inputs: ParseInputs) -> None:
+    """Keep which files and which environment a member was made of."""
+    replace_file(folder.member(member.key).inputs, json.dumps(inputs.to_json()).encode())
+
+
+def _unchanged(path: Path, settings: DbtSettings) -> bool:
+    """Tell whether the files and the environment that a member was made of are the same now."""
+    try:
+        document = parsed_json(read_limited(path, MOST_BYTES))
+        return isinstance(document, dict) and ParseInputs.from_json(document).unchanged(settings) is not None
+    except (OSError, ValueError, KeyError, TypeError, AssertionError):
+        return False
 
 
 def old_plan(folder: SweepFolder) -> SweepPlan | None:

@@ -12,6 +12,7 @@ from orchestrator.core.events import Event, RunStarted
 from orchestrator.dbt_runner.process.warm_process import WarmProcess
 from orchestrator.factory import create_orchestrator
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
+from orchestrator.scenarios.keeping import write_inputs
 from orchestrator.scenarios.shared_start import SharedStart
 from orchestrator.scenarios.state import MemberState, Status
 from orchestrator.scenarios.tables import tables_to_keep, write_tables
@@ -46,8 +47,9 @@ class MemberRunner:
         status: Status = "done"
         error: OrchestratorError | None = None
         tables: tuple[str, ...] = ()
+        not_compared: tuple[str, ...] = ()
         try:
-            tables = self._run(task, told, cancelled)
+            tables, not_compared = self._run(task, told, cancelled)
         except OrchestratorError as found:
             status, error = "cancelled" if isinstance(found, RunCancelledError) else "failed", found
         except OSError as found:
@@ -65,13 +67,17 @@ class MemberRunner:
             to_fix=None if error is None else error.to_fix,
             attempts=task.attempt,
             tables=tables,
+            not_compared=not_compared,
         )
 
     def close(self) -> None:
         """End the dbt process."""
         self._warm.close()
 
-    def _run(self, task: MemberTask, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> tuple[str, ...]:
+    def _run(
+        self, task: MemberTask, emit: Callable[[Event], None], cancelled: Callable[[], bool]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Run a member; return the names of the tables that are kept of it, and what is not compared."""
         config = task.project.member(task.member, task.database)
         with (
             create_orchestrator(config, listeners=[emit], warm=self._warm) as orchestrator,
@@ -79,10 +85,16 @@ class MemberRunner:
         ):
             if task.share and config.self_healing.auto_initialize:
                 SharedStart(task.folder.shared, task.varied).prepare(orchestrator, task.database)
-            orchestrator.execute_multi_year_simulation(task.first_year, task.last_year, forgo_years=True)
+            result = orchestrator.execute_multi_year_simulation(
+                task.first_year, task.last_year, forgo_years=True, fresh=task.fresh and task.database.exists()
+            )
             tables = tables_to_keep(orchestrator, task.keep)
             write_tables(orchestrator, task, tables)
-            return tuple(table.name for table in tables)
+            orchestrator.runner.parsed()  # where nothing was to be done, nobody may have waited for it yet
+            inputs = orchestrator.runner.parse_inputs()
+            if inputs is not None:
+                write_inputs(task.folder, task.member, inputs)
+            return tuple(table.name for table in tables), result.not_compared
 
 
 @contextmanager

@@ -21,10 +21,11 @@ from orchestrator.dbt_runner.project.canonical import canonical
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.variables import require_variables_fit
 from orchestrator.scenarios.folders import SweepFolder
-from orchestrator.scenarios.inputs import ProjectInputs
+from orchestrator.scenarios.inputs import MemberInputs, ProjectInputs
 from orchestrator.scenarios.plan import Databases, Member, SweepPlan, Variation
 from orchestrator.scenarios.project import SweptProject, of_member
 from orchestrator.scenarios.tables import require_tables
+from orchestrator.wiring import dbt_settings
 
 LONGEST_NAME = 60
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]{0,99}")
@@ -101,7 +102,7 @@ def make_plan(config: SimulationConfig, request: SweepRequest) -> SweepPlan:
 
 def checked_members(
     project: SweptProject, plan: SweepPlan, folder: SweepFolder, facts: ProjectFacts
-) -> tuple[dict[str, str], tuple[str, ...]]:
+) -> tuple[dict[str, MemberInputs], tuple[str, ...]]:
     """Make sure that every member's values are right, before anything starts.
 
     Return their inputs by key, and the dbt variables that differ between them.
@@ -121,6 +122,7 @@ def checked_members(
     for scenario in scenarios.values():
         scenario.years(*years)
     inputs = ProjectInputs(next(iter(scenarios.values())), facts)
+    hooks = inputs.hooks(next(iter(scenarios.values())))
     found = {}
     values: dict[str, set[str]] = {}
     for member in plan.members:
@@ -129,7 +131,8 @@ def checked_members(
             require_variables_fit(config, facts)
         except ConfigurationError as error:
             raise ConfigurationError(f"Member {member.key}: {error.message}", to_fix=error.to_fix) from error
-        found[member.key] = inputs.of(config, member, years, plan.keep)
+        digest = inputs.of(config, member, years, plan.keep)
+        found[member.key] = MemberInputs(digest, hooks, dbt_settings(config))
         for name, value in config.dbt_vars().items():
             values.setdefault(name, set()).add(canonical(value, ordered=True))
     given = {name: sum(name in scenario.vars for scenario in scenarios.values()) for name in values}

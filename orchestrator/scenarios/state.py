@@ -20,6 +20,8 @@ class MemberState:
 
     ``tables`` are those whose rows were gathered. Of a member that is done, ``inputs`` is a digest of what it was made
     of, and ``database`` the size and the time of change (ns) of its file, by which it is known not to be run again.
+    ``hooks`` is a digest of the code of the hooks that it called, ``not_compared`` what may change its rows and is not
+    compared. ``foreign`` tells that it was made on a machine that does not see the project's folder.
     """
 
     status: Status = "pending"
@@ -33,6 +35,9 @@ class MemberState:
     tables: tuple[str, ...] = ()
     inputs: str | None = None
     database: tuple[int, int] | None = None
+    hooks: str = ""
+    not_compared: tuple[str, ...] = ()
+    foreign: bool = False
 
     def write(self, path: Path) -> None:
         """Write the state to a file, all or nothing."""
@@ -48,6 +53,7 @@ class MemberState:
             database = document.get("database")
             lists = {
                 "tables": tuple(map(str, document.get("tables", ()))),
+                "not_compared": tuple(map(str, document.get("not_compared", ()))),
                 "database": (int(database[0]), int(database[1])) if database else None,
             }
             return cls(**{**document, **lists})

@@ -22,7 +22,7 @@ from orchestrator.scenarios.folders import SweepFolder
 from orchestrator.scenarios.happenings import Happening, MemberReached, Tell, tell_nobody
 from orchestrator.scenarios.history import SweepHistory
 from orchestrator.scenarios.holding import held, stop_asked
-from orchestrator.scenarios.inputs import database_mark
+from orchestrator.scenarios.inputs import MemberInputs, database_mark
 from orchestrator.scenarios.keeping import is_kept, old_plan, read_states, remove_database, remove_member
 from orchestrator.scenarios.plan import Member, SweepPlan
 from orchestrator.scenarios.planning import SweepRequest, checked_members, make_plan
@@ -92,7 +92,7 @@ class PreparedSweep:
     config: SimulationConfig
     plan: SweepPlan
     folder: SweepFolder
-    inputs: Mapping[str, str]
+    inputs: Mapping[str, MemberInputs]
     states: Mapping[str, MemberState]
     kept: tuple[str, ...] = ()
     dropped: tuple[Member, ...] = ()
@@ -231,6 +231,7 @@ class _Running:
                 databases=plan.databases,
                 share=self.settings.share,
                 varied=sweep.varied,
+                fresh=sweep.states[member.key].hooks != sweep.inputs[member.key].hooks,
                 versions=versions,
                 environment=environment,
             )
@@ -242,7 +243,13 @@ class _Running:
             self.runs[happening.key] = happening.run_id
         if isinstance(happening, MemberReached) and happening.year is None:
             self._keep(
-                happening.key, MemberState("running", started_at=utc_now().isoformat(), attempts=happening.attempt)
+                happening.key,
+                MemberState(
+                    "running",
+                    started_at=utc_now().isoformat(),
+                    attempts=happening.attempt,
+                    hooks=self.sweep.inputs[happening.key].hooks,
+                ),
             )
         self.teller(happening)
         self.tell(happening)
@@ -254,12 +261,13 @@ class _Running:
         if run_id is not None:
             state = replace(state, run_id=run_id)
             self.history.add_run(run_id)
+        state = replace(state, hooks=self.sweep.inputs[task.member.key].hooks)
         databases, last = task.databases, task.attempt > self.settings.retries
         if state.status == "done":
             if databases != "all":
                 remove_database(folder, task.member)
             mark = database_mark(folder.member(task.member.key).database)
-            state = replace(state, inputs=self.sweep.inputs[task.member.key], database=mark)
+            state = replace(state, inputs=self.sweep.inputs[task.member.key].digest, database=mark)
         else:
             remove_tables(folder, task.member)
             if state.status == "failed" and databases == "none" and last:

@@ -19,7 +19,7 @@ class MemberTask:
     of the sweep, by which a worker knows that it sees the same folder. Where it does not, it works in a copy, unpacked
     from the ``bundle`` of that digest, with the ``environment`` of whoever asked. ``versions`` are those that it needs.
     ``share`` lets members have in common what is the same before their first year; ``varied`` are the dbt variables
-    that differ between them.
+    that differ between them. ``fresh`` runs all years again, for what hooks do is in no ledger.
     """
 
     sweep: str
@@ -34,6 +34,7 @@ class MemberTask:
     databases: Databases = "all"
     share: bool = True
     varied: tuple[str, ...] = ()
+    fresh: bool = False
     versions: tuple[tuple[str, str], ...] = ()
     bundle: str | None = None
     environment: tuple[tuple[str, str], ...] = ()

@@ -83,6 +83,7 @@ def run_member(task: MemberTask) -> MemberReport:
         tell = _teller(worker, task)
         tell()
         state = _member_runner().run(local, emit=lambda event: _tell_event(tell, event), cancelled=cancelled)
+    state = replace(state, foreign=local is not task)
     files = () if local is task or state.status == "cancelled" else _left(local, state)
     return MemberReport(task.member.key, state, worker.address, files)
 

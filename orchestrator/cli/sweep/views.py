@@ -32,6 +32,9 @@ def show_outcome(output: Output, outcome: SweepOutcome, carried: Callable[[str],
     output.say(f"members   {_counted(outcome.states)} in {shown_seconds(outcome.seconds)}")
     if len(outcome.kept) == len(outcome.states):
         output.say("          Nothing to do: all of them were done, and nothing has changed.")
+    unseen = dict.fromkeys(text for state in outcome.states.values() for text in state.not_compared)
+    if unseen:
+        output.say(f"Not compared: {'; '.join(unseen)}")
     tables = kept_tables(outcome.folder)
     if tables:
         output.say(f"results   {shown_path(outcome.folder.results_database)}: {', '.join(tables)}")

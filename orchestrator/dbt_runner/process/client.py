@@ -28,6 +28,7 @@ from orchestrator.dbt_runner.project.settings import (
 if TYPE_CHECKING:
     from orchestrator.dbt_runner.process.process import DbtProcess
     from orchestrator.dbt_runner.process.warm_process import WarmProcess
+    from orchestrator.dbt_runner.project.parse_inputs import ParseInputs
 
 OPENING = (Invoke, Query, Execute, ReadCatalog, CreateEmpty)
 PARSES_AT_MOST = 3
@@ -84,6 +85,11 @@ class DbtClient:
     def facts(self) -> ProjectFacts | None:
         """Return the facts of what was read, without waiting; None before that."""
         return None if self._loaded is None else self._loaded.facts
+
+    @property
+    def inputs(self) -> ParseInputs | None:
+        """Return what decided the parse that was read last, None before that."""
+        return None if self._loaded is None else self._loaded.inputs
 
     def parsed(self, timeout: float | None) -> ProjectFacts:
         """Return the facts of the project, waiting for the parse; see :meth:`DbtRunner.parsed`."""

@@ -30,6 +30,7 @@ from orchestrator.dbt_runner.project.settings import (
 
 if TYPE_CHECKING:
     from orchestrator.dbt_runner.process.warm_process import WarmProcess
+    from orchestrator.dbt_runner.project.parse_inputs import ParseInputs
 
 Selection = str | Sequence[str]
 
@@ -102,6 +103,10 @@ class DbtRunner:
     def parsed_facts(self) -> ProjectFacts | None:
         """Return the facts of this process's last parse, without a look at any file; None before it. Any thread may."""
         return self._client.facts
+
+    def parse_inputs(self) -> ParseInputs | None:
+        """Return what decided this process's last parse, None before it."""
+        return self._client.inputs
 
     def current_facts(self) -> ProjectFacts:
         """Return the facts of the project as it is now, in milliseconds where nothing changed since they were kept.

@@ -61,9 +61,10 @@ def interval_text(comparison: SidesComparison) -> str:
     if not several:
         return "" if all(side.kind != "sweep" for side in comparison.sides) else "One seed each, so no intervals."
     cells = [cell for metric in comparison.metrics for _, row in metric.rows for cell in row]
-    paired = any(cell.change is not None and cell.change.paired for cell in cells)
+    paired = {cell.change.paired for cell in cells if cell.change is not None}
     text = "± is half of the 95 % interval of the mean, by Student's t over the seeds"
-    text += "; differences are paired by seed." if paired else "."
+    where = "" if paired == {True} else " where seeds are shared"
+    text += f"; differences are paired by seed{where}." if True in paired else "."
     alone = [side.name for side in comparison.sides if len(side.repetitions) == 1]
     return f"{text} {', '.join(alone)}: one seed, no interval." if alone else text
 

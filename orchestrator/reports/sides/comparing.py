@@ -168,7 +168,7 @@ def _shared_notes(sides: Sequence[Side]) -> Iterator[str]:
     apart, partly = [], []
     for side in sides[1:]:
         shared, several = first & set(side.seeds), max(len(side.repetitions), len(sides[0].repetitions)) > 1
-        if several and len(shared) < 2:
+        if several and not shared:
             apart.append(side.name)
         elif several and not shared == first == set(side.seeds):
             partly.append(f"{side.name} {len(shared)}")
@@ -176,8 +176,8 @@ def _shared_notes(sides: Sequence[Side]) -> Iterator[str]:
         yield f"Differences to {sides[0].name} are not paired where no seeds are shared: {', '.join(apart)}."
     if partly:
         yield (
-            f"Differences to {sides[0].name} are over the seeds that both have ({', '.join(partly)}), "
-            "and each mean is over all of its own."
+            f"Differences to {sides[0].name} are over the seeds that both have ({', '.join(partly)}), fewer where one "
+            "has no value, and each mean is over all of its own."
         )
 
 

@@ -62,14 +62,14 @@ def difference_of(values: Mapping[object, float], base: Mapping[object, float]) 
 
     What has no known seed stands under a key that is no number.
 
-    Where at least two seeds are in both, the differences of equal seeds are one sample, and their mean and interval
-    are those of :func:`mean_of`: what the draws have in common cancels out (paired t, NIST/SEMATECH e-Handbook, section
-    7.3.1). Seeds that only one has are left out then. Else the interval is Welch's for samples of unequal variance,
+    Where seeds are in both, the differences of equal seeds are one sample, and their mean and interval are those of
+    :func:`mean_of`: what the draws have in common cancels out (paired t, NIST/SEMATECH e-Handbook, section 7.3.1).
+    Seeds that only one has are left out then. Else the interval is Welch's for samples of unequal variance,
     with the degrees of freedom of Welch and Satterthwaite (ibid., section 7.3.1; Welch, Biometrika 34, 1947). There is
     none where a sample has a single value.
     """
     shared = [seed for seed in values if isinstance(seed, int) and seed in base]
-    if len(shared) >= 2:
+    if shared:
         own = mean_of([values[seed] - base[seed] for seed in shared])
         below = _mean([base[seed] for seed in shared])
         return MeanDifference(own.mean, own.low, own.high, own.count, below, paired=True)

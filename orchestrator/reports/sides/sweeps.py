@@ -17,6 +17,7 @@ from orchestrator.reports.sides.names import Condition
 from orchestrator.reports.sides.settings import decisive_settings
 from orchestrator.reports.sides.side import Repetition, Side, years_of
 from orchestrator.reports.sides.sources import Sources
+from orchestrator.scenarios.freshness import outdated_members
 
 SEED_KEY = "simulation.random_seed"
 
@@ -44,9 +45,16 @@ def sweep_sides(sources: Sources, sweep: OpenSweep, conditions: Sequence[Conditi
         columns = _columns(node, sources)
         summaries = summaries_of(tables, done, columns)
         inputs = inputs_of(tables, done, facts)
+        outdated = outdated_members(sources.config, sweep.folder, sweep.plan, sweep.states, facts)
         settings = {name: _settings(sources, name, facts) for name in {member.scenario for member in done}}
     missing = unfinished(sweep, chosen)
     notes = [f"Sweep {sweep.name}: {missing}; those are compared."] if missing else []
+    old = [member for member in done if member.key in outdated]
+    if old:
+        notes.append(
+            f"Sweep {sweep.name}: {plural(len(old), 'member')} of {len(done)} may not be what the project is now; "
+            f"`orchestrator sweep resume {sweep.name}` finds out and runs those again."
+        )
     gone = len(done) - len(summaries)
     if gone:
         notes.append(f"Sweep {sweep.name}: {plural(gone, 'member')} left neither kept tables nor a database.")

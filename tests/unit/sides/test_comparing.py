@@ -143,7 +143,7 @@ def test_documents() -> None:
     assert record["level"] == 0.95
     lines = list(comparison_csv(found))
     assert lines[0].startswith("metric,label,format,year,side,mean,low,high,count,text,difference,")
-    assert lines[2] == "level,Level,integer,2000,<b>,2.0,,,1,,1.0,100.0,,,false,0,0,0"
+    assert lines[2] == "level,Level,integer,2000,<b>,2.0,,,1,,1.0,100.0,,,true,0,0,0"
     assert len(lines) == 1 + 3 * 2
     text = "\n".join(comparison_markdown(found))
     assert "| 2000 | 1 | 2 | +1 | +100.0% |" in text
