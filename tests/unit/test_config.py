@@ -578,6 +578,7 @@ WHOLE: dict[str, object] = {
         "keep": ["a"],
         "databases": "all",
         "retries": 1,
+        "share": False,
         "max_members": 10,
     },
     "backup": {"before_heal": True, "after_run": False, "keep": 1},
