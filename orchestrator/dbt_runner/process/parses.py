@@ -124,8 +124,8 @@ class Parses:
         return self._others[key].another()
 
     def why_parsed_again(self, variables: Vars) -> str | None:
-        """Say why the first parse does not provably serve these vars, None where it does."""
-        reason = self._reuse_blocker(variables)
+        """Say why the first parse does not provably serve these vars and all years, None where it does."""
+        reason = self._reuse_blocker(variables, self._settings.year_vars)
         return None if reason is None else f"the project is parsed again for it: {reason}"
 
     @property
@@ -244,11 +244,11 @@ class Parses:
     def _yaml(self, config: RuntimeConfig) -> dict[str, str]:
         return yaml_files(config, Path(config.project_root).resolve(), self._settings.effective_profiles_dir())
 
-    def _reuse_blocker(self, variables: Vars) -> str | None:
-        """Return why the first parse does not serve these vars, None where it provably does."""
+    def _reuse_blocker(self, variables: Vars, others: Set[str] = frozenset()) -> str | None:
+        """Return why the first parse does not serve these vars and others' values, None where it provably does."""
         first, other = digests_of(self._settings.vars), digests_of(variables)
         changed = {name for name in {*first, *other} if first.get(name) != other.get(name)}
-        return self._blocker(changed, self.served, self.facts, [*first.values(), *other.values()])
+        return self._blocker(changed | others, self.served, self.facts, [*first.values(), *other.values()])
 
     def _blocker(
         self, changed: Set[str], served: ServedParse, facts: ProjectFacts, digests: Iterable[str]
