@@ -19,6 +19,7 @@ from orchestrator.dbt_runner.process.zygote import start_worker
 from orchestrator.dbt_runner.project.settings import Answer, Request
 
 SOFT_STOP_SECONDS = 1.2
+SECONDS_FOR_LAST_WORDS = 15.0
 POLL_SECONDS = 0.25
 
 
@@ -132,8 +133,8 @@ class DbtProcess:
         self._at_exit()
 
     def death(self) -> DbtProcessError:
-        """Return the error that tells how a process that is gone has ended."""
-        _wait(self._popen)
+        """Return the error that tells how a process that is gone has ended; its last words may take it a while."""
+        _wait(self._popen, SECONDS_FOR_LAST_WORDS)
         self._output.seek(0)
         tail = self._output.read().decode(errors="replace").strip().splitlines()[-5:]
         reason = ending(self._popen.returncode, forked=self.forked)
@@ -150,9 +151,9 @@ def _end(popen: Started, connection: Connection, output: IO[bytes]) -> None:
     output.close()
 
 
-def _wait(popen: Started) -> None:
-    """Wait for a process that was told to end, and kill it when that takes too long or Ctrl-C comes again."""
-    patience = Deadline.after(SOFT_STOP_SECONDS)
+def _wait(popen: Started, seconds: float = SOFT_STOP_SECONDS) -> None:
+    """Wait for a process that is about to end, and kill it when that takes too long or Ctrl-C comes again."""
+    patience = Deadline.after(seconds)
     while True:
         try:
             popen.wait(patience.remaining())

@@ -1,0 +1,69 @@
+"""Members that are done are kept only while all that decides their rows is what it was."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.reports.sides.intervals import difference_of
+from tests.sweeps.conftest import Swept, document
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+MODEL = """\
+{{ config(materialized='table', tags=['BALANCE']) }}
+select {{ var('water_year') }} as water_year, amount, '{{ var("label") }}' as label
+from read_csv('data{{ var('part') }}/x.csv')
+"""
+HOOK = """\
+import helper
+
+def after(context):
+    context.execute(f"update read_in set label = label || '{helper.MARK}'")
+"""
+SWEEP = ("--vary", "part=1,2", "--vary", "vars.label=\"{{ env_var('NOTE', 'none') }}\"", "--keep", "read_in")
+
+
+def lay(swept: Swept) -> None:
+    """Add a model that reads a file by a part of its name, a value that is a template, and a hook that imports."""
+    (swept.root / "dbt" / "models" / "yearly" / "read_in.sql").write_text(MODEL)
+    for part in (0, 1, 2):
+        (swept.root / f"data{part}").mkdir()
+        (swept.root / f"data{part}" / "x.csv").write_text(f"amount\n{part}\n")
+    project = swept.root / "dbt" / "dbt_project.yml"
+    project.write_text(project.read_text().replace("rain_factor: 1", "rain_factor: 1, part: 0, label: a"))
+    config = swept.root / "config" / "simulation.yaml"
+    config.write_text(config.read_text() + "hooks: [{type: post_stage, stage: balance, call: 'myhook:after'}]\n")
+    (swept.root / "myhook.py").write_text(HOOK)
+    (swept.root / "helper.py").write_text("MARK = '!'\n")
+
+
+def test_what_decides_rows_decides_what_is_kept(swept: Swept) -> None:
+    """A file whose name a variable is a part of, the environment behind a value, and a module that a hook imports."""
+    lay(swept)
+    sql = "select distinct part, amount, label from read_in order by 1"
+    expected: list[tuple[object, ...]] = [(1, 1, "one!"), (2, 2, "one!")]
+
+    def run(note: str) -> int:
+        found = document(swept.sweep(*SWEEP, "--workers", "2", "--json", env={"NOTE": note}))
+        assert swept.results(sql) == expected
+        assert isinstance(found["kept"], int)
+        return found["kept"]
+
+    assert run("one") == 0
+    assert run("one") == 2
+    (swept.root / "data2" / "x.csv").write_text("amount\n22\n")
+    expected[1] = (2, 22, "one!")
+    assert run("one") == 1
+    expected[:] = [(1, 1, "two!"), (2, 22, "two!")]
+    assert run("two") == 0
+    (swept.root / "helper.py").write_text("MARK = '?'\n")
+    expected[:] = [(1, 1, "two?"), (2, 22, "two?")]
+    assert run("two") == 0
+    assert run("two") == 2
+
+
+def test_a_seed_that_both_have_pairs_the_difference() -> None:
+    """Values of other seeds, which the second side lost, are no part of it."""
+    found = difference_of({1: 1.0}, {1: 1.0, 3: 3.0})
+    assert (found.mean, found.count, found.paired) == (0.0, 1, True)
+    assert found.low is None and found.high is None
