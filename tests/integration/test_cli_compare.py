@@ -93,7 +93,7 @@ def test_runs_and_documents(lakes: Cli) -> None:
         "low": None,
         "high": None,
         "count": 1,
-        "paired": False,
+        "paired": True,
     }
     lines = lakes("compare", "baseline", "wet", "--csv", "--year", "2000").out.splitlines()
     assert lines[3].startswith("water,Water,money,2000,baseline,142.5,,,1,")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,7 +44,9 @@ class Machines:
     def _start(self, args: list[str], hidden: Path | None = None) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", *args]
         if hidden is not None:
-            words = HIDDEN.format(folder=self._project, place=hidden, command=" ".join(command))
+            words = HIDDEN.format(
+                folder=shlex.quote(str(self._project)), place=shlex.quote(str(hidden)), command=shlex.join(command)
+            )
             command = ["unshare", "-m", "sh", "-c", words]
         log = (self._place / f"{len(self._started)}.log").open("wb")
         with log:

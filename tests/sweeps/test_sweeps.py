@@ -117,7 +117,7 @@ from orchestrator import sweep
 if __name__ == "__main__":
     found = sweep(vary={"rain_factor": [1, 2]}, seeds="1-2", name="s", workers=2, keep=["lake_level", "inflow"])
     print(found.ok, len(found.members), found.tables, found.arrow("members").num_rows)
-    print(found.relation("lake_level").count("*").fetchone())
+    print(found.relation("lake_level").count("*").fetchall())
 """
     file = swept.root / "program.py"
     file.write_text(code)
@@ -125,7 +125,7 @@ if __name__ == "__main__":
         [str(file)], cwd=swept.root, env={"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"}, cold=True
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["True 4 ('inflow', 'lake_level') 4", "(24,)"]
+    assert done.stdout.splitlines() == ["True 4 ('inflow', 'lake_level') 4", "[(24,)]"]
 
 
 def test_the_extra_is_named_where_it_is_missing(swept: Swept) -> None:

@@ -479,7 +479,7 @@ def test_a_failing_listener_does_not_leave_the_mutex_taken(database: Path) -> No
 def test_an_unwritable_folder_is_explained() -> None:
     """Someone without the right to write beside the database is told which folder, and what to do."""
     code = """
-import os, sys
+import encodings.ascii, os, sys  # who the child becomes may not read the interpreter's own folder
 from orchestrator.core.errors import DatabasePermissionError
 from orchestrator.database.mutex import DatabaseMutex
 mutex = DatabaseMutex(sys.argv[1], run_id="r")
