@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,14 +111,32 @@ def _view(connection: duckdb.DuckDBPyConnection, path: Path, table: str, columns
     files = literal(str(path.resolve() / "scenario=*" / "seed=*" / "*.parquet"))
     given = ", ".join(f"members.{quoted_name(column)}" for column in columns)
     taken = ", ".join(quoted_name(name) for name in ("scenario", "seed", "member"))
+    source = (
+        f"read_parquet({files}, hive_partitioning = true, union_by_name = true, "
+        "hive_types = {'scenario': varchar, 'seed': bigint})"
+    )
+    theirs = [str(name) for name, *_ in connection.execute(f"describe from {source}").fetchall()]
     connection.execute(
         f"create view {quoted_name(view_name(table))} as "
         f"select rows.scenario, rows.seed, rows.member{', ' + given if given else ''}, members.status, "
-        f"rows.* exclude ({taken}) "
-        f"from read_parquet({files}, hive_partitioning = true, union_by_name = true, "
-        "hive_types = {'scenario': varchar, 'seed': bigint}) as rows "
+        f"rows.* exclude ({taken}){_renamed(theirs, columns)} "
+        f"from {source} as rows "
         f"join members on members.member = rows.member and members.status = {literal(DONE)}"
     )
+
+
+def _renamed(theirs: Sequence[str], columns: Sequence[str]) -> str:
+    """Give a column of the table itself another name where a varied key has that name: with ``_`` behind it."""
+    known = {name.lower() for name in (*theirs, *columns)}
+    found = []
+    for name in theirs:
+        if name.lower() in {column.lower() for column in columns}:
+            new = f"{name}_"
+            while new.lower() in known:
+                new += "_"
+            known.add(new.lower())
+            found.append(f"{quoted_name(name)} as {quoted_name(new)}")
+    return f" rename ({', '.join(found)})" if found else ""
 
 
 def view_name(table: str) -> str:
