@@ -20,6 +20,7 @@ from orchestrator.dbt_runner.analysis.marks import ANY_VAR
 from orchestrator.dbt_runner.project.canonical import canonical
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
+from orchestrator.self_healing.initialization_state import TableTier
 from orchestrator.self_healing.registry import node_of
 
 CLONE = 0x40049409  # FICLONE of <linux/fs.h>: both files share their blocks until one is written to
@@ -68,8 +69,9 @@ class SharedStart:
 
 
 def before_years(orchestrator: PipelineOrchestrator, facts: ProjectFacts) -> tuple[NodeFacts, ...]:
-    """Return the nodes that healing builds, and those that they are built from."""
-    built = {node_of(table, facts).unique_id for table in orchestrator.initializer.checker(facts).required}
+    """Return the nodes that healing builds with rows, and those that they are built from; state tables are empty."""
+    required = orchestrator.initializer.checker(facts).required
+    built = {node_of(table, facts).unique_id for table in required if table.tier is not TableTier.STATE}
     wanted = built | facts.ancestors(built)
     return tuple(node for node in facts.nodes if node.unique_id in wanted)
 

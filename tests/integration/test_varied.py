@@ -13,6 +13,7 @@ import pytest
 from orchestrator import WarmProcess
 from orchestrator.core.events import DbtStarted, ProjectParsedAgain, StageFinished
 from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.scenarios.shared_start import SharedStart
 from tests.support.workspaces import PreparedProjects, Workspace
 
 pytestmark = pytest.mark.slow
@@ -212,3 +213,19 @@ def test_what_a_template_reads_makes_a_year_another(scenarios: Scenarios, monkey
             orchestrator.execute_multi_year_simulation(forgo_years=True)
         assert scenarios.warm.sql("select distinct label from grown") == [(note,)]
     assert told_of == [False, True, False]
+
+
+def test_what_comes_before_the_first_year_is_built_once(scenarios: Scenarios, process: WarmProcess) -> None:
+    """A second scenario that is made of the same there takes a copy, one that is not builds its own; rows are right."""
+    root = scenarios.warm.root
+    shared = SharedStart(root / "var" / "shared", ("rate", "cutoff"))
+    taken = []
+    for number, values in enumerate(({"vars.rate": 1}, {"vars.rate": 2}, {"vars.rate": 2, "vars.cutoff": 2})):
+        file = root / "var" / "shared_members" / str(number) / "simulation.duckdb"
+        file.parent.mkdir(parents=True)
+        with scenarios.warm.orchestrator(database=file, overrides=values, warm=process) as orchestrator:
+            taken.append(shared.prepare(orchestrator, file))
+            orchestrator.execute_multi_year_simulation()
+        alone, _ = scenarios.run_alone(dict(values))
+        assert _at(file).digests() == alone
+    assert taken == [False, True, True]
