@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -54,11 +54,29 @@ def masked(text: str) -> str:
     >>> masked("--set vars.api_token: nothing reads it"), masked("my_api_token: abc")
     ('--set vars.api_token: nothing reads it', 'my_api_token: ***')
     """
-    for value in sorted(_known | {*_of_environment()}, key=len, reverse=True):
+    return _masked(text, _secrets())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Secrets:
+    """What is a secret at a moment: values, the longest first, and names."""
+
+    values: tuple[str, ...]
+    names: frozenset[str]
+
+
+def _secrets() -> _Secrets:
+    values = sorted(_known | {*_of_environment()}, key=len, reverse=True)
+    return _Secrets(tuple(values), frozenset(_declared))
+
+
+@lru_cache(maxsize=4096)  # events say the same names again and again
+def _masked(text: str, secrets: _Secrets) -> str:
+    for value in secrets.values:
         text = text.replace(value, MASK)
     text = _IN_QUERY.sub(rf"\g<name>{MASK}", _IN_URL.sub(rf"\g<user>:{MASK}@", text))
-    if _declared:
-        text = _assigned(frozenset(_declared)).sub(rf"\g<name>{MASK}", text)
+    if secrets.names:
+        text = _assigned(secrets.names).sub(rf"\g<name>{MASK}", text)
     return _ASSIGNED.sub(rf"\g<name>{MASK}", text) if _SECRET.search(text) else text
 
 
@@ -90,26 +108,31 @@ def masked_values(value: object) -> object:
     >>> masked_values({"vars": {"db_password": "x", "rate": 2}})
     {'vars': {'db_password': '***', 'rate': 2}}
     """
+    return _masked_values(value, _secrets())
+
+
+def _masked_values(value: object, secrets: _Secrets) -> object:
     if isinstance(value, Mapping):
-        return {key: _masked_item(str(key), item) for key, item in value.items()}
+        return {key: _masked_item(str(key), item, secrets) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(map(masked_values, value)) if type(value) in (list, tuple) else value
-    return masked(value) if isinstance(value, str) else value
+        known = type(value) in (list, tuple)
+        return type(value)(_masked_values(item, secrets) for item in value) if known else value
+    return _masked(value, secrets) if isinstance(value, str) else value
 
 
-def _masked_item(name: str, value: object) -> object:
+def _masked_item(name: str, value: object, secrets: _Secrets) -> object:
     plain = value is None or (isinstance(value, bool) and not _is_declared(name))
-    return MASK if is_secret(name) and not plain else masked_values(value)
+    return MASK if is_secret(name) and not plain else _masked_values(value, secrets)
 
 
 def masked_fields(one: T) -> T:
     """Return a frozen dataclass, such as an event, with the secrets in its texts and mappings masked."""
     assert dataclasses.is_dataclass(one)
-    changed = {}
+    changed, secrets = {}, _secrets()
     for field in dataclasses.fields(one):
         value = getattr(one, field.name)
         if isinstance(value, (str, dict, list, tuple)):
-            safe = masked_values(value)
+            safe = _masked_values(value, secrets)
             if safe != value:
                 changed[field.name] = safe
     return dataclasses.replace(one, **changed) if changed else one  # type: ignore[type-var]  # asserted above

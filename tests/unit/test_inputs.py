@@ -122,7 +122,7 @@ def test_files_in_sql_are_found(sql: str, named: set[str], tmp_path: Path) -> No
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "one.csv").write_text("a")
     values = {'var("known")': "k"}
-    found = NamedFiles.of([SqlParts.of(ENVIRONMENT, sql)], values.get, tmp_path)
+    found = NamedFiles.of(SqlParts.of(ENVIRONMENT, sql), values.get, tmp_path)
     assert found.patterns == named
     assert not found.computed
 
@@ -130,7 +130,7 @@ def test_files_in_sql_are_found(sql: str, named: set[str], tmp_path: Path) -> No
 def test_files_elsewhere_and_without_a_name_are_told_apart(tmp_path: Path) -> None:
     """What cannot be read from here, and what cannot be told at all, are known as such."""
     parts = SqlParts.of(ENVIRONMENT, "from read_csv('https://a/b.csv'), read_csv('{{ x }}'); copy t to 'c.csv'")
-    found = NamedFiles.of([parts], lambda _: None, tmp_path)
+    found = NamedFiles.of(parts, lambda _: None, tmp_path)
     assert found.computed
     assert set(found.remote) == {"https://a/b.csv"}
     assert set(found.written) == {"c.csv"}
@@ -156,7 +156,7 @@ def test_files_elsewhere_and_without_a_name_are_told_apart(tmp_path: Path) -> No
 )
 def test_names_that_are_computed_are_known_to_be(sql: str, tmp_path: Path) -> None:
     """What stands in the place of a file's name and is no literal may be any file."""
-    assert NamedFiles.of([SqlParts.of(ENVIRONMENT, sql)], lambda _: None, tmp_path).computed
+    assert NamedFiles.of(SqlParts.of(ENVIRONMENT, sql), lambda _: None, tmp_path).computed
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.results import NodeResult
-from orchestrator.dbt_runner.replay.recording import RecordedNode
+from orchestrator.dbt_runner.replay.recording import RecordedNode, created_within
 
 COMMENT = '/* {"app": "dbt", "dbt_version": "1.11.2026"} */'
 SQL = "select 2026 as year"
@@ -73,3 +73,23 @@ def test_sql_that_is_nowhere_or_asked_twice_is_a_doubt() -> None:
     """A model whose SQL never appears, and a test with two queries, are left to dbt."""
     assert replace(MODEL, compiled="select 1").doubt([]) == "its compiled SQL is in 0 of its statements"
     assert replace(TEST, statements=TEST.statements * 2).doubt([]) == "its query is not sent exactly once on its own"
+
+
+@pytest.mark.parametrize(
+    ("statements", "found"),
+    [
+        (["BEGIN", 'create temp table "a__dbt_tmp1" as (select 1)', "commit"], (1, '"a__dbt_tmp1"')),
+        (["/* x */ begin;", '/* x */\n create table "d"."s"."a b" as (\n select 1\n)'], (1, '"d"."s"."a b"')),
+        (["begin", "create or replace view s.v as (select 1)"], (1, "s.v")),
+        (["begin", "commit", "create table a as (select 1)"], None),
+        (["create temp table a as (select 1)"], None),
+        (["begin", "insert into a (select 1)"], None),
+        (["begin", "create table a (x int) as (select 1)"], None),
+        (["begin", "drop table a"], None),
+    ],
+)
+def test_what_a_query_is_made_into_is_known_while_a_transaction_is_open(
+    statements: list[str], found: tuple[int, str] | None
+) -> None:
+    """Its columns are looked at then, in place of those of the query, and nothing of it stays where they are others."""
+    assert created_within(statements, "select 1") == found

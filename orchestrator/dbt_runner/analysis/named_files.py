@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
@@ -58,42 +58,50 @@ class NamedFiles:
     computed: bool = False
 
     @classmethod
-    def of(cls, parts: Iterable[SqlParts], value_of: Callable[[str], str | None], folder: Path) -> NamedFiles:
+    def of(cls, parts: SqlParts, value_of: Callable[[str], str | None], folder: Path) -> NamedFiles:
         """Find them; ``value_of`` gives the value of an expression, None where it is not known or not always the same.
 
         A literal that stands where a file is read counts in any case, another one where there is such a file in
         ``folder``.
         """
-        patterns: set[str] = set()
+        patterns = set(_UNQUOTED.findall(parts.marked))
         written: set[str] = set()
         remote: set[str] = set()
         attached: set[str] = set()
-        computed = False
-        for one in parts:
-            computed |= _computes(one)
-            patterns.update(_UNQUOTED.findall(one.marked))
-            in_list = False
-            for literal in one.literals:
-                in_list = literal.before.rstrip().endswith("[") or (
-                    in_list and _LIST_GOES_ON.fullmatch(literal.before) is not None
-                )
-                read = _is_read(literal) or (in_list and literal.before.rstrip().endswith(","))
-                name = _filled(literal.text, one.expressions, value_of)
-                name = _LOCAL_URL.sub("", name)
-                computed |= read and _begins_anywhere(literal, one.expressions, value_of)
-                if not name.strip("*/ ") or len(name) > LONGEST_NAME or "\n" in name:
-                    computed |= read and 0 < len(name) <= LONGEST_NAME and literal.quote == "'"
-                elif _WRITES.search(literal.before):
-                    written.add(name)
-                elif _ATTACHES.search(literal.before) or (read and name.lower().endswith(DATABASES)):
-                    attached.add(name)
-                elif name.lower().endswith(DATABASES):
-                    continue
-                elif _REMOTE.match(name) and read:
-                    remote.add(name)
-                elif read or _is_there(name, folder):
-                    patterns.add(name)
+        computed = _computes(parts)
+        in_list = False
+        for literal in parts.literals:
+            in_list = literal.before.rstrip().endswith("[") or (
+                in_list and _LIST_GOES_ON.fullmatch(literal.before) is not None
+            )
+            read = _is_read(literal) or (in_list and literal.before.rstrip().endswith(","))
+            name = _filled(literal.text, parts.expressions, value_of)
+            name = _LOCAL_URL.sub("", name)
+            computed |= read and _begins_anywhere(literal, parts.expressions, value_of)
+            if not name.strip("*/ ") or len(name) > LONGEST_NAME or "\n" in name:
+                computed |= read and 0 < len(name) <= LONGEST_NAME and literal.quote == "'"
+            elif _WRITES.search(literal.before):
+                written.add(name)
+            elif _ATTACHES.search(literal.before) or (read and name.lower().endswith(DATABASES)):
+                attached.add(name)
+            elif name.lower().endswith(DATABASES):
+                continue
+            elif _REMOTE.match(name) and read:
+                remote.add(name)
+            elif read or _is_there(name, folder):
+                patterns.add(name)
         return cls(frozenset(patterns), frozenset(written), frozenset(remote), frozenset(attached), computed)
+
+    @classmethod
+    def all_of(cls, found: Sequence[NamedFiles]) -> NamedFiles:
+        """Return what several templates name together."""
+        return cls(
+            frozenset().union(*(one.patterns for one in found)),
+            frozenset().union(*(one.written for one in found)),
+            frozenset().union(*(one.remote for one in found)),
+            frozenset().union(*(one.attached for one in found)),
+            any(one.computed for one in found),
+        )
 
 
 def _computes(parts: SqlParts) -> bool:

@@ -78,6 +78,7 @@ class NodeInputs:
         self._cwd = cwd
         self._whole = whole
         python = (node.raw_code for node in manifest.nodes.values() if str(node.language) == "python")
+        self._found: dict[tuple[str, int], tuple[SqlParts, NamedFiles]] = {}
         self._parts = project.parts
         self._parts.update((code, python_parts(code)) for code in python if code not in self._parts)
         self.files = FileInputs(cwd, ())
@@ -206,7 +207,12 @@ class NodeInputs:
         def value_of(expression: str) -> str | None:
             return self._printed(package, expression)
 
-        return NamedFiles.of(parts, value_of, self._cwd)
+        found: list[NamedFiles] = []
+        for one in parts:
+            if (package, id(one)) not in self._found:  # a macro is part of many nodes
+                self._found[package, id(one)] = one, NamedFiles.of(one, value_of, self._cwd)
+            found.append(self._found[package, id(one)][1])
+        return NamedFiles.all_of(found)
 
     def _printed(self, package: str, expression: str) -> str | None:
         """Return what an expression prints, None where that is not known or not the same in all years."""

@@ -70,7 +70,7 @@ def source_files(source: SourceDefinition, environment: Environment, cwd: Path) 
     if _ALONE.fullmatch(location):
         return frozenset({location, *named}) if "://" not in location else named
     parts = SqlParts.of(environment, location)
-    return NamedFiles.of([parts], lambda _: None, cwd).patterns | named
+    return NamedFiles.of(parts, lambda _: None, cwd).patterns | named
 
 
 def source_parts(source: SourceDefinition) -> SqlParts | None:

@@ -7,7 +7,7 @@ Between two years only the compiled SQL of a node and the suffix of dbt's tempor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,6 +21,11 @@ BUILDING = frozenset({"create", "insert"})
 LOOK_UPS = frozenset({"select", "describe"})
 _COMMENT = re.compile(r"^\s*/\*.*?\*/\s*", re.DOTALL)
 _RENAMING = re.compile(r"\s*alter\s+(table|view)\s+\S+\s+rename\s+to\s", re.IGNORECASE)
+_NAME = r"(?:\"(?:[^\"]|\"\")+\"|\w+)"
+_CREATED = re.compile(
+    rf"create\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+)?(?:table|view)\s+({_NAME}(?:\s*\.\s*{_NAME})*)\s+as\b",
+    re.IGNORECASE,
+)
 _SUFFIX = re.compile(r"(?<=__dbt_tmp)\d{20}\b")
 
 
@@ -110,6 +115,18 @@ class Recording:
         return replace(
             self, nodes=tuple(one.with_sql(compiled[i], keys[i]) for one, i in zip(self.nodes, ids, strict=True))
         )
+
+
+def created_within(statements: Sequence[str], compiled: str) -> tuple[int, str] | None:
+    """Return which statement makes a relation of a query, and its name; None where no transaction is open then."""
+    is_open = False
+    for number, statement in enumerate(statements):
+        verb = _verb(statement)
+        is_open = verb == "begin" or (is_open and verb != "commit")
+        if compiled in statement:
+            created = _CREATED.match(_COMMENT.sub("", statement))
+            return (number, created[1]) if created is not None and is_open else None
+    return None
 
 
 def _verb(statement: str) -> str:

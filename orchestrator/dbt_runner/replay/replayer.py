@@ -230,7 +230,7 @@ class Replayer:
                 node = self._facts.node(one.result.unique_id)
                 if there is None or node is None or node.materialized != "incremental":
                     continue
-                if sorted(columns_of(cursor, one.compiled)) != sorted(there.columns):
+                if sorted(columns_of(cursor, f"({one.compiled}\n)")) != sorted(there.columns):
                     return one.result.name
         return None
 
@@ -238,7 +238,7 @@ class Replayer:
         """Add the columns of the queries whose relations were not there before: nothing else tells them."""
         with self._database.cursor() as cursor:
             return tuple(
-                replace(one, columns=columns_of(cursor, one.compiled))
+                replace(one, columns=columns_of(cursor, f"({one.compiled}\n)"))
                 if one.relation is not None and before.get(one.relation) is None
                 else one
                 for one in recorded

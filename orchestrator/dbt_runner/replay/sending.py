@@ -15,7 +15,7 @@ from orchestrator.database.catalog import Catalog
 from orchestrator.dbt_runner.adapter.database import Cursor
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.results import NodeResult
-from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording
+from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording, created_within
 
 
 @dataclass(frozen=True)
@@ -112,13 +112,23 @@ def _send_node(cursor: Cursor, one: RecordedNode, compiled: str, catalog: Catalo
     """Send a node's statements; the reason when dbt must run it: nothing of it is in the database then."""
     result, elapsed, started = one.result, stopwatch(), utc_now()
     committed = False
+    others = f"the query of {result.name} gives other columns or types than its table has"
+    statements = one.statements_for(compiled, f"{started:%Y%m%d%H%M%S%f}")
+    created = created_within(statements, compiled) if one.relation is not None else None
     try:
-        if one.relation is not None and not _same_columns(cursor, one, compiled, catalog):
-            return f"the query of {result.name} gives other columns or types than its table has"
+        if one.relation is not None and created is None and not _same_columns(cursor, one, f"({compiled}\n)", catalog):
+            return others
         emit(_started(result, started))
-        for statement in one.statements_for(compiled, f"{started:%Y%m%d%H%M%S%f}"):
+        for number, statement in enumerate(statements):
             cursor.execute(statement)
             committed = committed or statement.lstrip().upper().startswith("COMMIT")
+            if (
+                created is not None
+                and created[0] == number
+                and not _has_expected_columns(cursor, one, created[1], compiled, catalog)
+            ):
+                cursor.execute("rollback")
+                return others
         if one.relation is None and not _passed(cursor.fetchall()):
             return f"{result.name} does not pass"
     except Exception as error:  # whatever it is, dbt meets it again and tells it
@@ -149,17 +159,25 @@ def _started(result: NodeResult, at: datetime) -> NodeStarted:
     return NodeStarted(at=at, unique_id=result.unique_id, name=result.name, resource_type=result.resource_type)
 
 
-def _same_columns(cursor: Cursor, one: RecordedNode, compiled: str, catalog: Catalog) -> bool:
-    """Tell whether the query of this year gives the columns and types that the relation has, or is to get."""
+def _has_expected_columns(cursor: Cursor, one: RecordedNode, made: str, compiled: str, catalog: Catalog) -> bool:
+    """Tell whether what was made of a query has the columns that the relation has, or is to get.
+
+    To look at that costs a tenth of a look at the query. A column of nulls alone has another type in there.
+    """
+    return _same_columns(cursor, one, made, catalog) or _same_columns(cursor, one, f"({compiled}\n)", catalog)
+
+
+def _same_columns(cursor: Cursor, one: RecordedNode, relation: str, catalog: Catalog) -> bool:
+    """Tell whether a relation, or a query in parentheses, gives the columns and types of a node's relation."""
     assert one.relation is not None
     there = catalog.get(one.relation)
-    found = columns_of(cursor, compiled)
+    found = columns_of(cursor, relation)
     return found == one.columns if there is None else sorted(found) == sorted(there.columns)
 
 
-def columns_of(cursor: Cursor, sql: str) -> tuple[tuple[str, str], ...]:
-    """Return (name, type) of the columns that a query gives, in order."""
-    cursor.execute(f"describe ({sql}\n)")
+def columns_of(cursor: Cursor, relation: str) -> tuple[tuple[str, str], ...]:
+    """Return (name, type) of the columns of a relation, or of a query in parentheses, in order."""
+    cursor.execute(f"describe {relation}")
     return tuple((str(name), str(data_type)) for name, data_type, *_ in cursor.fetchall())
 
 
