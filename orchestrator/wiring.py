@@ -39,9 +39,17 @@ def dbt_settings(config: SimulationConfig) -> DbtSettings:
         database=None if config.database_path is None else config.database_path.resolve(),
         vars=dict(config.dbt_vars()),
         year_vars=years,
+        later_years=_later_years(config),
         ledger_schema=config.ledger.schema,
         by_umask=config.permissions == "umask",
     )
+
+
+def _later_years(config: SimulationConfig) -> tuple[dict[str, object], ...]:
+    if config.simulation is None:
+        return ()
+    years = range(config.simulation.start_year + 1, config.simulation.end_year + 1)
+    return tuple({config.simulation.year_var: year} for year in years)
 
 
 def dbt_runner(

@@ -14,7 +14,7 @@ SHOWN = 5
 def year_is_read(facts: ProjectFacts) -> bool:
     """Tell whether some node of the project, its YAML or a hook of dbt can read the year."""
     hooks = any(what.startswith("hook ") for what, _ in facts.unasked)
-    return hooks or facts.reuse_blocker is not None or any(node.uses_year for node in facts.nodes)
+    return hooks or facts.yaml_reads_year or any(node.uses_year for node in facts.nodes)
 
 
 def nobody_reads(config: SimulationConfig) -> str:

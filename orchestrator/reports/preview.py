@@ -48,7 +48,7 @@ def preview_years(
     ``busy`` is told what is being asked.
     """
     facts = runner.facts()
-    same_each_year = facts.reuse_blocker is None and not any(node.reuse_blocker for node in facts.nodes)
+    same_each_year = not facts.decided_by_year
     seen: dict[tuple[str, int], StagePreview] = {}
 
     def preview(year: int, stage: Stage) -> StagePreview:

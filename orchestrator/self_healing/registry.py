@@ -76,8 +76,8 @@ def node_of(table: RequiredTable, facts: ProjectFacts) -> NodeFacts:
 
 
 def _derived(facts: ProjectFacts) -> list[RequiredTable]:
-    tables = [_table(seed, TableTier.SEED) for seed in facts.seeds()]
-    others = [node for node in facts.nodes if node.builds and node.resource_type != "seed"]
+    tables = [_table(seed, TableTier.SEED) for seed in facts.seeds() if not seed.later_only]
+    others = [node for node in facts.nodes if node.builds and node.resource_type != "seed" and not node.later_only]
     state = _state_models(facts)
     if facts.simulates:
         others = _foundation(facts, others, state)

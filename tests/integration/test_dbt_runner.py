@@ -105,9 +105,11 @@ def test_a_year_in_config_and_refs_is_parsed_anew(fresh: Callable[[str], Workspa
         ("even", 2012),
     ]
     assert workspace.sql("select yr from of_year_2012") == [(2012,)]
+    (workspace.root / "dbt" / "models" / "more.sql").write_text("select 1 as one")
+    workspace.simulate()
     reasons = [event.reason for event in workspace.events if isinstance(event, ProjectParsedAgain)]
     assert len(reasons) == 2
-    assert "config() depends on the year" in reasons[0]
+    assert "is another in this year" in reasons[0]
 
 
 def test_an_ordinary_project_is_parsed_once(fresh: Callable[[str], Workspace]) -> None:

@@ -91,7 +91,7 @@ def test_a_name_put_together_under_a_condition_follows_the_year(
     found = tables(workspace.database)
     assert found == tables(tmp_path / "plain.duckdb")
     assert (found["parts"], found["parts_late"]) == ([(1,)], [(3,)])
-    assert parsed_again(workspace) == ["parts: config() depends on the year"] * 2
+    assert parsed_again(workspace) == ["parts: var('yr') > 1 is another in this year"]
 
 
 def test_macros_and_jumps_that_depend_on_the_year_are_found(fresh: Callable[[str], Workspace], tmp_path: Path) -> None:

@@ -88,9 +88,9 @@ def test_a_database_of_another_name_makes_another_parse() -> None:
 
 def test_recordings_serve_all_vars_threads_and_places_of_a_database_and_nothing_else() -> None:
     """They are kept in one file for whatever values the variables have, and for every database of one name."""
-    path = recordings_path(SETTINGS)
+    path = recordings_path(SETTINGS, 0)
     for change in CHANGES:
-        other = recordings_path(replace(SETTINGS, **change))  # type: ignore[arg-type]  # as above
+        other = recordings_path(replace(SETTINGS, **change), 0)  # type: ignore[arg-type]  # as above
         elsewhere = change == {"database": ROOT / "b" / "simulation.duckdb"}
         assert (other == path) is (elsewhere or change.keys() <= {"vars", "threads"}), change
 

@@ -16,6 +16,11 @@ def analysis(**macros: str) -> TemplateAnalysis:
     return TemplateAnalysis(get_environment(None, capture_macros=True), list(macros.items()), YEAR)
 
 
+def working_out(**macros: str) -> TemplateAnalysis:
+    """Make an analysis that works out what the year decides."""
+    return TemplateAnalysis(get_environment(None, capture_macros=True), list(macros.items()), YEAR, works_out=True)
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -27,6 +32,8 @@ def analysis(**macros: str) -> TemplateAnalysis:
         "{% for i in range(var('year')) %} select {{ i }} {% endfor %} {{ ref('a') }}",
         "{% if is_incremental() %} select max(x) from {{ this }} {% endif %} {{ var('year') }}",
         "{% if execute %} {{ ref('a') }} {% endif %} {{ var('year') }}",
+        "{{ config(pre_hook=\"delete from x where y = {{ var('year') }}\") }}",
+        "{{ config(post_hook=[\"delete from x where y = {{ var('year') }}\", 'select 1']) }}",
     ],
 )
 def test_a_year_in_plain_sql_is_safe(code: str) -> None:
@@ -41,7 +48,6 @@ def test_a_year_in_plain_sql_is_safe(code: str) -> None:
     [
         "{{ config(alias='a_' ~ var('year')) }}",
         "{{ config(enabled=var('year') == 3) }}",
-        "{{ config(pre_hook=\"delete from x where y = {{ var('year') }}\") }}",
         "{{ ref('a_' ~ var('year')) }}",
         "{{ source('s', var('year')) }}",
         "{% if var('year') == 1 %} {{ ref('a') }} {% else %} {{ ref('b') }} {% endif %}",
@@ -60,6 +66,61 @@ def test_a_year_in_plain_sql_is_safe(code: str) -> None:
 def test_a_year_that_decides_is_found(code: str) -> None:
     """A year that reaches a config, an alias, or the choice of a ref or source blocks reuse."""
     assert analysis().of(code).blocker is not None
+
+
+@pytest.mark.parametrize(
+    ("code", "decided"),
+    [
+        ("{% if var('year') == 1 %}{{ ref('a') }}{% else %}{{ ref('b') }}{% endif %}", "var('year') == 1"),
+        (
+            "{% set first = var('year') | int == var('start', 3) | int %}{% if first %}{{ ref('a') }}{% endif %}",
+            "(var('year') | int) == (var('start', 3) | int)",
+        ),
+        (
+            "{{ ref('a') if var('year') > 1 and not var('x', false) else ref('b') }}",
+            "(var('year') > 1) and (not var('x', false))",
+        ),
+        ("{{ config(enabled=var('year') != 3, meta={'a': [1]}) }}", "var('year') != 3"),
+        ("{{ config(alias='a_' ~ var('year')) }}", "'a_' ~ var('year')"),
+        ("{{ chosen() }}", "var('year') in ([1, 2])"),
+        (
+            "{% for y in [var('year') - 1, var('year')] %}{{ ref('a_' ~ y) }}{% endfor %}",
+            "[(var('year') - 1), var('year')]",
+        ),
+        (
+            "{% set l = ['a'] %}{% if var('year') > 1 %}{% do l.append('b') %}{% endif %}{{ config(alias=l | join) }}",
+            "var('year') > 1",
+        ),
+    ],
+)
+def test_what_the_year_decides_is_worked_out(code: str, decided: str) -> None:
+    """Expressions of variables and constants are noted in place of a blocker."""
+    chosen = "{% macro chosen() %}{% if var('year') in [1, 2] %}{{ return(ref('a')) }}{% endif %}{% endmacro %}"
+    assert analysis(chosen=chosen).of(code).blocker is not None
+    found = working_out(chosen=chosen).of(code)
+    assert found.blocker is None
+    assert found.decided == {decided}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "{% set names = [] %}{% do names.append(var('year')) %}{% for n in names %}{{ ref(n) }}{% endfor %}",
+        "{% set l = [2025] %}{% do l.append(var('year')) %}{% if 2026 in l %}{{ ref('a') }}{% endif %}",
+        "{% for i in range(var('year')) %}{{ ref('a') }}{% endfor %}",
+        "{% set x = 1 %}{% if var('o') %}{% set x = var('year') %}{% endif %}{% if x == 1 %}{{ ref('a') }}{% endif %}",
+        "{% set ns = namespace(y=0) %}{% set ns.y = var('year') %}{% if ns.y %}{{ ref('a') }}{% endif %}",
+        "{% if var('year') > target.threads %}{{ ref('a') }}{% endif %}",
+        "{% if var('year') > now() %}{{ ref('a') }}{% endif %}",
+        "{% set var = 1 %}{% if var('year') == 1 %}{{ ref('a') }}{% endif %}",
+        "{{ config(alias='a_' ~ var('year'), tags=names()) }}",
+        "{{ config(alias=var('year') ~ \"{{ var('year') }}\") }}",
+        "{% if var('year') | foo == 1 %}{{ ref('a') }}{% endif %}",
+    ],
+)
+def test_what_cannot_be_worked_out_still_blocks(code: str) -> None:
+    """A list that was changed, a name with two values, and what is not known for all years, are no expressions."""
+    assert working_out().of(code).blocker is not None
 
 
 LATE = "{% if var('year') > 3 %}"
@@ -204,7 +265,6 @@ MACROS = {
         "{% extends 'other' %}",
         "{% block x %}{% endblock %}",
         "{% macro own() %}{{ return(var('year')) }}{% endmacro %}",
-        "{{ config(post_hook=\"{{ rows(context['var']('x')) }}\") }}",
         "{% set h %}{% raw %}{{ var('year') }}{% endraw %}{% endset %}{{ config(pre_hook=h) }}",
         "{% if %}",
     ],

@@ -27,8 +27,10 @@ from orchestrator.dbt_runner.analysis.jinja_names import (
 )
 from orchestrator.dbt_runner.analysis.marks import UNKNOWN
 from orchestrator.dbt_runner.analysis.template_names import arguments, constant, dispatched, names_in, root
-from orchestrator.dbt_runner.analysis.template_record import GIVEN, PARSED_YEAR, RENDERED, YEAR
+from orchestrator.dbt_runner.analysis.template_record import GIVEN, PARSED_YEAR, RENDERED, YEAR, TemplateRecord
 from orchestrator.dbt_runner.analysis.template_values import TemplateValues
+
+HOOKS = ("pre_hook", "post_hook")
 
 
 class Expressions:
@@ -43,7 +45,7 @@ class Expressions:
 
     def is_execute(self, name: str) -> bool:
         """Tell whether a name is dbt's ``execute``, which is false while dbt parses."""
-        return name == "execute" and name not in self.values.names.own and not self.values.macros.known(name)
+        return name == "execute" and self._is_dbts(name)
 
     def of(self, node: nodes.Node, *, tainted: bool) -> int:
         """Visit an expression."""
@@ -99,13 +101,15 @@ class Expressions:
         found = 0
         for part in looked_at:
             found |= self.values.beyond_print(self.of(part, tainted=tainted or bool(found)))
+        depends = bool(found & PARSED_YEAR) and not (chosen and self.values.works_out(looked_at))
         for part in chosen:
-            found |= self.of(part, tainted=tainted or bool(found & PARSED_YEAR))
+            found |= self.of(part, tainted=tainted or depends)
         return found
 
     def call(self, node: nodes.Call, *, tainted: bool, body: int = 0) -> int:
         """Visit a call; ``body`` are the bits of the text of its ``{% call %}`` block."""
-        handed = self.of_all(arguments(node), tainted=tainted) | body
+        late = self._rendered_later(node)
+        handed = self.of_all((one for one in arguments(node) if one not in late), tainted=tainted) | body
         match node.node:
             case nodes.Name(name=name):
                 return self._function(node, name, own=name in self.values.names.own, handed=handed, tainted=tainted)
@@ -115,6 +119,27 @@ class Expressions:
                 return self._dispatched(macro, node, handed=handed, tainted=tainted)
             case _:
                 return self.values.doubt("a macro is called by a name that is computed")
+
+    def _rendered_later(self, node: nodes.Call) -> list[nodes.Expr]:
+        """Note what the hooks in a call of ``config`` read, and return them.
+
+        dbt keeps their text as it is, and renders it when it runs them; it is examined with the node, too
+        (:mod:`orchestrator.dbt_runner.analysis.rendered_with`).
+        """
+        if not (isinstance(node.node, nodes.Name) and node.node.name == "config" and self._is_dbts("config")):
+            return []
+        found: list[nodes.Expr] = []
+        for keyword in node.kwargs:
+            hooks = keyword.value.items if isinstance(keyword.value, nodes.List) else [keyword.value]
+            texts = [hook.value for hook in hooks if isinstance(hook, nodes.Const) and isinstance(hook.value, str)]
+            if keyword.key in HOOKS and len(texts) == len(hooks):
+                found.append(keyword.value)
+                for text in texts:
+                    self._note(self.values.macros.strings(text))
+        return found
+
+    def _is_dbts(self, name: str) -> bool:
+        return name not in self.values.names.own and not self.values.macros.known(name)
 
     def _name(self, name: str) -> int:
         if name in self.values.names.own:
@@ -141,7 +166,8 @@ class Expressions:
             return self.values.doubt(f"{name}() calls something that cannot be followed")
         if name in DECIDING_CALLS:
             handed = self.values.beyond_print(handed)
-            self.values.decision(f"{name}()", depends=bool(handed) or tainted)
+            depends = bool(handed) and not self.values.works_out(arguments(node))
+            self.values.decision(f"{name}()", depends=depends or tainted)
         if self.values.macros.known(name):
             return self._called(name, node, handed=handed, tainted=tainted)
         if name in DECIDING_CALLS or name in HARMLESS_CALLS:
@@ -185,7 +211,8 @@ class Expressions:
             return self._var(node, handed=handed)
         if first == "config" and method not in CONFIG_READS:
             handed = self.values.beyond_print(handed)
-            self.values.decision(f"config.{method}()", depends=bool(handed) or tainted)
+            depends = bool(handed) and not self.values.works_out(arguments(node))
+            self.values.decision(f"config.{method}()", depends=depends or tainted)
             return handed
         if first in READ_BY_PART and method == "get" and constant(node) is not None:
             return self.values.read(f"{first}.{constant(node)}") | self.values.beyond_print(handed)
@@ -234,6 +261,7 @@ class Expressions:
         depends = bool(handed & PARSED_YEAR) or tainted
         if run and not self.values.executing:
             self.values.record.decides |= macro.decides
+            self.values.record.decided |= macro.decided
             if macro.blocker is not None:
                 self.values.block(f"macro {name}: {macro.blocker}")
             if macro.decides and depends:
@@ -250,13 +278,17 @@ class Expressions:
             return self.values.beyond_print(handed) | found
         return found | (handed & RENDERED if macro.result & GIVEN else 0)
 
-    def _jinja_in_text(self, text: str) -> int:
+    def _note(self, found: TemplateRecord) -> None:
+        """Take over what a text that holds Jinja reads."""
         self.values.unfollowed()
-        found = self.values.macros.strings(text)
         self.values.record.vars |= found.vars
         self.values.record.macros |= found.macros
         self.values.record.reads |= found.reads
         self.values.record.uses_year |= found.uses_year
+
+    def _jinja_in_text(self, text: str) -> int:
+        found = self.values.macros.strings(text)
+        self._note(found)
         if found.uses_year or found.blocker is not None:
             self.values.block("a text that holds Jinja reads the year" if found.blocker is None else found.blocker)
         return PARSED_YEAR if found.uses_year else 0

@@ -130,7 +130,8 @@ class _Walk:
 
     def _decides(self, test: nodes.Node, *, tainted: bool) -> bool:
         """Visit what decides whether, or how often, others run; tell whether that depends on the year."""
-        return bool(self.values.beyond_print(self.expressions.of(test, tainted=tainted))) or tainted
+        depends = bool(self.values.beyond_print(self.expressions.of(test, tainted=tainted)))
+        return (depends and not self.values.works_out([test])) or tainted
 
     def _captured(self, node: nodes.AssignBlock | nodes.FilterBlock, *, tainted: bool) -> int:
         """Return the bits of a text that is kept, or that a filter changes."""

@@ -21,7 +21,8 @@ class TemplateAnalysis:
     """Records of one project's templates; ``year_vars`` are the variables that change between commands.
 
     ``macros`` maps macro name to its source text, of all packages; of several macros with one name all count.
-    ``of_dbt`` are the texts of those that come with dbt and its adapter.
+    ``of_dbt`` are the texts of those that come with dbt and its adapter. With ``works_out``, what the year decides by
+    an expression that can be worked out is no blocker, but noted in the records.
     """
 
     def __init__(
@@ -30,7 +31,10 @@ class TemplateAnalysis:
         macros: Iterable[tuple[str, str]],
         year_vars: frozenset[str],
         of_dbt: Set[str] = frozenset(),
+        *,
+        works_out: bool = False,
     ) -> None:
+        self.works_out = works_out
         self.environment = environment
         self.year_vars = year_vars
         self._of_dbt = of_dbt

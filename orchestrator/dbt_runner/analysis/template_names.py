@@ -12,12 +12,14 @@ from jinja2 import nodes
 class TemplateNames:
     """``own``: all names that a template gives a value to, among them ``params``.
 
-    ``dispatched`` maps a name that is set once, whatever happens, to ``adapter.dispatch('a constant')``.
+    ``dispatched`` maps a name that is set once, whatever happens, to ``adapter.dispatch('a constant')``, ``assigned``
+    one to the expression that is its only value.
     """
 
     own: frozenset[str]
     params: frozenset[str]
     dispatched: dict[str, str]
+    assigned: dict[str, nodes.Expr]
 
     @classmethod
     def of(cls, tree: nodes.Template) -> TemplateNames:
@@ -26,18 +28,18 @@ class TemplateNames:
         params = frozenset(name.name for name in tree.find_all(nodes.Name) if name.ctx == "param")
         loop = ["loop"] if tree.find(nodes.For) else []
         own = params.union(stored, loop)
-        once = {name: macro for name, macro in _dispatches(tree) if stored.count(name) == 1 and name not in params}
-        return cls(own, params, once)
+        once = {name: value for name, value in _assigned(tree) if stored.count(name) == 1 and name not in params}
+        calls = {name: dispatched(value) for name, value in once.items()}
+        return cls(own, params, {name: macro for name, macro in calls.items() if macro is not None}, once)
 
 
-def _dispatches(tree: nodes.Template) -> Iterator[tuple[str, str]]:
+def _assigned(tree: nodes.Template) -> Iterator[tuple[str, nodes.Expr]]:
+    """Yield what is set whenever a template, or a macro in it, runs."""
     for body in (tree.body, *(macro.body for macro in tree.body if isinstance(macro, nodes.Macro))):
         for node in body:
             match node:
-                case nodes.Assign(target=nodes.Name(name=name), node=nodes.Call() as call):
-                    macro = dispatched(call)
-                    if macro is not None:
-                        yield name, macro
+                case nodes.Assign(target=nodes.Name(name=name), node=nodes.Expr() as value):
+                    yield name, value
 
 
 def arguments(node: nodes.Call) -> list[nodes.Expr]:

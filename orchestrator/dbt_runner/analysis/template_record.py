@@ -26,7 +26,9 @@ class TemplateRecord:
     where it is written down (``graph``, ``target.name``), ``unknown`` among them where something cannot be followed;
     ``uses_year`` tells that it reads the year.
 
-    Reuse of a parse asks for ``blocker``: why a parse made for one year cannot serve another. ``decides``: it calls
+    Reuse of a parse asks for ``blocker``: why a parse made for one year cannot serve another. ``decided`` are texts of
+    expressions of the year (:mod:`orchestrator.dbt_runner.analysis.decided`): it can where each has the value that it
+    had; there are none where nothing has to be looked at. ``decides``: it calls
     ref(), source() or config(), or changes something that outlives it; ``changes``: it may change the objects it is
     handed; ``shares``: it may return an object that is not its own.
 
@@ -43,6 +45,7 @@ class TemplateRecord:
     vars: frozenset[str] = frozenset()
     macros: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
+    decided: frozenset[str] = frozenset()
     result: int = 0
     beyond_print: int = 0
     uses: TemplateUses = NO_USES
@@ -65,6 +68,7 @@ class GrowingRecord:
     vars: set[str] = field(default_factory=set)
     macros: set[str] = field(default_factory=set)
     reads: set[str] = field(default_factory=set)
+    decided: set[str] = field(default_factory=set)
     result: int = 0
     beyond_print: int = 0
 
@@ -78,13 +82,15 @@ class GrowingRecord:
         self.vars |= other.vars
         self.macros |= other.macros
         self.reads |= other.reads
+        self.decided |= other.decided
         self.result |= other.result
         self.beyond_print |= other.beyond_print
 
     def size(self) -> tuple[int, ...]:
         """Return numbers that change whenever :meth:`add` or a walk adds something."""
         flags = (self.uses_year, self.decides, self.changes, self.shares, self.blocker is not None)
-        return (*map(int, flags), len(self.vars), len(self.macros), len(self.reads), self.result, self.beyond_print)
+        sets = (self.vars, self.macros, self.reads, self.decided)
+        return (*map(int, flags), *map(len, sets), self.result, self.beyond_print)
 
     def frozen(self, uses: TemplateUses = NO_USES) -> TemplateRecord:
         """Return the record as far as it has grown, with the ``uses`` of the template's own text."""
@@ -97,6 +103,7 @@ class GrowingRecord:
             vars=frozenset(self.vars),
             macros=frozenset(self.macros),
             reads=frozenset(self.reads),
+            decided=frozenset(self.decided),
             result=self.result,
             beyond_print=self.beyond_print,
             uses=uses,
@@ -108,6 +115,10 @@ class Macros(Protocol):
 
     def macro(self, name: str) -> TemplateRecord | GrowingRecord:
         """Return what a macro, with all its implementations for dispatch, does."""
+
+    @property
+    def works_out(self) -> bool:
+        """Tell whether expressions of the year that decide are noted, in place of a blocker."""
 
     def known(self, name: str) -> bool:
         """Tell whether a macro of that name exists in any package."""

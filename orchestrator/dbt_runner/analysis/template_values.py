@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from jinja2 import nodes
 
+from orchestrator.dbt_runner.analysis.decided import is_constant, variables_in, written
 from orchestrator.dbt_runner.analysis.jinja_names import FIXED_NAMES
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR, UNKNOWN
 from orchestrator.dbt_runner.analysis.shared_objects import SharedObjects
@@ -145,6 +146,22 @@ class TemplateValues:
         if self._notes_reads:
             self.record.reads.add(name)
         return 0
+
+    def works_out(self, expressions: Iterable[nodes.Node]) -> bool:
+        """Note expressions that decide, where all can be worked out for each year; tell whether they can."""
+        if not self.macros.works_out or "var" in self.names.own:
+            return False
+        found: set[str] = set()
+        for expression in expressions:
+            text = written(expression, self.names.assigned)
+            if text is not None:
+                found.add(text)
+            elif not is_constant(expression):
+                return False
+        of_year = {text for text in found if not variables_in(text).isdisjoint(self.year_vars)}
+        if of_year and not self.executing:
+            self.record.decided |= of_year
+        return bool(of_year)
 
     def block(self, reason: str) -> None:
         """Note why a parse made for one year cannot serve another; the first reason counts."""

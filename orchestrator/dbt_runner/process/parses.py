@@ -3,20 +3,20 @@
 A parsed manifest is kept packed, and every command gets a copy of its own (:class:`Copies`), because dbt writes into
 the one it is given: the second run of a model that refs an ephemeral one fails otherwise. A parse that was made with
 other vars, or for another file of the database, is taken where that is proven to make no difference (see
-:mod:`orchestrator.dbt_runner.project.variable_reach` and :mod:`orchestrator.dbt_runner.project.database_place`), and so
-it serves the years of a simulation. Where it is not, the project is parsed again.
+:mod:`orchestrator.dbt_runner.process.parse_in_use`), and so one serves the years of a simulation, or one the first year
+and one all others. Where none does, the project is parsed again.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from dbt.adapters.factory import get_adapter_by_type
 from dbt.config import RuntimeConfig
 from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import ManifestNode
 
 from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.errors import DbtProjectError
@@ -27,28 +27,33 @@ from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
 from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
 from orchestrator.dbt_runner.process.cache_folder import CacheFolder
 from orchestrator.dbt_runner.process.copies import Copies, pack
+from orchestrator.dbt_runner.process.parse_in_use import ParseInUse, blocker
 from orchestrator.dbt_runner.process.served_parse import ServedParse
+from orchestrator.dbt_runner.project.edges import joined
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.file_records import FileRecord
 from orchestrator.dbt_runner.project.inputs import env_vars_read, watched_folders, yaml_files
 from orchestrator.dbt_runner.project.kept_parse import (
+    AllYears,
     KeptParse,
     cached_parse,
     last_inputs,
-    parse_digest,
     partial_parse,
     relative_parse,
     store_parse,
 )
 from orchestrator.dbt_runner.project.manifest_facts import ReadProject, project_facts
 from orchestrator.dbt_runner.project.parse_inputs import ParseInputs, records_before
-from orchestrator.dbt_runner.project.parse_key import TEMPLATE, digests_of
+from orchestrator.dbt_runner.project.parse_key import digests_of
 from orchestrator.dbt_runner.project.parsed_project import ParsedProject
-from orchestrator.dbt_runner.project.settings import Vars
-from orchestrator.dbt_runner.project.var_templates import is_template
+from orchestrator.dbt_runner.project.settings import DbtSettings, Vars
 from orchestrator.dbt_runner.project.var_values import files_in_vars
 
 PARTIAL_PARSE = "partial_parse.msgpack"
+MOST_KEPT = 6
+"""So many parses of one run are kept; where each year needs one of its own, they would fill the disk."""
+MOST_BRANCHES = 5
+"""So many years are parsed before the first to learn of nodes and edges that only later ones have."""
 
 
 class Parses:
@@ -67,9 +72,8 @@ class Parses:
         self._target = cache.target
         self._events = events
         self._emit = emit
-        self._before = before
-        self._others: dict[str, Copies] = {}
-        self._in_use: tuple[ServedParse, KeptParse] | None = None
+        self._before: list[ParseInUse] = [] if before is None else before._in_use
+        self._in_use: list[ParseInUse] = []
         self._not_adopted: str | None = None
 
     def load(self) -> tuple[ProjectFacts, ParseInputs]:
@@ -78,153 +82,183 @@ class Parses:
         Raises:
             DbtProjectError: no project, no profile, or it does not parse.
         """
-        before, self._before = self._before, None
-        if not (self._take_exact() or (before is not None and self._take_over(before)) or self._take_relative()):
-            self._parse_and_keep()
-        return self.facts, self._kept.inputs
+        settings = self._settings
+        taken_over = None
+        taken = self._take_exact(settings)
+        if taken is None:
+            taken = taken_over = self._take_over(settings, self._before[:1])
+        taken = taken or self._take_relative()
+        if taken is None:
+            elapsed = stopwatch()
+            taken = self._parse_and_keep(settings)
+            if self._not_adopted is not None:
+                self._emit(ProjectParsedAgain(at=utc_now(), reason=self._not_adopted, seconds=elapsed()))
+        self._in_use = [taken]
+        return self._with_all_years(taken, keep=taken_over is None)
 
     @property
     def facts(self) -> ProjectFacts:
-        """Return what :meth:`load` found.
+        """Return the facts that :meth:`load` found: those of its parse, with the nodes that there are in all years.
 
         Raises:
             DbtProjectError: nothing was loaded.
         """
-        return self._kept.facts
+        return self.first.kept.facts_of_all_years(self._settings) or self.first.facts
 
     @property
-    def served(self) -> ServedParse:
-        """Return the first parse.
+    def first(self) -> ParseInUse:
+        """Return the parse that :meth:`load` made or took.
 
         Raises:
             DbtProjectError: nothing was loaded.
         """
-        return self._loaded[0]
-
-    @property
-    def first(self) -> Manifest:
-        """Return the first parse, to look at; what dbt is given is a copy of its own."""
-        return self.served.project.manifest
-
-    @property
-    def first_digest(self) -> str:
-        """Return what tells the first parse from any other."""
-        return parse_digest(self.served.copies.packed)
-
-    def manifest_for(self, variables: Vars) -> Manifest:
-        """Return a copy of the parse that serves these vars: the first where that is proven, else one of their own."""
-        reason = self._reuse_blocker(variables)
-        if reason is None:
-            return self.served.copies.another()
-        key = json.dumps(variables, sort_keys=True, default=str)
-        if key not in self._others:
-            elapsed = stopwatch()
-            self._others[key] = Copies(pack(self._parse(variables)))
-            self._emit(ProjectParsedAgain(at=utc_now(), reason=reason, seconds=elapsed()))
-        return self._others[key].another()
-
-    def why_parsed_again(self, variables: Vars) -> str | None:
-        """Say why the first parse does not provably serve these vars and all years, None where it does."""
-        reason = self._reuse_blocker(variables, self._settings.year_vars)
-        return None if reason is None else f"the project is parsed again for it: {reason}"
-
-    @property
-    def _loaded(self) -> tuple[ServedParse, KeptParse]:
-        if self._in_use is None:
+        if not self._in_use:
             raise DbtProjectError("The dbt project was not loaded.")
-        return self._in_use
+        return self._in_use[0]
 
-    @property
-    def _kept(self) -> KeptParse:
-        return self._loaded[1]
+    def node(self, unique_id: str) -> ManifestNode:
+        """Return a node of the first parse that has it."""
+        manifests = (one.served.project.manifest for one in self._in_use)
+        return next(found.nodes[unique_id] for found in manifests if unique_id in found.nodes)
 
-    def _take_exact(self) -> bool:
+    def _with_all_years(self, first: ParseInUse, *, keep: bool) -> tuple[ProjectFacts, ParseInputs]:
+        """Return facts and inputs of a parse, with what is known of the nodes in the branches of later years.
+
+        What there is only in these would be nobody's else: neither removed before a year is built again, nor part of
+        what decides it.
+        """
+        settings, kept = self._settings, first.kept
+        facts = kept.facts_of_all_years(settings)
+        if facts is None:
+            later = settings.later_years
+            for year in dict.fromkeys((0, len(later) - 1, *range(len(later)))):  # the second and the last before others
+                if len(self._in_use) < MOST_BRANCHES:
+                    self.serving({**settings.vars, **later[year]}, tests=False)
+            others = [one.kept for one in self._in_use[1:]]
+            nodes = joined(kept.facts.nodes, [one.facts.nodes for one in others])
+            inputs = kept.inputs
+            for one in others:
+                inputs = inputs.joined(one.inputs)
+            kept = replace(kept, inputs=inputs, all_years=AllYears(AllYears.of(settings), nodes))
+            self._in_use[0] = replace(first, kept=kept)
+            if keep:
+                with self._cache.going_without():
+                    store_parse(settings, kept)
+            facts = self.facts
+        return facts, kept.inputs
+
+    def number(self, one: ParseInUse) -> int:
+        """Return which of the parses in use one is; 0 is the first."""
+        return next(number for number, other in enumerate(self._in_use) if other is one)
+
+    def serving(self, variables: Vars, *, tests: bool) -> ParseInUse:
+        """Return a parse that serves these vars: the first where that is proven, else another.
+
+        ``tests`` tells that what is decided about tests counts too: the command runs some, or may select by them.
+        """
+        years = self._settings.year_vars
+        reasons = [blocker(one, variables, years, tests=tests) for one in self._in_use]
+        found = next((one for one, reason in zip(self._in_use, reasons, strict=True) if reason is None), None)
+        if found is not None:
+            return found
+        settings = replace(self._settings, vars=variables)
+        taken = self._take_exact(settings) or self._take_over(settings, self._before[1:])
+        if taken is None:
+            elapsed = stopwatch()
+            taken = self._parse_and_keep(settings, first=False)
+            self._emit(ProjectParsedAgain(at=utc_now(), reason=str(reasons[-1]), seconds=elapsed()))
+        self._in_use.append(taken)
+        return taken
+
+    def _take_exact(self, settings: DbtSettings) -> ParseInUse | None:
         """Take the parse that was kept for these very settings, where it is still one."""
-        kept = cached_parse(self._settings)
+        kept = cached_parse(settings)
         if kept is None:
-            return False
+            return None
         copies = Copies(kept.packed)
-        if not self._prepare(copies.another()):
-            return False
-        self._use(ServedParse(copies, self._yaml(_config(kept.facts.adapter))), kept)
-        return True
+        if not self._prepare(copies.another(), settings):
+            return None
+        return self._taken(ServedParse(copies, self._yaml(_config(kept.facts.adapter))), kept)
 
-    def _take_over(self, before: Parses) -> bool:
-        """Take the parse that this process served until now, where nothing but variables and places has changed."""
-        inputs = before._kept.inputs.unchanged_relative(self._settings)
-        if inputs is None:
-            return False
-        return self._adopt(before.served.copies, before.served, replace(before._kept, inputs=inputs)) is not None
+    def _take_over(self, settings: DbtSettings, served_before: list[ParseInUse]) -> ParseInUse | None:
+        """Take a parse that this process served until now, where nothing but variables and places has changed."""
+        for one in served_before:
+            inputs = one.kept.inputs.unchanged_relative(settings)
+            if inputs is not None:
+                taken = self._adopt(settings, one.served.copies, one.served, replace(one.kept, inputs=inputs))
+                if taken is not None:
+                    return taken
+        return None
 
-    def _take_relative(self) -> bool:
+    def _take_relative(self) -> ParseInUse | None:
         """Take a parse that was kept for other variables, or another file of the database, and keep it for these."""
         kept = relative_parse(self._settings)
-        if kept is None:
-            return False
-        adopted = self._adopt(Copies(kept.packed), None, kept)
-        if adopted is None:
-            return False
-        with self._cache.going_without():
-            store_parse(self._settings, adopted)
-        return True
+        taken = None if kept is None else self._adopt(self._settings, Copies(kept.packed), None, kept)
+        if taken is not None:
+            with self._cache.going_without():
+                store_parse(self._settings, taken.kept)
+        return taken
 
-    def _adopt(self, copies: Copies, served: ServedParse | None, base: KeptParse) -> KeptParse | None:
-        """Use a parse that was made for other settings, where it provably serves these; return what it is for them."""
-        if not self._prepare(copies.another()):
+    def _adopt(
+        self, settings: DbtSettings, copies: Copies, served: ServedParse | None, base: KeptParse
+    ) -> ParseInUse | None:
+        """Use a parse that was made for other settings, where it provably serves these."""
+        if not self._prepare(copies.another(), settings):
             return None
         config = _config(base.facts.adapter)
         served = served or ServedParse(copies, self._yaml(config))
-        changed = base.inputs.changed_variables(self._settings)
-        digests = [*base.inputs.variables.values(), *digests_of(self._settings.vars).values()]
-        self._not_adopted = self._blocker(changed, served, base.facts, digests)
+        made = ParseInUse(served, base)
+        self._not_adopted = blocker(made, settings.vars, settings.year_vars, tests=True)
         if self._not_adopted is not None:
             return None
-        read = project_facts(served.project, config, self._settings)
+        read = project_facts(served.project, config, settings)
         if read.facts.shape.project != base.facts.shape.project:
             return None
         if read.facts.database_path != base.facts.database_path and read.facts.reads_database_path:
             self._not_adopted = "a template may read where the file of the database lies"
             return None
-        inputs = self._inputs(served.project.manifest, config, read, base.inputs.files)
-        adopted = KeptParse(read.facts, inputs, base.packed, base.warnings)
-        self._use(served, adopted)
-        return adopted
+        inputs = self._inputs(settings, served.project.manifest, config, read, base.inputs.files)
+        return self._taken(served, KeptParse(read.facts, inputs, base.packed, base.warnings))
 
-    def _use(self, served: ServedParse, kept: KeptParse) -> None:
-        self._in_use = (served, kept)
-        for text in kept.warnings:
+    def _taken(self, served: ServedParse, kept: KeptParse) -> ParseInUse:
+        for text in kept.warnings if not self._in_use else ():
             self._events.warn(text)
+        return ParseInUse(served, kept)
 
-    def _prepare(self, manifest: Manifest) -> bool:
+    def _prepare(self, manifest: Manifest, settings: DbtSettings) -> bool:
         """Make dbt ready for a kept parse: it reads profile and project, and takes the manifest as it is."""
-        return bool(self._dbt.call(["parse"], self._settings.vars, manifest).success)
+        return bool(self._dbt.call(["parse"], settings.vars, manifest).success)
 
-    def _parse_and_keep(self) -> None:
-        settings, elapsed = self._settings, stopwatch()
+    def _parse_and_keep(self, settings: DbtSettings, *, first: bool = True) -> ParseInUse:
+        """Parse the project; the ``first`` parse is offered to other variables, and dbt's own partial one kept."""
         shared = None
         with self._cache.going_without():
-            shared = partial_parse(settings)
-            if shared.is_file():
+            shared = partial_parse(settings) if first else None
+            if shared is not None and shared.is_file():
                 replace_file(self._target / PARTIAL_PARSE, shared.read_bytes())
         before = records_before(settings, last_inputs(settings))
         manifest = self._parse(settings.vars)
         packed = pack(manifest)
         config = _config(str(manifest.metadata.adapter_type))
         read = project_facts(ParsedProject(manifest, packed), config, settings)
-        kept = KeptParse(read.facts, self._inputs(manifest, config, read, before), packed, self._events.warned)
-        self._in_use = (ServedParse(Copies(packed), self._yaml(config)), kept)
+        inputs = self._inputs(settings, manifest, config, read, before)
+        kept = KeptParse(read.facts, inputs, packed, self._events.warned)
         with self._cache.going_without():
             if shared is not None and (self._target / PARTIAL_PARSE).is_file():
                 replace_file(shared, (self._target / PARTIAL_PARSE).read_bytes())
-            store_parse(settings, kept)
-        if self._not_adopted is not None:
-            self._emit(ProjectParsedAgain(at=utc_now(), reason=self._not_adopted, seconds=elapsed()))
+            if len(self._in_use) < MOST_KEPT:
+                store_parse(settings, kept, latest=first)
+        return ParseInUse(ServedParse(Copies(packed), self._yaml(config)), kept)
 
     def _inputs(
-        self, manifest: Manifest, config: RuntimeConfig, read: ReadProject, before: Mapping[str, FileRecord]
+        self,
+        settings: DbtSettings,
+        manifest: Manifest,
+        config: RuntimeConfig,
+        read: ReadProject,
+        before: Mapping[str, FileRecord],
     ) -> ParseInputs:
         """Return what decided a parse; ``before`` are records of files from before it."""
-        settings = self._settings
         profiles_dir = settings.effective_profiles_dir()
         return ParseInputs.of(
             settings,
@@ -237,33 +271,12 @@ class Parses:
     def _parse(self, variables: Vars) -> Manifest:
         answer = self._dbt.call(["parse"], variables, None)
         if not isinstance(answer.result, Manifest):
-            database = None if self._in_use is None else self.facts.database_path
+            database = self._in_use[0].facts.database_path if self._in_use else None
             raise parse_error(answer, self._settings, database, self._events.errors)
         return answer.result
 
     def _yaml(self, config: RuntimeConfig) -> dict[str, str]:
         return yaml_files(config, Path(config.project_root).resolve(), self._settings.effective_profiles_dir())
-
-    def _reuse_blocker(self, variables: Vars, others: Set[str] = frozenset()) -> str | None:
-        """Return why the first parse does not serve these vars and others' values, None where it provably does."""
-        first, other = digests_of(self._settings.vars), digests_of(variables)
-        changed = {name for name in {*first, *other} if first.get(name) != other.get(name)}
-        return self._blocker(changed | others, self.served, self.facts, [*first.values(), *other.values()])
-
-    def _blocker(
-        self, changed: Set[str], served: ServedParse, facts: ProjectFacts, digests: Iterable[str]
-    ) -> str | None:
-        """Return why a parse with these facts does not serve other values of some variables; all have these digests."""
-        years = self._settings.year_vars
-        defaults = (is_template(text) for _, text in facts.var_defaults)
-        if changed - years and (any(one.startswith(TEMPLATE) for one in digests) or any(defaults)):
-            return "the value of a variable is a template"
-        if not changed.isdisjoint(years):
-            blocked = [f"{node.name}: {node.reuse_blocker}" for node in facts.nodes if node.reuse_blocker]
-            if facts.reuse_blocker or blocked:
-                return facts.reuse_blocker or blocked[0]
-        reaches = (served.reach(name).blocker for name in sorted(changed - years))
-        return next((reason for reason in reaches if reason is not None), None)
 
 
 def _config(adapter: str) -> RuntimeConfig:

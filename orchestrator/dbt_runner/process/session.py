@@ -23,6 +23,7 @@ from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
 from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
 from orchestrator.dbt_runner.adapter.switches import unheeded_switches
 from orchestrator.dbt_runner.process.cache_folder import CacheFolder
+from orchestrator.dbt_runner.process.parse_in_use import ParseInUse, blocker, years_blocker
 from orchestrator.dbt_runner.process.parses import Parses, changed_variables
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, ProjectShape
 from orchestrator.dbt_runner.project.kept_parse import recordings_path
@@ -50,10 +51,6 @@ class ReplayMemory:
     kept: KeptRecordings
     known: KnownSql
 
-    def serves(self, facts: ProjectFacts, parse: str) -> bool:
-        """Tell whether they are of this parse."""
-        return self.kept.parse == parse and self.shape == facts.shape
-
 
 class DbtSession:
     """The dbt side of the process border; every method runs in the main thread of the dbt process.
@@ -71,11 +68,11 @@ class DbtSession:
         self._dbt = DbtCommand(settings, self._cache.target, self._on_event)
         parses: Parses | None = None if before is None else before._parses
         self._parses: Parses = Parses(self._cache, self._dbt, self._on_event, emit, parses)
-        self._memory: ReplayMemory | None = None if before is None else before._memory
+        self._memories: dict[str, ReplayMemory] = {} if before is None else before._memories
         self._vars_before = None if before is None else before._settings.vars
         self._database: ProjectDatabase | None = None
         self._aside = aside
-        self._replayer: Replayer | None = None
+        self._replayers: dict[str, Replayer] = {}
 
     def load(self) -> Loaded:
         """Parse the project, or take what was kept of it; see :meth:`Parses.load`."""
@@ -84,7 +81,6 @@ class DbtSession:
         if ignored:
             self._emit(SwitchesIgnored(at=utc_now(), names=ignored))
         facts, inputs = self._parses.load()
-        self._memory = self._memory_of(facts)
         self._database = ProjectDatabase(facts)
         self._emit(DbtReady(at=utc_now(), seconds=elapsed(), nodes=len(facts.nodes), adapter=facts.adapter))
         return Loaded(facts, inputs)
@@ -98,17 +94,25 @@ class DbtSession:
         """
         elapsed = stopwatch()
         self.database.open()
-        unfit = self._parses.why_parsed_again(request.vars) if request.replay else None
+        unfit = self._not_replayed(request) if request.replay else None
         if request.replay and unfit is None:
-            nodes, replayed = self._replayed(request)
-            unfit = None if replayed or self._replayer is None else self._replayer.reason
+            replayer = self._replayer_of(self._serving(request), tests=_concerns_tests(request.command, request.select))
+            nodes, replayed = self._replayed(request, replayer)
+            unfit = None if replayed else replayer.reason
         else:
             nodes, replayed = tuple(result for result, _ in self._run(request)), False
         return DbtResult(request.command, nodes, elapsed(), replayed, unfit)
 
-    def _replayed(self, request: Invoke) -> tuple[tuple[NodeResult, ...], bool]:
+    def _not_replayed(self, request: Invoke) -> str | None:
+        """Say why a stage is parsed again for each year, and not replayed; None where it may be."""
+        reason = years_blocker(self.facts, tests=_concerns_tests(request.command, request.select))
+        return None if reason is None else f"the project is parsed again for it: {reason}"
+
+    def _serving(self, request: Invoke | Select) -> ParseInUse:
+        return self._parses.serving(request.vars, tests=_concerns_tests(request.command, request.select))
+
+    def _replayed(self, request: Invoke, replayer: Replayer) -> tuple[tuple[NodeResult, ...], bool]:
         """Run a stage from its recording as far as that goes, else by dbt, and then put it on recording."""
-        replayer = self._replayer = self._replayer or self._new_replayer()
         replayed = replayer.replay(request)
         if replayed is None:
             before = replayer.look()
@@ -132,7 +136,7 @@ class DbtSession:
             args += ["--indirect-selection", "empty"]  # those nodes, and none of their tests
         causes = self._on_event.causes
         causes.clear()
-        answer = self._dbt.call(args, request.vars, self._parses.manifest_for(request.vars))
+        answer = self._dbt.call(args, request.vars, self._serving(request).served.copies.another())
         if not isinstance(answer.result, RunExecutionResult):
             raise command_error(answer, f"dbt {request.command}", self._settings, self._path)
         results = [
@@ -142,12 +146,14 @@ class DbtSession:
             self._compare(request, {node.unique_id for node, _ in results})
         return results
 
-    def _compile(self, nodes: Sequence[NodeFacts], variables: Vars) -> dict[str, str] | None:
+    def _compile(
+        self, parse: ParseInUse, nodes: Sequence[NodeFacts], variables: Vars, *, tests: bool
+    ) -> dict[str, str] | None:
         """Return the compiled SQL of these nodes by unique id, None when dbt cannot compile them in this parse."""
-        if self._parses.why_parsed_again(variables) is not None:
+        if blocker(parse, variables, self._settings.year_vars, tests=tests) is not None:
             return None
         selection = ["--select", *map(self._selectors.of, nodes), "--indirect-selection", "empty"]
-        manifest = self._parses.manifest_for(variables)
+        manifest = parse.served.copies.another()
         answer = self._dbt.call(["compile", *selection], variables, manifest, on_event=self._warn)
         if not isinstance(answer.result, RunExecutionResult) or not answer.success:
             return None
@@ -158,35 +164,33 @@ class DbtSession:
         if str(message.info.level) == "warn":
             self._on_event(message)
 
-    def _new_replayer(self) -> Replayer:
-        return Replayer(
-            self.facts,
-            self.database,
-            self._settings.year_vars,
-            self._compile,
-            self._run_nodes,
-            self._aside,
-            self.memory.kept,
-            self.memory.known,
-            lambda name, unique_id: unique_id in self._parses.served.reach(name).printed_by,
-            int(get_adapter_by_type(self.facts.adapter).config.threads),
-            self._emit,
-        )
+    def _replayer_of(self, parse: ParseInUse, *, tests: bool) -> Replayer:
+        """Return what replays stages of a parse; recordings of a parse serve that alone."""
+        if parse.digest not in self._replayers:
+            memory = self._memory_of(parse)
+            self._replayers[parse.digest] = Replayer(
+                parse.facts,
+                self.database,
+                self._settings.year_vars,
+                lambda nodes, variables: self._compile(parse, nodes, variables, tests=tests),
+                self._run_nodes,
+                self._aside,
+                memory.kept,
+                memory.known,
+                lambda name, unique_id: unique_id in parse.served.reach(name).printed_by,
+                int(get_adapter_by_type(parse.facts.adapter).config.threads),
+                self._emit,
+            )
+        return self._replayers[parse.digest]
 
-    @property
-    def memory(self) -> ReplayMemory:
-        """Return what serves the replays of this session and of those that follow it."""
-        if self._memory is None:
-            raise DbtProjectError("The dbt project was not loaded.")
-        return self._memory
-
-    def _memory_of(self, facts: ProjectFacts) -> ReplayMemory:
+    def _memory_of(self, parse: ParseInUse) -> ReplayMemory:
         """Go on with what the session before knew, where it had this very parse; else begin with what was kept."""
-        memory, before = self._memory, self._vars_before
-        if memory is None or not memory.serves(facts, self._parses.first_digest):
-            path = recordings_path(self._settings)
-            return ReplayMemory(facts.shape, KeptRecordings(facts, path, self._parses.first_digest), KnownSql())
-        if before is not None:
+        memory, before = self._memories.get(parse.digest), self._vars_before
+        if memory is None or memory.shape != parse.facts.shape:
+            path = recordings_path(self._settings, self._parses.number(parse))
+            kept = KeptRecordings(parse.facts, path, parse.digest)
+            memory = self._memories[parse.digest] = ReplayMemory(parse.facts.shape, kept, KnownSql())
+        elif before is not None:
             memory.known.varied |= changed_variables(before, self._settings.vars) - self._settings.year_vars
         return memory
 
@@ -197,18 +201,18 @@ class DbtSession:
             args += ["--resource-type", resource_type]
         if request.select:
             args += ["--select", *request.select]
-        answer = self._dbt.call(args, request.vars, self._parses.manifest_for(request.vars))
+        answer = self._dbt.call(args, request.vars, self._serving(request).served.copies.another())
         if not isinstance(answer.result, list):
             raise command_error(answer, "dbt ls", self._settings, self._path)
         return tuple(json.loads(line)["unique_id"] for line in answer.result)
 
     def create_empty(self, request: CreateEmpty) -> None:
         """Create a model's table without rows; see :meth:`ProjectDatabase.create_empty`."""
-        self.database.create_empty(self._parses.first.nodes[request.unique_id])
+        self.database.create_empty(self._parses.node(request.unique_id))
 
     @cached_property
     def _selectors(self) -> ExactSelectors:
-        manifest = self._parses.first
+        manifest = self.parsed
         return ExactSelectors(
             one.fqn for part in (manifest.nodes, manifest.unit_tests, manifest.functions) for one in part.values()
         )
@@ -217,9 +221,9 @@ class DbtSession:
         """Release the database and remove this session's own folder."""
         if self._database is not None:
             self._database.release()
-        if self._replayer is not None:
+        for replayer in self._replayers.values():
             with self._cache.going_without():
-                self._replayer.save()
+                replayer.save()
         self._cache.remove_target()
 
     @property
@@ -237,7 +241,7 @@ class DbtSession:
     @property
     def parsed(self) -> Manifest:
         """Return the first parse, to look at."""
-        return self._parses.first
+        return self._parses.first.served.project.manifest
 
     @property
     def _path(self) -> Path | None:
@@ -266,3 +270,9 @@ class DbtSession:
                 f"dbt {request.command} --select {chosen} matched no node of {self._settings.project_dir}.",
                 to_fix="correct the selector in the configuration (`orchestrator plan` lists what each one matches)",
             )
+
+
+def _concerns_tests(command: str, select: Sequence[str]) -> bool:
+    """Tell whether a command runs tests, or may select nodes by them: their parents, or what a file says."""
+    by_graph = any(mark in text for text in select for mark in ("+", "@", "selector:", "--selector"))
+    return command not in ("run", "seed") or by_graph

@@ -22,6 +22,25 @@ def connected(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -> tup
     return _with_upstream(_in_order(_with_builders(nodes, sources)))
 
 
+def joined(nodes: Sequence[NodeFacts], others: Iterable[Sequence[NodeFacts]]) -> tuple[NodeFacts, ...]:
+    """Return the nodes of a project in all years: those of the first, with what they, and others, read in later ones.
+
+    An edge of a later year that would close a circle is left out.
+    """
+    found = {node.unique_id: node for node in nodes}
+    parents = {node.unique_id: list(node.depends_on) for node in nodes}
+    for later in others:
+        for node in later:
+            if node.unique_id not in found:
+                found[node.unique_id], parents[node.unique_id] = replace(node, later_only=True), []
+            for parent in node.depends_on:
+                if parent not in parents[node.unique_id] and node.unique_id not in _above(parent, parents):
+                    parents[node.unique_id].append(parent)
+    return _with_upstream(
+        _parents_first([replace(node, depends_on=tuple(parents[unique_id])) for unique_id, node in found.items()])
+    )
+
+
 def _with_builders(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -> list[NodeFacts]:
     builders = {node.relation: node.unique_id for node in reversed(nodes) if node.builds}
     writers = [node for node in nodes if node.external_file is not None]
@@ -64,8 +83,10 @@ def _above(unique_id: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
 
 def _in_order(nodes: Sequence[NodeFacts]) -> list[NodeFacts]:
     """Return nodes parents first; they stay in their order where nothing speaks against it."""
-    if not any(node.by_source for node in nodes):
-        return list(nodes)
+    return _parents_first(nodes) if any(node.by_source for node in nodes) else list(nodes)
+
+
+def _parents_first(nodes: Sequence[NodeFacts]) -> list[NodeFacts]:
     by_id = {node.unique_id: node for node in nodes}
     order: dict[str, NodeFacts] = {}
     for node in nodes:

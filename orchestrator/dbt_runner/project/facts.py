@@ -41,7 +41,8 @@ class NodeFacts:
     ``("macro b", ...)``; ``inputs`` are the variables it reads, the year left out, as (name, JSON of the value).
     ``uses_year`` tells whether its own code, or a macro that it reaches, reads the year variable; ``prints_year`` that
     this provably does nothing but print it.
-    ``reuse_blocker`` says why a parse made for one year cannot serve another, None when it provably can.
+    ``reuse_blocker`` says why a parse made for one year cannot serve another, None when it provably can, where each of
+    ``decided``, (expression of the year, its value as JSON), has that value.
     ``replay_blocker`` says why dbt itself must run it in every year, None when what dbt sent for it once may be sent
     again; ``changes_others`` that it may change how other nodes come out, so that dbt must run these as well.
     ``reads`` are all other inputs, as (what, checksum or value); their kinds are in
@@ -49,6 +50,7 @@ class NodeFacts:
     as the clock.
     ``by_source`` are those of ``depends_on`` whose relation it reads as a source: dbt itself does not build them first.
     ``vars`` are the names of all variables that it reads, ``*`` among them where a name is computed.
+    ``later_only`` tells that it is switched off in the first year, and not in all others.
     ``upstream`` is a digest of all inputs of everything that it is built from. ``external_file`` is the
     absolute path, or the URL, of the file or folder that an external model writes beside its relation;
     ``external_untold`` says why it cannot be told. ``batched`` tells whether dbt builds it batch by batch, each
@@ -87,6 +89,8 @@ class NodeFacts:
     reads: tuple[tuple[str, str], ...] = ()
     unseen: tuple[str, ...] = ()
     by_source: tuple[str, ...] = ()
+    decided: tuple[tuple[str, str], ...] = ()
+    later_only: bool = False
     upstream: str = ""
     external_file: str | None = None
     external_untold: str | None = None
@@ -155,8 +159,9 @@ class ProjectFacts:
     """Facts of a parsed project.
 
     ``database_path`` is the absolute file that the profile really uses, None where the adapter has no file.
-    ``reuse_blocker`` holds for the whole project (YAML or the profile read the year variable), and so does
-    ``replay_blocker`` (such as hooks of the project).
+    ``reuse_blocker`` and ``decided`` hold for the whole project (YAML or the profile read the year variable), and so
+    does ``replay_blocker`` (such as hooks of the project); ``tests_blocker`` and ``tests_decided`` for its tests, where
+    YAML reads the year about these.
     ``versions`` are (package, version) pairs of what decides the result, ``unasked`` (what, checksum or value) of what
     dbt runs by itself, such as ``("hook p-on-run-start-0", ...)`` or macros that no node calls. ``ledger`` is
     the schema in which the ledger lies. ``shape`` is worked out by :mod:`orchestrator.dbt_runner.project.shape`;
@@ -180,6 +185,9 @@ class ProjectFacts:
     unasked: tuple[tuple[str, str], ...]
     ledger: SchemaName
     shape: ProjectShape
+    decided: tuple[tuple[str, str], ...] = ()
+    tests_blocker: str | None = None
+    tests_decided: tuple[tuple[str, str], ...] = ()
     reads_database_path: bool = True
     replay_blocker: str | None = None
     simulates: bool = True
@@ -192,6 +200,22 @@ class ProjectFacts:
     def capabilities(self) -> Capabilities:
         """Return what the project's database can do."""
         return capabilities_of(self.adapter)
+
+    @property
+    def decided_by_year(self) -> bool:
+        """Tell whether the year decides what dbt keeps of a parse, or whether that cannot be told."""
+        return self.has_branches or self.yaml_reads_year or any(_decides(node) for node in self.nodes)
+
+    @property
+    def has_branches(self) -> bool:
+        """Tell whether it may decide something beside tests: which nodes there are, and what they read."""
+        nodes = any(_decides(node) for node in self.nodes if node.resource_type != "test")
+        return nodes or bool(self.reuse_blocker or self.decided)
+
+    @property
+    def yaml_reads_year(self) -> bool:
+        """Tell whether something beside the nodes reads the year while dbt parses."""
+        return bool(self.reuse_blocker or self.decided or self.tests_blocker or self.tests_decided)
 
     def node(self, unique_id: str) -> NodeFacts | None:
         """Return the node of that unique id, None when there is none."""
@@ -314,3 +338,7 @@ class ProjectFacts:
     @cached_property
     def _by_alias(self) -> dict[str, NodeFacts]:
         return {node.identifier.lower(): node for node in reversed(self.nodes) if node.resource_type != "test"}
+
+
+def _decides(node: NodeFacts) -> bool:
+    return bool(node.reuse_blocker or node.decided)

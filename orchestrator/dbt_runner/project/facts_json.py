@@ -22,15 +22,15 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
     assert isinstance(attachments, list) and isinstance(disabled, list)
     path, shape, ledger = values.pop("database_path"), values.pop("shape"), values.pop("ledger")
     assert isinstance(shape, dict) and isinstance(ledger, dict)
-    elsewhere = values.pop("vars_elsewhere")
-    assert isinstance(elsewhere, list)
     return ProjectFacts(
-        nodes=tuple(_node_of(node) for node in nodes),
+        nodes=tuple(node_of(node) for node in nodes),
         sources=tuple(SourceFacts(**{**source, "files": tuple(source["files"])}) for source in sources),
         versions=_pairs(values.pop("versions")),
         unasked=_pairs(values.pop("unasked")),
         var_defaults=_pairs(values.pop("var_defaults")),
-        vars_elsewhere=tuple(map(str, elsewhere)),
+        vars_elsewhere=_texts(values.pop("vars_elsewhere")),
+        decided=_pairs(values.pop("decided")),
+        tests_decided=_pairs(values.pop("tests_decided")),
         project_dir=Path(str(values.pop("project_dir"))),
         database_path=None if path is None else Path(str(path)),
         attachments=tuple(_attachment_of(one) for one in attachments),
@@ -41,12 +41,18 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
     )
 
 
+def _texts(listed: object) -> tuple[str, ...]:
+    assert isinstance(listed, list)
+    return tuple(map(str, listed))
+
+
 def _attachment_of(values: dict[str, object]) -> Attachment:
     path, why = values["path"], values["why"]
     return Attachment(str(values["name"]), None if path is None else Path(str(path)), None if why is None else str(why))
 
 
-def _node_of(values: dict[str, object]) -> NodeFacts:
+def node_of(values: dict[str, object]) -> NodeFacts:
+    """Return the facts of a node, as :func:`facts_of` does those of a project."""
     columns = values["columns"]
     labels = values["labels"]
     assert isinstance(columns, list) and isinstance(labels, list)
@@ -56,6 +62,7 @@ def _node_of(values: dict[str, object]) -> NodeFacts:
         "code": _pairs(values["code"]),
         "inputs": _pairs(values["inputs"]),
         "reads": _pairs(values["reads"]),
+        "decided": _pairs(values["decided"]),
     }
     for name in ("fqn", "tags", "depends_on", "unseen", "by_source", "vars"):
         listed = values[name]

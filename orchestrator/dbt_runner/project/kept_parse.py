@@ -16,16 +16,30 @@ from pathlib import Path
 
 from orchestrator.core.files import replace_file
 from orchestrator.core.untrusted import parsed_json, read_limited
-from orchestrator.dbt_runner.project.facts import ProjectFacts
-from orchestrator.dbt_runner.project.facts_json import facts_of
+from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.facts_json import facts_of, node_of
 from orchestrator.dbt_runner.project.parse_inputs import ParseInputs
 from orchestrator.dbt_runner.project.parse_key import ParseKey
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
-FORMAT = 28
+FORMAT = 30
 MOST_BYTES = 2 * 1024**3
 READING_FAILS = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError)
 FACTS, MANIFEST, RECORDINGS, PARTIAL, LATEST = "json", "msgpack", "recordings", "partial", "latest"
+
+
+@dataclasses.dataclass(frozen=True)
+class AllYears:
+    """The nodes of a project in all years, where these are not those of its first parse; ``years`` tells which."""
+
+    years: str
+    nodes: tuple[NodeFacts, ...]
+
+    @staticmethod
+    def of(settings: DbtSettings) -> str:
+        """Return what tells the later years of these settings from others."""
+        return parse_digest(canonical(settings.later_years).encode())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,12 +50,25 @@ class KeptParse:
     inputs: ParseInputs
     packed: bytes
     warnings: tuple[str, ...]
+    all_years: AllYears | None = None
+
+    def facts_of_all_years(self, settings: DbtSettings) -> ProjectFacts | None:
+        """Return the facts with the nodes of all years; None where these are not known."""
+        return _of_all_years(self.facts, self.all_years, settings)
+
+
+def _of_all_years(facts: ProjectFacts, known: AllYears | None, settings: DbtSettings) -> ProjectFacts | None:
+    if not (facts.has_branches and settings.later_years):
+        return facts
+    if known is None or known.years != AllYears.of(settings):
+        return None
+    return dataclasses.replace(facts, nodes=known.nodes)
 
 
 def cached_facts(settings: DbtSettings) -> ProjectFacts | None:
     """Return the facts of the last parse when nothing that decides them has changed since, else None."""
     kept = _kept_document(settings)
-    return None if kept is None else kept.facts
+    return None if kept is None else _of_all_years(kept.facts, kept.all_years, settings)
 
 
 def last_facts(settings: DbtSettings) -> ProjectFacts | None:
@@ -90,18 +117,20 @@ def partial_parse(settings: DbtSettings) -> Path:
     return path
 
 
-def store_parse(settings: DbtSettings, kept: KeptParse) -> None:
-    """Write a parse, for whoever finds that its inputs are unchanged."""
+def store_parse(settings: DbtSettings, kept: KeptParse, *, latest: bool = True) -> None:
+    """Write a parse, for whoever finds that its inputs are unchanged; ``latest`` offers it to other variables, too."""
     document = {
         "format": FORMAT,
         "inputs": kept.inputs.to_json(),
         "facts": dataclasses.asdict(kept.facts),
         "manifest": parse_digest(kept.packed),
         "warnings": list(kept.warnings),
+        "all_years": None if kept.all_years is None else dataclasses.asdict(kept.all_years),
     }
     replace_file(_path(settings, MANIFEST), kept.packed)
     replace_file(_path(settings), json.dumps(document, default=str).encode())
-    replace_file(_family_path(settings, LATEST), ParseKey.of(settings).name.encode())
+    if latest:
+        replace_file(_family_path(settings, LATEST), ParseKey.of(settings).name.encode())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +141,7 @@ class _Document:
     inputs: ParseInputs
     manifest: str
     warnings: tuple[str, ...]
+    all_years: AllYears | None
 
 
 def _kept_document(settings: DbtSettings) -> _Document | None:
@@ -147,7 +177,7 @@ def _with_manifest(kept: _Document, path: Path) -> KeptParse | None:
         return None
     if parse_digest(packed) != kept.manifest:
         return None
-    return KeptParse(kept.facts, kept.inputs, packed, kept.warnings)
+    return KeptParse(kept.facts, kept.inputs, packed, kept.warnings, kept.all_years)
 
 
 @lru_cache(maxsize=4)
@@ -161,7 +191,16 @@ def _read(path: Path, modified: int, inode: int) -> _Document:
         inputs=ParseInputs.from_json(document["inputs"]),
         manifest=str(document["manifest"]),
         warnings=tuple(document["warnings"]),
+        all_years=_all_years(document["all_years"]),
     )
+
+
+def _all_years(document: dict[str, object] | None) -> AllYears | None:
+    if document is None:
+        return None
+    nodes = document["nodes"]
+    assert isinstance(nodes, list)
+    return AllYears(str(document["years"]), tuple(map(node_of, nodes)))
 
 
 def parse_digest(packed: bytes) -> str:
@@ -169,9 +208,12 @@ def parse_digest(packed: bytes) -> str:
     return hashlib.sha256(packed).hexdigest()
 
 
-def recordings_path(settings: DbtSettings) -> Path:
-    """Return the file of the recordings that are kept between runs, for all vars, threads and places of a database."""
-    return _family_path(settings, RECORDINGS)
+def recordings_path(settings: DbtSettings, number: int) -> Path:
+    """Return the file of the recordings that are kept between runs, for all vars, threads and places of a database.
+
+    ``number`` is 0 for the parse that a run begins with, and counts those that other years need.
+    """
+    return _family_path(settings, f"{RECORDINGS}{number or ''}")
 
 
 def _path(settings: DbtSettings, kind: str = FACTS) -> Path:

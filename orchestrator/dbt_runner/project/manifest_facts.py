@@ -32,7 +32,8 @@ from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.dbt_runner.project.shape import project_shape
 from orchestrator.dbt_runner.project.source_inputs import external_location
 from orchestrator.dbt_runner.project.var_values import VarValues, digest
-from orchestrator.dbt_runner.project.variable_reach import NODE_TYPES, every_node, project_blocker
+from orchestrator.dbt_runner.project.variable_reach import NODE_TYPES, every_node
+from orchestrator.dbt_runner.project.year_reach import year_in_project
 
 if TYPE_CHECKING:
     from dbt.config import RuntimeConfig
@@ -78,7 +79,9 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
     inputs = NodeInputs(project, config, analysis.environment, values, cwd, _whole(manifest, shape))
     reach = MacroReach(manifest, adapter, analysis, macros)
     replay = ReplayProof(manifest, config, analysis)
-    reader = NodeReader(project_dir, analysis, replay, values, macros, reach, inputs, str(config.credentials.database))
+    worked_out = project.analysis(year_vars, works_out=True)
+    database = str(config.credentials.database)
+    reader = NodeReader(project_dir, analysis, worked_out, replay, values, macros, reach, inputs, database)
     hooks = [node for node in manifest.nodes.values() if _is_own_hook(node)]
     inputs.come_before(hooks)
     before = tuple(pair for node in hooks if _comes_first(node, analysis, macros) for pair in reader.of_hook(node))
@@ -107,6 +110,7 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
         for source in sorted(manifest.sources.values(), key=lambda source: source.unique_id)
         if source.config.enabled
     )
+    reaches = year_in_project(manifest, analysis, worked_out, files, hooks, values)
     facts = ProjectFacts(
         project_name=str(config.project_name),
         project_dir=project_dir,
@@ -116,7 +120,10 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
         database_path=_database_path(config, adapter, cwd),
         nodes=connected(nodes, sources),
         sources=sources,
-        reuse_blocker=project_blocker(manifest, analysis, files),
+        reuse_blocker=reaches.project.blocker,
+        decided=tuple(sorted(reaches.project.decided.items())),
+        tests_blocker=reaches.tests.blocker,
+        tests_decided=tuple(sorted(reaches.tests.decided.items())),
         versions=tuple(_versions((*PACKAGES, f"dbt-{adapter}", adapter))),
         unasked=_unasked(macros, reader, hooks),
         ledger=SchemaName(

@@ -21,6 +21,7 @@ from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.replay_proof import ReplayProof
 from orchestrator.dbt_runner.project.seed_files import SeedFile
 from orchestrator.dbt_runner.project.var_values import VarValues, digest
+from orchestrator.dbt_runner.project.year_reach import YearReach, lookup, year_in_code
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.nodes import ManifestNode
@@ -30,10 +31,14 @@ LONGEST_DESCRIPTION = 1000
 
 @dataclass(frozen=True)
 class NodeReader:
-    """What it takes to tell the facts of a project's nodes; ``macros`` are the texts of the project's own."""
+    """What it takes to tell the facts of a project's nodes; ``macros`` are the texts of the project's own.
+
+    ``worked_out`` is the analysis that works out what the year decides.
+    """
 
     project_dir: Path
     analysis: TemplateAnalysis
+    worked_out: TemplateAnalysis
     replay: ReplayProof
     values: VarValues
     macros: Mapping[str, str]
@@ -62,7 +67,12 @@ class NodeReader:
             has_rows, checksum = seed.has_rows, seed.checksum
             declared = {name: str(data_type) for name, data_type in node.config.column_types.items()}
             columns = tuple(ColumnFacts(name, declared.get(name)) for name in seed.header)
-        own, code = code_of_node(node, self.analysis, self.values.known(node.package_name))
+        known = self.values.known(node.package_name)
+        own, code = code_of_node(node, self.analysis, known)
+        reach = YearReach()
+        if code.blocker is not None and kind != "seed":
+            _, worked_out = code_of_node(node, self.worked_out, known)
+            reach = year_in_code(code, worked_out, lookup(known), self.analysis.year_vars)
         replay_blocker = self.replay.blocker(node)
         whole = self._with_materialization(node, code)
         reached = [name for name in sorted(self.analysis.implementations(whole.macros)) if name in self.macros]
@@ -102,7 +112,8 @@ class NodeReader:
             ),
             uses_year=code.uses_year and kind != "seed",
             prints_year=code.prints_year and kind != "seed",
-            reuse_blocker=code.blocker if kind != "seed" else None,
+            reuse_blocker=reach.blocker,
+            decided=tuple(sorted(reach.decided.items())),
             replay_blocker=replay_blocker,
             vars=tuple(sorted(whole.vars)),
             changes_others=replay_blocker is not None and self.replay.changes_others(node),

@@ -114,6 +114,18 @@ class ParseInputs:
             return None
         return self if files is self.files else replace(self, files=files)
 
+    def joined(self, other: ParseInputs) -> ParseInputs:
+        """Return these inputs with those of another parse of the project, as the environment is now."""
+        both = None if self.env_names is None or other.env_names is None else {*self.env_names, *other.env_names}
+        names = None if both is None else tuple(sorted(both))
+        return replace(
+            self,
+            env_names=names,
+            env=_env_digest(names),
+            var_files=tuple(dict.fromkeys((*self.var_files, *other.var_files))),
+            files={**other.files, **self.files},
+        )
+
     def changed_behind_times(self) -> bool:
         """Tell whether a file has another content under its old modification time, by which dbt goes."""
         for path, record in self.files.items():

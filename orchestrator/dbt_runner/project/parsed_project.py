@@ -34,7 +34,7 @@ class ParsedProject:
         self.manifest = manifest
         self.packed = packed
         self.parts: dict[str, SqlParts] = {}
-        self._analyses: dict[frozenset[str], TemplateAnalysis] = {}
+        self._analyses: dict[tuple[frozenset[str], bool], TemplateAnalysis] = {}
 
     @property
     def adapter(self) -> str:
@@ -45,12 +45,15 @@ class ParsedProject:
         """Tell whether a package is one of the project's, and none that comes with dbt or the adapter."""
         return package not in {*INTERNAL_PACKAGES, f"dbt_{self.adapter}"}
 
-    def analysis(self, variables: Iterable[str]) -> TemplateAnalysis:
-        """Return the analysis of the project's templates with these variables as those that change."""
-        changing = frozenset(variables)
-        if changing not in self._analyses:
-            self._analyses[changing] = self._analysis(changing)
-        return self._analyses[changing]
+    def analysis(self, variables: Iterable[str], *, works_out: bool = False) -> TemplateAnalysis:
+        """Return the analysis of the project's templates with these variables as those that change.
+
+        With ``works_out`` it notes what they decide by expressions that can be worked out.
+        """
+        key = frozenset(variables), works_out
+        if key not in self._analyses:
+            self._analyses[key] = self._analysis(*key)
+        return self._analyses[key]
 
     @cached_property
     def own_macros(self) -> dict[str, str]:
@@ -83,14 +86,15 @@ class ParsedProject:
         found: dict[str, Section] = msgpack.unpackb(self.packed, strict_map_key=False)
         return found
 
-    def _analysis(self, changing: frozenset[str]) -> TemplateAnalysis:
+    def _analysis(self, changing: frozenset[str], works_out: bool) -> TemplateAnalysis:  # noqa: FBT001 - a key's parts
         texts: dict[str, list[str]] = {}
         for macro in self.manifest.macros.values():
             texts.setdefault(macro.name, []).append(macro.macro_sql)
         macros = self.manifest.macros.values()
         of_dbt = {macro.macro_sql for macro in macros if not self.is_own(macro.package_name)}
         named = [(name, text) for name in texts for text in texts[name]]
-        return TemplateAnalysis(get_environment(None, capture_macros=True), named, changing, of_dbt)
+        environment = get_environment(None, capture_macros=True)
+        return TemplateAnalysis(environment, named, changing, of_dbt, works_out=works_out)
 
 
 def _lasting(section: Section) -> Section:

@@ -18,9 +18,10 @@ class DbtSettings:
 
     ``profiles_dir`` None means where dbt looks by itself. ``database`` is the file that the configuration names, links
     followed (dbt goes by its name, and DuckDB by that of the file itself), None to take what the profile says. ``vars``
-    are those of the parse; ``year_vars`` those that change between commands. ``cache_dir`` is a folder of our own for
-    parse results; ``cwd`` is what relative paths of the profile and of vars are relative to. ``ledger_schema`` is the
-    schema in which the ledger lies. ``by_umask`` leaves it to the umask who may read what is kept in ``cache_dir``.
+    are those of the parse; ``year_vars`` those that change between commands, and ``later_years`` the values that they
+    have in later years. ``cache_dir`` is a folder of our own for parse results; ``cwd`` is what relative paths of the
+    profile and of vars are relative to. ``ledger_schema`` is the schema in which the ledger lies. ``by_umask`` leaves
+    it to the umask who may read what is kept in ``cache_dir``.
     """
 
     project_dir: Path
@@ -33,6 +34,7 @@ class DbtSettings:
     database: Path | None = None
     vars: Vars = field(default_factory=dict)
     year_vars: frozenset[str] = frozenset()
+    later_years: tuple[Vars, ...] = ()
     ledger_schema: str = LEDGER_SCHEMA
     by_umask: bool = False
 

@@ -25,7 +25,7 @@ LARGEST_HASHED_BYTES = 1 << 28
 
 
 class VarValues:
-    """The value that each variable has for a node, the year left out.
+    """The value that each variable has for a node, the year left out; ``given`` are those of the command line.
 
     A value that names an existing file, or is a pattern of data files, stands for them: their content belongs to it
     (of a very large one, its size and modification time).
@@ -33,7 +33,8 @@ class VarValues:
 
     def __init__(self, config: RuntimeConfig, year_vars: frozenset[str], cwd: Path) -> None:
         self._config = config
-        self._given: dict[str, object] = dict(config.cli_vars)
+        self.given: dict[str, object] = dict(config.cli_vars)
+        self.project = str(config.project_name)
         self._year_vars = year_vars
         self._cwd = cwd
         self._hashes: dict[Path, str] = {}
@@ -52,7 +53,7 @@ class VarValues:
             defaults: dict[str, object] = self._config.vars.to_dict()
             scoped = defaults.get(package)
             chosen = scoped if isinstance(scoped, dict) else {}
-            self._known[package] = {**own, **defaults, **chosen, **self._given}
+            self._known[package] = {**own, **defaults, **chosen, **self.given}
         return self._known[package]
 
     def defaults(self) -> tuple[tuple[str, str], ...]:
