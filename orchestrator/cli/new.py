@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,11 +90,17 @@ def new(
     document = {"file": place.file, "configuration": text, "proposal": proposal_record(proposal)}
     output.write_json(document | _plan_record(planned, refusal), "written")
     _show_plan(output, planned, refusal)
-    here = place.root == Path.cwd()
     output.say()
-    enter = "" if here else f"cd {shown_path(place.root)} && "
-    output.say(f"Run it: {enter}orchestrator {'init' if proposal is None else 'simulate'}")
+    ready = refusal is None and (proposal is None or not any(change.needed for change in proposal.changes))
+    output.say(_next(place.root, "init" if proposal is None else "simulate", ready=ready))
     return 0
+
+
+def _next(root: Path, command: str, *, ready: bool) -> str:
+    """Return what to run next, as it can be typed from here."""
+    enter = "" if root == Path.cwd() else f"cd {shlex.quote(shown_path(root))} && "
+    first = "Run it" if ready else "When that is changed, run it"
+    return f"{first}: {enter}orchestrator {command}"
 
 
 def _example(output: Output, name: str, folder: Path) -> int:
@@ -102,8 +109,7 @@ def _example(output: Output, name: str, folder: Path) -> int:
     files = lay_out(name, folder)
     output.write_json({"folder": folder, "files": [file.relative_to(folder) for file in files]}, "written")
     output.say(Text(f"Wrote the example {name} to {shown_path(folder)}: {plural(len(files), 'file')}", "bold"))
-    enter = "" if folder == Path.cwd() else f"cd {shown_path(folder)} && "
-    output.say(f"Run it: {enter}orchestrator simulate")
+    output.say(_next(folder, "simulate", ready=True))
     allow_fast_exit()
     return 0
 
@@ -141,7 +147,7 @@ def _proposed(
             chosen = _wanted(candidates)
         if chosen is None:
             show_no_years(output, facts, candidates)
-            return without_years(place.shown_project), None
+            return without_years(place.shown_project, look.database, look.given), None
         column = questions.column(chosen)
         now = utc_now().year
         years = year_range(chosen, facts, study, look.given, wanted=wanted, this_year=now)

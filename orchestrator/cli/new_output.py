@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.output import Output
@@ -20,23 +20,27 @@ if TYPE_CHECKING:
     from orchestrator.maintenance.adoption.year_variable import YearCandidate
 
 SHOWN = 5
+LABEL = 12
+FAR = 10_000  # characters
 
 
 def show_proposal(output: Output, facts: ProjectFacts, proposal: Proposal) -> None:
     """Write what is proposed, and what each part rests on."""
     years, chosen = proposal.years, proposal.chosen
-    both = dict.fromkeys([years.why_first or "assumed", years.why_last or "assumed"])
+    both = [years.why_first or "the first is assumed", years.why_last or "the last is assumed"]
     required = "" if proposal.required is None else "; listed, because the project's own tags tell them otherwise"
     rows = [
         ("project", _contents(facts), ""),
         ("year", f"{chosen.variable}, in the column {proposal.column}", "; ".join(chosen.because)),
-        ("years", f"{years.first}–{years.last}", ", ".join(both)),
+        ("years", f"{years.first}–{years.last}", ", ".join(dict.fromkeys(both))),
         ("stages", ", ".join(stage.name for stage in proposal.stages.stages), f"by {proposal.stages.by}"),
-        ("foundation", _some(proposal.foundation) or "seeds alone", f"built before {years.first}{required}"),
-        ("carried", "; ".join(proposal.carried), "from one year to the next" if proposal.carried else ""),
+        ("foundation", _some(proposal.foundation) or _seeds(facts), f"built before {years.first}{required}"),
+        ("carried", "; ".join(proposal.carried), "from one year to the next"),
     ]
     output.say()
-    output.show(_grid([(Text(what), value, Text(why, "dim")) for what, value, why in rows if value]))
+    for label, value, why in rows:
+        if value:
+            output.say(_row(output, label, value, why))
 
 
 def show_no_years(output: Output, facts: ProjectFacts, candidates: Sequence[YearCandidate]) -> None:
@@ -44,25 +48,28 @@ def show_no_years(output: Output, facts: ProjectFacts, candidates: Sequence[Year
     output.say(f"\n{_contents(facts)}; no years: no model keeps rows apart by the value of a variable.")
     if candidates:
         near = candidates[0]
-        output.say(f"The nearest is {near.variable} ({'; '.join(near.because)}); if it is the year, add --years.")
+        told = f"The nearest is {near.variable} ({'; '.join(near.because)}); if it is the year, add --years."
+        output.say(told)
 
 
 def show_open(output: Output, proposal: Proposal, place: Place) -> None:
     """Write which lines would have to change, and what could not be told."""
     where = os.path.relpath(place.project_dir)
     for title, changes in (
-        ("To change in the dbt project", [one for one in proposal.changes if one.needed]),
+        ("To change in the project", [one for one in proposal.changes if one.needed]),
         ("Worth a look", [one for one in proposal.changes if not one.needed]),
     ):
         if changes:
-            output.say(Text(f"\n{title}" + ("" if where == "." else f" {where}"), "bold"))
+            output.say(Text(f"\n{title}" + ("" if where == "." else f", in {where}"), "bold"))
             for change in changes:
-                output.say(Text.assemble("  ", (change.place, "cyan"), f"  {change.what}"))
-                output.say(Text(f"    {change.why}", "dim"))
+                line = Text(wrapped(output, f"{change.place}  {change.what}", 2, 2))
+                line.stylize("cyan", 2, 2 + len(change.place))
+                output.say(line)
+                output.say(Text(wrapped(output, change.why, 4), "dim"))
     if proposal.unknown:
         output.say(Text("\nCould not tell", "bold"))
         for told in proposal.unknown:
-            output.say(Text(f"  ? {told}", "yellow"))
+            output.say(Text(wrapped(output, f"? {told}", 2, 2), "yellow"))
 
 
 def proposal_record(proposal: Proposal | None) -> dict[str, object] | None:
@@ -97,15 +104,28 @@ def _contents(facts: ProjectFacts) -> str:
     return f"{facts.project_name}: {told or 'nothing that dbt builds'}"
 
 
+def _seeds(facts: ProjectFacts) -> str:
+    return "the seeds" if facts.seeds() else ""
+
+
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
-def _grid(rows: Sequence[tuple[Text, str, Text]]) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column()
-    table.add_column()
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _row(output: Output, label: str, value: str, why: str) -> Text:
+    """Return what was found, and what it rests on: on the same line where that fits, else on lines of its own."""
+    head = f"{label:{LABEL}}"
+    if LABEL + len(value) + len(why) + 2 <= _width(output):
+        return Text.assemble(head, value, "  " if why else "", (why, "dim"))
+    below = wrapped(output, why, LABEL)
+    return Text.assemble(head, wrapped(output, value, LABEL).lstrip(), "\n" if why else "", (below, "dim"))
+
+
+def wrapped(output: Output, text: str, indent: int, more: int = 0) -> str:
+    """Return a text on indented lines, those after the first by ``more``; on one line where there is no terminal."""
+    first, rest = " " * indent, " " * (indent + more)
+    return textwrap.fill(text, _width(output), initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def _width(output: Output) -> int:
+    return max(output.people.width, 3 * LABEL) if output.people.is_terminal else FAR

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import yaml
 
+from orchestrator.cli.new_output import wrapped
 from orchestrator.cli.output import Output
 from orchestrator.cli.year_range import parse_range
 from orchestrator.core.errors import ConfigurationError
@@ -48,8 +49,8 @@ class Questions:
         best = candidates[0] if candidates and candidates[0].convincing else None
         if not self.asks or not candidates:
             return best
-        for one in candidates[:3]:
-            self._output.say(f"  {one.variable}: {'; '.join(one.because)}")
+        for one in candidates[:3] if len(candidates) > 1 or best is None else ():
+            self._say(f"{one.variable}: {'; '.join(one.because)}")
         known = {one.variable: one for one in candidates}
 
         def check(answer: str) -> YearCandidate | None:
@@ -84,7 +85,7 @@ class Questions:
         known = {one.by: one for one in choices}
         for one in choices:
             names = ", ".join(stage.name for stage in one.stages)
-            self._output.say(f"  {one.by}: {_CUT_BY[one.by]} ({names})")
+            self._say(f"{one.by}: {_CUT_BY[one.by]} ({names})")
 
         def check(answer: str) -> StageChoice:
             if answer not in known:
@@ -99,6 +100,9 @@ class Questions:
                 return check(self._ask(what, default))
             except ValueError as error:
                 self._output.people.print(str(error))
+
+    def _say(self, text: str) -> None:
+        self._output.say(wrapped(self._output, text, 2, 2))
 
     def _ask(self, what: str, default: str) -> str:
         if not self.asks:

@@ -176,6 +176,50 @@ def test_what_cannot_be_adopted_is_refused(tmp_path: Path) -> None:
     assert "is not a dbt project" in refused(nowhere, "--from", str(empty))
     assert "There is no example 'workforcee'. Did you mean 'workforce'?" in refused(nowhere, "--example", "workforcee")
     plain = bare("plain", tmp_path / "plain")
+    assert "profiles.yml cannot be written" in refused(plain, str(plain.root / "profiles.yml" / "x"), "--from", ".")
     assert "--years would change nothing" in refused(plain, "--years", "2025-2026")
     (plain.root / "models" / "broken.sql").write_text("select {{ ref('nowhere') }}")
     assert "nowhere" in refused(plain)
+
+
+def test_what_keeps_a_project_from_running_is_named_by_line(tmp_path: Path) -> None:
+    """A project that errs in every way that can be seen: each line with what to write there, and what is open."""
+    cli = bare("orchard", tmp_path / "orchard")
+    told = cli("new", "--json", "--years", "2041-2042")
+    assert told.exit_code == 0, told.err
+    found = told.document()["proposal"]
+    assert isinstance(found, dict)
+    assert {f"{one['file']}:{one['line']}": one["what"] for one in found["changes"] if one["needed"]} == {
+        "models/growth.sql:6": "compare season with the number, without quotes: 2040",
+        "models/growth.sql:3": "add season to unique_key, or set meta={'writes_other_years': true} in config()",
+        "models/crop.sql:2": "make season a whole number, without the quotes",
+        "models/crop.sql:1": "give the model an enforced contract, with a data_type for every column",
+        "models/ledger_of_trees.sql:1": "materialize it as incremental, adding only the rows of its year",
+        "models/sources.yml:5": "add meta: {prior_year_of: crop} to the table crop",
+    }
+    assert found["hook_points"] == [{"stage": "accumulate", "source": "outside.frost"}]
+    assert "the value of bonus (models/growth.sql:4): write it under vars" in found["unknown"]
+    config = SimulationConfig.load(cli.root / "orchestrator.yaml", environ={})
+    assert config.simulation is not None and config.simulation.random_seed == 7
+    assert config.vars == {"first_season": 2041}  # what dbt compares with the number that it is given
+
+
+def test_a_value_without_which_dbt_reads_nothing_is_asked_for(tmp_path: Path) -> None:
+    """By its name, whether dbt says it or stumbles over nothing; given, it is the year where models use it so."""
+    cli = bare("year_in_config", tmp_path / "parity")
+    assert "add --set vars.yr=VALUE" in refused(cli)
+    told = cli("new", "--set", "vars.yr=2010", "--json")
+    assert told.exit_code == 0, told.err
+    found = told.document()["proposal"]
+    assert isinstance(found, dict)
+    assert (found["year_var"], found["start_year"]) == ("yr", 2010)
+    assert "takes variables alone" in refused(bare("plain", tmp_path / "plain"), "--set", "scenario=x")
+
+
+def test_it_may_lie_beside_the_project(tmp_path: Path) -> None:
+    """In a folder that is made for it, and from which the project is found."""
+    bare("plain", tmp_path / "plain")
+    told = Cli(tmp_path, tmp_path / "none.duckdb")("new", "runs of it", "--from", "plain", "--json")
+    assert told.exit_code == 0, told.err
+    assert (tmp_path / "runs of it" / "orchestrator.yaml").read_text() == "dbt: {project_dir: ../plain}\n"
+    assert not (tmp_path / "plain" / "orchestrator.yaml").exists()

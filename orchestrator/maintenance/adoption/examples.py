@@ -45,8 +45,8 @@ def lay_out(name: str, folder: Path) -> tuple[Path, ...]:
     Hidden files that are there already, such as ``.git``, stay as they are.
 
     Raises:
-        ConfigurationError: there is no such example, or something is in the folder.
-        OSError: the folder cannot be written; nothing of the example is left in it.
+        ConfigurationError: there is no such example, something is in the folder, or it cannot be written; nothing of
+            the example is left in it then.
     """
     known = examples()
     if name not in known:
@@ -70,10 +70,17 @@ def lay_out(name: str, folder: Path) -> tuple[Path, ...]:
             with ignored.open("x", encoding="utf-8") as text:
                 written.append(ignored)
                 text.write(MADE)
-    except BaseException:
+    except BaseException as error:
         _take_back(written, made)
+        if isinstance(error, OSError):
+            raise cannot_be_written(folder, error) from None
         raise
     return tuple(written)
+
+
+def cannot_be_written(folder: Path, error: OSError) -> ConfigurationError:
+    """Return the error for a folder in which nothing can be written."""
+    return ConfigurationError(f"{folder} cannot be written: {error.strerror}.", to_fix="name a folder that can be")
 
 
 def _require_empty(folder: Path) -> None:

@@ -18,6 +18,7 @@ from orchestrator.dbt_runner.process.warm_process import WarmProcess
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.dbt_runner.project.study import ProjectStudy
+from orchestrator.maintenance.adoption.examples import cannot_be_written
 from orchestrator.maintenance.adoption.year_range import YearRange
 from orchestrator.maintenance.adoption.year_variable import YearCandidate
 from orchestrator.wiring import dbt_settings
@@ -27,6 +28,8 @@ OWN_DATABASE = "var/simulation.duckdb"
 _USUAL_FOLDER = "dbt"
 _READS_DATABASE = "ORCHESTRATOR_DATABASE"
 _MISSING = re.compile(r"Required var '([^']+)' not found")
+_PLACE = re.compile(r"(?:The file is |\()([^()\s][^()\n]*\.(?:sql|yml|yaml))")
+_READ = re.compile(r"""\bvar\(\s*["']([^"']+)["']\s*\)""")
 _MOST_MISSING = 50
 
 AskValue = Callable[[str, ConfigurationError], object]
@@ -142,10 +145,10 @@ class Look:
                 with self._runner(self._settings(self.database)) as runner:
                     return runner.parsed(), runner.study()
             except OrchestratorError as error:
-                missing = _MISSING.search(error.message)
-                if missing is None or missing[1] in self.given:
+                missing = self._missing(error)
+                if missing is None:
                     raise
-                self.given[missing[1]] = ask(missing[1], _no_value(missing[1], error))
+                self.given[missing] = ask(missing, _no_value(missing, error))
         raise DbtProjectError(f"The dbt project {self._place.project_dir} asks for ever more variables.")
 
     def with_years(self, chosen: YearCandidate, years: YearRange, variables: Mapping[str, object]) -> ProjectFacts:
@@ -155,6 +158,20 @@ class Look:
         settings = replace(settings, vars={**settings.vars, **told}, year_vars=frozenset({chosen.variable}))
         with self._runner(settings) as runner:
             return runner.parsed()
+
+    def _missing(self, error: OrchestratorError) -> str | None:
+        """Return the variable that dbt misses, as it says itself, or as the file says over which it stumbled."""
+        named = _MISSING.search(error.message)
+        if named is not None:
+            return None if named[1] in self.given else named[1]
+        place = _PLACE.search(error.message)
+        if place is None or "NoneType" not in error.message:
+            return None
+        try:
+            text = (self._place.project_dir / place[1]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+        return next((name for name in _READ.findall(text) if name not in self.given), None)
 
     def _runner(self, settings: DbtSettings) -> DbtRunner:
         return DbtRunner(settings, emit=self._emit, warm=self._warm)
@@ -180,21 +197,25 @@ def write_configuration(place: Place, text: str) -> SimulationConfig:
     """Write a configuration that our own loader accepts, and return it as it is loaded; nothing is overwritten.
 
     Raises:
-        ConfigurationError: the loader refuses it, or a file of that name has come up; nothing is written.
-        OSError: the folder cannot be written.
+        ConfigurationError: the loader refuses it, a file of that name has come up, or the folder cannot be written;
+            nothing is written then.
     """
     made = [one for one in (place.root, *place.root.parents) if not one.exists()]
-    place.root.mkdir(parents=True, exist_ok=True)
     draft = place.root / f".{FILE}.{os.getpid()}"
     try:
+        place.root.mkdir(parents=True, exist_ok=True)
         with draft.open("x", encoding="utf-8") as file:
             file.write(text)
         SimulationConfig.load(draft, environ={})
         _put(draft, place.file)
-    except BaseException:
-        draft.unlink(missing_ok=True)
+    except BaseException as error:
+        if place.root.is_dir():
+            draft.unlink(missing_ok=True)
         for folder in made:
-            folder.rmdir()
+            if folder.is_dir():
+                folder.rmdir()
+        if isinstance(error, OSError):
+            raise cannot_be_written(place.root, error) from None
         raise
     return SimulationConfig.load(place.file)
 

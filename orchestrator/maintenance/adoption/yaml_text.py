@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.core.text import plural
 from orchestrator.maintenance.adoption.proposal import Proposal
@@ -23,13 +23,16 @@ _ORDERED_BY = {
 _ALL_AT_ONCE = "This is all that a year builds.\n# A model that you add has to be listed here."
 
 
-def without_years(project_dir: str) -> str:
-    """Return the configuration of a project that has no years.
+def without_years(project_dir: str, database: str | None, given: Mapping[str, object]) -> str:
+    """Return the configuration of a project that has no years, with the variables that the user gives.
 
-    >>> print(without_years("."), end="")
+    >>> print(without_years(".", None, {}), end="")
     dbt: {project_dir: .}
     """
-    return f"dbt: {{project_dir: {scalar(project_dir)}}}\n"
+    lines = [f"dbt: {{project_dir: {scalar(project_dir)}}}"]
+    lines += [] if database is None else [f"database: {scalar(database)}"]
+    lines += ["vars:", *(f"  {name}: {scalar(value)}" for name, value in given.items())] if given else []
+    return "\n".join([*lines, ""])
 
 
 def with_years(proposal: Proposal, project_dir: str, database: str | None) -> str:
@@ -101,7 +104,7 @@ def _variables(proposal: Proposal) -> str:
 def _required(proposal: Proposal) -> str:
     if proposal.required is None:
         count = len(proposal.foundation)
-        models = f" and {plural(count, 'model')} that do{'es' if count == 1 else ''} not depend on the year"
+        models = f", and {plural(count, 'node')} that do{'es' if count == 1 else ''} not depend on the year"
         return f"# Before the first year: all seeds{models if count else ''}.\nrequired_tables: auto\n"
     lines = ["# Before the first year. What is not listed here is built by a stage, or not at all.", "required_tables:"]
     for table in proposal.required:

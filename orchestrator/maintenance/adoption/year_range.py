@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.study import ProjectStudy
-from orchestrator.maintenance.adoption.year_variable import YearCandidate, value_of, year_in
+from orchestrator.maintenance.adoption.year_variable import DATE, TEXT, YearCandidate, value_of, year_in
 
 ASSUMED_YEARS = 5
 _ENDS = ("end", "last", "final", "horizon", "until", "stop", "to")
@@ -65,15 +65,15 @@ def variables_to_set(
 ) -> dict[str, object]:
     """Return the variables that the configuration must give values to, so that dbt is told what it is told without us.
 
-    They are those that the user gives; those that hold the first year, where they would hold another; and
-    ``start_year``, which the orchestrator gives a value of its own.
+    They are those that the user gives; those that hold the first year, where they would hold another, or a text, which
+    is never equal to the number that dbt is given as the year; and those that the orchestrator gives values of its own.
     """
     found = {name: value for name, value in given.items() if name != chosen.variable and name not in _GIVEN_BY_US}
     read = {name for node in facts.nodes for name in node.vars} | set(facts.vars_elsewhere)
     for name in years.opening:
         form, year = year_in(value_of(name, facts, study, given))
-        if name != "start_year" and year != years.first and form != "date":
-            found[name] = years.first if form != "text" else str(years.first)
+        if name != "start_year" and form != DATE and (year != years.first or form == TEXT):
+            found[name] = years.first
     own = value_of("start_year", facts, study, given)
     if "start_year" in read and "start_year" not in years.opening and own is not None and own != years.first:
         found["start_year"] = own

@@ -63,13 +63,15 @@ def value_of(name: str, facts: ProjectFacts, study: ProjectStudy, given: Mapping
 def year_in(value: object) -> tuple[str, int | None]:
     """Return the form of a value that may be a year, and the year.
 
-    >>> year_in(2025), year_in("2025"), year_in("2025-06-30"), year_in(None), year_in(0.03)
-    (('number', 2025), ('text', 2025), ('date', 2025), ('unknown', None), ('other', None))
+    A small number may be anything, the first of all years among it.
+
+    >>> year_in(2025), year_in("2025"), year_in("2025-06-30"), year_in(1), year_in(None), year_in(0.03)
+    (('number', 2025), ('text', 2025), ('date', 2025), ('unknown', 1), ('unknown', None), ('other', None))
     """
     if value is None:
         return UNKNOWN, None
-    if isinstance(value, int) and not isinstance(value, bool) and EARLIEST <= value <= LATEST:
-        return NUMBER, value
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 9999:
+        return (NUMBER if EARLIEST <= value <= LATEST else UNKNOWN), value
     if isinstance(value, str):
         for pattern, form in ((_YEAR, TEXT), (_DATE, DATE)):
             found = pattern.fullmatch(value.strip())
