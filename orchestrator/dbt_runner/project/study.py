@@ -6,6 +6,7 @@ It is made by :mod:`orchestrator.dbt_runner.project.studying`; whoever proposes 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from orchestrator.dbt_runner.analysis.variable_record import VariableUses
 
@@ -52,4 +53,8 @@ class ProjectStudy:
 
     def of(self, unique_id: str) -> TextStudy | None:
         """Return the study of a node, None where there is none."""
-        return next((one for one in self.texts if one.unique_id == unique_id), None)
+        return self._by_id.get(unique_id)
+
+    @cached_property
+    def _by_id(self) -> dict[str, TextStudy]:
+        return {one.unique_id: one for one in self.texts}

@@ -66,7 +66,7 @@ def _simulation(proposal: Proposal) -> str:
         "simulation:",
         _remarked(f"  start_year: {years.first}", _why(years.why_first, "assumed: nothing tells it")),
         _remarked(f"  end_year: {years.last}", f"included; {_why(years.why_last, 'assumed: nothing tells it')}"),
-        _remarked(f"  year_var: {chosen.variable}", "; ".join(chosen.because)),
+        _remarked(f"  year_var: {chosen.variable}", "; ".join(chosen.because[:1])),
         _remarked(f"  year_column: {proposal.column}", "the column that holds the year in tables of years"),
     ]
     if proposal.random_seed is not None:

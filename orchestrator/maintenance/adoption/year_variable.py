@@ -88,16 +88,15 @@ def _candidate(
         return None
     readers = [node for node in facts.nodes if name in node.vars]
     column, filled = _column(name, facts, study, readers)
-    texts = {text.unique_id: text for text in study.texts}
     compared = [
         node
         for node in readers
-        if (text := texts.get(node.unique_id)) is not None
+        if (text := study.of(node.unique_id)) is not None
         and any(one.variable == name and one.how != ASSIGNED for one in text.uses.columns)
     ]
     tests = [node for node in readers if node.resource_type == "test"]
     keeping = [node for node in readers if keeps_rows(node)]
-    given_to = [node for node in readers if column is not None and _gives(texts.get(node.unique_id), name, column)]
+    given_to = [node for node in readers if column is not None and _gives(study.of(node.unique_id), name, column)]
     if not (filled or given_to or (keeping and compared)):
         return None
     score = (
