@@ -28,7 +28,7 @@ def show_proposal(output: Output, facts: ProjectFacts, proposal: Proposal) -> No
     """Write what is proposed, and what each part rests on."""
     years, chosen = proposal.years, proposal.chosen
     both = [years.why_first or "the first is assumed", years.why_last or "the last is assumed"]
-    required = "" if proposal.required is None else "; listed, because the project's own tags tell them otherwise"
+    required = "" if proposal.required is None else "; listed, because `auto` would choose others"
     rows = [
         ("project", _contents(facts), ""),
         ("year", f"{chosen.variable}, in the column {proposal.column}", "; ".join(chosen.because)),
