@@ -25,6 +25,7 @@ _VALUED = ("--name", "--set", "--config", "--scenario", "--database")  # options
 
 # Each command lies in the module of its name, a group's commands in its module ``commands``.
 COMMANDS = (
+    "new",
     "simulate",
     "check",
     "init",

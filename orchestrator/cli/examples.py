@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 EXAMPLES = {
+    "new": ("new demo --example NAME", "new --from ../warehouse --years 2025-2029"),
     "simulate": ("simulate 2025-2029", "simulate --as bold --set vars.target_growth_rate=0.05"),
     "check": ("check", "check --scenario high_growth --json"),
     "init": ("init", "init --dry-run"),

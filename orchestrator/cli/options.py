@@ -55,11 +55,12 @@ FromStageOption = Annotated[
 ]
 
 _OWN_COMMAND = re.compile(
-    r"`(orchestrator (?:simulate|init|check|plan|parameters|ask|show|query|compare|report)[^`]*"
+    r"`(orchestrator (?:new|simulate|init|check|plan|parameters|ask|show|query|compare|report)[^`]*"
     r"|orchestrator (?:doctor|runs|sweep|backup|migrate|ui)[^`]*)`"
 )
 # What commands and groups do not take of the common options, by the beginning of the command.
 _WITHOUT = {
+    "new": ("config", "scenario", "database", "fork"),
     "runs": ("scenario", "database", "fork"),
     "sweep run": ("database", "fork"),
     "sweep": ("scenario", "database", "fork"),

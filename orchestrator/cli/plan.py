@@ -60,11 +60,12 @@ def show_plan(
             busy=progress.busy,
         )
     output.write_json(plan_record(planned), "planned")
-    _show(output, planned)
+    show_planned(output, planned)
     return 0
 
 
-def _show(output: Output, planned: RunPlan) -> None:
+def show_planned(output: Output, planned: RunPlan) -> None:
+    """Write a plan for people."""
     span = f" for {shown_years(planned.requested_years)}" if planned.requested_years else ""
     output.say(Text(f"Plan{span} · scenario {planned.scenario} · {shown_path(planned.database)}", "bold"))
     if planned.healing is None:

@@ -14,7 +14,7 @@ import pytest
 from tests.support.cli_project import Cli
 from tests.support.programs import run_python
 from tests.support.ui import answers, served
-from tests.support.workspaces import REPOSITORY, Workspace
+from tests.support.workspaces import PROJECTS, REPOSITORY, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +30,7 @@ ON_THE_SHIPPED_PROJECT = (
     DOCS / "cli" / "sweep.md",
     DOCS / "cli" / "ui.md",
 )
+ON_VEHICLES = (DOCS / "cli" / "new.md",)
 ON_LAKES = (DOCS / "cli" / "plan.md", DOCS / "cli" / "show-and-query.md")
 NOBODY_RUNS = "runs show --follow"  # nothing is going on in another terminal: it says so
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -95,11 +96,18 @@ def test_examples_on_a_small_project(page: Path, simulated: Callable[[str], Work
     run_examples(page, Cli(workspace.root, workspace.database))
 
 
+@pytest.mark.parametrize("page", ON_VEHICLES, ids=lambda page: page.stem)
+def test_examples_without_a_configuration(page: Path, tmp_path: Path) -> None:
+    """The same in a dbt project that has none yet."""
+    shutil.copytree(PROJECTS / "fleet", tmp_path / "fleet")
+    run_examples(page, Cli(tmp_path / "fleet", tmp_path / "fleet" / "fleet.duckdb"))
+
+
 def test_no_page_on_commands_is_left_out() -> None:
     """A page that is added is run as well."""
-    assert {*ON_THE_SHIPPED_PROJECT, *ON_LAKES} >= {page for page in (DOCS / "cli").glob("*.md") if examples(page)} - {
-        DOCS / "cli" / "README.md"
-    }
+    assert {*ON_THE_SHIPPED_PROJECT, *ON_LAKES, *ON_VEHICLES} >= {
+        page for page in (DOCS / "cli").glob("*.md") if examples(page)
+    } - {DOCS / "cli" / "README.md"}
 
 
 @pytest.mark.parametrize("number", [0, 1])

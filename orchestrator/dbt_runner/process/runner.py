@@ -25,12 +25,14 @@ from orchestrator.dbt_runner.project.settings import (
     Query,
     ReadCatalog,
     Select,
+    Study,
     Vars,
 )
 
 if TYPE_CHECKING:
     from orchestrator.dbt_runner.process.warm_process import WarmProcess
     from orchestrator.dbt_runner.project.parse_inputs import ParseInputs
+    from orchestrator.dbt_runner.project.study import ProjectStudy
 
 Selection = str | Sequence[str]
 
@@ -247,6 +249,12 @@ class DbtRunner:
     def create_empty(self, node: NodeFacts, timeout: float | None = None) -> None:
         """Create a model's table without rows, typed from its contract."""
         self._client.ask(CreateEmpty(node.unique_id), f"Creating {node.name}", timeout, type(None))
+
+    def study(self) -> ProjectStudy:
+        """Return which variables the project's templates read, and what for; see :meth:`parsed` for what is raised."""
+        from orchestrator.dbt_runner.project.study import ProjectStudy  # asked for once in the life of a project
+
+        return self._client.ask(Study(), "Studying the project", None, ProjectStudy)
 
     def release(self) -> None:
         """Close the database for certain; the process stays and opens it again when needed."""

@@ -31,6 +31,8 @@ from orchestrator.dbt_runner.project.loaded import Loaded
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 from orchestrator.dbt_runner.project.selection import ExactSelectors
 from orchestrator.dbt_runner.project.settings import CreateEmpty, DbtSettings, Invoke, Select, Vars
+from orchestrator.dbt_runner.project.study import ProjectStudy
+from orchestrator.dbt_runner.project.studying import study_project
 from orchestrator.dbt_runner.replay.compiled_sql import KnownSql
 from orchestrator.dbt_runner.replay.kept_recordings import KeptRecordings
 from orchestrator.dbt_runner.replay.replayer import Aside, Replayer
@@ -205,6 +207,10 @@ class DbtSession:
         if not isinstance(answer.result, list):
             raise command_error(answer, "dbt ls", self._settings, self._path)
         return tuple(json.loads(line)["unique_id"] for line in answer.result)
+
+    def study(self) -> ProjectStudy:
+        """Return which variables the project's templates read, and what for."""
+        return study_project(self._parses.served.project, self._settings.project_dir)
 
     def create_empty(self, request: CreateEmpty) -> None:
         """Create a model's table without rows; see :meth:`ProjectDatabase.create_empty`."""

@@ -34,6 +34,7 @@ from orchestrator.dbt_runner.project.settings import (
     Release,
     Request,
     Select,
+    Study,
 )
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class Worker:
             return self._interruptible(session, session.database.catalog)
         if isinstance(request, CreateEmpty):
             return self._interruptible(session, lambda: session.create_empty(request))
+        if isinstance(request, Study):
+            return session.study()
         assert isinstance(request, Release)
         session.database.release()
         return None

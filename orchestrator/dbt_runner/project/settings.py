@@ -110,11 +110,16 @@ class CreateEmpty:
 
 
 @dataclass(frozen=True)
+class Study:
+    """Ask which variables the project's templates read, and what for; the answer is a ``ProjectStudy``."""
+
+
+@dataclass(frozen=True)
 class Release:
     """Ask to close the database; the next request opens it again."""
 
 
-Request = Load | Invoke | Select | Query | Execute | ReadCatalog | CreateEmpty | Release
+Request = Load | Invoke | Select | Query | Execute | ReadCatalog | CreateEmpty | Study | Release
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+{% macro this_period() %}{{ var('period') }}{% endmacro %}

@@ -1,0 +1,1 @@
+select max(age) as age from {{ ref('stock') }} where fiscal = {{ var('period') }}

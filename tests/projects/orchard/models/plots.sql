@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select tree, age * 10 as size from {{ ref('trees') }}
