@@ -210,7 +210,7 @@ class DbtSession:
 
     def study(self) -> ProjectStudy:
         """Return which variables the project's templates read, and what for."""
-        return study_project(self._parses.served.project, self._settings.project_dir)
+        return study_project(self._parses.first.served.project, self._settings.project_dir)
 
     def create_empty(self, request: CreateEmpty) -> None:
         """Create a model's table without rows; see :meth:`ProjectDatabase.create_empty`."""
