@@ -83,6 +83,8 @@ def test_a_year_that_decides_is_found(code: str) -> None:
         ("{{ config(enabled=var('year') != 3, meta={'a': [1]}) }}", "var('year') != 3"),
         ("{{ config(alias='a_' ~ var('year')) }}", "'a_' ~ var('year')"),
         ("{{ chosen() }}", "var('year') in ([1, 2])"),
+        ("{% if is_first() %}{{ ref('a') }}{% endif %}", "(var('year') | int) == var('start')"),
+        ("{% set late = not is_first() %}{{ config(enabled=late) }}", "not ((var('year') | int) == var('start'))"),
         (
             "{% for y in [var('year') - 1, var('year')] %}{{ ref('a_' ~ y) }}{% endfor %}",
             "[(var('year') - 1), var('year')]",
@@ -96,8 +98,11 @@ def test_a_year_that_decides_is_found(code: str) -> None:
 def test_what_the_year_decides_is_worked_out(code: str, decided: str) -> None:
     """Expressions of variables and constants are noted in place of a blocker."""
     chosen = "{% macro chosen() %}{% if var('year') in [1, 2] %}{{ return(ref('a')) }}{% endif %}{% endmacro %}"
-    assert analysis(chosen=chosen).of(code).blocker is not None
-    found = working_out(chosen=chosen).of(code)
+    first = (
+        "{% macro is_first() %}\n{% set year = var('year') | int %}{{ return(year == var('start')) }}\n{% endmacro %}"
+    )
+    assert analysis(chosen=chosen, is_first=first).of(code).blocker is not None
+    found = working_out(chosen=chosen, is_first=first).of(code)
     assert found.blocker is None
     assert found.decided == {decided}
 
@@ -116,11 +121,21 @@ def test_what_the_year_decides_is_worked_out(code: str, decided: str) -> None:
         "{{ config(alias='a_' ~ var('year'), tags=names()) }}",
         "{{ config(alias=var('year') ~ \"{{ var('year') }}\") }}",
         "{% if var('year') | foo == 1 %}{{ ref('a') }}{% endif %}",
+        "{% if said() %}{{ ref('a') }}{% endif %}",
+        "{% if circle() %}{{ ref('a') }}{% endif %}",
+        "{% if with_default() %}{{ ref('a') }}{% endif %}",
+        "{% if logs() %}{{ ref('a') }}{% endif %}",
     ],
 )
 def test_what_cannot_be_worked_out_still_blocks(code: str) -> None:
     """A list that was changed, a name with two values, and what is not known for all years, are no expressions."""
-    assert working_out().of(code).blocker is not None
+    macros = {
+        "said": "{% macro said() %}{{ var('year') }}{% endmacro %}",
+        "circle": "{% macro circle() %}{{ return(circle() or var('year') == 1) }}{% endmacro %}",
+        "with_default": "{% macro with_default(x=1) %}{{ return(var('year') == 1) }}{% endmacro %}",
+        "logs": "{% macro logs() %}{% if x %}{% endif %}{{ return(var('year') == 1) }}{% endmacro %}",
+    }
+    assert working_out(**macros).of(code).blocker is not None
 
 
 LATE = "{% if var('year') > 3 %}"

@@ -13,9 +13,12 @@ from jinja2 import Environment, TemplateError, nodes
 
 Assigned = Mapping[str, nodes.Expr]
 """The only value that a name of a template ever gets, for names that get one at the top of it."""
+Returned = Callable[[str], str | None]
+"""Gives the text of what a macro returns that is called without arguments; None where it does anything else."""
 FILTERS = frozenset({"int", "float", "string", "lower", "upper", "trim", "abs"})
 TESTS = frozenset({"odd", "even", "divisibleby", "none"})
 DEEPEST = 40
+DBTS_PREFIX = "dbt_macro__"  # which dbt's own parser puts before the name of a macro
 _COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "lteq": "<=", "gt": ">", "gteq": ">=", "in": "in", "notin": "not in"}
 _SIGNS: dict[type[nodes.Node], str] = {
     nodes.Add: "+",
@@ -34,8 +37,8 @@ class _UnwritableError(Exception):
     """An expression that holds something else."""
 
 
-def written(node: nodes.Node, assigned: Assigned) -> str | None:
-    """Return the text of an expression, names by what they stand for; None where it holds anything else.
+def written(node: nodes.Node, assigned: Assigned, returned: Returned = lambda name: None) -> str | None:
+    """Return the text of an expression, names and macros by what they stand for; None where it holds anything else.
 
     >>> test = Environment().parse("{% if (var('y') | int) - 1 >= var('s', 3) %}{% endif %}").body[0].test
     >>> written(test, {})
@@ -44,7 +47,7 @@ def written(node: nodes.Node, assigned: Assigned) -> str | None:
     True
     """
     try:
-        return _text(node, assigned, DEEPEST)
+        return _Writer(assigned, returned).text(node, DEEPEST)
     except _UnwritableError:
         return None
 
@@ -87,28 +90,68 @@ def variables_in(text: str) -> frozenset[str]:
     return frozenset(str(call.args[0].value) for call in calls if isinstance(call.args[0], nodes.Const))
 
 
-def _text(node: nodes.Node, assigned: Assigned, depth: int) -> str:
-    if depth == 0:
-        raise _UnwritableError
+def returned_by(tree: nodes.Template, name: str, assigned: Assigned, returned: Returned) -> str | None:
+    """Return the text of the expression that is all that a macro without parameters returns; None where it is not."""
+    macros = [node for node in tree.body if isinstance(node, nodes.Macro)]
+    if len(macros) != 1 or macros[0].name.removeprefix(DBTS_PREFIX) != name or macros[0].args:
+        return None
+    found: list[nodes.Expr] = []
+    for node in macros[0].body:
+        match node:
+            case nodes.Assign(target=nodes.Name(name=target)) if target in assigned:
+                continue
+            case nodes.Output(nodes=parts):
+                found += [part for part in parts if not isinstance(part, nodes.TemplateData) or part.data.strip()]
+            case nodes.ExprStmt(node=nodes.Expr() as value):
+                found.append(value)
+            case _:
+                return None
+    match found:
+        case [nodes.Call(node=nodes.Name(name="return"), args=[value], kwargs=[])]:
+            return written(value, assigned, returned)
+    return None
 
-    def inner(part: nodes.Node) -> str:
-        found = _text(part, assigned, depth - 1)
-        return found if isinstance(part, (nodes.Const, nodes.Call)) else f"({found})"
 
-    match node:
-        case nodes.Const(value=value):
-            return _constant(value)
-        case nodes.Name(name=name) if name in assigned and _is_plain(assigned[name]):
-            others = {other: value for other, value in assigned.items() if other != name}
-            return _text(assigned[name], others, depth - 1)
-        case nodes.Call(node=nodes.Name(name="var"), kwargs=[], dyn_args=None, dyn_kwargs=None) if _is_named(node):
-            return f"var({', '.join(map(inner, node.args))})"
-        case nodes.Filter(node=nodes.Expr() as value, kwargs=[], dyn_args=None, dyn_kwargs=None):
-            return f"{inner(value)} | {_applied(node, FILTERS, inner)}"
-        case nodes.Test(node=value, kwargs=[], dyn_args=None, dyn_kwargs=None):
-            return f"{inner(value)} is {_applied(node, TESTS, inner)}"
-        case _:
-            return _operation(node, inner)
+class _Writer:
+    """Writer of expressions; ``assigned`` and ``returned`` are as for :func:`written`."""
+
+    def __init__(self, assigned: Assigned, returned: Returned) -> None:
+        self._assigned = assigned
+        self._returned = returned
+
+    def text(self, node: nodes.Node, depth: int) -> str:
+        """Return the text of an expression."""
+        if depth == 0:
+            raise _UnwritableError
+
+        def inner(part: nodes.Node) -> str:
+            found = self.text(part, depth - 1)
+            return found if isinstance(part, nodes.Const) or _is_var(part) else f"({found})"
+
+        match node:
+            case nodes.Const(value=value):
+                return _constant(value)
+            case nodes.Name(name=name) if name in self._assigned and _is_plain(self._assigned[name]):
+                return self._named(name, depth)
+            case nodes.Call(node=nodes.Name(name="var"), kwargs=[], dyn_args=None, dyn_kwargs=None) if _is_named(node):
+                return f"var({', '.join(map(inner, node.args))})"
+            case nodes.Call(node=nodes.Name(name=name), args=[], kwargs=[], dyn_args=None, dyn_kwargs=None):
+                found = self._returned(name)
+                if found is not None:
+                    return found
+            case nodes.Filter(node=nodes.Expr() as value, kwargs=[], dyn_args=None, dyn_kwargs=None):
+                return f"{inner(value)} | {_applied(node, FILTERS, inner)}"
+            case nodes.Test(node=value, kwargs=[], dyn_args=None, dyn_kwargs=None):
+                return f"{inner(value)} is {_applied(node, TESTS, inner)}"
+        return _operation(node, inner)
+
+    def _named(self, name: str, depth: int) -> str:
+        others = {other: value for other, value in self._assigned.items() if other != name}
+        return _Writer(others, self._returned).text(self._assigned[name], depth - 1)
+
+
+def _is_var(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name == "var"
 
 
 def _operation(node: nodes.Node, inner: Callable[[nodes.Node], str]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from orchestrator.dbt_runner.analysis.decided import returned_by
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR, UNKNOWN
 from orchestrator.dbt_runner.analysis.statements import examine
 from orchestrator.dbt_runner.analysis.template_names import TemplateNames
@@ -50,6 +51,7 @@ class TemplateAnalysis:
         self._records: dict[str, TemplateRecord] = {}
         self._macros: dict[str, TemplateRecord] = {}
         self._open: dict[str, GrowingRecord] = {}
+        self._returning: set[str] = set()
 
     def of(self, text: str) -> TemplateRecord:
         """Return the record of one model's or test's code."""
@@ -90,6 +92,20 @@ class TemplateAnalysis:
             uses = uses.joined(_UNREADABLE.uses if template is None else self._uses(template))
         self._macros[name] = record.frozen(uses)
         return self._macros[name]
+
+    def returned(self, name: str) -> str | None:
+        """Return the text of the expression that is all that a macro is; None where it is anything else."""
+        texts = self._sources.get(name, ())
+        if len(texts) != 1 or self.dispatches(name) or name in self._returning:
+            return None
+        template = self._parse(texts[0])
+        if template is None or "var" in template.names.own:
+            return None
+        self._returning.add(name)
+        try:
+            return returned_by(template.tree, name, template.names.assigned, self.returned)
+        finally:
+            self._returning.discard(name)
 
     def uses(self, name: str) -> TemplateUses:
         """Return what a macro uses, with all its implementations for dispatch; it must not be open."""

@@ -120,6 +120,9 @@ class Macros(Protocol):
     def works_out(self) -> bool:
         """Tell whether expressions of the year that decide are noted, in place of a blocker."""
 
+    def returned(self, name: str) -> str | None:
+        """Return the text of the expression that is all that a macro is; None where it is anything else."""
+
     def known(self, name: str) -> bool:
         """Tell whether a macro of that name exists in any package."""
 

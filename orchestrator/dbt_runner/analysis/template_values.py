@@ -153,7 +153,7 @@ class TemplateValues:
             return False
         found: set[str] = set()
         for expression in expressions:
-            text = written(expression, self.names.assigned)
+            text = written(expression, self.names.assigned, self._returned)
             if text is not None:
                 found.add(text)
             elif not is_constant(expression):
@@ -162,6 +162,9 @@ class TemplateValues:
         if of_year and not self.executing:
             self.record.decided |= of_year
         return bool(of_year)
+
+    def _returned(self, name: str) -> str | None:
+        return None if name in self.names.own else self.macros.returned(name)
 
     def block(self, reason: str) -> None:
         """Note why a parse made for one year cannot serve another; the first reason counts."""
