@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select sum(price) as total from {{ ref('priced') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select max(score) as best from {{ ref('scored') }}
