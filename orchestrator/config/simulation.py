@@ -32,6 +32,7 @@ from orchestrator.config.consistency import (
 )
 from orchestrator.config.errors import configuration_error
 from orchestrator.config.finding import find_configuration
+from orchestrator.config.healing import RequiredTables, SelfHealingSettings
 from orchestrator.config.layers import Overrides, load_layers, mapping_layer, override_layer, require_fork
 from orchestrator.config.listeners import ListenerSettings, listener_secrets
 from orchestrator.config.origins import KeyPath, Layer, Origin, dotted
@@ -44,9 +45,7 @@ from orchestrator.config.schema import (
     HookSettings,
     Identifier,
     LedgerSettings,
-    RequiredTables,
     Section,
-    SelfHealingSettings,
     SimulationYears,
     StageSettings,
     StorageSettings,

@@ -515,6 +515,13 @@ def test_unreadable_files_are_explained(tmp_path: Path) -> None:
         SimulationConfig.load(tmp_path / "x.yaml", environ={})
 
 
+def test_a_stage_is_for_the_first_year_or_for_later_ones(load: Load) -> None:
+    """Both at once would be no year at all: the key is named, with file and line."""
+    stage = "stages: [{name: a, select: a, first_year_only: true, later_years_only: true}]\n"
+    told = message_of(load, BASE.partition("stages")[0] + stage)
+    assert "stages[0].later_years_only is true, and so is first_year_only: the stage would run in no year" in told
+
+
 def test_a_scenario_may_not_call_itself_otherwise(load: Load) -> None:
     """A scenario file whose key says another name is refused rather than believed."""
     assert "scenarios/s.yaml, line 1" in message_of(load, scenarios={"s": "scenario: t\n"}, scenario="s")
@@ -550,6 +557,7 @@ WHOLE: dict[str, object] = {
             "select": "s",
             "command": "run",
             "first_year_only": False,
+            "later_years_only": False,
             "timeout_seconds": 1.5,
         }
     ],
