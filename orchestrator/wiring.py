@@ -40,6 +40,7 @@ def dbt_settings(config: SimulationConfig) -> DbtSettings:
         vars=dict(config.dbt_vars()),
         year_vars=years,
         ledger_schema=config.ledger.schema,
+        foundation=config.self_healing.foundation,
         by_umask=config.permissions == "umask",
     )
 

@@ -65,12 +65,17 @@ def show_plan(
 
 
 def _show(output: Output, planned: RunPlan) -> None:
+    from orchestrator.self_healing.left_out import told_left_out  # as above
+
     span = f" for {shown_years(planned.requested_years)}" if planned.requested_years else ""
     output.say(Text(f"Plan{span} · scenario {planned.scenario} · {shown_path(planned.database)}", "bold"))
     if planned.healing is None:
         output.say("Self-healing is off.")
     else:
         show_healing(output, planned.healing)
+    left = told_left_out(planned.left_out)
+    if left is not None:
+        output.say(left)
     if planned.start is not None:
         _show_start(output, planned.start)
         if planned.start.done:

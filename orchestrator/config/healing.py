@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from orchestrator.config.schema import Flag, Seconds, Section, Text
+from orchestrator.config.schema import Flag, Seconds, Section, Text, texts_as_list
 
 
 def _kind_of_tables(value: object) -> str:
@@ -34,6 +34,14 @@ class SelfHealingSettings(Section):
         description="Longest wait for another process that uses the database, in seconds; 0 does not wait.",
         examples=[0],
         json_schema_extra={"unit": "seconds"},
+    )
+    foundation: Annotated[tuple[Text, ...], BeforeValidator(texts_as_list)] = Field(
+        (),
+        description="dbt selector, or a list of them of which any may match, of what is built once before the first "
+        "year of a simulation; what reads the year is left out of it. By default tag:FOUNDATION where a node has that "
+        "tag.",
+        examples=["tag:STATIC"],
+        json_schema_extra={"form": "text, or a list of texts"},
     )
 
 

@@ -28,6 +28,7 @@ from orchestrator.config.consistency import (
     require_json_values,
     require_stages_of_hooks,
     require_unique_names,
+    require_use_of_foundation,
     require_years_and_stages,
 )
 from orchestrator.config.errors import configuration_error
@@ -234,6 +235,7 @@ class SimulationConfig(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
         require_years_and_stages(self.simulation, self.stages, self.vars)
+        require_use_of_foundation(self.self_healing.foundation, self.simulation, self.required_tables)
         require_stages_of_hooks(self.hooks, self.stages)
         require_values_fit(self.parameters, self.vars)
         return self

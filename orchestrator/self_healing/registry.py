@@ -9,9 +9,8 @@ from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.text import nearest
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.layouts import clash_error
+from orchestrator.self_healing.foundation import members, selection, yearly_members
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
-
-FOUNDATION_TAG = "FOUNDATION"
 
 
 def configured_tables(config: SimulationConfig) -> tuple[RequiredTable, ...] | None:
@@ -30,7 +29,8 @@ def required_tables(
 
     ``configured`` None derives them: every enabled seed; every model that a source's ``meta.prior_year_of`` names;
     without years, everything else that dbt builds, whatever its materialization is called; with years, of that what is
-    tagged ``FOUNDATION``, or, where nothing is, what no year writes. ``meta.min_rows`` of a node promises rows.
+    foundation (:mod:`orchestrator.self_healing.foundation`), or, where the project does not say what that is, what no
+    year writes. ``meta.min_rows`` of a node promises rows.
 
     Raises:
         ConfigurationError: a name that no node builds, a tier that does not fit it, a prior-year source that
@@ -78,7 +78,7 @@ def node_of(table: RequiredTable, facts: ProjectFacts) -> NodeFacts:
 def _derived(facts: ProjectFacts) -> list[RequiredTable]:
     tables = [_table(seed, TableTier.SEED) for seed in facts.seeds()]
     others = [node for node in facts.nodes if node.builds and node.resource_type != "seed"]
-    state = _state_models(facts)
+    state = state_models(facts)
     if facts.simulates:
         others = _foundation(facts, others, state)
     tables += [_table(node, TableTier.FOUNDATION) for node in others if node not in state]
@@ -87,14 +87,20 @@ def _derived(facts: ProjectFacts) -> list[RequiredTable]:
 
 def _foundation(facts: ProjectFacts, nodes: list[NodeFacts], state: list[NodeFacts]) -> list[NodeFacts]:
     """Return those of ``nodes`` that stand before the first year."""
-    if any(FOUNDATION_TAG in node.tags for node in facts.nodes if node.resource_type not in ("seed", "test")):
-        return [node for node in nodes if FOUNDATION_TAG in node.tags]
+    if selection(facts) is not None:
+        yearly_ones = {one.node.unique_id for one in yearly_members(facts, state)}
+        return [node for node in members(facts) if node.unique_id not in yearly_ones]
     yearly = {node.unique_id for node in nodes if node.uses_year}
     yearly |= facts.descendants(yearly)
     return [] if state else [node for node in nodes if node.unique_id not in yearly]
 
 
-def _state_models(facts: ProjectFacts) -> list[NodeFacts]:
+def state_models(facts: ProjectFacts) -> list[NodeFacts]:
+    """Return the models whose tables a year reads as the year before left them.
+
+    Raises:
+        ConfigurationError: a source says so of what is no model, of another table, or of one without contract.
+    """
     models: dict[str, NodeFacts] = {}
     for source in facts.sources:
         if source.prior_year_of is None:

@@ -522,6 +522,14 @@ def test_a_stage_is_for_the_first_year_or_for_later_ones(load: Load) -> None:
     assert "stages[0].later_years_only is true, and so is first_year_only: the stage would run in no year" in told
 
 
+def test_a_selector_of_the_foundation_that_nothing_goes_by(load: Load) -> None:
+    """Without years, and beside a written list, it would silently mean nothing."""
+    chosen = "self_healing: {foundation: a}\n"
+    assert "self_healing.foundation is given, but there is no section simulation" in message_of(load, chosen)
+    listed = BASE + chosen + "required_tables: [{name: a, tier: seed}]\n"
+    assert "self_healing.foundation is given, and required_tables is a list" in message_of(load, listed)
+
+
 def test_a_scenario_may_not_call_itself_otherwise(load: Load) -> None:
     """A scenario file whose key says another name is refused rather than believed."""
     assert "scenarios/s.yaml, line 1" in message_of(load, scenarios={"s": "scenario: t\n"}, scenario="s")
@@ -684,7 +692,8 @@ def test_the_whole_example_names_every_key() -> None:
     """The example that the tests above spoil holds every key there is."""
     SimulationConfig.from_mapping(WHOLE, root="/")
     told = {tuple(part for part in path if isinstance(part, str)) for path in EVERY_PLACE}
-    told |= {("vars",), ("listeners", "openlineage", "file")}  # the latter excludes url
+    # The last two exclude others: url, and a list of required tables.
+    told |= {("vars",), ("listeners", "openlineage", "file"), ("self_healing", "foundation")}
     assert set(leaf_paths(SimulationConfig)) <= told
     for model in every_model(SimulationConfig):
         assert set(model.model_fields) <= {path[-1] for path in told}

@@ -39,8 +39,9 @@ class NodeFacts:
     ``meta``) that a year may change rows of other years in it.
     ``code`` are (what, checksum) of its own text and of the macros it reaches, such as ``("model a", ...)`` or
     ``("macro b", ...)``; ``inputs`` are the variables it reads, the year left out, as (name, JSON of the value).
-    ``uses_year`` tells whether its own code, or a macro that it reaches, reads the year variable; ``prints_year`` that
-    this provably does nothing but print it.
+    ``uses_year`` tells whether its own code, or a macro that it reaches, reads the year variable, or may read it for
+    all that can be told; ``names_year`` that the year variable is named there; ``prints_year`` that this provably does
+    nothing but print it.
     ``reuse_blocker`` says why a parse made for one year cannot serve another, None when it provably can.
     ``replay_blocker`` says why dbt itself must run it in every year, None when what dbt sent for it once may be sent
     again; ``changes_others`` that it may change how other nodes come out, so that dbt must run these as well.
@@ -91,6 +92,7 @@ class NodeFacts:
     external_file: str | None = None
     external_untold: str | None = None
     batched: bool = False
+    names_year: bool = False
     description: str = ""
 
     @cached_property
@@ -164,7 +166,8 @@ class ProjectFacts:
     ``simulates`` tells whether there are years at all, ``attachments`` are the databases that the profile attaches,
     ``disabled`` the unique ids of nodes that are switched off. ``var_defaults`` are (name, JSON of the value) of the
     variables that the project and its packages declare, ``vars_elsewhere`` the names of those that are read, but by no
-    node: by hooks, macros that no node calls, YAML files and the profile.
+    node: by hooks, macros that no node calls, YAML files and the profile. ``foundation`` are the unique ids of
+    what ``foundation_selector`` of the configuration matches; both are empty where the configuration has none.
     """
 
     project_name: str
@@ -187,6 +190,8 @@ class ProjectFacts:
     disabled: tuple[str, ...] = ()
     var_defaults: tuple[tuple[str, str], ...] = ()
     vars_elsewhere: tuple[str, ...] = ()
+    foundation: tuple[str, ...] = ()
+    foundation_selector: str = ""
 
     @property
     def capabilities(self) -> Capabilities:

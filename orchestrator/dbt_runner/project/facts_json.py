@@ -22,8 +22,8 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
     assert isinstance(attachments, list) and isinstance(disabled, list)
     path, shape, ledger = values.pop("database_path"), values.pop("shape"), values.pop("ledger")
     assert isinstance(shape, dict) and isinstance(ledger, dict)
-    elsewhere = values.pop("vars_elsewhere")
-    assert isinstance(elsewhere, list)
+    elsewhere, foundation = values.pop("vars_elsewhere"), values.pop("foundation")
+    assert isinstance(elsewhere, list) and isinstance(foundation, list)
     return ProjectFacts(
         nodes=tuple(_node_of(node) for node in nodes),
         sources=tuple(SourceFacts(**{**source, "files": tuple(source["files"])}) for source in sources),
@@ -31,6 +31,7 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
         unasked=_pairs(values.pop("unasked")),
         var_defaults=_pairs(values.pop("var_defaults")),
         vars_elsewhere=tuple(map(str, elsewhere)),
+        foundation=tuple(map(str, foundation)),
         project_dir=Path(str(values.pop("project_dir"))),
         database_path=None if path is None else Path(str(path)),
         attachments=tuple(_attachment_of(one) for one in attachments),

@@ -16,6 +16,7 @@ from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.analysis.reuse import vars_in_yaml
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.chosen import chosen_nodes
 from orchestrator.dbt_runner.project.database_place import reads_database_path
 from orchestrator.dbt_runner.project.edges import connected
 from orchestrator.dbt_runner.project.facts import WATCHES, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
@@ -69,6 +70,7 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
     """
     project_dir = Path(config.project_root).resolve()
     profiles_dir, year_vars, cwd = settings.effective_profiles_dir(), settings.year_vars, settings.cwd
+    chosen = settings.foundation
     manifest, adapter, macros = project.manifest, project.adapter, project.own_macros
     analysis = project.analysis(year_vars)
     values = VarValues(config, year_vars, cwd)
@@ -131,6 +133,8 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
         disabled=disabled(manifest, NODE_TYPES),
         var_defaults=values.defaults(),
         vars_elsewhere=_vars_elsewhere(manifest, analysis, macros, files),
+        foundation=chosen_nodes(manifest, chosen, "self_healing.foundation") if chosen else (),
+        foundation_selector=" ".join(chosen),
     )
     patterns = tuple(sorted(inputs.files.patterns))
     return ReadProject(facts, patterns, inputs.files.records, whole_environment=inputs.whole_environment)

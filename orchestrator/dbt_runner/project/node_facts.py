@@ -101,6 +101,7 @@ class NodeReader:
                 *self.inputs.environment_of(whole, texts),
             ),
             uses_year=code.uses_year and kind != "seed",
+            names_year=not whole.vars.isdisjoint(self.analysis.year_vars) and kind != "seed",
             prints_year=code.prints_year and kind != "seed",
             reuse_blocker=code.blocker if kind != "seed" else None,
             replay_blocker=replay_blocker,

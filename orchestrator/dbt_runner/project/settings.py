@@ -21,6 +21,7 @@ class DbtSettings:
     are those of the parse; ``year_vars`` those that change between commands. ``cache_dir`` is a folder of our own for
     parse results; ``cwd`` is what relative paths of the profile and of vars are relative to. ``ledger_schema`` is the
     schema in which the ledger lies. ``by_umask`` leaves it to the umask who may read what is kept in ``cache_dir``.
+    ``foundation`` is the selection of what stands before the first year, empty where the project says it by its tags.
     """
 
     project_dir: Path
@@ -35,6 +36,7 @@ class DbtSettings:
     year_vars: frozenset[str] = frozenset()
     ledger_schema: str = LEDGER_SCHEMA
     by_umask: bool = False
+    foundation: tuple[str, ...] = ()
 
     def effective_profiles_dir(self) -> Path:
         """Return the folder whose ``profiles.yml`` is used: as set, as DBT_PROFILES_DIR says, the project, ~/.dbt."""
