@@ -56,7 +56,7 @@ def require_use_of_foundation(
             "self_healing",
             "foundation",
         )
-    if foundation and required != "auto":
+    if foundation and required != "auto" and any(table.tier != "hook" for table in required):
         raise finding_at(
             "is given, and required_tables is a list, which says itself what is foundation; leave one of them out.",
             "self_healing",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from orchestrator.config.schema import Flag, Seconds, Section, Text, texts_as_list
+from orchestrator.config.schema import Flag, Seconds, Section, Text, finding_at, is_call, texts_as_list
 
 
 def _kind_of_tables(value: object) -> str:
@@ -49,9 +49,10 @@ class RequiredTableSettings(Section):
     """A table that must be there before the first year."""
 
     name: Text = Field(description="Name of the seed, model or source table in the dbt project.", examples=["orders"])
-    tier: Literal["seed", "foundation", "state"] = Field(
-        description="What it is: a seed (loaded from a file), a foundation (a model, built once before the first "
-        "year), or a state (created empty before the first year, and filled by the years).",
+    tier: Literal["seed", "hook", "foundation", "state"] = Field(
+        description="What it is: a seed (loaded from a file), a hook (built by the function that call names, after the "
+        "seeds), a foundation (a model, built once before the first year), or a state (created empty before the first "
+        "year, and filled by the years). A list of hook tables alone is added to what auto means.",
         examples=["seed"],
     )
     selector: Text | None = Field(
@@ -68,6 +69,23 @@ class RequiredTableSettings(Section):
         examples=[1],
         json_schema_extra={"unit": "rows"},
     )
+    call: Annotated[str, Field(strict=True), AfterValidator(is_call)] | None = Field(
+        None,
+        description="Function that builds a table of tier hook, written package.module:function; it is called as a "
+        "hook is.",
+        examples=["my_package.tables:registry"],
+        json_schema_extra={"beside": {"tier": "hook"}},
+    )
+
+    @model_validator(mode="after")
+    def _called_where_it_is_a_hook(self) -> Self:
+        if self.tier == "hook" and self.call is None:
+            raise finding_at("is missing: a table of tier hook is built by the function that it names.", "call")
+        if self.tier != "hook" and self.call is not None:
+            raise finding_at(f"is given, but the table is of tier {self.tier}, which dbt builds.", "call")
+        if self.tier == "hook" and self.selector is not None:
+            raise finding_at("is given, but no dbt node builds a table of tier hook.", "selector")
+        return self
 
 
 RequiredTables = Annotated[

@@ -64,7 +64,8 @@ def _is_identifier(text: str) -> str:
     return text
 
 
-def _is_call(text: str) -> str:
+def is_call(text: str) -> str:
+    """Return a text that names a function as package.module:function; raise ValueError for another one."""
     module, colon, function = text.partition(":")
     if not colon or not all(part.isidentifier() for part in f"{module}.{function}".split(".")):
         raise ValueError(f"is {text!r}, but must be written package.module:function.")
@@ -206,7 +207,7 @@ class HookSettings(Section):
     """A function of the user's that is called at a moment of the run."""
 
     type: HookType = Field(description="Moment at which the hook is called.", examples=["post_year"])
-    call: Annotated[str, Field(strict=True), AfterValidator(_is_call)] = Field(
+    call: Annotated[str, Field(strict=True), AfterValidator(is_call)] = Field(
         description="Function to call, written package.module:function.", examples=["my_package.checks:look"]
     )
     name: Text | None = Field(

@@ -72,7 +72,8 @@ def _file_of_profile(orchestrator: PipelineOrchestrator) -> Path:
 def empty_plan(orchestrator: PipelineOrchestrator) -> HealingPlan:
     """Return what would be built where no database is; nothing is written."""
     facts = orchestrator.runner.current_facts()
-    required = orchestrator.initializer.checker(facts).required
+    checker = orchestrator.initializer.checker(facts)
+    required, facts = checker.required, checker.facts
     findings = [TableFinding(table, Missing()) for table in required]
     return make_plan(findings, required, facts, lambda node: False, lambda node: False)
 

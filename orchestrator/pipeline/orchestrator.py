@@ -106,7 +106,8 @@ class PipelineOrchestrator:
         """
         run = self._new_run(self._plan(start_year, end_year, from_year, from_stage, fresh=fresh))
         facts = self.runner.current_facts()
-        ledger = run_ledger(run, facts, self.initializer.checker(facts).required)
+        checker = self.initializer.checker(facts)
+        ledger = run_ledger(run, checker.facts, checker.required)
         patience = self._scope.deadline(SECONDS_TO_WAIT_FOR_OTHERS)
         return find_run_start(ledger, self.runner, facts, patience, fresh=fresh)
 

@@ -122,7 +122,8 @@ class Simulation:
         )
 
     def _find_start(self, facts: ProjectFacts, *, fresh: bool) -> tuple[RunLedger, Start]:
-        ledger = run_ledger(self._run, facts, self._initializer.checker(facts).required)
+        checker = self._initializer.checker(facts)
+        ledger = run_ledger(self._run, checker.facts, checker.required)
         patience = self._scope.deadline(SECONDS_TO_WAIT_FOR_OTHERS)
         return ledger, find_run_start(ledger, self._runner, facts, patience, fresh=fresh)
 

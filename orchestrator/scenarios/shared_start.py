@@ -70,7 +70,8 @@ class SharedStart:
 
 def before_years(orchestrator: PipelineOrchestrator, facts: ProjectFacts) -> tuple[NodeFacts, ...]:
     """Return the nodes that healing builds with rows, and those that they are built from; state tables are empty."""
-    required = orchestrator.initializer.checker(facts).required
+    checker = orchestrator.initializer.checker(facts)
+    required, facts = checker.required, checker.facts
     built = {node_of(table, facts).unique_id for table in required if table.tier is not TableTier.STATE}
     wanted = built | facts.ancestors(built)
     return tuple(node for node in facts.nodes if node.unique_id in wanted)

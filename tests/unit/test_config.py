@@ -557,7 +557,10 @@ WHOLE: dict[str, object] = {
         "b": {"type": "choice", "choices": [1, "x"]},
     },
     "self_healing": {"auto_initialize": True, "timeout_seconds": 1, "lock_timeout_seconds": 1},
-    "required_tables": [{"name": "n", "tier": "seed", "selector": "s", "min_rows": 1}],
+    "required_tables": [
+        {"name": "n", "tier": "seed", "selector": "s", "min_rows": 1},
+        {"name": "h", "tier": "hook", "call": "a:b"},
+    ],
     "execution": {"replay": "auto"},
     "stages": [
         {

@@ -15,7 +15,7 @@ from orchestrator.database.file_names import ANOTHER_NAME, IN_MEMORY, is_a_file,
 from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.analysis.reuse import vars_in_yaml
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
-from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.canonical import canonical, digest
 from orchestrator.dbt_runner.project.chosen import chosen_nodes
 from orchestrator.dbt_runner.project.database_place import reads_database_path
 from orchestrator.dbt_runner.project.edges import connected
@@ -32,7 +32,7 @@ from orchestrator.dbt_runner.project.replay_proof import ReplayProof
 from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.dbt_runner.project.shape import project_shape
 from orchestrator.dbt_runner.project.source_inputs import external_location
-from orchestrator.dbt_runner.project.var_values import VarValues, digest
+from orchestrator.dbt_runner.project.var_values import VarValues
 from orchestrator.dbt_runner.project.variable_reach import NODE_TYPES, every_node, project_blocker
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from orchestrator.core.errors import ConfigurationError
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR, UNKNOWN
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.analysis.template_record import GrowingRecord, TemplateRecord
+from orchestrator.dbt_runner.project.canonical import digest
 from orchestrator.dbt_runner.project.config_inputs import full_name
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts
 from orchestrator.dbt_runner.project.input_kinds import HOOK, VAR
@@ -20,7 +21,7 @@ from orchestrator.dbt_runner.project.node_inputs import NodeInputs
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.replay_proof import ReplayProof
 from orchestrator.dbt_runner.project.seed_files import SeedFile
-from orchestrator.dbt_runner.project.var_values import VarValues, digest
+from orchestrator.dbt_runner.project.var_values import VarValues
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.nodes import ManifestNode

@@ -18,11 +18,19 @@ from orchestrator.maintenance.doctor.diagnosis import (
     problem_found,
     worth_noting,
 )
+from orchestrator.pipeline.hook_tables import hook_table_functions
 from orchestrator.pipeline.selectors import has_flags, no_match
 from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.self_healing.foundation import FOUNDATION_TAG, yearly_members
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
-from orchestrator.self_healing.registry import configured_tables, node_of, required_tables, state_models
+from orchestrator.self_healing.registry import (
+    configured_tables,
+    is_list,
+    node_of,
+    required_tables,
+    state_models,
+    with_required,
+)
 
 
 def check_registry(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> list[Diagnosis]:
@@ -34,7 +42,12 @@ def check_registry(config: SimulationConfig, runner: DbtRunner, facts: ProjectFa
     except ConfigurationError as error:
         found.append(from_error("registry", error))
     configured = configured_tables(config)
-    if configured is not None:
+    try:
+        hook_table_functions(config)
+        facts, _ = with_required(facts, [table for table in configured or () if table.built_by is not None])
+    except ConfigurationError as error:
+        found.append(from_error("registry", error))
+    if configured is not None and is_list(configured):
         found += _listed(config, configured, runner, facts)
         found += _forgotten(config, configured, derived, facts)
     elif not found:
@@ -47,7 +60,7 @@ def check_registry(config: SimulationConfig, runner: DbtRunner, facts: ProjectFa
             found.append(from_error("registry", error))
     if any(one.status is Status.PROBLEM for one in found):
         return found
-    tables = len(derived if configured is None else configured)
+    tables = len(configured or ()) + (0 if is_list(configured) else len(derived))
     stages = f", {plural(len(config.stages), 'stage')} with nodes" if config.stages else ""
     return [
         check_passed(
@@ -74,6 +87,8 @@ def _listed(
     for number, table in enumerate(configured):
         subject = f"required table {table.name}"
         where = config.origin_of("required_tables", number)
+        if table.tier is TableTier.HOOK:
+            continue
         try:
             node_of(table, facts)
         except ConfigurationError as error:
