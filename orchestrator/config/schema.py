@@ -23,6 +23,7 @@ from orchestrator.database.file_names import is_a_file
 class HookType(str, Enum):
     """The moments of a run at which hooks are called."""
 
+    PRE_INITIALIZATION = "pre_initialization"
     PRE_SIMULATION = "pre_simulation"
     POST_SIMULATION = "post_simulation"
     PRE_YEAR = "pre_year"

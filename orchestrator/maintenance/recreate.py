@@ -42,7 +42,7 @@ def recreate_database(orchestrator: PipelineOrchestrator, *, emit: Emit = ignore
         moved_to = set_aside(database)
         if moved_to is not None:
             emit(DatabaseSetAside(at=utc_now(), database=str(database), moved_to=str(moved_to)))
-        return Recreation(database, moved_to, orchestrator.initializer.ensure_initialized())
+        return Recreation(database, moved_to, orchestrator.initialize())
 
 
 def database_file(orchestrator: PipelineOrchestrator) -> Path:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from uuid import uuid4
 
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.run_scope import RunScope
 from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.pipeline.before_years import context_before_years
 from orchestrator.pipeline.hook_loading import hook_of
-from orchestrator.pipeline.hooks import HookCallback, HookContext, HookType
+from orchestrator.pipeline.hooks import HookCallback, HookType
 
 _texts: dict[str, tuple[str, bytes]] = {}
 
@@ -67,17 +67,4 @@ class HookTables:
         The database is closed before: a function may open its file itself, or use the connection of its context.
         """
         self._runner.release()
-        self._functions[name](
-            HookContext(
-                run_id=self._scope.run_id or str(uuid4()),
-                scenario=self._config.scenario,
-                years=() if self._config.simulation is None else self._config.years(),
-                config=self._config,
-                query=self._runner.query,
-                execute=self._execute,
-                database=self._config.database_path,
-            )
-        )
-
-    def _execute(self, sql: str) -> None:
-        self._runner.execute(sql)
+        self._functions[name](context_before_years(self._config, self._runner, self._scope.run_id))

@@ -96,7 +96,8 @@ class Simulation:
 
     def _is_idle(self, facts: ProjectFacts) -> bool:
         """Tell whether nothing is to be called or healed before a run either, as far as kept facts tell."""
-        hooks = self._run.hooks.list_hooks(HookType.PRE_SIMULATION)
+        manager = self._run.hooks
+        hooks = (*manager.list_hooks(HookType.PRE_INITIALIZATION), *manager.list_hooks(HookType.PRE_SIMULATION))
         if any(hook.name != HEALING_HOOK for hook in hooks) or self._runner.known_facts() is None:
             return False
         return not self._initializer.checker(facts).findings()
@@ -129,6 +130,7 @@ class Simulation:
 
     def _prepare(self) -> ProjectFacts:
         """Call the hooks before the first year, healing among them; return the facts of the project as it is now."""
+        self._run.fire(HookType.PRE_INITIALIZATION)
         self._run.fire(HookType.PRE_SIMULATION)
         looked_at = self._runner.known_facts()
         facts = self._runner.facts()

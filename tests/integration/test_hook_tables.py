@@ -133,3 +133,41 @@ def test_a_table_that_cannot_be_meant(mill: Written, before: str, after: str, sa
         orchestrator.initializer.ensure_initialized()
     assert not mill.database.exists()
     assert Cli(mill.root, mill.database)("check").exit_code == 2
+
+
+LOADS = '''
+def load(context):
+    """Load what the project reads and does not build, once."""
+    context.execute("create schema if not exists raw")
+    context.execute("create table if not exists raw.fields as select 3 as field")
+    context.execute("create table if not exists raw.calls (year integer)")
+    context.execute(f"insert into raw.calls values ({context.year or 0})")
+
+def fails(context):
+    """Find nothing to load."""
+    raise FileNotFoundError("fields.csv")
+'''
+
+
+def test_hooks_before_healing(mill: Written) -> None:
+    """They load what the foundation reads, for a run as for init, before anything is checked; a failure stops both."""
+    mill.write("mill_loads.py", LOADS)
+    mill.write("models/raw.yml", "sources: [{name: raw, tables: [{name: fields}]}]")
+    text = "{{ config(materialized='table', tags=['FOUNDATION']) }} select field from {{ source('raw', 'fields') }}"
+    mill.write("models/apart.sql", text)
+    mill.config.write_text(mill.config.read_text() + "hooks: [{type: pre_initialization, call: 'mill_loads:load'}]\n")
+    cli = Cli(mill.root, mill.database)
+    told = cli("init", "--json")
+    assert told.exit_code == 0, told.err
+    assert mill.sql("from apart") == [(3,)]
+    mill.database.unlink()
+    told = cli("simulate")
+    assert told.exit_code == 0, told.err
+    again = cli("simulate", "--json")
+    assert again.document()["nothing_to_do"] is True
+    assert mill.sql("select count(*) from raw.calls") == [(2,)]
+    mill.configure("mill_loads:load", "mill_loads:fails")
+    for command in ("init", "simulate"):
+        failed = cli(command, "--fresh") if command == "simulate" else cli(command)
+        assert failed.exit_code == 1
+        assert "pre_initialization hook 'mill_loads:fails' stopped the run. FileNotFoundError" in failed.err, failed.err
