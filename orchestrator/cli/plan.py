@@ -102,7 +102,7 @@ def _show_start(output: Output, start: Start) -> None:
 
     if start.other_years:
         models = ", ".join(start.other_years)
-        output.say(f"\nStarts at {start.year}, because meta.writes_other_years is set on {models}")
+        output.say(f"\nStarts at {start.year}, because no single year can be taken out of {models}")
     if start.changed:
         output.say(f"\nStarts at {start.year} again, because since the last run")
         for change in start.changed:

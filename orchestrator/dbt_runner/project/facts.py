@@ -53,7 +53,9 @@ class NodeFacts:
     ``upstream`` is a digest of all inputs of everything that it is built from. ``external_file`` is the
     absolute path, or the URL, of the file or folder that an external model writes beside its relation;
     ``external_untold`` says why it cannot be told. ``batched`` tells whether dbt builds it batch by batch, each
-    committed by itself, and in a table that is there the last ones alone. ``description`` is for people.
+    committed by itself, and in a table that is there the last ones alone. ``reads_itself`` tells that its
+    template names ``this``, ``looks_up`` are the identifiers, in lower case, of the relations that its Jinja looks up.
+    ``description`` is for people.
     """
 
     unique_id: str
@@ -93,6 +95,8 @@ class NodeFacts:
     external_untold: str | None = None
     batched: bool = False
     names_year: bool = False
+    reads_itself: bool = False
+    looks_up: tuple[str, ...] = ()
     description: str = ""
 
     @cached_property

@@ -58,7 +58,7 @@ def _node_of(values: dict[str, object]) -> NodeFacts:
         "inputs": _pairs(values["inputs"]),
         "reads": _pairs(values["reads"]),
     }
-    for name in ("fqn", "tags", "depends_on", "unseen", "by_source", "vars"):
+    for name in ("fqn", "tags", "depends_on", "unseen", "by_source", "vars", "looks_up"):
         listed = values[name]
         assert isinstance(listed, list)
         fixed[name] = tuple(listed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.nodes import ManifestNode
 
 LONGEST_DESCRIPTION = 1000
+_LOOK_UP = re.compile(
+    r"""(?:get_relation|Relation\.create)\s*\((?:[^()]*?\bidentifier\s*=\s*["'](?P<name>[^"']+)["']"""
+    r"""|[^(),=]+,[^(),=]+,\s*["'](?P<third>[^"']+)["'])"""
+)
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,8 @@ class NodeReader:
             reuse_blocker=code.blocker if kind != "seed" else None,
             replay_blocker=replay_blocker,
             vars=tuple(sorted(whole.vars)),
+            reads_itself=kind == "model" and _names_this(self.analysis.of(node.raw_code)),
+            looks_up=_looked_up(node.raw_code) if kind == "model" else (),
             changes_others=replay_blocker is not None and self.replay.changes_others(node),
             reads=(*self.inputs.of(node, whole, texts), *before) if kind != "test" else (),
             description=str(node.description or "")[:LONGEST_DESCRIPTION],
@@ -150,6 +157,21 @@ class NodeReader:
         if str(node.language) == "python":
             return self.inputs.python_unseen(node, texts)
         return self.inputs.unseen(node, texts)
+
+
+def _names_this(code: TemplateRecord) -> bool:
+    """Tell whether a template names its own relation, and not only the parts of its name."""
+    return any(use.name == "this" and use.attribute is None for use in code.uses.names)
+
+
+def _looked_up(text: str) -> tuple[str, ...]:
+    """Return the identifiers of relations that a template asks the database for.
+
+    >>> _looked_up("{% set a = adapter.get_relation(this.database, this.schema, 'Stock') %}")
+    ('stock',)
+    """
+    found = [one["name"] or one["third"] for one in _LOOK_UP.finditer(text)]
+    return tuple(sorted({name.lower() for name in found if name}))
 
 
 def _labels(node: ManifestNode) -> tuple[tuple[str, str, str], ...]:
