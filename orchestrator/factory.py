@@ -18,6 +18,7 @@ from orchestrator.dbt_runner.project.datasets import datasets_of
 from orchestrator.dbt_runner.project.variables import require_variables_fit
 from orchestrator.listeners.configured import configured_listeners
 from orchestrator.pipeline.hook_loading import hooks_from_config, hooks_from_entry_points
+from orchestrator.pipeline.hook_tables import HookTables
 from orchestrator.pipeline.hooks import Hook, HookManager
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.auto_initializer import AutoInitializer
@@ -91,6 +92,7 @@ def create_orchestrator(
         variables=dict(resolved.dbt_vars()),
         timeout_seconds=resolved.self_healing.timeout_seconds,
         lock_timeout_seconds=resolved.self_healing.lock_timeout_seconds,
+        call_hook=HookTables(resolved, runner, scope).build,
         before_replacing=copies.before_heal(),
         replay=resolved.execution.replay == "auto",
         emit=emit,

@@ -17,7 +17,7 @@ from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.dbt_runner.project.variables import require_variables_fit
 from orchestrator.self_healing.database_look import open_or_name_holder
-from orchestrator.self_healing.registry import configured_tables, required_tables
+from orchestrator.self_healing.registry import configured_tables, with_required
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def dbt_settings(config: SimulationConfig) -> DbtSettings:
         year_vars=years,
         later_years=_later_years(config),
         ledger_schema=config.ledger.schema,
+        foundation=config.self_healing.foundation,
         by_umask=config.permissions == "umask",
     )
 
@@ -71,9 +72,9 @@ def table_checker(config: SimulationConfig, runner: DbtRunner, facts: ProjectFac
         ConfigurationError: the list of tables names what the project does not have, or nothing reads a variable.
     """
     require_variables_fit(config, facts)
-    required = required_tables(facts, configured_tables(config))
+    whole, required = with_required(facts, configured_tables(config))
     mutex = one_mutex(config, runner, ignore)
-    return TableExistenceChecker(required, facts, lambda: open_or_name_holder(runner, facts, mutex))
+    return TableExistenceChecker(required, whole, lambda: open_or_name_holder(runner, facts, mutex))
 
 
 def one_mutex(

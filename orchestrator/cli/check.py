@@ -54,6 +54,10 @@ def _look(config: SimulationConfig, output: Output) -> CheckReport:
         from orchestrator.pipeline.hook_loading import hooks_from_config  # as above
 
         hooks_from_config(config)
+    if config.required_tables != "auto" and any(table.call is not None for table in config.required_tables):
+        from orchestrator.pipeline.hook_tables import hook_table_functions  # as above
+
+        hook_table_functions(config)
     with runner_with_facts(config, output) as (runner, facts):
         return check_tables(config, runner, facts)
 

@@ -46,7 +46,7 @@ def init(
     config = load_config(options, timeout=timeout)
     output.say(_heading("Initializing", config))
     with progress_for(output) as progress, orchestrator_for(config, [progress]) as orchestrator:
-        result = orchestrator.initializer.ensure_initialized()
+        result = orchestrator.initialize()
     output.write_json(initialization_record(result), result.state)
     _show_result(output, result)
     facts = orchestrator.runner.known_facts()

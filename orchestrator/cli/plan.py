@@ -66,12 +66,17 @@ def show_plan(
 
 def show_planned(output: Output, planned: RunPlan) -> None:
     """Write a plan for people."""
+    from orchestrator.self_healing.left_out import told_left_out  # as above
+
     span = f" for {shown_years(planned.requested_years)}" if planned.requested_years else ""
     output.say(Text(f"Plan{span} · scenario {planned.scenario} · {shown_path(planned.database)}", "bold"))
     if planned.healing is None:
         output.say("Self-healing is off.")
     else:
         show_healing(output, planned.healing)
+    left = told_left_out(planned.left_out)
+    if left is not None:
+        output.say(left)
     if planned.start is not None:
         _show_start(output, planned.start)
         if planned.start.done:
@@ -98,7 +103,7 @@ def _show_start(output: Output, start: Start) -> None:
 
     if start.other_years:
         models = ", ".join(start.other_years)
-        output.say(f"\nStarts at {start.year}, because meta.writes_other_years is set on {models}")
+        output.say(f"\nStarts at {start.year}, because no single year can be taken out of {models}")
     if start.changed:
         output.say(f"\nStarts at {start.year} again, because since the last run")
         for change in start.changed:

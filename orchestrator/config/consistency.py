@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from orchestrator.config.healing import RequiredTables
 from orchestrator.config.schema import HookSettings, SimulationYears, StageSettings, finding_at
 
 
@@ -42,6 +43,24 @@ def require_years_and_stages(
     if years.year_var in variables:
         raise finding_at(
             "is set by the orchestrator for every year (simulation.year_var); remove it.", "vars", years.year_var
+        )
+
+
+def require_use_of_foundation(
+    foundation: Sequence[str], years: SimulationYears | None, required: RequiredTables
+) -> None:
+    """Refuse a selector of the foundation where nothing would go by it."""
+    if foundation and years is None:
+        raise finding_at(
+            "is given, but there is no section simulation: without years, all that dbt builds is required.",
+            "self_healing",
+            "foundation",
+        )
+    if foundation and required != "auto" and any(table.tier != "hook" for table in required):
+        raise finding_at(
+            "is given, and required_tables is a list, which says itself what is foundation; leave one of them out.",
+            "self_healing",
+            "foundation",
         )
 
 

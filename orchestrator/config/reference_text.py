@@ -58,13 +58,15 @@ each other.
 """
 
 _REQUIRED = """\
-`auto` takes every seed, every model tagged `FOUNDATION` and what years read from the year before ([your own
-project](your-own-project.md)); without `simulation`, all that dbt builds. A list replaces that.
+`auto` takes every seed, every model tagged `FOUNDATION` (or what `self_healing.foundation` selects) and what years read
+from the year before ([your own project](your-own-project.md)); without `simulation`, all that dbt builds. A list
+replaces that; one of tables of tier `hook` alone is added to it.
 """
 
 _HOOKS = """\
 | `type` | is called | `year` | `stage` |
 |---|---|---|---|
+| `pre_initialization` | under the lock, before the required tables are checked and healed, by a run and by `init` | | |
 | `pre_simulation` | under the lock, after healing and before rows are removed and the first year begins | | |
 | `pre_year` | before the first stage of each year | ✓ | |
 | `pre_stage` | before each stage, or before the one that `stage` names | ✓ | ✓ |

@@ -12,9 +12,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
-    Tag,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -25,6 +23,7 @@ from orchestrator.database.file_names import is_a_file
 class HookType(str, Enum):
     """The moments of a run at which hooks are called."""
 
+    PRE_INITIALIZATION = "pre_initialization"
     PRE_SIMULATION = "pre_simulation"
     POST_SIMULATION = "post_simulation"
     PRE_YEAR = "pre_year"
@@ -66,7 +65,8 @@ def _is_identifier(text: str) -> str:
     return text
 
 
-def _is_call(text: str) -> str:
+def is_call(text: str) -> str:
+    """Return a text that names a function as package.module:function; raise ValueError for another one."""
     module, colon, function = text.partition(":")
     if not colon or not all(part.isidentifier() for part in f"{module}.{function}".split(".")):
         raise ValueError(f"is {text!r}, but must be written package.module:function.")
@@ -83,10 +83,6 @@ def _is_url(text: str) -> str:
 def texts_as_list(value: object) -> object:
     """Take one text for a list of it."""
     return [value] if isinstance(value, str) else value
-
-
-def _kind_of_tables(value: object) -> str:
-    return "list" if isinstance(value, (list, tuple)) else "auto"
 
 
 Text = Annotated[str, Field(strict=True), AfterValidator(_not_blank)]
@@ -171,55 +167,6 @@ class DbtSettings(Section):
     )
 
 
-class SelfHealingSettings(Section):
-    """Repair of the database before a run: whether, and for how long."""
-
-    auto_initialize: Flag = Field(
-        default=True,
-        description="Whether a run repairs what is missing or broken before its first year; false refuses such a run.",
-        examples=[False],
-    )
-    timeout_seconds: Seconds = Field(
-        60.0,
-        description="Longest time that the whole repair may take, waiting included, in seconds.",
-        examples=[120],
-    )
-    lock_timeout_seconds: float = Field(
-        30.0,
-        strict=True,
-        ge=0,
-        allow_inf_nan=False,
-        description="Longest wait for another process that uses the database, in seconds; 0 does not wait.",
-        examples=[0],
-        json_schema_extra={"unit": "seconds"},
-    )
-
-
-class RequiredTableSettings(Section):
-    """A table that must be there before the first year."""
-
-    name: Text = Field(description="Name of the seed, model or source table in the dbt project.", examples=["orders"])
-    tier: Literal["seed", "foundation", "state"] = Field(
-        description="What it is: a seed (loaded from a file), a foundation (a model, built once before the first "
-        "year), or a state (created empty before the first year, and filled by the years).",
-        examples=["seed"],
-    )
-    selector: Text | None = Field(
-        None,
-        description="Name or unique id of the dbt node that builds it; by default its name.",
-        examples=["seed.shop.orders"],
-    )
-    min_rows: int | None = Field(
-        None,
-        strict=True,
-        ge=0,
-        description="Fewest rows it must hold, with fewer it counts as empty; by default what meta.min_rows of the "
-        "node says, else any number.",
-        examples=[1],
-        json_schema_extra={"unit": "rows"},
-    )
-
-
 class StageSettings(Section):
     """One dbt command of every year."""
 
@@ -238,18 +185,30 @@ class StageSettings(Section):
         "whatever year a run begins at.",
         examples=[True],
     )
+    later_years_only: Flag = Field(
+        default=False,
+        description="Whether the stage is left out of simulation.start_year, and runs in every later year, whatever "
+        "year a run begins at.",
+        examples=[True],
+    )
     timeout_seconds: Seconds | None = Field(
         None,
         description="Longest time that the stage may take in one year, in seconds; by default no limit.",
         examples=[600],
     )
 
+    @model_validator(mode="after")
+    def _in_some_year(self) -> Self:
+        if self.first_year_only and self.later_years_only:
+            raise finding_at("is true, and so is first_year_only: the stage would run in no year.", "later_years_only")
+        return self
+
 
 class HookSettings(Section):
     """A function of the user's that is called at a moment of the run."""
 
     type: HookType = Field(description="Moment at which the hook is called.", examples=["post_year"])
-    call: Annotated[str, Field(strict=True), AfterValidator(_is_call)] = Field(
+    call: Annotated[str, Field(strict=True), AfterValidator(is_call)] = Field(
         description="Function to call, written package.module:function.", examples=["my_package.checks:look"]
     )
     name: Text | None = Field(
@@ -328,9 +287,3 @@ class BackupSettings(Section):
         examples=[10],
         json_schema_extra={"unit": "backups"},
     )
-
-
-RequiredTables = Annotated[
-    Annotated[Literal["auto"], Tag("auto")] | Annotated[tuple[RequiredTableSettings, ...], Tag("list")],
-    Discriminator(_kind_of_tables),
-]

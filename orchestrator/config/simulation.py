@@ -28,10 +28,12 @@ from orchestrator.config.consistency import (
     require_json_values,
     require_stages_of_hooks,
     require_unique_names,
+    require_use_of_foundation,
     require_years_and_stages,
 )
 from orchestrator.config.errors import configuration_error
 from orchestrator.config.finding import find_configuration
+from orchestrator.config.healing import RequiredTables, SelfHealingSettings
 from orchestrator.config.layers import Overrides, load_layers, mapping_layer, override_layer, require_fork
 from orchestrator.config.listeners import ListenerSettings, listener_secrets
 from orchestrator.config.origins import KeyPath, Layer, Origin, dotted
@@ -44,9 +46,7 @@ from orchestrator.config.schema import (
     HookSettings,
     Identifier,
     LedgerSettings,
-    RequiredTables,
     Section,
-    SelfHealingSettings,
     SimulationYears,
     StageSettings,
     StorageSettings,
@@ -235,6 +235,7 @@ class SimulationConfig(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
         require_years_and_stages(self.simulation, self.stages, self.vars)
+        require_use_of_foundation(self.self_healing.foundation, self.simulation, self.required_tables)
         require_stages_of_hooks(self.hooks, self.stages)
         require_values_fit(self.parameters, self.vars)
         return self

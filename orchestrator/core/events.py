@@ -256,7 +256,7 @@ class RunResumed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WholeRangeRun(Event):
-    """Signals that a run goes through all ``years`` of the simulation, because models change rows of other years."""
+    """Signals that a run goes through all ``years``, because no single year can be taken out of these models."""
 
     models: tuple[str, ...]
     years: tuple[int, ...]

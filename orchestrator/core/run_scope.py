@@ -59,6 +59,11 @@ class RunScope:
         self.deadline(None).check()
 
     @property
+    def run_id(self) -> str | None:
+        """Return the id of the run that this thread is in, None where it is in none."""
+        return self._run_id if self.in_run else None
+
+    @property
     def in_run(self) -> bool:
         """Tell whether this thread is in a run."""
         return self._thread == threading.get_ident()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.dbt_runner.project.facts import ProjectFacts, SourceFacts
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.source_facts import SourceFacts
 from orchestrator.ledger.watched import is_watched
 
 

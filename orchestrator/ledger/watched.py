@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.reader import DatabaseReader
-from orchestrator.dbt_runner.project.facts import ProjectFacts, SourceFacts
+from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.input_kinds import ROWS_OF_SOURCE
+from orchestrator.dbt_runner.project.source_facts import SourceFacts
 
 ROW = '"a row of it"'  # a name that no column has: it would hide the row
 MISSING = "missing"

@@ -42,7 +42,7 @@ def recreate_database(orchestrator: PipelineOrchestrator, *, emit: Emit = ignore
         moved_to = set_aside(database)
         if moved_to is not None:
             emit(DatabaseSetAside(at=utc_now(), database=str(database), moved_to=str(moved_to)))
-        return Recreation(database, moved_to, orchestrator.initializer.ensure_initialized())
+        return Recreation(database, moved_to, orchestrator.initialize())
 
 
 def database_file(orchestrator: PipelineOrchestrator) -> Path:
@@ -72,7 +72,8 @@ def _file_of_profile(orchestrator: PipelineOrchestrator) -> Path:
 def empty_plan(orchestrator: PipelineOrchestrator) -> HealingPlan:
     """Return what would be built where no database is; nothing is written."""
     facts = orchestrator.runner.current_facts()
-    required = orchestrator.initializer.checker(facts).required
+    checker = orchestrator.initializer.checker(facts)
+    required, facts = checker.required, checker.facts
     findings = [TableFinding(table, Missing()) for table in required]
     return make_plan(findings, required, facts, lambda node: False, lambda node: False)
 

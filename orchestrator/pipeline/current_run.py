@@ -54,9 +54,10 @@ class CurrentRun:
         assert self.config.simulation is not None
         return self.config.simulation.year_column
 
-    def begin_at_first_year(self) -> None:
-        """Run the years before the range as well."""
+    def begin_at_first_year(self) -> SimulationPlan:
+        """Run the years before the range as well; return the plan."""
         self.plan = self.plan.from_first_year()
+        return self.plan
 
     def hold(self, mutex: DatabaseMutex) -> None:
         """Take the mutex of the database until :meth:`let_go`.

@@ -34,6 +34,7 @@ def components(facts: ProjectFacts, plan: SimulationPlan) -> Components:
     found: Components = {FIRST_YEAR: str(plan.first_year), ORDER_OF_STAGES: names, COMPARED: SHARE}
     for stage in plan.stages:
         only = " in the first year only" if stage.first_year_only else ""
+        only = " in later years only" if stage.later_years_only else only
         found[f"{STAGE} {stage.name}"] = f"dbt {stage.command} --select {' '.join(stage.select)}{only}"
     named = {tag for stage in plan.stages for one in stage.select for tag in _TAG.findall(one)}
     for node in facts.nodes:

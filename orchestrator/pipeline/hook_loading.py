@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from orchestrator.config.schema import HookSettings
+from orchestrator.config.schema import HookSettings, HookType
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError, HookDefinitionError
 from orchestrator.core.text import did_you_mean
@@ -34,7 +34,24 @@ def hooks_from_config(config: SimulationConfig) -> tuple[Hook, ...]:
 
 def _configured(config: SimulationConfig, index: int, entry: HookSettings) -> Hook:
     where = f"{config.origin_of('hooks', index, 'call')}: hooks[{index}].call {entry.call!r}"
-    module_name, _, attribute = entry.call.partition(":")
+    return hook_of(config, entry.call, where, entry.type, entry.name or entry.call, entry.stage, entry.on_error)
+
+
+def hook_of(
+    config: SimulationConfig,
+    call: str,
+    where: str,
+    hook_type: HookType,
+    name: str = "",
+    stage: str | None = None,
+    on_error: str = "abort",
+) -> Hook:
+    """Import the function that ``call`` names, as a hook; the project root is importable, ``where`` begins messages.
+
+    Raises:
+        ConfigurationError: its module or the function is not there, or cannot be called with a context.
+    """
+    module_name, _, attribute = call.partition(":")
     found: object = _import(module_name, config.root, where)
     seen = module_name
     for part in attribute.split("."):
@@ -47,7 +64,7 @@ def _configured(config: SimulationConfig, index: int, entry: HookSettings) -> Ho
                 to_fix=f"define {part} in {seen}, or correct the name.",
             ) from None
         seen = f"{seen}.{part}"
-    hook = Hook(entry.type, found, entry.name or entry.call, entry.stage, entry.on_error)  # type: ignore[arg-type]  # checked next
+    hook = Hook(hook_type, found, name or call, stage, on_error)  # type: ignore[arg-type]  # checked next
     try:
         return checked(hook)
     except HookDefinitionError as error:

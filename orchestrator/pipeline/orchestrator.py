@@ -18,6 +18,7 @@ from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.ledger.reading import read_ledger
+from orchestrator.pipeline.before_years import context_before_years
 from orchestrator.pipeline.current_run import CurrentRun
 from orchestrator.pipeline.hooks import Hook, HookContext, HookManager
 from orchestrator.pipeline.resume import Start
@@ -27,6 +28,7 @@ from orchestrator.pipeline.stage_history import StageHistory, StageTime
 from orchestrator.pipeline.workflow import SimulationPlan, SimulationResult
 from orchestrator.self_healing.auto_initializer import AutoInitializer
 from orchestrator.self_healing.database_look import open_reader
+from orchestrator.self_healing.initialization_state import InitializationResult
 
 
 class PipelineOrchestrator:
@@ -106,9 +108,27 @@ class PipelineOrchestrator:
         """
         run = self._new_run(self._plan(start_year, end_year, from_year, from_stage, fresh=fresh))
         facts = self.runner.current_facts()
-        ledger = run_ledger(run, facts, self.initializer.checker(facts).required)
+        checker = self.initializer.checker(facts)
+        ledger = run_ledger(run, checker.facts, checker.required)
         patience = self._scope.deadline(SECONDS_TO_WAIT_FOR_OTHERS)
         return find_run_start(ledger, self.runner, facts, patience, fresh=fresh)
+
+    def initialize(self) -> InitializationResult:
+        """Heal the database as a run does, without one: PRE_INITIALIZATION hooks first, where there are any.
+
+        Raises:
+            HookError: a hook stopped it.
+            OrchestratorError: whatever :meth:`AutoInitializer.ensure_initialized` raises.
+        """
+        if not self.hooks.list_hooks(HookType.PRE_INITIALIZATION):
+            return self.initializer.ensure_initialized()
+        with self.mutex.held(self.config.self_healing.lock_timeout_seconds):
+            try:
+                context = context_before_years(self.config, self.runner, self._scope.run_id)
+                self.hooks.execute_hooks(HookType.PRE_INITIALIZATION, context)
+                return self.initializer.ensure_initialized()
+            finally:
+                self.runner.release()
 
     def stage_history(self) -> StageHistory:
         """Return what the stages that are finished in the database took; nothing is written.

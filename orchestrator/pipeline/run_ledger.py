@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from orchestrator.core.clocks import utc_now
@@ -16,6 +17,7 @@ from orchestrator.ledger.layouts import ledger_version, upgrade_statements
 from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun, read_ledger, relation_key
 from orchestrator.ledger.watched import with_watched
 from orchestrator.ledger.writing import LedgerWriter
+from orchestrator.pipeline.carried_over import replaces_what_is_read, without_undo
 from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.resume import Start, find_start
 from orchestrator.pipeline.watched_years import WatchedYears
@@ -36,7 +38,8 @@ class RunLedger:
     """Reads and writes the ledger for one run over one parsed project.
 
     ``carried`` are the models of tier ``state``: what a year reads of the year before. ``lasting`` are the unique ids
-    of the other required tables: they are there before the first year.
+    of the other required tables: they are there before the first year. ``whole_plan`` makes the run begin at the first
+    year of the simulation, and returns its plan: there are tables out of which no single year can be taken.
     """
 
     def __init__(
@@ -48,8 +51,10 @@ class RunLedger:
         carried: tuple[NodeFacts, ...],
         lasting: frozenset[str],
         year_column: str,
+        whole_plan: Callable[[], SimulationPlan] | None = None,
     ) -> None:
         self._plan = plan
+        self._whole_plan = whole_plan or (lambda: plan)
         self._facts = facts
         self._carried = carried
         self._lasting = lasting
@@ -74,7 +79,11 @@ class RunLedger:
         self._ledger = ledger = read_ledger(reader, self._facts.ledger, self._facts)
         counts = self._counts(reader, catalog, ledger)
         gone = self._gone(catalog, ledger)
-        others = models_of_other_years(self._facts)
+        kept = without_undo(self._facts, catalog, self._year_column, self._lasting)
+        others = (*models_of_other_years(self._facts), *(node.name for node in kept))
+        if others:
+            self._plan = self._whole_plan()
+            self._run = replace(self._run, first_year=self._plan.years[0])
         start = find_start(self._plan, ledger, self.components, counts, gone, fresh=fresh, other_years=others)
         first, beginning = self._plan.years[0], self._plan.first_year
         if first > beginning:
@@ -173,15 +182,19 @@ class RunLedger:
         if not self._from_nothing(start):
             return []
         staged = {unique_id for stage in self._ledger.stages for unique_id in stage.nodes}
-        nodes = [n for n in self._facts.nodes if n.materialized in ("incremental", "snapshot")]
+        nodes = [
+            node
+            for node in self._facts.nodes
+            if node.materialized in ("incremental", "snapshot") or replaces_what_is_read(node, self._facts)
+        ]
         there = [n for n in nodes if n.unique_id not in self._lasting and catalog.get(n.relation) is not None]
         dated = with_years([node.relation for node in there], catalog, self._year_column)
-        earlier = set(YearTables(dated, self._year_column).holding(f"< {start.purge_from}", runner))
+        earlier = set(YearTables(dated).holding(f"< {start.purge_from}", runner))
         return [
             node
             for node in there
             if (
-                node.unique_id in staged
+                node.unique_id in staged or self._held_nothing_before(node.relation)
                 if node.relation not in dated
                 else node.writes_other_years or node.relation not in earlier or self._held_nothing_before(node.relation)
             )
@@ -196,7 +209,11 @@ class RunLedger:
 
         What appears there later was written by a stage that did not come to its end.
         """
-        models = [m for m in self._facts.models() if m.materialized == "incremental" and not m.writes_other_years]
+        models = [
+            m
+            for m in self._facts.models()
+            if (m.materialized == "incremental" and not m.writes_other_years) or replaces_what_is_read(m, self._facts)
+        ]
         new = [
             m
             for m in models
@@ -273,7 +290,7 @@ class RunLedger:
         known = [self._facts.node(unique_id) for unique_id in sorted({unique_id for _, unique_id in ledger.carried})]
         nodes = {node.relation: node.unique_id for node in known if node is not None}
         tables = with_years(nodes, catalog, self._year_column)
-        found = count_years(tables, self._year_column, reader)
+        found = count_years(tables, reader)
         return {
             (year, nodes[table]): count
             for table, rows in found.items()

@@ -96,7 +96,8 @@ class Simulation:
 
     def _is_idle(self, facts: ProjectFacts) -> bool:
         """Tell whether nothing is to be called or healed before a run either, as far as kept facts tell."""
-        hooks = self._run.hooks.list_hooks(HookType.PRE_SIMULATION)
+        manager = self._run.hooks
+        hooks = (*manager.list_hooks(HookType.PRE_INITIALIZATION), *manager.list_hooks(HookType.PRE_SIMULATION))
         if any(hook.name != HEALING_HOOK for hook in hooks) or self._runner.known_facts() is None:
             return False
         return not self._initializer.checker(facts).findings()
@@ -122,12 +123,14 @@ class Simulation:
         )
 
     def _find_start(self, facts: ProjectFacts, *, fresh: bool) -> tuple[RunLedger, Start]:
-        ledger = run_ledger(self._run, facts, self._initializer.checker(facts).required)
+        checker = self._initializer.checker(facts)
+        ledger = run_ledger(self._run, checker.facts, checker.required)
         patience = self._scope.deadline(SECONDS_TO_WAIT_FOR_OTHERS)
         return ledger, find_run_start(ledger, self._runner, facts, patience, fresh=fresh)
 
     def _prepare(self) -> ProjectFacts:
         """Call the hooks before the first year, healing among them; return the facts of the project as it is now."""
+        self._run.fire(HookType.PRE_INITIALIZATION)
         self._run.fire(HookType.PRE_SIMULATION)
         looked_at = self._runner.known_facts()
         facts = self._runner.facts()

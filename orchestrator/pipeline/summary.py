@@ -8,6 +8,7 @@ from orchestrator.database.reader import DatabaseReader
 from orchestrator.database.sql import quoted_name
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.pipeline.workflow import Summary, SummaryColumn
+from orchestrator.pipeline.year_column import YearColumn
 
 
 def read_summary(reader: DatabaseReader, facts: ProjectFacts, year_column: str, years: Sequence[int]) -> Summary | None:
@@ -17,14 +18,16 @@ def read_summary(reader: DatabaseReader, facts: ProjectFacts, year_column: str, 
     does not exist.
     """
     node = summary_model(facts)
-    if node is None or reader.catalog().get(node.relation) is None:
+    relation = None if node is None else reader.catalog().get(node.relation)
+    if node is None or relation is None:
         return None
     columns = [SummaryColumn(*label) for label in node.labels]
     year = next((column.label for column in columns if _same(column.name, year_column)), "Year")
     columns = [column for column in columns if not _same(column.name, year_column)]
     columns.insert(0, SummaryColumn(year_column, year, "text"))
     names = ", ".join(quoted_name(column.name) for column in columns)
-    span = f"{quoted_name(year_column)} between {years[0]} and {years[-1]}"
+    read = YearColumn.in_relation(year_column, relation)
+    span = f"{quoted_name(year_column) if read is None else read.number} between {years[0]} and {years[-1]}"
     rows = reader.query(f"select {names} from {node.relation.quoted()} where {span} order by 1")
     return Summary(tuple(columns), tuple(rows))
 

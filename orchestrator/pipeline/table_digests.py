@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from orchestrator.core.events import TableState
 from orchestrator.database.names import RelationName
-from orchestrator.database.sql import literal, quoted_name
+from orchestrator.database.sql import literal
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult
+from orchestrator.pipeline.year_column import YearColumn
 from orchestrator.pipeline.year_tables import with_years
 
 ROW = '"a row of it"'  # a name that no column has: it would hide the row
@@ -24,14 +25,14 @@ class TableDigests:
     def __init__(self, facts: ProjectFacts, year_column: str) -> None:
         self._facts = facts
         self._year_column = year_column
-        self._dated: dict[RelationName, bool] = {}
+        self._dated: dict[RelationName, YearColumn | None] = {}
 
     def of(self, runner: DbtRunner, year: int, outcome: DbtResult) -> tuple[TableState, ...]:
         """Return what the tables hold that the nodes of a stage built, by name."""
         relations = sorted(self._tables(outcome), key=lambda relation: relation.quoted())
         if any(relation not in self._dated for relation in relations):
             dated = with_years(relations, runner.catalog(), self._year_column)
-            self._dated |= {relation: relation in dated for relation in relations}
+            self._dated |= {relation: dated.get(relation) for relation in relations}
         if not relations:
             return ()
         rows = runner.query(" union all ".join(self._select(relation, year) for relation in relations))
@@ -45,7 +46,8 @@ class TableDigests:
 
     def _select(self, relation: RelationName, year: int) -> str:
         digest = self._facts.capabilities.row_digest_sql.format(row=ROW)
-        where = f"where {quoted_name(self._year_column)} = {year}" if self._dated[relation] else ""
+        column = self._dated[relation]
+        where = "" if column is None else f"where {column.number} = {year}"
         return f"select {literal(relation.name)} as name, count(*), {digest} from {relation.quoted()} as {ROW} {where}"
 
 

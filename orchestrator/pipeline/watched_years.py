@@ -10,6 +10,7 @@ from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.pipeline.wording import told_loss
+from orchestrator.pipeline.year_column import YearColumn
 from orchestrator.pipeline.year_rows import (
     ChangedYear,
     Year,
@@ -35,20 +36,21 @@ class WatchedYears:
         self._models = tuple(model for model in facts.models() if model.unique_id not in lasting)
         self._year_column = year_column
         self._nodes: dict[RelationName, NodeFacts] = {}
+        self._columns: dict[RelationName, YearColumn] = {}
         self._rows: dict[RelationName, dict[Year, int]] = {}
 
     def begin(self, runner: DbtRunner) -> None:
         """Find the tables that exist, and count what they hold."""
         self.add((*self._carried, *self._models), runner.catalog())
-        self._rows = count_years(list(self._nodes), self._year_column, runner)
+        self._rows = count_years(self._columns, runner)
 
     def add(self, nodes: Iterable[NodeFacts], catalog: Catalog) -> None:
         """Watch the tables of these nodes as well, as far as they add years; so far they held nothing."""
         wanted = {node.relation: node for node in nodes if node.materialized == "incremental"}
         wanted |= {node.relation: node for node in self._carried}
-        for relation in with_years(wanted, catalog, self._year_column):
+        for relation, column in with_years(wanted, catalog, self._year_column).items():
             if relation not in self._nodes and not wanted[relation].writes_other_years:
-                self._nodes[relation] = wanted[relation]
+                self._nodes[relation], self._columns[relation] = wanted[relation], column
                 self._rows[relation] = {}
 
     def rows_of(self, year: int) -> dict[str, int]:
@@ -58,7 +60,7 @@ class WatchedYears:
     def rows_before(self, year: int) -> dict[RelationName, int]:
         """Return how many rows of earlier years, or of none, each table held when it was last counted."""
         return {
-            table: sum(count for one, count in rows.items() if one is None or one < year)
+            table: sum(count for one, count in rows.items() if one is None or (not isinstance(one, str) and one < year))
             for table, rows in self._rows.items()
         }
 
@@ -71,14 +73,16 @@ class WatchedYears:
             ContinuityError: so does a table that it did not build.
         """
         tables = [table for table, node in self._nodes.items() if all_tables or node.unique_id in built]
-        found = count_years(tables, self._year_column, runner)
+        found = count_years({table: self._columns[table] for table in tables}, runner)
         changes: dict[RelationName, tuple[ChangedYear, ...]] = {
             table: changed
             for table, rows in found.items()
             if self._nodes[table].unique_id in built and (changed := changed_years(self._rows[table], rows, year))
         }
         if changes:
-            undo = [text for table, changed in changes.items() for text in take_back(table, self._year_column, changed)]
+            undo = [
+                text for table, changed in changes.items() for text in take_back(table, self._columns[table], changed)
+            ]
             if undo:
                 runner.execute(undo)
             told = [(self._nodes[table], changed) for table, changed in changes.items()]
@@ -97,7 +101,7 @@ class WatchedYears:
         known = dict(self._nodes)
         self.add((*self._carried, *self._models), catalog)
         there = [relation for relation in self._nodes if catalog.get(relation) is not None]
-        counted = count_years(there, self._year_column, runner)
+        counted = count_years({relation: self._columns[relation] for relation in there}, runner)
         self._rows |= {relation: rows for relation, rows in counted.items() if relation not in known}
         self._keep({relation: counted.get(relation, {}) for relation in known}, but_year)
 

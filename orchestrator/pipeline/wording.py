@@ -10,7 +10,7 @@ from orchestrator.ledger.wording import told_change
 SHOWN_CHANGES = 5
 
 
-def told_loss(table: str, year: float | None, *, expected: int, found: int) -> str:
+def told_loss(table: str, year: float | str | None, *, expected: int, found: int) -> str:
     """Say that a table does not hold the rows of a year that it held when the year ended; None: rows without a year.
 
     >>> told_loss("balances", 2026, expected=1000, found=999)

@@ -20,6 +20,7 @@ class Stage:
     select: tuple[str, ...]
     command: str = "run"
     first_year_only: bool = False
+    later_years_only: bool = False
     timeout_seconds: float | None = None
 
 
@@ -53,7 +54,10 @@ class SimulationPlan:
         """
         years = config.years(start_year, end_year)
         assert config.simulation is not None
-        stages = tuple(Stage(s.name, s.select, s.command, s.first_year_only, s.timeout_seconds) for s in config.stages)
+        stages = tuple(
+            Stage(s.name, s.select, s.command, s.first_year_only, s.later_years_only, s.timeout_seconds)
+            for s in config.stages
+        )
         return cls(years, stages, config.simulation.start_year)
 
     def run_again(self, year: int | None, stage: str | None) -> SimulationPlan:
@@ -92,7 +96,8 @@ class SimulationPlan:
 
     def stages_of(self, year: int) -> tuple[Stage, ...]:
         """Return the stages of one year."""
-        return tuple(stage for stage in self.stages if year == self.first_year or not stage.first_year_only)
+        first = year == self.first_year
+        return tuple(s for s in self.stages if not (s.later_years_only if first else s.first_year_only))
 
     def __iter__(self) -> Iterator[tuple[int, Stage]]:
         return ((year, stage) for year in self.years for stage in self.stages_of(year))

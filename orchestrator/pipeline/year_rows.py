@@ -10,11 +10,12 @@ from orchestrator.core.errors import ConfigurationError, OtherYearsWrittenError
 from orchestrator.core.text import plural
 from orchestrator.database.names import RelationName
 from orchestrator.database.reader import QueryReader
-from orchestrator.database.sql import literal, quoted_name
+from orchestrator.database.sql import literal
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.pipeline.year_column import YearColumn
 
-Year = int | float | None
-"""Value of the year column: a whole number as a rule, None in rows that have no year."""
+Year = int | float | str | None
+"""Year of a row: a whole number as a rule, a text that is none as it is, None in rows that have no year."""
 YearRows = Mapping[Year, int]
 REPLACED_WHOLE = frozenset({"table", "view", "materialized_view", "external", "ephemeral"})
 
@@ -37,15 +38,19 @@ class ChangedYear:
         return f"{year} ({plural(self.before, 'row')} before, now {self.after:,})"
 
 
-def count_years(
-    tables: Sequence[RelationName], year_column: str, reader: QueryReader
-) -> dict[RelationName, dict[Year, int]]:
+def count_years(tables: Mapping[RelationName, YearColumn], reader: QueryReader) -> dict[RelationName, dict[Year, int]]:
     """Return how many rows of each year tables hold, in one query."""
-    column = quoted_name(year_column)
-    parts = [f"select {n}, {column}, count(*) from {table.quoted()} group by 2" for n, table in enumerate(tables)]
+    as_text = len({column.label == column.number for column in tables.values()}) > 1  # a union has one type
+    parts = [
+        f"select {n}, {f'cast({column.label} as varchar)' if as_text else column.label}, count(*) "
+        f"from {table.quoted()} group by 2"
+        for n, (table, column) in enumerate(tables.items())
+    ]
     found: dict[RelationName, dict[Year, int]] = {table: {} for table in tables}
-    for number, year, count in reader.query(" union all ".join(parts)) if parts else ():
-        found[tables[int(str(number))]][_year(year)] = int(str(count))
+    names = list(tables)
+    for number, value, count in reader.query(" union all ".join(parts)) if parts else ():
+        rows, year = found[names[int(str(number))]], _year(value)
+        rows[year] = rows.get(year, 0) + int(str(count))
     return found
 
 
@@ -55,18 +60,19 @@ def changed_years(before: YearRows, after: YearRows, building: int) -> tuple[Cha
     >>> changed_years({2025: 2, 2026: 2}, {2025: 2, 2026: 4, 2027: 1, None: 1}, 2026)
     (ChangedYear(year=2027, before=0, after=1), ChangedYear(year=None, before=0, after=1))
     """
-    years = sorted({*before, *after} - {building}, key=lambda year: (year is None, year or 0))
+    years = sorted({*before, *after} - {building}, key=_place)
     pairs = ((year, before.get(year, 0), after.get(year, 0)) for year in years)
     return tuple(ChangedYear(year, was, now) for year, was, now in pairs if was != now)
 
 
-def take_back(table: RelationName, year_column: str, changed: Iterable[ChangedYear]) -> tuple[str, ...]:
+def take_back(table: RelationName, column: YearColumn, changed: Iterable[ChangedYear]) -> tuple[str, ...]:
     """Return the statements that remove the rows of years of which a table held none before."""
     new = [one.year for one in changed if one.before == 0]
-    numbers = [literal(year) for year in new if year is not None]
-    column = quoted_name(year_column)
-    conditions = [f"{column} in ({', '.join(numbers)})"] if numbers else []
-    conditions += [f"{column} is null"] if None in new else []
+    numbers = [literal(year) for year in new if isinstance(year, (int, float))]
+    texts = [literal(year) for year in new if isinstance(year, str)]
+    conditions = [f"{column.number} in ({', '.join(numbers)})"] if numbers else []
+    conditions += [f"{column.raw} in ({', '.join(texts)})"] if texts else []
+    conditions += [f"{column.raw} is null"] if None in new else []
     return (f"delete from {table.quoted()} where {' or '.join(conditions)}",) if conditions else ()
 
 
@@ -120,8 +126,16 @@ def require_accumulating(carried: Iterable[NodeFacts]) -> None:
         )
 
 
+def _place(year: Year) -> tuple[bool, bool, float | str]:
+    """Return what years are sorted by: numbers, then texts, then none."""
+    text = isinstance(year, str)
+    return year is None, text, year if year is not None else 0
+
+
 def _year(value: object) -> Year:
     if value is None:
         return None
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and len(value) == 4 else value
     assert isinstance(value, (int, float, Decimal))
     return int(value) if value == int(value) else float(value)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from orchestrator.core.errors import ConfigurationError, YearSequenceError
@@ -11,38 +10,39 @@ from orchestrator.core.text import nearest
 from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.database.names import RelationName
 from orchestrator.database.reader import DatabaseReader
-from orchestrator.database.sql import quoted_name
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-
-_NO_NUMBER = re.compile("date|time|char|text|bool|uuid", re.IGNORECASE)
+from orchestrator.pipeline.year_column import YearColumn
 
 
 @dataclass(frozen=True)
 class YearTables:
-    """The incremental models of a project that exist and have the year column."""
+    """The incremental models of a project that exist and have the year column; ``columns`` says how it is read."""
 
-    tables: tuple[RelationName, ...]
-    year_column: str
+    columns: Mapping[RelationName, YearColumn]
+
+    @property
+    def tables(self) -> tuple[RelationName, ...]:
+        """Return the names of the tables."""
+        return tuple(self.columns)
 
     @classmethod
     def of(cls, facts: ProjectFacts, catalog: Catalog, year_column: str) -> YearTables:
         """Pick them out of a snapshot."""
         incremental = [model.relation for model in facts.models() if model.materialized == "incremental"]
-        return cls(with_years(incremental, catalog, year_column), year_column)
+        return cls(with_years(incremental, catalog, year_column))
 
     def holding(self, condition: str, reader: DatabaseReader) -> tuple[RelationName, ...]:
         """Return those with a row whose year fits ``condition``, such as ``= 2025``."""
-        where = f"where {quoted_name(self.year_column)} {condition}"
         parts = [
-            f"select {number} from (select 1 from {table.quoted()} {where} limit 1) as held"
-            for number, table in enumerate(self.tables)
+            f"select {number} from (select 1 from {table.quoted()} where {column.number} {condition} limit 1) as held"
+            for number, (table, column) in enumerate(self.columns.items())
         ]
         numbers = {number for (number,) in reader.query(" union all ".join(parts))} if parts else set()
         return tuple(table for number, table in enumerate(self.tables) if number in numbers)
 
     def only(self, tables: tuple[RelationName, ...]) -> YearTables:
         """Return the same for fewer tables."""
-        return YearTables(tables, self.year_column)
+        return YearTables({table: self.columns[table] for table in tables})
 
     def purge_statements(
         self, from_year: int, kept_year: int | None = None, kept: Set[RelationName] = frozenset()
@@ -52,17 +52,18 @@ class YearTables:
         The tables in ``kept`` keep their rows of ``kept_year`` and earlier.
         """
         return tuple(
-            f"delete from {table.quoted()} where {quoted_name(self.year_column)} "
+            f"delete from {table.quoted()} where {column.number} "
             + (f"> {kept_year}" if table in kept else f">= {from_year}")
-            for table in self.tables
+            for table, column in self.columns.items()
         )
 
     def without_years_before(self, year: int, reader: DatabaseReader) -> tuple[str, ...]:
         """Return the statements that remove rows of earlier years, and of none, where there are any."""
-        column = quoted_name(self.year_column)
         holding = {*self.holding(f"< {year}", reader), *self.holding("is null", reader)}
         return tuple(
-            f"delete from {t.quoted()} where {column} < {year} or {column} is null" for t in self.tables if t in holding
+            f"delete from {table.quoted()} where {column.number} < {year} or {column.number} is null"
+            for table, column in self.columns.items()
+            if table in holding
         )
 
     def require_year_before(self, year: int, first_year: int, reader: DatabaseReader) -> None:
@@ -75,9 +76,8 @@ class YearTables:
             return
         held = [
             int(str(rows[0][0]))
-            for table in self.tables
-            if (rows := reader.query(f"select max({quoted_name(self.year_column)}) from {table.quoted()}"))
-            and rows[0][0] is not None
+            for table, column in self.columns.items()
+            if (rows := reader.query(f"select max({column.number}) from {table.quoted()}")) and rows[0][0] is not None
         ]
         there = f"the last simulated year is {max(held)}" if held else "no year has been simulated"
         begin = max(held) + 1 if held and max(held) < year else first_year
@@ -95,13 +95,13 @@ def count_rows(tables: Sequence[RelationName], reader: DatabaseReader, where: st
     return [counts[number] for number in range(len(tables))]
 
 
-def with_years(names: Iterable[RelationName], catalog: Catalog, year_column: str) -> tuple[RelationName, ...]:
-    """Return those of ``names`` that are tables with a year column of numbers, in the given order."""
-    return tuple(
-        name
+def with_years(names: Iterable[RelationName], catalog: Catalog, year_column: str) -> dict[RelationName, YearColumn]:
+    """Return those of ``names`` that are tables with a column of years, in the given order, and how it is read."""
+    return {
+        name: column
         for name in catalog.tables_with_column(names, year_column)
-        if not _NO_NUMBER.search(_type_of(year_column, catalog.relations[name]))
-    )
+        if (column := YearColumn.in_relation(year_column, catalog.relations[name])) is not None
+    }
 
 
 def require_year_column(nodes: Iterable[NodeFacts], catalog: Catalog, year_column: str) -> None:
@@ -117,8 +117,8 @@ def require_year_column(nodes: Iterable[NodeFacts], catalog: Catalog, year_colum
         names = [name for name, _ in relation.columns]
         found = _type_of(year_column, relation)
         if found:
-            what = f"its column {year_column} is {found}, and a year is a whole number"
-            remedy = f"make {year_column} an integer in {node.file}"
+            what = f"its column {year_column} is {found}, which holds no year"
+            remedy = f"make {year_column} an integer, a date or a text of four digits in {node.file}"
         else:
             near = nearest(year_column, names)
             what = f"it has no column {year_column}" + (f" (the nearest is {near})" if near else "")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.self_healing.left_out import LeftOut, left_out
+from orchestrator.self_healing.registry import configured_tables, is_list
 from orchestrator.wiring import table_checker
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def check_tables(config: SimulationConfig, runner: DbtRunner, facts: ProjectFact
 
             plan = plan_repair(checker, findings, reader)
             refused, heals = plan.refusal, bool(plan.commands)
-    listed = config.required_tables != "auto"
+    listed = is_list(configured_tables(config))
     out = (*checker.unseen, *left_out(facts, checker.required_ids, listed=listed))
     return CheckReport(checker.required, findings, refused, out, facts.database_path, heals, plan)
 

@@ -147,6 +147,7 @@ def lineage_record(lineage: Lineage) -> dict[str, object]:
 
 def _look(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> _Seen:
     checker = table_checker(config, runner, facts)
+    facts = checker.facts
     required = {node_of(table, facts).unique_id: table for table in checker.required}
     if facts.database_path is None:
         return _Seen({}, required, {}, {}, "It is on a server, and is not looked at here.")

@@ -12,6 +12,7 @@ from orchestrator.pipeline.stage_history import StageHistory, StageTime, all_kno
 from orchestrator.pipeline.year_variable import nobody_reads, year_is_read
 from orchestrator.reports.preview import YearPreview, left_to_run, preview_years, with_expected, without_nodes
 from orchestrator.self_healing.healing_plan import HealingPlan
+from orchestrator.self_healing.left_out import LeftOut
 from orchestrator.storage.factory import open_existing
 
 
@@ -21,7 +22,7 @@ class RunPlan:
 
     ``healing`` is None where self-healing is off, ``start`` where no years are requested. ``years`` are those that are
     left to run, each with its stages and the seconds that these are expected to take. ``warnings`` say why the run
-    would refuse to begin.
+    would refuse to begin. ``left_out`` are the nodes that are not required, each with the reason.
     """
 
     scenario: str
@@ -31,6 +32,7 @@ class RunPlan:
     start: Start | None
     years: tuple[YearPreview, ...]
     warnings: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -76,15 +78,16 @@ def plan_run(
     healing = orchestrator.initializer.plan() if auto_initialize else None
     if healing is not None and healing.refusal is not None:
         raise healing.refusal
+    left = orchestrator.initializer.left_out(orchestrator.runner.current_facts())
     if not years:
-        return RunPlan(config.scenario, config.database_path, (), healing, start=None, years=(), warnings=())
+        return RunPlan(config.scenario, config.database_path, (), healing, None, (), (), left)
     start = orchestrator.find_start(years[0], years[-1], fresh=fresh, from_year=from_year, from_stage=from_stage)
     years = tuple(range(min(years[0], start.year), years[-1] + 1))
     previews = preview_years(config, orchestrator.runner, years, busy=busy)
     previews = left_to_run(with_expected(previews, _stage_history(orchestrator)), start)
     unread = () if year_is_read(orchestrator.runner.facts()) else (nobody_reads(config),)
     warnings = (*without_nodes(previews), *unread)
-    return RunPlan(config.scenario, config.database_path, years, healing, start, previews, warnings)
+    return RunPlan(config.scenario, config.database_path, years, healing, start, previews, warnings, left)
 
 
 def plan_record(plan: RunPlan) -> dict[str, object]:
@@ -97,6 +100,7 @@ def plan_record(plan: RunPlan) -> dict[str, object]:
         "changes": plan.changes,
         "expected_seconds": plan.expected_seconds,
         "years": [_year_record(year) for year in plan.years],
+        "left_out": [{"name": one.name, "why": one.why} for one in plan.left_out],
     }
     return record | ({"removes": plan.removed_years} if plan.removed_years else {})
 

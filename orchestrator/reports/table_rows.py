@@ -27,6 +27,7 @@ from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.pipeline.summary import read_summary
 from orchestrator.pipeline.workflow import Summary
+from orchestrator.pipeline.year_column import YearColumn
 from orchestrator.self_healing.initialization_state import heal_advice
 from orchestrator.wiring import one_mutex
 
@@ -235,10 +236,10 @@ def _of_year(config: SimulationConfig, found: FoundTable, year: int) -> str:
             to_fix="leave out --year",
         )
     wanted = config.simulation.year_column
-    column = next((name for name, _ in found.columns if name.lower() == wanted.lower()), None)
+    column = next((YearColumn.of(*one) for one in found.columns if one[0].lower() == wanted.lower()), None)
     if column is None:
         raise ConfigurationError(
             f"{found.label} has no column {wanted}, which holds the year (simulation.year_column).",
             to_fix="leave out --year",
         )
-    return f" where {quoted_name(column)} = {literal(year)}"
+    return f" where {column.number} = {literal(year)}"

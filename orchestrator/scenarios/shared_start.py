@@ -14,6 +14,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from orchestrator.config.schema import HookType
 from orchestrator.core.files import flush_folder
 from orchestrator.core.permissions import file_mode, make_folder
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR
@@ -46,7 +47,8 @@ class SharedStart:
         facts = orchestrator.runner.current_facts()
         before = before_years(orchestrator, facts)
         read = frozenset(name for node in before for name in facts.variables_of(node))
-        if database.exists() or ANY_VAR in read or (self._varied and self._varied <= read):
+        hooks = orchestrator.hooks.list_hooks(HookType.PRE_INITIALIZATION)  # which may do what they like
+        if database.exists() or hooks or ANY_VAR in read or (self._varied and self._varied <= read):
             return False
         start = self._folder / f"{_digest(facts, before)}.duckdb"
         if start.is_file():
@@ -70,7 +72,8 @@ class SharedStart:
 
 def before_years(orchestrator: PipelineOrchestrator, facts: ProjectFacts) -> tuple[NodeFacts, ...]:
     """Return the nodes that healing builds with rows, and those that they are built from; state tables are empty."""
-    required = orchestrator.initializer.checker(facts).required
+    checker = orchestrator.initializer.checker(facts)
+    required, facts = checker.required, checker.facts
     built = {node_of(table, facts).unique_id for table in required if table.tier is not TableTier.STATE}
     wanted = built | facts.ancestors(built)
     return tuple(node for node in facts.nodes if node.unique_id in wanted)

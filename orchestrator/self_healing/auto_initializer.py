@@ -42,8 +42,8 @@ from orchestrator.self_healing.initialization_state import (
 )
 from orchestrator.self_healing.left_out import LeftOut, left_out
 from orchestrator.self_healing.planning import plan_repair
-from orchestrator.self_healing.registry import node_of, required_tables
-from orchestrator.self_healing.repair import Built, Repair
+from orchestrator.self_healing.registry import is_list, node_of, with_required
+from orchestrator.self_healing.repair import Built, CallHook, Repair, no_hook
 from orchestrator.self_healing.sight import Sight
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 
@@ -56,9 +56,9 @@ class AutoInitializer:
     ``configured`` None derives the list from the dbt project. ``mutex`` gives the database's mutex once its path
     is known; it is re-entrant, so a run that holds it may heal. ``timeout_seconds`` bounds everything from the
     wait for the mutex to the last check; ``lock_timeout_seconds`` the wait alone. ``variables`` are the vars of
-    every healing command. ``before_replacing`` is called, with the file closed, before a relation that is there is
-    built anew. ``replay`` allows to send what dbt sent in an earlier repair
-    (:mod:`orchestrator.dbt_runner.replay.replayer`). ``deadline`` makes the deadline of a healing of so many seconds.
+    every healing command; ``call_hook`` builds the tables that functions build. ``before_replacing`` is called, with
+    the file closed, before a relation that is there is built anew. ``replay`` allows to send what dbt sent in an
+    earlier repair (:mod:`orchestrator.dbt_runner.replay.replayer`). ``deadline`` makes the deadline of a healing.
     ``last_result`` is what the last healing did, also when it failed.
     """
 
@@ -72,6 +72,7 @@ class AutoInitializer:
         variables: Vars | None = None,
         timeout_seconds: float | None = 60.0,
         lock_timeout_seconds: float | None = 30.0,
+        call_hook: CallHook | None = None,
         before_replacing: Callable[[], None] | None = None,
         replay: bool = False,
         emit: Emit = ignore,
@@ -84,31 +85,32 @@ class AutoInitializer:
         self._variables = variables
         self._timeout = timeout_seconds
         self._lock_timeout = lock_timeout_seconds
+        self._call_hook = call_hook
         self._before_replacing = before_replacing
         self._replay = replay
         self._emit_further = emit
         self._deadline = deadline
         self._steps: list[InitializationStep] = []
         self._built = Built()
-        self._last_checker: TableExistenceChecker | None = None
+        self._last_checker: tuple[ProjectFacts, TableExistenceChecker] | None = None
         self.state = InitializationState.NOT_STARTED
         self.last_result: InitializationResult | None = None
 
     def checker(self, facts: ProjectFacts | None = None) -> TableExistenceChecker:
         """Return the checker for this database; without ``facts`` those of an unchanged project, or a parse."""
         known = facts or self._runner.current_facts()
-        if self._last_checker is None or self._last_checker.facts is not known:
+        if self._last_checker is None or self._last_checker[0] is not known:
             if self._require_fit is not None:
                 self._require_fit(known)
-            required = required_tables(known, self._configured)
+            whole, required = with_required(known, self._configured)
             look = partial(open_or_name_holder, self._runner, known, self._mutex)
-            self._last_checker = TableExistenceChecker(required, known, look)
-        return self._last_checker
+            self._last_checker = known, TableExistenceChecker(required, whole, look)
+        return self._last_checker[1]
 
     def left_out(self, facts: ProjectFacts) -> tuple[LeftOut, ...]:
         """Return the nodes that are not checked, as the last look found them."""
         checker = self.checker(facts)
-        return (*checker.unseen, *left_out(facts, checker.required_ids, listed=self._configured is not None))
+        return (*checker.unseen, *left_out(facts, checker.required_ids, listed=is_list(self._configured)))
 
     def plan(self) -> HealingPlan:
         """Return what :meth:`ensure_initialized` would do now, and what it would refuse; nothing is written."""
@@ -192,6 +194,7 @@ class AutoInitializer:
                 open_reader(self._runner, facts, patience=patience, through_dbt=True) as reader,
             ):
                 checker = self.checker(facts)
+                facts = checker.facts
                 findings = checker.findings_in(reader)
                 record.detail = _told(findings, checker)
                 plan = plan_repair(checker, findings, reader, expendable)
@@ -201,7 +204,8 @@ class AutoInitializer:
         if not findings:
             return ()
         self._keep_what_is_replaced(plan, before)
-        repair = Repair(self._runner, read, plan, self._variables, replay=self._replay)
+        call_hook = self._call_hook or no_hook
+        repair = Repair(self._runner, read, plan, self._variables, replay=self._replay, call_hook=call_hook)
         failure = self._carry_out(repair, plan, deadline)
         names = [finding.table.name for finding in findings]
         with self._translated("verify", names, deadline), step("verify", self._emit) as record:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from orchestrator.core.errors import InitializationError
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.self_healing.evidence import Problem
+from orchestrator.self_healing.hook_tables import BY_HOOK
 from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding, TableTier
 from orchestrator.self_healing.refusals import Refusal, as_error, keeps, refused_loss, refused_old_rows
 from orchestrator.self_healing.registry import node_of
 
 STEP_OF = {
     TableTier.SEED: "load_seeds",
+    TableTier.HOOK: "build_hook_tables",
     TableTier.FOUNDATION: "build_foundation",
     TableTier.STATE: "create_state",
 }
@@ -25,8 +27,9 @@ Tells = Callable[[NodeFacts], bool]
 class HealingCommand:
     """One thing to do.
 
-    ``command`` is ``seed``, ``run`` or (with snapshots or functions) ``build`` of dbt, or ``create`` for an empty state
-    table. ``drops`` are the nodes whose relation goes first: it is of the wrong shape, or dbt would only add to it.
+    ``command`` is ``seed``, ``run`` or (with snapshots or functions) ``build`` of dbt, ``create`` for an empty state
+    table, or ``call`` for one that a function builds. ``drops`` are the nodes whose relation goes first: it is of the
+    wrong shape, or dbt would only add to it.
     """
 
     step: str
@@ -39,6 +42,8 @@ class HealingCommand:
         """Return the command as a person would type it."""
         if self.command == "create":
             return "create empty"
+        if self.command == "call":
+            return f"call {', '.join(node.file for node in self.nodes)}"
         return f"dbt {self.command}" + (" --full-refresh" if self.full_refresh else "")
 
 
@@ -133,7 +138,8 @@ def _commands(
     drifted = {unique_id for unique_id, finding in problems.items() if finding.problem is Problem.DRIFTED}
     misshapen = {unique_id for unique_id, finding in problems.items() if finding.problem is Problem.WRONG_TYPE}
     seeds = [node for node in chosen if node.resource_type == "seed"]
-    models = [node for node in chosen if node.resource_type != "seed" and node.unique_id not in state]
+    called = [node for node in chosen if node.resource_type == BY_HOOK]
+    models = [n for n in chosen if n.resource_type not in ("seed", BY_HOOK) and n.unique_id not in state]
     created = [node for node in chosen if node.unique_id in state]
     plain = tuple(node for node in seeds if node.unique_id not in drifted)
     if plain:
@@ -142,6 +148,8 @@ def _commands(
     refreshed = tuple(node for node in seeds if node.unique_id in drifted)
     if refreshed:
         yield HealingCommand(STEP_OF[TableTier.SEED], "seed", refreshed, full_refresh=True)
+    if called:
+        yield HealingCommand(STEP_OF[TableTier.HOOK], "call", tuple(called))
     create = []
     if created:
         drops = tuple(node for node in created if node.unique_id in misshapen | drifted)

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 
 from orchestrator.self_healing.evidence import Evidence, Problem
+from orchestrator.self_healing.hook_tables import HookCall
 from orchestrator.self_healing.wording import told
 
 
@@ -23,6 +24,7 @@ class TableTier(str, Enum):
     """Kind of a required table, which says how and when it is built; in the order in which tiers are healed."""
 
     SEED = "seed"
+    HOOK = "hook"
     FOUNDATION = "foundation"
     STATE = "state"
 
@@ -43,13 +45,15 @@ def heal_advice(*, simulates: bool) -> str:
 class RequiredTable:
     """A table that must be ready before the first year; ``selector`` is the dbt selector that builds it.
 
-    ``min_rows`` is how many rows it must hold at least, None where nothing is promised.
+    ``min_rows`` is how many rows it must hold at least, None where nothing is promised. ``built_by`` is the function
+    that builds a table of tier hook, None for all others.
     """
 
     name: str
     tier: TableTier
     selector: str
     min_rows: int | None = None
+    built_by: HookCall | None = None
 
 
 @dataclass(frozen=True)

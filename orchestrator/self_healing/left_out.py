@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from orchestrator.core.text import plural
 from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.self_healing.foundation import FOUNDATION_TAG, yearly_members
 
 EPHEMERAL = "ephemeral, so nothing is built for it"
 DISABLED = "disabled"
 OF_THE_YEARS = "built during each year"
-UNTAGGED = "not tagged FOUNDATION"
+UNTAGGED = f"not tagged {FOUNDATION_TAG}"
+UNMATCHED = "not matched by self_healing.foundation"
 UNLISTED = "not in required_tables"
 NAMED = 5
 
@@ -31,6 +33,9 @@ def left_out(facts: ProjectFacts, required: Set[str], *, listed: bool) -> tuple[
     """
     yearly = {node.unique_id for node in facts.nodes if node.uses_year}
     yearly |= facts.descendants(yearly)
+    required_nodes = [node for node in facts.nodes if node.unique_id in required]
+    misplaced = {} if listed else {one.node.unique_id: one.why for one in yearly_members(facts, required_nodes)}
+    untold = UNMATCHED if facts.foundation_selector else UNTAGGED
     found = []
     for node in facts.nodes:
         if node.resource_type == "test" or node.unique_id in required:
@@ -39,8 +44,10 @@ def left_out(facts: ProjectFacts, required: Set[str], *, listed: bool) -> tuple[
             why = EPHEMERAL
         elif listed:
             why = UNLISTED
+        elif node.unique_id in misplaced:
+            why = misplaced[node.unique_id]
         else:
-            why = OF_THE_YEARS if node.unique_id in yearly else UNTAGGED
+            why = OF_THE_YEARS if node.unique_id in yearly else untold
         found.append(LeftOut(node.name, why))
     return (*found, *(LeftOut(unique_id.split(".", 2)[-1], DISABLED) for unique_id in facts.disabled))
 

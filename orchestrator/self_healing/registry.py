@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.text import nearest
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.layouts import clash_error
+from orchestrator.self_healing.foundation import members, selection, yearly_members
+from orchestrator.self_healing.hook_tables import BY_HOOK, HookCall, with_hook_tables
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
-
-FOUNDATION_TAG = "FOUNDATION"
 
 
 def configured_tables(config: SimulationConfig) -> tuple[RequiredTable, ...] | None:
@@ -19,8 +20,29 @@ def configured_tables(config: SimulationConfig) -> tuple[RequiredTable, ...] | N
     if config.required_tables == "auto":
         return None
     return tuple(
-        RequiredTable(t.name, TableTier(t.tier), t.selector or t.name, t.min_rows) for t in config.required_tables
+        RequiredTable(
+            t.name,
+            TableTier(t.tier),
+            t.selector or t.name,
+            t.min_rows,
+            None if t.call is None else HookCall.of(t.call, config),
+        )
+        for t in config.required_tables
     )
+
+
+def is_list(configured: Sequence[RequiredTable] | None) -> bool:
+    """Tell whether the configuration names what dbt builds; tables of hooks alone are added to what is derived."""
+    return configured is not None and any(table.tier is not TableTier.HOOK for table in configured)
+
+
+def with_required(
+    facts: ProjectFacts, configured: Sequence[RequiredTable] | None = None
+) -> tuple[ProjectFacts, tuple[RequiredTable, ...]]:
+    """Return the facts with a node for each table that a hook builds, and the required tables; else as below."""
+    hooked = [(table.name, table.built_by, table.min_rows) for table in configured or () if table.built_by is not None]
+    whole = with_hook_tables(facts, hooked)
+    return whole, required_tables(whole, configured)
 
 
 def required_tables(
@@ -28,16 +50,19 @@ def required_tables(
 ) -> tuple[RequiredTable, ...]:
     """Return the required tables in tier order, parents before children.
 
-    ``configured`` None derives them: every enabled seed; every model that a source's ``meta.prior_year_of`` names;
-    without years, everything else that dbt builds, whatever its materialization is called; with years, of that what is
-    tagged ``FOUNDATION``, or, where nothing is, what no year writes. ``meta.min_rows`` of a node promises rows.
+    ``configured`` None, or of hook tables alone, derives them: every enabled seed; every model that a source's
+    ``meta.prior_year_of`` names; without years, everything else that dbt builds, whatever its materialization is
+    called; with years, of that what is foundation (:mod:`orchestrator.self_healing.foundation`), or, where the project
+    does not say what that is, what no year writes. ``meta.min_rows`` of a node promises rows.
 
     Raises:
         ConfigurationError: a name that no node builds, a tier that does not fit it, a prior-year source that
             fits no model, or a node in the schema of the ledger.
     """
     _require_apart(facts)
-    tables = _derived(facts) if configured is None else [_with_node(table, facts) for table in configured]
+    tables = [_with_node(table, facts) for table in configured or ()]
+    if not is_list(configured):
+        tables += _derived(facts)
     order = {tier: number for number, tier in enumerate(TableTier)}
     return tuple(sorted(tables, key=lambda table: order[table.tier]))
 
@@ -61,7 +86,10 @@ def node_of(table: RequiredTable, facts: ProjectFacts) -> NodeFacts:
     Raises:
         ConfigurationError: there is none.
     """
-    node = facts.buildable(table.selector) or facts.buildable(table.name)
+    if table.tier is TableTier.HOOK:
+        node = facts.node(f"{BY_HOOK}.{facts.project_name}.{table.name}")
+    else:
+        node = facts.buildable(table.selector) or facts.buildable(table.name)
     if node is None:
         names = [n.name for n in facts.nodes if n.resource_type != "test"]
         near = nearest(table.name, names)
@@ -77,8 +105,9 @@ def node_of(table: RequiredTable, facts: ProjectFacts) -> NodeFacts:
 
 def _derived(facts: ProjectFacts) -> list[RequiredTable]:
     tables = [_table(seed, TableTier.SEED) for seed in facts.seeds() if not seed.later_only]
-    others = [node for node in facts.nodes if node.builds and node.resource_type != "seed" and not node.later_only]
-    state = _state_models(facts)
+    built = [node for node in facts.nodes if node.builds and not node.later_only]
+    others = [node for node in built if node.resource_type not in ("seed", BY_HOOK)]
+    state = state_models(facts)
     if facts.simulates:
         others = _foundation(facts, others, state)
     tables += [_table(node, TableTier.FOUNDATION) for node in others if node not in state]
@@ -87,14 +116,20 @@ def _derived(facts: ProjectFacts) -> list[RequiredTable]:
 
 def _foundation(facts: ProjectFacts, nodes: list[NodeFacts], state: list[NodeFacts]) -> list[NodeFacts]:
     """Return those of ``nodes`` that stand before the first year."""
-    if any(FOUNDATION_TAG in node.tags for node in facts.nodes if node.resource_type not in ("seed", "test")):
-        return [node for node in nodes if FOUNDATION_TAG in node.tags]
+    if selection(facts) is not None:
+        yearly_ones = {one.node.unique_id for one in yearly_members(facts, state)}
+        return [node for node in members(facts) if node.unique_id not in yearly_ones]
     yearly = {node.unique_id for node in nodes if node.uses_year}
     yearly |= facts.descendants(yearly)
     return [] if state else [node for node in nodes if node.unique_id not in yearly]
 
 
-def _state_models(facts: ProjectFacts) -> list[NodeFacts]:
+def state_models(facts: ProjectFacts) -> list[NodeFacts]:
+    """Return the models whose tables a year reads as the year before left them.
+
+    Raises:
+        ConfigurationError: a source says so of what is no model, of another table, or of one without contract.
+    """
     models: dict[str, NodeFacts] = {}
     for source in facts.sources:
         if source.prior_year_of is None:
@@ -136,6 +171,8 @@ def _promise(node: NodeFacts) -> int | None:
 
 def _with_node(table: RequiredTable, facts: ProjectFacts) -> RequiredTable:
     node = node_of(table, facts)
+    if table.tier is TableTier.HOOK:
+        return replace(table, selector=node.unique_id)
     if (node.resource_type == "seed") is not (table.tier is TableTier.SEED):
         raise ConfigurationError(
             f"Required table {table.name} is of tier {table.tier.value}, but {node.name} is a {node.resource_type}.",

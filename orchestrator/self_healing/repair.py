@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.core.clocks import Deadline, utc_now
-from orchestrator.core.errors import NodeFailedError, OrchestratorError
+from orchestrator.core.errors import NodeFailedError, OrchestratorError, RunCancelledError
+from orchestrator.core.text import plural
 from orchestrator.database.catalog import Relation
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.dbt_runner.project.results import DbtResult
+from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 from orchestrator.dbt_runner.project.settings import Vars
 from orchestrator.ledger.layouts import ledger_version, upgrade_statements
 from orchestrator.ledger.reading import FAILED, SKIPPED, UNSEEN
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan
+from orchestrator.self_healing.hook_tables import BY_HOOK
 from orchestrator.self_healing.sight import Sight
 
 
@@ -27,21 +29,40 @@ class Built:
     repaired: tuple[str, ...] = ()
 
 
+CallHook = Callable[[str], None]
+"""Calls the function that builds a required table of that name; whatever the function raises goes on."""
+
+
+def no_hook(name: str) -> None:
+    """Refuse to build a table where nobody has said how: only a configuration of tables knows functions."""
+    raise OrchestratorError(f"Nothing that could build table {name} was handed over.")
+
+
 class Repair:
     """One repair; ``variables`` are the vars of its dbt commands, ``replay`` allows to send what dbt sent before.
+
+    ``call_hook`` builds what functions build.
 
     ``built`` are the nodes that dbt built, in order, ``unbuilt`` the unique ids of those that failed, or were not tried
     because something failed that they are built from.
     """
 
     def __init__(
-        self, runner: DbtRunner, facts: ProjectFacts, plan: HealingPlan, variables: Vars | None, *, replay: bool
+        self,
+        runner: DbtRunner,
+        facts: ProjectFacts,
+        plan: HealingPlan,
+        variables: Vars | None,
+        *,
+        replay: bool,
+        call_hook: CallHook,
     ):
         self._runner = runner
         self._facts = facts
         self._plan = plan
         self._variables = variables
         self._replay = replay
+        self._call_hook = call_hook
         self._ledger = LedgerWriter.of(facts)
         self.built: list[NodeFacts] = []
         self.unbuilt: dict[str, str] = {}
@@ -70,6 +91,9 @@ class Repair:
                 self._runner.create_empty(node, deadline.remaining())
             self._note(nodes, None, deadline)
             return None
+        if command.command == "call":
+            failures = [failed for node in nodes if (failed := self._call(node, deadline)) is not None]
+            return failures[0] if failures else None
         result = self._runner.attempt_nodes(
             command.command,
             nodes,
@@ -86,6 +110,40 @@ class Repair:
         if error is not None and not isinstance(error, NodeFailedError):
             raise error
         return error
+
+    def _call(self, node: NodeFacts, deadline: Deadline) -> NodeFailedError | None:
+        """Let a function build its table, and look whether it did; return the failure, None where there is none."""
+        deadline.check()
+        try:
+            self._call_hook(node.name)
+        except RunCancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the function is the user's
+            said = error.message if isinstance(error, OrchestratorError) else f"{type(error).__name__}: {error}"
+            failed = _hook_failed(node, f"raised {said}", f"correct {node.file} and run again")
+            failed.__cause__ = error
+        else:
+            wrong = self._why_not_built(node, deadline)
+            if wrong is None:
+                self._note([node], None, deadline)
+                return None
+            remedy = f"let {node.file} fill {node.relation.quoted()}, with execute(sql) of its context for example"
+            failed = _hook_failed(node, f"returned, and {wrong}", remedy)
+        result = NodeResult(node.unique_id, node.name, BY_HOOK, "error", 0.0, None, failed.message, node.file)
+        self._note([node], DbtResult("call", (result,), 0.0), deadline)
+        return failed
+
+    def _why_not_built(self, node: NodeFacts, deadline: Deadline) -> str | None:
+        """Say what a function has not done, None where its table is there with the rows that are promised."""
+        if self._runner.catalog(deadline.remaining()).get(node.relation) is None:
+            return f"there is no table {node.relation.quoted()}"
+        if not node.min_rows:
+            return None
+        ((rows,),) = self._runner.query(f"select count(*) from {node.relation.quoted()}", deadline.remaining())
+        count = int(str(rows))
+        if count >= node.min_rows:
+            return None
+        return f"{node.relation.quoted()} has {plural(count, 'row')}, of {plural(node.min_rows, 'row')} at least"
 
     def note_unseen(self, sight: Sight, deadline: Deadline) -> None:
         """State of what built nothing that can be seen under its name that this is so."""
@@ -139,6 +197,11 @@ class Repair:
             for below in self._facts.descendants([unique_id]) & planned:
                 found.setdefault(below, cause.name)
         return found
+
+
+def _hook_failed(node: NodeFacts, what: str, to_fix: str) -> NodeFailedError:
+    said = f"Table {node.name} was not built: function {node.file} {what.rstrip('.')}."
+    return NodeFailedError(said, nodes=[node.unique_id], to_fix=to_fix)
 
 
 def _not_built(nodes: Iterable[NodeFacts], result: DbtResult) -> tuple[dict[str, str], dict[str, str]]:

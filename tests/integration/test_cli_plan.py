@@ -30,6 +30,7 @@ def test_the_plan_names_commands_and_nodes(lakes: Cli) -> None:
         "changes": [],
         "expected_seconds": None,
         "years": [{"year": year, "stages": STAGES} | UNKNOWN for year in (2000, 2001)],
+        "left_out": [{"name": "inflow", "why": "built during each year"}],
     }
     assert lakes.database.read_bytes() == before
 

@@ -364,7 +364,7 @@ def test_a_stage_that_matches_nothing(place: WarmWorkspace) -> None:
 
 def test_one_selector_of_several_that_matches_nothing_is_a_note(place: WarmWorkspace) -> None:
     """The stage has nodes; the selector may be wrong all the same."""
-    (diagnosis,) = registry(place, stages=[{"name": "both", "select": ["tag:FLOWS", "tag:FLOES"]}])
+    _, diagnosis = registry(place, stages=[{"name": "both", "select": ["tag:FLOWS", "tag:FLOES"]}])
     assert diagnosis.status is Status.NOTE and "tag:FLOES" in diagnosis.detail
 
 
@@ -391,8 +391,9 @@ def test_a_required_table_whose_selector_matches_nothing(place: WarmWorkspace) -
 
 
 def test_what_a_written_list_forgets(place: WarmWorkspace) -> None:
-    """A foundation model and a state table that the list leaves out are named with the line to add."""
-    forgotten = registry(place, required_tables=FOUNDATION[:2])
+    """It is the user's word; a foundation model and a state table that it leaves out are noted with the line to add."""
+    healthy, *forgotten = registry(place, required_tables=FOUNDATION[:2])
+    assert healthy.status is Status.OK and {one.status for one in forgotten} == {Status.NOTE}
     assert [d.subject for d in forgotten] == ["model lake_shore", "model lake_level"]
     assert "tagged FOUNDATION" in forgotten[0].detail and "prior_year_of" in forgotten[1].detail
     assert forgotten[0].remedy is not None and "{name: lake_shore, tier: foundation}" in forgotten[0].remedy

@@ -176,7 +176,12 @@ def test_the_summary_counts_by_tier(warm: WarmWorkspace) -> None:
     checker = warm.warm.initializer.checker()
     summary = checker.get_initialization_summary()
     assert (summary.initialized, summary.required, summary.not_ready) == (False, 6, 2)
-    assert summary.by_tier == ((TableTier.SEED, 2, 2), (TableTier.FOUNDATION, 3, 0), (TableTier.STATE, 1, 0))
+    assert summary.by_tier == (
+        (TableTier.SEED, 2, 2),
+        (TableTier.HOOK, 0, 0),
+        (TableTier.FOUNDATION, 3, 0),
+        (TableTier.STATE, 1, 0),
+    )
     assert [table.name for table in checker.get_missing_tables()] == ["rain"]
 
 

@@ -515,6 +515,21 @@ def test_unreadable_files_are_explained(tmp_path: Path) -> None:
         SimulationConfig.load(tmp_path / "x.yaml", environ={})
 
 
+def test_a_stage_is_for_the_first_year_or_for_later_ones(load: Load) -> None:
+    """Both at once would be no year at all: the key is named, with file and line."""
+    stage = "stages: [{name: a, select: a, first_year_only: true, later_years_only: true}]\n"
+    told = message_of(load, BASE.partition("stages")[0] + stage)
+    assert "stages[0].later_years_only is true, and so is first_year_only: the stage would run in no year" in told
+
+
+def test_a_selector_of_the_foundation_that_nothing_goes_by(load: Load) -> None:
+    """Without years, and beside a written list, it would silently mean nothing."""
+    chosen = "self_healing: {foundation: a}\n"
+    assert "self_healing.foundation is given, but there is no section simulation" in message_of(load, chosen)
+    listed = BASE + chosen + "required_tables: [{name: a, tier: seed}]\n"
+    assert "self_healing.foundation is given, and required_tables is a list" in message_of(load, listed)
+
+
 def test_a_scenario_may_not_call_itself_otherwise(load: Load) -> None:
     """A scenario file whose key says another name is refused rather than believed."""
     assert "scenarios/s.yaml, line 1" in message_of(load, scenarios={"s": "scenario: t\n"}, scenario="s")
@@ -542,7 +557,10 @@ WHOLE: dict[str, object] = {
         "b": {"type": "choice", "choices": [1, "x"]},
     },
     "self_healing": {"auto_initialize": True, "timeout_seconds": 1, "lock_timeout_seconds": 1},
-    "required_tables": [{"name": "n", "tier": "seed", "selector": "s", "min_rows": 1}],
+    "required_tables": [
+        {"name": "n", "tier": "seed", "selector": "s", "min_rows": 1},
+        {"name": "h", "tier": "hook", "call": "a:b"},
+    ],
     "execution": {"replay": "auto"},
     "stages": [
         {
@@ -550,6 +568,7 @@ WHOLE: dict[str, object] = {
             "select": "s",
             "command": "run",
             "first_year_only": False,
+            "later_years_only": False,
             "timeout_seconds": 1.5,
         }
     ],
@@ -676,7 +695,8 @@ def test_the_whole_example_names_every_key() -> None:
     """The example that the tests above spoil holds every key there is."""
     SimulationConfig.from_mapping(WHOLE, root="/")
     told = {tuple(part for part in path if isinstance(part, str)) for path in EVERY_PLACE}
-    told |= {("vars",), ("listeners", "openlineage", "file")}  # the latter excludes url
+    # The last two exclude others: url, and a list of required tables.
+    told |= {("vars",), ("listeners", "openlineage", "file"), ("self_healing", "foundation")}
     assert set(leaf_paths(SimulationConfig)) <= told
     for model in every_model(SimulationConfig):
         assert set(model.model_fields) <= {path[-1] for path in told}

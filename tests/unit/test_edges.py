@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.dbt_runner.project.edges import connected
-from orchestrator.dbt_runner.project.facts import NodeFacts, SourceFacts
+from orchestrator.dbt_runner.project.facts import NodeFacts
+from orchestrator.dbt_runner.project.source_facts import SourceFacts
 from orchestrator.self_healing.evidence import Missing
 from orchestrator.self_healing.healing_plan import make_plan
 from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding, TableTier

@@ -12,7 +12,8 @@ import pytest
 
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.database.names import SchemaName
-from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
+from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape
+from orchestrator.dbt_runner.project.source_facts import SourceFacts
 from orchestrator.ledger.changes import Change
 from orchestrator.self_healing.evidence import (
     ColumnsDiffer,

@@ -17,8 +17,8 @@ from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, RANDOM, not
 from orchestrator.dbt_runner.analysis.python_code import names_in, python_parts, reads_anything
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
-from orchestrator.dbt_runner.project.facts import SourceFacts
 from orchestrator.dbt_runner.project.input_kinds import COMPARED, KINDS
+from orchestrator.dbt_runner.project.source_facts import SourceFacts
 from orchestrator.ledger.changes import UNRECORDED, Change, changes
 from orchestrator.ledger.watched import with_watched
 from orchestrator.ledger.wording import told_change

@@ -55,6 +55,18 @@ def start(
     return find_start(plan(first, last), of, NOW, counts(of, **changed), lost, fresh=fresh)
 
 
+def test_a_stage_of_later_years_is_not_waited_for_in_the_first() -> None:
+    """The first year is whole without it, and a year behind it is not."""
+    stages = (Stage("open", ("a",), first_year_only=True), Stage("carry", ("b",), later_years_only=True))
+    later = SimulationPlan((2025, 2026), stages, 2025)
+    assert [[stage.name for stage in later.stages_of(year)] for year in later.years] == [["open"], ["carry"]]
+    found = find_start(later, ledger((2025, "open")), NOW, {})
+    assert found.point == ResumePoint(2026, "carry")
+    beyond = replace(later, years=(2027,))
+    with pytest.raises(YearSequenceError, match="the last finished year in the database is 2025"):
+        find_start(beyond, ledger((2025, "open")), NOW, {})
+
+
 def test_an_empty_ledger_begins_at_the_first_stage() -> None:
     """Nothing is done, so nothing is kept or resumed."""
     found = start(Ledger())

@@ -8,8 +8,10 @@ import pytest
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.duckdb_file import read_catalog
 from orchestrator.database.names import RelationName
+from orchestrator.pipeline.year_column import YearColumn
 from orchestrator.pipeline.year_tables import YearTables, count_rows
 
+COLUMN = YearColumn('"y"', '"y"', '"y"')
 NAMES = tuple(RelationName.of("memory", "main", name) for name in ("empty", "one", 'odd " name', "two"))
 
 
@@ -48,10 +50,10 @@ def test_the_tables_that_hold_a_year_are_named_in_their_order(
     database: Database, condition: str, expected: tuple[int, ...]
 ) -> None:
     """One query asks all of them, and none where there is no table."""
-    found = YearTables(NAMES, "y").holding(condition, database)
+    found = YearTables(dict.fromkeys(NAMES, COLUMN)).holding(condition, database)
     assert found == tuple(NAMES[number] for number in expected)
     assert database.asked == 1
-    assert YearTables((), "y").holding(condition, database) == ()
+    assert YearTables({}).holding(condition, database) == ()
     assert database.asked == 1
 
 

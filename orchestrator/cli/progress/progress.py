@@ -222,7 +222,7 @@ class Progress:
                 if self._years is not None:
                     self._years.expect(event.years)
                 names = ", ".join(event.models)
-                self._line(Text(f"starting at {event.years[0]}: meta.writes_other_years is set on {names}"), *WARNED)
+                self._line(Text(f"starting at {event.years[0]}: no single year can be taken out of {names}"), *WARNED)
             case YearsPurged():
                 purge = purge_text(event.rows, event.from_year, len(event.tables), event.years, event.forgone)
                 self._step_line("purge", event.seconds, purge)

@@ -10,6 +10,7 @@ from orchestrator.core.errors import NodeFailedError, OrchestratorError, TestFai
 from orchestrator.core.permissions import write_text
 from orchestrator.core.text import plural
 from orchestrator.database.errors import known_database_error
+from orchestrator.dbt_runner.adapter.absent import absent_parent
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 
@@ -44,20 +45,33 @@ def failure_of(
     if all(node.status == "fail" for node in failures):
         return _test_failure(failures, unique_ids, failures_dir)
     skipped = sum(node.status == "skipped" for node in result.nodes)
-    lines = [_one(node, project_dir) for node in failures[:SHOWN]]
+    absent = {node.unique_id: found for node in failures if (found := absent_parent(node, facts)) is not None}
+    lines = [
+        found.message if (found := absent.get(node.unique_id)) is not None else _one(node, project_dir)
+        for node in failures[:SHOWN]
+    ]
     if len(failures) > SHOWN:
         lines.append(f"… and {len(failures) - SHOWN} more failed.")
     if skipped:
         they = "1 node that depends on it was" if skipped == 1 else f"{skipped} nodes that depend on it were"
         lines.append(f"{they} skipped.")
     text, own_remedy, remedy = "\n".join(lines).partition("To fix: ")
-    if failures[0].resource_type == "seed" and UNQUOTED in (failures[0].message or "") and "'" in str(project_dir):
-        remedy = "move the project to a folder without ' in its path: dbt-duckdb cannot load seeds from there"
-    elif not own_remedy and (missing := _MISSING_VAR.search(failures[0].message or "")) is not None:
-        remedy = _supply(missing[1], project_dir / failures[0].file, facts, year_vars)
+    first = absent.get(failures[0].unique_id)
+    if first is not None:
+        remedy = first.to_fix
     elif not own_remedy:
-        remedy = f"correct {project_dir / failures[0].file} and run again"
+        remedy = _remedy(failures[0], project_dir, facts, year_vars)
     return NodeFailedError(text.strip(), nodes=unique_ids, to_fix=remedy)
+
+
+def _remedy(failed: NodeResult, project_dir: Path, facts: ProjectFacts | None, year_vars: Set[str]) -> str:
+    """Say what to do about a node that failed, where neither dbt nor the database does."""
+    if failed.resource_type == "seed" and UNQUOTED in (failed.message or "") and "'" in str(project_dir):
+        return "move the project to a folder without ' in its path: dbt-duckdb cannot load seeds from there"
+    missing = _MISSING_VAR.search(failed.message or "")
+    if missing is not None:
+        return _supply(missing[1], project_dir / failed.file, facts, year_vars)
+    return f"correct {project_dir / failed.file} and run again"
 
 
 def _supply(name: str, file: Path, facts: ProjectFacts | None, year_vars: Set[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 
@@ -17,6 +18,11 @@ def canonical(value: object, *, ordered: bool = False) -> str:
         return json.dumps(value, sort_keys=not ordered, default=str)
     except TypeError:  # keys that are dates, or of several kinds: YAML has them, JSON has not
         return json.dumps(_with_plain_keys(value), sort_keys=not ordered, default=str)
+
+
+def digest(*parts: str) -> str:
+    """Return one SHA-256 of several texts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _with_plain_keys(value: object) -> object:

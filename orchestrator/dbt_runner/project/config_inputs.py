@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import TYPE_CHECKING
 
-from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.canonical import canonical, digest
 from orchestrator.dbt_runner.project.input_kinds import (
     COLUMNS,
     CONFIG,
@@ -17,7 +17,6 @@ from orchestrator.dbt_runner.project.input_kinds import (
 )
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.shown_values import shown
-from orchestrator.dbt_runner.project.var_values import digest
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.nodes import ManifestNode

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from orchestrator.core.datasets import Dataset, DatasetsOf, NodeDatasets
-from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, SourceFacts
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.source_facts import SourceFacts
 
 WRITING = ("seed", "model", "snapshot")
 

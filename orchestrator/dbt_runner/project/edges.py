@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from orchestrator.dbt_runner.project.canonical import canonical
-from orchestrator.dbt_runner.project.facts import NodeFacts, SourceFacts
-from orchestrator.dbt_runner.project.var_values import digest
+from orchestrator.dbt_runner.project.canonical import canonical, digest
+from orchestrator.dbt_runner.project.facts import NodeFacts
+from orchestrator.dbt_runner.project.source_facts import SourceFacts
 
 DIGITS = 20
 
@@ -59,7 +59,9 @@ def _with_builders(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -
                 parents[node.unique_id].append(builder)
                 added.append(builder)
         found.append(
-            replace(node, depends_on=tuple(parents[node.unique_id]), by_source=tuple(added)) if added else node
+            replace(node, depends_on=tuple(parents[node.unique_id]), by_source=(*node.by_source, *added))
+            if added
+            else node
         )
     return found
 

@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Iterable
 
+from orchestrator.dbt_runner.project.canonical import digest
 from orchestrator.dbt_runner.project.input_kinds import OF_THE_ENVIRONMENT
 from orchestrator.dbt_runner.project.parse_inputs import SET_BY_SHELLS, SET_FOR_DBT
-from orchestrator.dbt_runner.project.var_values import COMPUTED_ENV_VAR, ENV_VAR, digest
+from orchestrator.dbt_runner.project.var_values import COMPUTED_ENV_VAR, ENV_VAR
 
 SET_BY_SESSIONS = frozenset(
     [

@@ -14,8 +14,8 @@ from pathlib import Path
 from orchestrator.database.attachments import Attachment
 from orchestrator.database.capabilities import Capabilities, capabilities_of
 from orchestrator.database.names import RelationName, SchemaName
+from orchestrator.dbt_runner.project.source_facts import SourceFacts
 
-WATCHES = ("rows", "content")
 RELATIONAL = ("table", "view", "incremental", "seed", "snapshot")
 
 
@@ -39,8 +39,9 @@ class NodeFacts:
     ``meta``) that a year may change rows of other years in it.
     ``code`` are (what, checksum) of its own text and of the macros it reaches, such as ``("model a", ...)`` or
     ``("macro b", ...)``; ``inputs`` are the variables it reads, the year left out, as (name, JSON of the value).
-    ``uses_year`` tells whether its own code, or a macro that it reaches, reads the year variable; ``prints_year`` that
-    this provably does nothing but print it.
+    ``uses_year`` tells whether its own code, or a macro that it reaches, reads the year variable, or may read it for
+    all that can be told; ``names_year`` that the year variable is named there; ``prints_year`` that this provably does
+    nothing but print it.
     ``reuse_blocker`` says why a parse made for one year cannot serve another, None when it provably can, where each of
     ``decided``, (expression of the year, its value as JSON), has that value.
     ``replay_blocker`` says why dbt itself must run it in every year, None when what dbt sent for it once may be sent
@@ -54,7 +55,9 @@ class NodeFacts:
     ``upstream`` is a digest of all inputs of everything that it is built from. ``external_file`` is the
     absolute path, or the URL, of the file or folder that an external model writes beside its relation;
     ``external_untold`` says why it cannot be told. ``batched`` tells whether dbt builds it batch by batch, each
-    committed by itself, and in a table that is there the last ones alone. ``description`` is for people.
+    committed by itself, and in a table that is there the last ones alone. ``reads_itself`` tells that its
+    template names ``this``, ``looks_up`` are the identifiers, in lower case, of the relations that its Jinja looks up.
+    ``description`` is for people.
     """
 
     unique_id: str
@@ -95,6 +98,9 @@ class NodeFacts:
     external_file: str | None = None
     external_untold: str | None = None
     batched: bool = False
+    names_year: bool = False
+    reads_itself: bool = False
+    looks_up: tuple[str, ...] = ()
     description: str = ""
 
     @cached_property
@@ -121,32 +127,6 @@ class NodeFacts:
 
 
 @dataclass(frozen=True)
-class SourceFacts:
-    """A table that the project reads as given; ``prior_year_of`` and ``watch`` are from its ``meta``.
-
-    ``of_files`` tells that it stands for files, which are inputs of the nodes that read it; ``files`` are their paths,
-    absolute and maybe with wildcards, that dbt-duckdb reads in place of the relation.
-    """
-
-    unique_id: str
-    name: str
-    source_name: str
-    file: str
-    database: str
-    schema: str
-    identifier: str
-    prior_year_of: str | None
-    watch: str | None = None
-    of_files: bool = False
-    files: tuple[str, ...] = ()
-
-    @property
-    def relation(self) -> RelationName:
-        """Return the name of the relation that this source reads."""
-        return RelationName.of(self.database, self.schema, self.identifier)
-
-
-@dataclass(frozen=True)
 class ProjectShape:
     """Hashes of what decides dbt's statements beside the nodes' own code: of the project, and of where it stands."""
 
@@ -169,7 +149,8 @@ class ProjectFacts:
     ``simulates`` tells whether there are years at all, ``attachments`` are the databases that the profile attaches,
     ``disabled`` the unique ids of nodes that are switched off. ``var_defaults`` are (name, JSON of the value) of the
     variables that the project and its packages declare, ``vars_elsewhere`` the names of those that are read, but by no
-    node: by hooks, macros that no node calls, YAML files and the profile.
+    node: by hooks, macros that no node calls, YAML files and the profile. ``foundation`` are the unique ids of
+    what ``foundation_selector`` of the configuration matches; both are empty where the configuration has none.
     """
 
     project_name: str
@@ -195,6 +176,8 @@ class ProjectFacts:
     disabled: tuple[str, ...] = ()
     var_defaults: tuple[tuple[str, str], ...] = ()
     vars_elsewhere: tuple[str, ...] = ()
+    foundation: tuple[str, ...] = ()
+    foundation_selector: str = ""
 
     @property
     def capabilities(self) -> Capabilities:

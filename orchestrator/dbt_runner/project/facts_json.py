@@ -6,7 +6,8 @@ from pathlib import Path
 
 from orchestrator.database.attachments import Attachment
 from orchestrator.database.names import SchemaName
-from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
+from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape
+from orchestrator.dbt_runner.project.source_facts import SourceFacts
 
 
 def facts_of(document: dict[str, object]) -> ProjectFacts:
@@ -31,6 +32,7 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
         vars_elsewhere=_texts(values.pop("vars_elsewhere")),
         decided=_pairs(values.pop("decided")),
         tests_decided=_pairs(values.pop("tests_decided")),
+        foundation=_texts(values.pop("foundation")),
         project_dir=Path(str(values.pop("project_dir"))),
         database_path=None if path is None else Path(str(path)),
         attachments=tuple(_attachment_of(one) for one in attachments),
@@ -64,7 +66,7 @@ def node_of(values: dict[str, object]) -> NodeFacts:
         "reads": _pairs(values["reads"]),
         "decided": _pairs(values["decided"]),
     }
-    for name in ("fqn", "tags", "depends_on", "unseen", "by_source", "vars"):
+    for name in ("fqn", "tags", "depends_on", "unseen", "by_source", "vars", "looks_up"):
         listed = values[name]
         assert isinstance(listed, list)
         fixed[name] = tuple(listed)

@@ -15,10 +15,11 @@ from orchestrator.database.file_names import ANOTHER_NAME, IN_MEMORY, is_a_file,
 from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.analysis.reuse import vars_in_yaml
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
-from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.canonical import canonical, digest
+from orchestrator.dbt_runner.project.chosen import chosen_nodes
 from orchestrator.dbt_runner.project.database_place import reads_database_path
 from orchestrator.dbt_runner.project.edges import connected
-from orchestrator.dbt_runner.project.facts import WATCHES, NodeFacts, ProjectFacts, ProjectShape, SourceFacts
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, ProjectShape
 from orchestrator.dbt_runner.project.file_records import FileRecord
 from orchestrator.dbt_runner.project.inputs import yaml_files
 from orchestrator.dbt_runner.project.macro_reach import INTERNAL_PACKAGES, MacroReach
@@ -30,8 +31,9 @@ from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.replay_proof import ReplayProof
 from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.dbt_runner.project.shape import project_shape
+from orchestrator.dbt_runner.project.source_facts import WATCHES, SourceFacts
 from orchestrator.dbt_runner.project.source_inputs import external_location
-from orchestrator.dbt_runner.project.var_values import VarValues, digest
+from orchestrator.dbt_runner.project.var_values import VarValues
 from orchestrator.dbt_runner.project.variable_reach import NODE_TYPES, every_node
 from orchestrator.dbt_runner.project.year_reach import year_in_project
 
@@ -70,6 +72,7 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
     """
     project_dir = Path(config.project_root).resolve()
     profiles_dir, year_vars, cwd = settings.effective_profiles_dir(), settings.year_vars, settings.cwd
+    chosen = settings.foundation
     manifest, adapter, macros = project.manifest, project.adapter, project.own_macros
     analysis = project.analysis(year_vars)
     values = VarValues(config, year_vars, cwd)
@@ -138,6 +141,8 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
         disabled=disabled(manifest, NODE_TYPES),
         var_defaults=values.defaults(),
         vars_elsewhere=_vars_elsewhere(manifest, analysis, macros, files),
+        foundation=chosen_nodes(manifest, chosen, "self_healing.foundation") if chosen else (),
+        foundation_selector=" ".join(chosen),
     )
     patterns = tuple(sorted(inputs.files.patterns))
     return ReadProject(facts, patterns, inputs.files.records, whole_environment=inputs.whole_environment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from orchestrator.core.errors import ConfigurationError
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR, UNKNOWN
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.analysis.template_record import GrowingRecord, TemplateRecord
+from orchestrator.dbt_runner.project.canonical import digest
 from orchestrator.dbt_runner.project.config_inputs import full_name
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts
 from orchestrator.dbt_runner.project.input_kinds import HOOK, VAR
@@ -20,13 +22,17 @@ from orchestrator.dbt_runner.project.node_inputs import NodeInputs
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.replay_proof import ReplayProof
 from orchestrator.dbt_runner.project.seed_files import SeedFile
-from orchestrator.dbt_runner.project.var_values import VarValues, digest
+from orchestrator.dbt_runner.project.var_values import VarValues
 from orchestrator.dbt_runner.project.year_reach import YearReach, lookup, year_in_code
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.nodes import ManifestNode
 
 LONGEST_DESCRIPTION = 1000
+_LOOK_UP = re.compile(
+    r"""(?:get_relation|Relation\.create)\s*\((?:[^()]*?\bidentifier\s*=\s*["'](?P<name>[^"']+)["']"""
+    r"""|[^(),=]+,[^(),=]+,\s*["'](?P<third>[^"']+)["'])"""
+)
 
 
 @dataclass(frozen=True)
@@ -111,11 +117,14 @@ class NodeReader:
                 *self.inputs.environment_of(whole, texts),
             ),
             uses_year=code.uses_year and kind != "seed",
+            names_year=not whole.vars.isdisjoint(self.analysis.year_vars) and kind != "seed",
             prints_year=code.prints_year and kind != "seed",
             reuse_blocker=reach.blocker,
             decided=tuple(sorted(reach.decided.items())),
             replay_blocker=replay_blocker,
             vars=tuple(sorted(whole.vars)),
+            reads_itself=kind == "model" and _names_this(self.analysis.of(node.raw_code)),
+            looks_up=_looked_up(node.raw_code) if kind == "model" else (),
             changes_others=replay_blocker is not None and self.replay.changes_others(node),
             reads=(*self.inputs.of(node, whole, texts), *before) if kind != "test" else (),
             description=str(node.description or "")[:LONGEST_DESCRIPTION],
@@ -159,6 +168,21 @@ class NodeReader:
         if str(node.language) == "python":
             return self.inputs.python_unseen(node, texts)
         return self.inputs.unseen(node, texts)
+
+
+def _names_this(code: TemplateRecord) -> bool:
+    """Tell whether a template names its own relation, and not only the parts of its name."""
+    return any(use.name == "this" and use.attribute is None for use in code.uses.names)
+
+
+def _looked_up(text: str) -> tuple[str, ...]:
+    """Return the identifiers of relations that a template asks the database for.
+
+    >>> _looked_up("{% set a = adapter.get_relation(this.database, this.schema, 'Stock') %}")
+    ('stock',)
+    """
+    found = [one["name"] or one["third"] for one in _LOOK_UP.finditer(text)]
+    return tuple(sorted({name.lower() for name in found if name}))
 
 
 def _labels(node: ManifestNode) -> tuple[tuple[str, str, str], ...]:

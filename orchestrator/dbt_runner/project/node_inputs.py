@@ -29,7 +29,7 @@ from orchestrator.dbt_runner.analysis.python_code import names_in, python_parts,
 from orchestrator.dbt_runner.analysis.rendered_with import rendered_with
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 from orchestrator.dbt_runner.analysis.template_record import TemplateRecord
-from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.canonical import canonical, digest
 from orchestrator.dbt_runner.project.config_inputs import config_inputs, entry_inputs, reads_config
 from orchestrator.dbt_runner.project.environment import environment_values, every_name, names_read
 from orchestrator.dbt_runner.project.file_inputs import FileInputs
@@ -46,7 +46,7 @@ from orchestrator.dbt_runner.project.parsed_project import ParsedProject
 from orchestrator.dbt_runner.project.profile_inputs import Pairs, flag_inputs, profile_inputs, target_inputs
 from orchestrator.dbt_runner.project.session_inputs import session_inputs
 from orchestrator.dbt_runner.project.source_inputs import files_in, source_files, source_inputs, source_parts
-from orchestrator.dbt_runner.project.var_values import VarValues, digest
+from orchestrator.dbt_runner.project.var_values import VarValues
 
 if TYPE_CHECKING:
     from dbt.config import RuntimeConfig

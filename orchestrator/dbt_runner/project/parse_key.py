@@ -30,6 +30,7 @@ class ProjectIdentity:
     year_vars: tuple[str, ...]
     database_name: str | None
     ledger_schema: str
+    foundation: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class ParseKey:
                 year_vars=tuple(sorted(settings.year_vars)),
                 database_name=None if database is None else database_in(database),
                 ledger_schema=settings.ledger_schema,
+                foundation=settings.foundation,
             ),
             ProjectPlace(
                 project_dir=settings.project_dir,
@@ -72,10 +74,9 @@ class ParseKey:
         )
 
     def family(self) -> ParseKey:
-        """Return the key of what serves the project whatever its vars and threads are, and wherever its database is."""
-        return ParseKey(
-            replace(self.identity, threads=None, variables=canonical({})), replace(self.place, database=None)
-        )
+        """Return the key of what serves the project whatever its vars, threads and foundation are, on any database."""
+        identity = replace(self.identity, threads=None, variables=canonical({}), foundation=())
+        return ParseKey(identity, replace(self.place, database=None))
 
     @property
     def name(self) -> str:

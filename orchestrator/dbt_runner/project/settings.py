@@ -22,6 +22,7 @@ class DbtSettings:
     have in later years. ``cache_dir`` is a folder of our own for parse results; ``cwd`` is what relative paths of the
     profile and of vars are relative to. ``ledger_schema`` is the schema in which the ledger lies. ``by_umask`` leaves
     it to the umask who may read what is kept in ``cache_dir``.
+    ``foundation`` is the selection of what stands before the first year, empty where the project says it by its tags.
     """
 
     project_dir: Path
@@ -37,6 +38,7 @@ class DbtSettings:
     later_years: tuple[Vars, ...] = ()
     ledger_schema: str = LEDGER_SCHEMA
     by_umask: bool = False
+    foundation: tuple[str, ...] = ()
 
     def effective_profiles_dir(self) -> Path:
         """Return the folder whose ``profiles.yml`` is used: as set, as DBT_PROFILES_DIR says, the project, ~/.dbt."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from orchestrator.dbt_runner.project.canonical import canonical
-from orchestrator.dbt_runner.project.var_values import digest
+from orchestrator.dbt_runner.project.canonical import canonical, digest
 
 LONGEST_SHOWN = 120
 _SECRET = re.compile(

@@ -13,10 +13,9 @@ from jinja2 import Environment
 from orchestrator.core.file_patterns import files_matching
 from orchestrator.dbt_runner.analysis.named_files import NamedFiles
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
-from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.canonical import canonical, digest
 from orchestrator.dbt_runner.project.input_kinds import SETTINGS_OF_SOURCE, SOURCE
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
-from orchestrator.dbt_runner.project.var_values import digest
 
 if TYPE_CHECKING:
     from dbt.config import RuntimeConfig

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from orchestrator.core.file_patterns import files_matching
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR
 from orchestrator.dbt_runner.analysis.named_files import DATA_FILE
-from orchestrator.dbt_runner.project.canonical import canonical
+from orchestrator.dbt_runner.project.canonical import canonical, digest
 
 if TYPE_CHECKING:
     from dbt.config import RuntimeConfig
@@ -121,8 +121,3 @@ def files_in_vars(config: RuntimeConfig, cwd: Path) -> tuple[Path | str, ...]:
     texts = {value for value in every if isinstance(value, str) and 0 < len(value) <= LONGEST_PATH}
     files = [cwd / text for text in sorted(texts) if (cwd / text).is_file()]
     return (*files, *(text for text in sorted(texts) if is_pattern(text)))
-
-
-def digest(*parts: str) -> str:
-    """Return one SHA-256 of several texts."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

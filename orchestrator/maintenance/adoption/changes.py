@@ -9,7 +9,8 @@ from pathlib import Path
 
 from orchestrator.core.untrusted import read_limited
 from orchestrator.dbt_runner.analysis.variable_record import ASSIGNED
-from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, SourceFacts
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.source_facts import SourceFacts
 from orchestrator.dbt_runner.project.study import ProjectStudy, TextStudy
 from orchestrator.maintenance.adoption.year_variable import DATE, YearCandidate, keeps_rows
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.text import plural
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR
-from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, SourceFacts
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.source_facts import SourceFacts
 from orchestrator.dbt_runner.project.study import ProjectStudy
 from orchestrator.maintenance.adoption.changes import Change, lines_to_change
 from orchestrator.maintenance.adoption.stages import StageChoice, yearly_nodes

@@ -47,7 +47,7 @@ from orchestrator.maintenance.doctor.leftovers import kept_as_backups, leftover_
 from orchestrator.maintenance.doctor.registry_check import check_registry
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.planning import plan_repair
-from orchestrator.self_healing.registry import configured_tables, required_tables
+from orchestrator.self_healing.registry import configured_tables, with_required
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 
 CHECKS = (
@@ -246,9 +246,12 @@ class _Examination:
     def _tables(self, reader: DatabaseReader, facts: ProjectFacts) -> list[Diagnosis]:
         configured = configured_tables(self._config)
         if configured is not None:  # one that nothing builds is the registry's finding, and hides no other
-            configured = tuple(t for t in configured if facts.buildable(t.selector) or facts.buildable(t.name))
+            configured = tuple(
+                t for t in configured if t.built_by or facts.buildable(t.selector) or facts.buildable(t.name)
+            )
         try:
-            checker = TableExistenceChecker(required_tables(facts, configured), facts, lambda: nullcontext(reader))
+            whole, required = with_required(facts, configured)
+            checker = TableExistenceChecker(required, whole, lambda: nullcontext(reader))
             findings = checker.findings()
             refused = plan_repair(checker, findings, reader).refusal if findings else None
             return check_tables(findings, len(checker.required), refused, simulates=self._simulates)

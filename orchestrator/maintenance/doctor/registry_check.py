@@ -10,11 +10,27 @@ from orchestrator.core.text import plural
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.variables import require_variables_fit
-from orchestrator.maintenance.doctor.diagnosis import Diagnosis, check_passed, from_error, problem_found, worth_noting
+from orchestrator.maintenance.doctor.diagnosis import (
+    Diagnosis,
+    Status,
+    check_passed,
+    from_error,
+    problem_found,
+    worth_noting,
+)
+from orchestrator.pipeline.hook_tables import hook_table_functions
 from orchestrator.pipeline.selectors import has_flags, no_match
 from orchestrator.pipeline.year_variable import require_year_read
+from orchestrator.self_healing.foundation import FOUNDATION_TAG, yearly_members
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
-from orchestrator.self_healing.registry import FOUNDATION_TAG, configured_tables, node_of, required_tables
+from orchestrator.self_healing.registry import (
+    configured_tables,
+    is_list,
+    node_of,
+    required_tables,
+    state_models,
+    with_required,
+)
 
 
 def check_registry(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> list[Diagnosis]:
@@ -26,24 +42,41 @@ def check_registry(config: SimulationConfig, runner: DbtRunner, facts: ProjectFa
     except ConfigurationError as error:
         found.append(from_error("registry", error))
     configured = configured_tables(config)
-    if configured is not None:
+    try:
+        hook_table_functions(config)
+        facts, _ = with_required(facts, [table for table in configured or () if table.built_by is not None])
+    except ConfigurationError as error:
+        found.append(from_error("registry", error))
+    if configured is not None and is_list(configured):
         found += _listed(config, configured, runner, facts)
         found += _forgotten(config, configured, derived, facts)
+    elif not found:
+        found += _of_the_years(facts)
     found += _stages(config, runner)
     for require in (require_year_read, require_variables_fit):
         try:
             require(config, facts)
         except ConfigurationError as error:
             found.append(from_error("registry", error))
-    if found:
+    if any(one.status is Status.PROBLEM for one in found):
         return found
-    tables = len(derived if configured is None else configured)
+    tables = len(configured or ()) + (0 if is_list(configured) else len(derived))
     stages = f", {plural(len(config.stages), 'stage')} with nodes" if config.stages else ""
     return [
         check_passed(
             "registry",
             f"{plural(tables, 'required table')} with a node to build {'each' if tables != 1 else 'it'}{stages}",
-        )
+        ),
+        *found,
+    ]
+
+
+def _of_the_years(facts: ProjectFacts) -> list[Diagnosis]:
+    """Return what is named as foundation and is built by the years all the same."""
+    remedy = "take it out of the selection, or let it not read the year"
+    return [
+        worth_noting("registry", one.why, subject=f"{one.node.resource_type} {one.node.name}", remedy=remedy)
+        for one in yearly_members(facts, state_models(facts))
     ]
 
 
@@ -54,6 +87,8 @@ def _listed(
     for number, table in enumerate(configured):
         subject = f"required table {table.name}"
         where = config.origin_of("required_tables", number)
+        if table.tier is TableTier.HOOK:
+            continue
         try:
             node_of(table, facts)
         except ConfigurationError as error:
@@ -74,7 +109,7 @@ def _forgotten(
     derived: Sequence[RequiredTable],
     facts: ProjectFacts,
 ) -> list[Diagnosis]:
-    """Return the tables that the project itself says a run needs and the written list leaves out."""
+    """Return the tables that the project itself says a run needs and the written list, which is right, leaves out."""
     listed = set()
     for table in configured:
         node = facts.buildable(table.selector) or facts.buildable(table.name)
@@ -93,10 +128,10 @@ def _forgotten(
             continue
         detail = f"{why} and is not in required_tables, so nothing checks or heals it"
         remedy = (
-            f"add {{name: {table.name}, tier: {table.tier.value}}} to required_tables "
-            f"({config.origin_of('required_tables')}), or write `required_tables: auto`"
+            f"where that is not meant, add {{name: {table.name}, tier: {table.tier.value}}} to required_tables "
+            f"({config.origin_of('required_tables')})"
         )
-        found.append(problem_found("registry", detail, remedy, subject=f"model {table.name}"))
+        found.append(worth_noting("registry", detail, subject=f"model {table.name}", remedy=remedy))
     return found
 
 

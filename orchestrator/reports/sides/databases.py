@@ -97,7 +97,8 @@ def _state_notes(
     name: str, config: SimulationConfig, database: DatabaseReader, ledger: Ledger, facts: ProjectFacts
 ) -> list[str]:
     """Say that years were made of something else than the project is now, and that the last run did not finish."""
-    now = components(with_watched(facts, database), SimulationPlan.of(config))
+    plan = SimulationPlan.of(config)
+    now = components(with_watched(facts, database), plan)
     others = [stage for stage in ledger.stages if stage.fingerprint != fingerprint(now)]
     notes = []
     if others:
@@ -106,7 +107,8 @@ def _state_notes(
         notes.append(f"{name} is not what the project is now ({years}): {why}.")
     last = ledger.runs[-1] if ledger.runs else None
     if last is not None and last.status != "completed":
-        done = {stage.year for stage in ledger.stages if stage.stage == config.stages[-1].name}
-        whole = f"{shown_years(tuple(sorted(done)))} are finished" if done else "no year is finished"
+        simulated = sorted({stage.year for stage in ledger.stages})
+        done = [year for year in simulated if all(ledger.finished(year, stage.name) for stage in plan.stages_of(year))]
+        whole = f"{shown_years(tuple(done))} are finished" if done else "no year is finished"
         notes.append(f"The last run of {name} did not come to its end: {whole}.")
     return notes
