@@ -58,6 +58,7 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_unconfigure() -> None:
     """End it, and the program server of this process."""
     global _zygote
+    gc.unfreeze()  # else modules in C++ complain at the end of what is left
     close_servers()
     if _zygote is not None:
         del os.environ[VARIABLE]

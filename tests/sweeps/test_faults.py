@@ -85,14 +85,15 @@ def test_ctrl_c_stops_every_worker_and_the_next_call_goes_on(
     assert seconds < SECONDS_TO_STOP + 2
     swept.wait_nothing_left()
     assert "running" not in swept.statuses()
-    again = swept.sweep(*VARY, "--seeds", "1-2", "--workers", "2")
+    again = swept.sweep(*VARY, "--seeds", "1-2", "--workers", "1")
     assert again.exit_code == 0, again.err
     assert lake_levels(swept) == expected
 
 
 def test_another_terminal_stops_a_sweep(swept: Swept) -> None:
     """It ends with 130, and `sweep cancel` returns when it has."""
-    process = swept.start("sweep", "run", "--name", "s", *VARY, "--seeds", "1-2", "--workers", "2")
+    # So many that it cannot be done before the other command has started.
+    process = swept.start("sweep", "run", "--name", "s", *VARY, "--seeds", "1-40", "--workers", "2")
     swept.wait_working()
     began = time.monotonic()
     done = swept("sweep", "cancel", "s")
@@ -113,7 +114,7 @@ def test_workers_end_when_their_parent_is_killed(swept: Swept) -> None:
     process.communicate()
     swept.wait_nothing_left()
     assert "stopped" in swept("sweep", "status", "s").out
-    again = swept.sweep(*VARY, "--workers", "2")
+    again = swept.sweep(*VARY, "--workers", "1")
     assert again.exit_code == 0, again.err
 
 
