@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -40,17 +41,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Let pytest keep what it makes of our tests, also where PYTHONDONTWRITEBYTECODE is set: each worker needs all."""
+    """Let pytest keep what it makes of our tests, also where PYTHONDONTWRITEBYTECODE is set: each worker needs all.
+
+    Modules and tests stay to the end: looking for garbage among them takes as long as importing them.
+    """
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+    gc.disable()
     try:
         return (yield)
     finally:
+        gc.freeze()
+        gc.enable()
         sys.dont_write_bytecode = before
 
 
 def pytest_unconfigure() -> None:
     """End it, and the program server of this process."""
     global _zygote
+    gc.unfreeze()  # else modules in C++ complain at the end of what is left
     close_servers()
     if _zygote is not None:
         del os.environ[VARIABLE]

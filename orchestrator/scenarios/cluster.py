@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import MissingExtraError, SweepError
+from orchestrator.scenarios.environment import BEFORE, before_workers, put_back
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -97,7 +98,9 @@ def local_cluster(workers: int, *, dashboard: bool = False) -> Iterator[Cluster]
     from distributed.security import Security
 
     _silence()
+    before = before_workers()
     settings = {name: value for name, value in SETTINGS.items() if not (dashboard and name in WITH_DASHBOARD)}
+    settings[BEFORE] = before
     with dask.config.set(settings), tempfile.TemporaryDirectory(prefix="sweep-") as scratch:
         cluster: LocalCluster | None = None
         client: Client | None = None
@@ -119,9 +122,11 @@ def local_cluster(workers: int, *, dashboard: bool = False) -> Iterator[Cluster]
                 preload=[WORKER_MODULE],
             )
             client = Client(cluster, timeout=SECONDS_TO_CONNECT)
+            put_back(before)
             yield Cluster(client, cluster)
         finally:
             _end(client, cluster, others)
+            put_back(before)
 
 
 def _silence() -> None:

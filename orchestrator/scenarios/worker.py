@@ -17,12 +17,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dask
 from distributed import get_worker
 
 from orchestrator.core.events import Event, RunStarted, StageStarted
 from orchestrator.core.permissions import make_folder
 from orchestrator.core.versions import installed_versions
 from orchestrator.scenarios.bundle import unpack
+from orchestrator.scenarios.environment import BEFORE, put_back
 from orchestrator.scenarios.member_run import MemberRunner
 from orchestrator.scenarios.memory import memory_below
 from orchestrator.scenarios.state import MemberState
@@ -42,7 +44,11 @@ _one_at_a_time = threading.Lock()
 
 
 def dask_setup(worker: Worker) -> None:
-    """Keep Ctrl-C in a terminal from a worker: who started the sweep decides. Dask calls this as a preload."""
+    """Keep Ctrl-C in a terminal from a worker: who started the sweep decides. Dask calls this as a preload.
+
+    dbt processes have the environment of a simulation alone, so that a zygote can fork them.
+    """
+    put_back(dask.config.get(BEFORE, {}))
     with suppress(OSError):
         os.setsid()
     with suppress(ValueError):

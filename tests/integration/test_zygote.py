@@ -62,8 +62,8 @@ def kept() -> Iterator[Zygote]:
 
 @pytest.fixture
 def mortal() -> Iterator[Zygote]:
-    """A zygote that a test may kill."""
-    with Zygote.start() as zygote:
+    """A zygote that a test may kill; it is asked for little."""
+    with Zygote.start(rehearse=False) as zygote:
         yield zygote
 
 
@@ -393,7 +393,7 @@ def test_a_zygote_ends_with_its_owner(moment: str) -> None:
     """SIGKILL of the owner leaves neither the zygote nor its socket, but the processes that others asked for."""
     program = (
         "from tests.integration.test_zygote import *\n"
-        "zygote = Zygote.start()\n"
+        "zygote = Zygote.start(rehearse=False)\n"
         f"{'started(zygote.address)' if moment == 'ready' else ''}\n"
         "print(zygote.pid, zygote.address, flush=True); signal.pause()"
     )
@@ -536,7 +536,7 @@ def test_an_address_that_is_too_long_for_a_socket(monkeypatch: pytest.MonkeyPatc
     deep = tmp_path / ("d" * 120)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    with Zygote.start() as zygote:
+    with Zygote.start(rehearse=False) as zygote:
         assert zygote.address.is_relative_to(deep)
         started(zygote.address).close()
     assert list(deep.iterdir()) == []

@@ -9,13 +9,14 @@ import subprocess
 import time
 
 import dask
-import duckdb
 import psutil
 import pytest
 
 from orchestrator.scenarios.cluster import local_cluster
+from orchestrator.scenarios.environment import before_workers
 from orchestrator.scenarios.plan import Member
 from tests.support.processes import GENEROUS, wait_until
+from tests.support.workspaces import PreparedProjects
 from tests.sweeps.conftest import VARY, Swept
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
@@ -28,13 +29,14 @@ def lake_levels(swept: Swept) -> list[tuple[object, ...]]:
     return swept.results("select * from lake_level order by all")
 
 
-@pytest.fixture
-def expected(swept: Swept) -> list[tuple[object, ...]]:
+@pytest.fixture(scope="module")
+def expected(prepared: PreparedProjects) -> list[tuple[object, ...]]:
     """Return the rows of a sweep that nobody disturbed."""
-    done = swept("sweep", "run", "--name", "undisturbed", *VARY, "--seeds", "1-2", "--workers", "2")
+    workspace = prepared.lay("reservoir", simulated=False)
+    undisturbed = Swept(workspace.root, workspace.database)
+    done = undisturbed.sweep(*VARY, "--seeds", "1-2", "--workers", "2")
     assert done.exit_code == 0, done.err
-    with duckdb.connect(str(swept.root / "var/sweeps/undisturbed/results.duckdb"), read_only=True) as connection:
-        return connection.execute("select * from lake_level order by all").fetchall()
+    return lake_levels(undisturbed)
 
 
 def test_a_member_whose_worker_is_killed_is_tried_again(swept: Swept) -> None:
@@ -69,7 +71,7 @@ def test_a_member_whose_worker_is_always_killed_fails_alone(swept: Swept) -> Non
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_every_worker_and_the_next_call_goes_on(
-    swept: Swept, expected: list[tuple[object, ...]], number: signal.Signals
+    expected: list[tuple[object, ...]], swept: Swept, number: signal.Signals
 ) -> None:
     """Within five seconds, dbt processes included; the rows are those of a sweep that nobody disturbed."""
     process = swept.start("sweep", "run", "--name", "s", *VARY, "--seeds", "1-2", "--workers", "2")
@@ -83,14 +85,15 @@ def test_ctrl_c_stops_every_worker_and_the_next_call_goes_on(
     assert seconds < SECONDS_TO_STOP + 2
     swept.wait_nothing_left()
     assert "running" not in swept.statuses()
-    again = swept.sweep(*VARY, "--seeds", "1-2", "--workers", "2")
+    again = swept.sweep(*VARY, "--seeds", "1-2", "--workers", "1")
     assert again.exit_code == 0, again.err
     assert lake_levels(swept) == expected
 
 
 def test_another_terminal_stops_a_sweep(swept: Swept) -> None:
     """It ends with 130, and `sweep cancel` returns when it has."""
-    process = swept.start("sweep", "run", "--name", "s", *VARY, "--seeds", "1-2", "--workers", "2")
+    # So many that it cannot be done before the other command has started.
+    process = swept.start("sweep", "run", "--name", "s", *VARY, "--seeds", "1-40", "--workers", "2")
     swept.wait_working()
     began = time.monotonic()
     done = swept("sweep", "cancel", "s")
@@ -111,7 +114,7 @@ def test_workers_end_when_their_parent_is_killed(swept: Swept) -> None:
     process.communicate()
     swept.wait_nothing_left()
     assert "stopped" in swept("sweep", "status", "s").out
-    again = swept.sweep(*VARY, "--workers", "2")
+    again = swept.sweep(*VARY, "--workers", "1")
     assert again.exit_code == 0, again.err
 
 
@@ -180,11 +183,20 @@ def listening(pid: int) -> list[tuple[str, int]]:
 
 
 def test_dask_is_told_what_its_defaults_would_do_wrong() -> None:
-    """A slow restart is not given up, one failure is one, and a worker has one member at a time."""
+    """A slow restart is not given up, one failure is one, a worker has one member at a time, and dbt its environment.
+
+    What Dask sets for the interpreter of a worker would keep a zygote from forking the dbt processes of members.
+    """
+    of_dask = before_workers()
+    assert {"PYTHONHASHSEED", "OMP_NUM_THREADS"} <= set(of_dask)
     with local_cluster(1) as cluster:
+        assert before_workers() == of_dask
+        for name, value in of_dask.items():
+            assert list(cluster.client.run(os.getenv, name).values()) == [value]
         assert dask.config.get("distributed.deploy.lost-worker-timeout") == "24h"
         assert dask.config.get("distributed.scheduler.allowed-failures") == 0
         assert dask.config.get("distributed.scheduler.worker-saturation") == 1.0
         assert cluster.client.scheduler.address.startswith("tls://127.0.0.1:")
         assert cluster.local is not None and len(cluster.local.workers) == 1
     assert dask.config.get("distributed.deploy.lost-worker-timeout") == "15s"
+    assert before_workers() == of_dask

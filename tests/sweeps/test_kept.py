@@ -44,7 +44,7 @@ def test_what_decides_rows_decides_what_is_kept(swept: Swept) -> None:
     expected: list[tuple[object, ...]] = [(1, 1, "one!"), (2, 2, "one!")]
 
     def run(note: str) -> int:
-        found = document(swept.sweep(*SWEEP, "--workers", "2", "--json", env={"NOTE": note}))
+        found = document(swept.sweep(*SWEEP, "--workers", "1", "--json", env={"NOTE": note}))
         assert swept.results(sql) == expected
         assert isinstance(found["kept"], int)
         return found["kept"]

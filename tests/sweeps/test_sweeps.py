@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import duckdb
@@ -47,7 +48,7 @@ def test_members_have_the_rows_of_simulations_alone(swept: Swept) -> None:
 
 def test_a_changed_plan_and_changed_inputs_cost_what_they_reach(swept: Swept) -> None:
     """Members of both plans are kept, others are asked for; an edited seed is noticed; the history knows all of it."""
-    assert swept.sweep(*VARY, "--workers", "2").exit_code == 0
+    assert swept.sweep(*VARY, "--workers", "1").exit_code == 0
     more = swept.sweep("--vary", "rain_factor=2,3", "--workers", "1")
     assert more.exit_code == 2 and "removes them: baseline-rain_factor=1" in more.err
     assert len(swept.plan().members) == 2
@@ -57,7 +58,7 @@ def test_a_changed_plan_and_changed_inputs_cost_what_they_reach(swept: Swept) ->
     seed = swept.root / "dbt" / "seeds" / "rain.csv"
     seed.write_text(seed.read_text() + "13,1\n")
     before = swept.results("select sum(level) from lake_level")
-    changed = swept.sweep("--vary", "rain_factor=2,3", "--workers", "2")
+    changed = swept.sweep("--vary", "rain_factor=2,3", "--workers", "1")
     assert changed.exit_code == 0, changed.err
     assert swept.results("select sum(level) from lake_level") != before
     listed = swept("runs", "list", "--json").document()
@@ -68,7 +69,9 @@ def test_a_changed_plan_and_changed_inputs_cost_what_they_reach(swept: Swept) ->
 
 def test_a_member_that_fails_is_reported_and_the_others_complete(swept: Swept) -> None:
     """With its message and no rows; with ``--databases failed`` only its file stays."""
-    told = swept.sweep("--vary", "rain_factor=1,-5", "--databases", "failed", "--retries", "0", "--json")
+    told = swept.sweep(
+        "--vary", "rain_factor=1,-5", "--databases", "failed", "--retries", "0", "--workers", "1", "--json"
+    )
     assert told.exit_code == 1
     found = json.loads(told.out)
     assert (found["ok"], found["status"], found["counts"]) == (False, "failed", {"done": 1, "failed": 1})
@@ -77,7 +80,9 @@ def test_a_member_that_fails_is_reported_and_the_others_complete(swept: Swept) -
     assert swept.results("select distinct rain_factor from lake_level") == [(1,)]
     files = {one.name: one.parent.name for one in swept.folder.path.glob("members/*/*.duckdb")}
     assert list(files.values()) == [failed["key"]]
-    kept = swept.sweep("--vary", "rain_factor=1,-5", "--databases", "failed", "--retries", "0", "--json")
+    kept = swept.sweep(
+        "--vary", "rain_factor=1,-5", "--databases", "failed", "--retries", "0", "--workers", "1", "--json"
+    )
     assert json.loads(kept.out)["kept"] == 1
 
 
@@ -121,9 +126,8 @@ if __name__ == "__main__":
 """
     file = swept.root / "program.py"
     file.write_text(code)
-    done = run_python(
-        [str(file)], cwd=swept.root, env={"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"}, cold=True
-    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = run_python([str(file)], cwd=swept.root, env={**environment, "PYTHONPATH": str(REPOSITORY)}, cold=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["True 4 ('inflow', 'lake_level') 4", "[(24,)]"]
 

@@ -19,11 +19,11 @@ from orchestrator.dbt_runner.process.locks import use_thread_locks
 from orchestrator.dbt_runner.process.rehearsal import PROJECT, Rehearsed, rehearse
 
 
-def warm() -> None:
-    """Import dbt, rehearse, and work out what the rehearsal did."""
+def warm(*, rehearse_too: bool) -> None:
+    """Import dbt; with ``rehearse_too`` also rehearse, and work out what the rehearsal did."""
     use_thread_locks()
     import_module("orchestrator.dbt_runner.process.session")
-    rehearsed = rehearse(PROJECT)
+    rehearsed = rehearse(PROJECT) if rehearse_too else None
     if rehearsed is not None:
         work_out(rehearsed)
 

@@ -26,6 +26,7 @@ SECONDS_TO_END = 5.0
 RESTARTS = 3
 WAITING = 128
 SERVER = "orchestrator.dbt_runner.process.zygote_server"
+REHEARSE = "rehearse"
 
 
 class Zygote:
@@ -43,7 +44,8 @@ class Zygote:
     :attr:`address`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, rehearse: bool = True) -> None:
+        self._rehearse = rehearse
         self._folder = Path(tempfile.mkdtemp(prefix="orchestrator-zygote-"))
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._owner = os.getpid()
@@ -54,8 +56,11 @@ class Zygote:
         _owned[self.address] = self
 
     @classmethod
-    def start(cls) -> Zygote:
-        """Start one; return at once. Whoever asks it before it has imported dbt waits.
+    def start(cls, *, rehearse: bool = True) -> Zygote:
+        """Start one; return at once. Whoever asks it before it is ready waits.
+
+        With ``rehearse`` it also works out what dbt works out once for a process. That takes it some seconds longer,
+        and the first parse of each dbt process less: leave it out where few processes are forked.
 
         Raises:
             DbtProcessError: this system cannot have one.
@@ -65,7 +70,7 @@ class Zygote:
                 "A zygote needs Linux 5.3 or newer, with /proc.",
                 to_fix="leave out `zygote`: each dbt process is a new interpreter then",
             )
-        return cls()
+        return cls(rehearse=rehearse)
 
     def __enter__(self) -> Zygote:
         return self
@@ -105,8 +110,14 @@ class Zygote:
             with short(self.address) as name:
                 listener.bind(name)
             listener.listen(WAITING)
+            args = [
+                str(listener.fileno()),
+                str(os.getpid()),
+                str(self._folder),
+                *([REHEARSE] if self._rehearse else []),
+            ]
             return subprocess.Popen(
-                [sys.executable, "-P", "-m", SERVER, str(listener.fileno()), str(os.getpid()), str(self._folder)],
+                [sys.executable, "-P", "-m", SERVER, *args],
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,

@@ -1,4 +1,4 @@
-"""The zygote: ``python -m orchestrator.dbt_runner.process.zygote_server FD OWNER FOLDER``.
+"""The zygote: ``python -m orchestrator.dbt_runner.process.zygote_server FD OWNER FOLDER [rehearse]``.
 
 It imports dbt and nothing of any project, and forks a dbt process for each request that comes to the listening socket
 FD. It ends when the process OWNER ends, or by SIGTERM, and removes FOLDER, where its socket lies.
@@ -218,23 +218,23 @@ def main() -> None:
         watched = os.pidfd_open(owner)
         if os.getppid() == owner:
             with socket.socket(fileno=descriptor) as listener:
-                _server(listener, watched).serve()
+                _server(listener, watched, rehearse=bool(sys.argv[4:])).serve()
     except ProcessLookupError:
         return  # the owner has ended
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _server(listener: socket.socket, owner: int) -> ZygoteServer:
+def _server(listener: socket.socket, owner: int, *, rehearse: bool) -> ZygoteServer:
     gc.disable()
     key, born_with = Key.of_this(), dict(os.environ)
-    names = _names_read()
+    names = _names_read(rehearse=rehearse)
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page
     return ZygoteServer(listener, owner, key, born_with, names)
 
 
-def _names_read() -> frozenset[str] | None:
+def _names_read(*, rehearse: bool) -> frozenset[str] | None:
     """Import dbt; return which variables of the environment were read meanwhile, None for all."""
     from orchestrator.dbt_runner.process.warm_up import warm  # imports dbt
 
@@ -243,7 +243,7 @@ def _names_read() -> frozenset[str] | None:
     assert isinstance(os.environ, WatchedEnvironment)
     os.environ.names = frozenset()
     try:
-        warm()
+        warm(rehearse_too=rehearse)
         return os.environ.names
     finally:
         os.environ.__class__ = os._Environ  # type: ignore[assignment]
