@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from orchestrator.dbt_runner.project.edges import connected, joined
 from orchestrator.dbt_runner.project.facts import NodeFacts, SourceFacts
+from orchestrator.pipeline.fingerprint import components
+from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.self_healing.evidence import Missing
 from orchestrator.self_healing.healing_plan import make_plan
 from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding, TableTier
@@ -99,3 +101,13 @@ def test_what_keeps_rows_in_later_years_alone() -> None:
 def by_id_of_all(nodes: tuple[NodeFacts, ...]) -> dict[str, NodeFacts]:
     """Return nodes by unique id."""
     return {one.unique_id: one for one in nodes}
+
+
+def test_which_years_have_which_branch_decides_the_result() -> None:
+    """What a YAML file asks of the year is part of it, not only what comes out in some year."""
+    plan = SimulationPlan((1, 2, 3), (), 1)
+    found = []
+    for first in ("var('yr') > 1", "var('yr') > 2"):
+        facts = replace(project([node("a")]), decided=((first, "false"),))
+        found.append(components(facts, plan))
+    assert found[0] != found[1]
