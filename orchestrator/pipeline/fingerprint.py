@@ -22,6 +22,8 @@ from orchestrator.pipeline.workflow import SimulationPlan
 Components = dict[str, str]
 _TAG = re.compile(r"\btag:([^\s,+@]+)")
 
+BRANCHES = "what YAML lets the year decide"
+
 
 def components(facts: ProjectFacts, plan: SimulationPlan) -> Components:
     """Return what decides the result: a name a person understands, and a checksum or value.
@@ -45,6 +47,8 @@ def components(facts: ProjectFacts, plan: SimulationPlan) -> Components:
             found[f"{TAGS} {node.name}"] = ", ".join(chosen)
         found |= dict(node.code) | dict(node.reads)
         found |= {f"{VAR} {name}": value for name, value in node.inputs}
+    if facts.decided:  # which years have which branch: what each of them has is told by the nodes
+        found[BRANCHES] = " · ".join(sorted(text for text, _ in facts.decided))
     found |= dict(facts.unasked)
     found |= {f"{VERSION} {package}": number for package, number in facts.versions}
     return found

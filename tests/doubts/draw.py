@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from orchestrator.dbt_runner.process.zygote import VARIABLE, Zygote, supported
+from tests.doubts.branch_knobs import BRANCHES
 from tests.doubts.judge import Doubt, MissedError, Tally, judge, without
 from tests.doubts.knobs import PARTS
 
@@ -35,7 +36,7 @@ DOUBTS_A_BATCH = 20
 def doubts(draw: st.DrawFn) -> Doubt:
     """Draw a project and the change of one knob."""
     years = draw(st.booleans())
-    usable = [part for part in PARTS if part.years in (None, years)]
+    usable = [part for part in (*PARTS, *BRANCHES) if part.years in (None, years)]
     parts = draw(st.lists(st.sampled_from(usable), min_size=1, max_size=MOST_PARTS, unique_by=lambda part: part.name))
     values = {(part.name, knob): draw(st.sampled_from(of)) for part in parts for knob, of in part.knobs.items()}
     turned = draw(st.sampled_from(sorted(values)))

@@ -96,6 +96,29 @@ def test_years_of_a_branch_are_replayed(fresh: Callable[[str], Workspace], tmp_p
     assert workspace.digests() == Workspace(tmp_path).digests()
 
 
+def test_what_dbt_renders_while_it_parses_and_where_later_years_build(
+    fresh: Callable[[str], Workspace], tmp_path: Path
+) -> None:
+    """A hook that dbt renders early has the year of each year; rows in the place of later years are built once."""
+    workspace = fresh("branches")
+    without_hooks(workspace)
+    dbt = workspace.root / "dbt"
+    project = dbt / "dbt_project.yml"
+    alias = "{{ 'grown_to' if var('yr') | int > 2 else 'grown' }}"
+    project.write_text(project.read_text().replace("    grown:\n", f'    grown:\n      +alias: "{alias}"\n'))
+    hooks = ["create table if not exists told as select 0 as yr", "insert into told values ({{ var('yr') }})"]
+    hooked = f"  - name: grown\n    config:\n      pre-hook: {json.dumps(hooks)}\n"
+    (dbt / "models" / "models.yml").write_text(f"models:\n{hooked}")
+    workspace.simulate()
+    plain_dbt(workspace, tmp_path / "plain.duckdb")
+    wanted = Workspace(tmp_path).digests()
+    assert workspace.digests() == wanted
+    assert workspace.sql("select yr from told order by 1") == [(0,), (2,), (3,), (4,)]
+    workspace.simulate(4, 4, fresh=True)
+    found = workspace.digests()
+    assert [name for name in wanted if found[name] != wanted[name]] == [name for name in wanted if "told" in name]
+
+
 def test_an_edit_of_a_later_branch_is_seen(fresh: Callable[[str], Workspace]) -> None:
     """What only later years read is part of the project: a changed rate is loaded, and the years are run again."""
     workspace = fresh("branches")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.dbt_runner.project.edges import connected
+from orchestrator.dbt_runner.project.edges import connected, joined
 from orchestrator.dbt_runner.project.facts import NodeFacts
 from orchestrator.dbt_runner.project.source_facts import SourceFacts
+from orchestrator.pipeline.fingerprint import components
+from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.self_healing.evidence import Missing
 from orchestrator.self_healing.healing_plan import make_plan
 from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding, TableTier
@@ -74,3 +76,39 @@ def test_readers_of_a_source_get_a_later_command() -> None:
     findings = [TableFinding(table, Missing()) for table in required]
     made = make_plan(findings, required, project(nodes, (OWN,)), lambda n: False, lambda n: False)
     assert [[one.name for one in command.nodes] for command in made.commands] == [["total", "beside"], ["a"]]
+
+
+def test_what_later_years_add_to_a_node() -> None:
+    """Another relation of a later year is known by a name of its own, and another input changes what is upstream."""
+    first = [node("a", "incremental"), node("b", parents=["model.p.a"])]
+    place = replace(first[0], identifier="a_later", code=(("model a", "2"),), tags=("LATE",))
+    known = by_id_of_all(joined(first, [[place, first[1]], [place, first[1]]]))
+    assert [one.identifier for one in known.values() if one.name == "a"] == ["a", "a_later"]
+    (other,) = (one for one in known.values() if one.later_only)
+    assert other.code == () and other.unique_id not in ("model.p.a", "model.p.b")
+    assert known["model.p.a"].code == (*first[0].code, ("model a (later)", "2"))
+    assert known["model.p.a"].tags == (*first[0].tags, "LATE")
+    assert known["model.p.b"].upstream != by_id(joined(first, [first]))["b"].upstream
+    assert joined(first, [first]) == joined(first, [])
+
+
+def test_what_keeps_rows_in_later_years_alone() -> None:
+    """A view of the first year that is incremental later has rows to remove; one that is a table later has none."""
+    first = [node("a", "view")]
+    for kind, count in (("incremental", 2), ("table", 1)):
+        assert len(joined(first, [[replace(first[0], materialized=kind)]])) == count
+
+
+def by_id_of_all(nodes: tuple[NodeFacts, ...]) -> dict[str, NodeFacts]:
+    """Return nodes by unique id."""
+    return {one.unique_id: one for one in nodes}
+
+
+def test_which_years_have_which_branch_decides_the_result() -> None:
+    """What a YAML file asks of the year is part of it, not only what comes out in some year."""
+    plan = SimulationPlan((1, 2, 3), (), 1)
+    found = []
+    for first in ("var('yr') > 1", "var('yr') > 2"):
+        facts = replace(project([node("a")]), decided=((first, "false"),))
+        found.append(components(facts, plan))
+    assert found[0] != found[1]

@@ -33,10 +33,10 @@ def test_an_expression_has_the_value_that_jinja_gives_it(text: str, value: objec
     assert value_of(text, lookup(KNOWN)) == value
 
 
-@pytest.mark.parametrize("text", ["var('nothing')", "var('listed')", "var('made') == 2"])
+@pytest.mark.parametrize("text", ["var('nothing')", "var('listed')", "var('made') == 2", "var('made', 2) == 2"])
 def test_a_variable_without_a_plain_value_is_no_value(text: str) -> None:
-    """Neither a list, which a template may change, nor a template, which dbt renders."""
-    with pytest.raises(LookupError):
+    """Neither a list, which a template may change, nor a template, which dbt renders; no default stands for these."""
+    with pytest.raises((LookupError, ValueError)):
         value_of(text, lookup(KNOWN))
 
 
@@ -99,6 +99,31 @@ NOTHING, YEARLY, BLOCKED = "nothing", "decided", "blocked"
         (SCHEMA, "data_tests: [{name: a, config: {enabled: \"{{ var('yr') > 1 }}\"}}]", NOTHING, YEARLY),
         (SCHEMA, "models: [{name: a, description: \"{{ var('yr') }}\"}]", YEARLY, NOTHING),
         (SCHEMA, "models: [{name: a, description: no year}]", NOTHING, NOTHING),
+        (SCHEMA, "models: [{name: a, config: {pre-hook: \"select {{ var('yr') }}\"}}]", YEARLY, NOTHING),
+        (
+            SCHEMA,
+            "models: [{name: a, versions: [{v: 1, config: {pre_hook: \"select {{ var('yr') }}\"}}]}]",
+            YEARLY,
+            NOTHING,
+        ),
+        (
+            SCHEMA,
+            "models: [{name: a, versions: [{v: 1, data_tests: [{eq: {arguments: {to: \"{{ var('yr') }}\"}}}]}]}]",
+            YEARLY,
+            NOTHING,
+        ),
+        (
+            SCHEMA,
+            "models: [{name: a, config: {meta: {tests: {eq: {to: {one: \"{{ var('yr') }}\"}}}}}}]",
+            YEARLY,
+            NOTHING,
+        ),
+        (
+            SCHEMA,
+            "sources: [{name: s, tables: [{name: t, columns: [{name: c, tests: [{eq: {to: \"{{ var('yr') }}\"}}]}]}]}]",
+            NOTHING,
+            NOTHING,
+        ),
         (SCHEMA, "models: [{name: \"{{ var('yr') }}\", a: b: c]", BLOCKED, NOTHING),
     ],
 )
@@ -109,6 +134,24 @@ def test_yaml_counts_where_dbt_renders_it_while_it_parses(file: str, text: str, 
     found, about_tests = YearReach(), YearReach()
     year_in_file(Path(file), text, worked_out, lookup(KNOWN), found, about_tests)
     assert (_kind(found), _kind(about_tests)) == (project, tests)
+
+
+def test_a_macro_named_var_is_not_worked_out() -> None:
+    """It stands in the place of dbt's own, and may give anything."""
+    environment = get_environment(None, capture_macros=True)
+    macros = [("var", "{% macro var(name) %}{{ return(builtins.var('base') ~ builtins.var(name)) }}{% endmacro %}")]
+    for given, blocked in ((macros, True), ([], False)):
+        found = TemplateAnalysis(environment, given, YEAR, works_out=True).of(
+            "{% if var('yr') %}{{ ref('a') }}{% endif %}"
+        )
+        assert (found.blocker is not None) == blocked
+
+
+def test_every_argument_that_reads_the_year_is_noted() -> None:
+    """Also one that is nothing but the variable, beside others."""
+    analysis = TemplateAnalysis(get_environment(None, capture_macros=True), [], YEAR, works_out=True)
+    found = analysis.of("{{ config(alias=var('yr'), enabled=var('yr') > 1) }}")
+    assert found.blocker is None and found.decided == {"var('yr')", "var('yr') > 1"}
 
 
 def _kind(reach: YearReach) -> str:

@@ -64,7 +64,7 @@ def value_of(text: str, value: Callable[[str], object]) -> object:
 
     Raises:
         LookupError: a variable has no value, and no default, or one that is no text, number or truth.
-        ValueError: it has no value, such as ``'a' + 1``.
+        ValueError: it has no value, such as ``'a' + 1``, or ``value`` cannot tell that of a variable.
     """
     try:
         return _with_values(_parsed(text), value).as_const(nodes.EvalContext(_ENVIRONMENT))
@@ -86,7 +86,8 @@ def with_values(text: str, value: Callable[[str], object], keep: frozenset[str])
 
 def variables_in(text: str) -> frozenset[str]:
     """Return the variables that such a text reads."""
-    calls = _parsed(text).find_all(nodes.Call)
+    whole = _parsed(text)
+    calls = [*([whole] if isinstance(whole, nodes.Call) else []), *whole.find_all(nodes.Call)]  # that leaves out itself
     return frozenset(str(call.args[0].value) for call in calls if isinstance(call.args[0], nodes.Const))
 
 

@@ -149,7 +149,7 @@ class TemplateValues:
 
     def works_out(self, expressions: Iterable[nodes.Node]) -> bool:
         """Note expressions that decide, where all can be worked out for each year; tell whether they can."""
-        if not self.macros.works_out or "var" in self.names.own:
+        if not self.macros.works_out or "var" in self.names.own or self.macros.known("var"):
             return False
         found: set[str] = set()
         for expression in expressions:

@@ -8,9 +8,12 @@ from fnmatch import fnmatchcase
 
 from orchestrator.dbt_runner.project.canonical import canonical, digest
 from orchestrator.dbt_runner.project.facts import NodeFacts
+from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.source_facts import SourceFacts
 
 DIGITS = 20
+KEEPS_ROWS = ("incremental", "snapshot")
+"""Materializations whose tables keep the rows of earlier years."""
 
 
 def connected(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -> tuple[NodeFacts, ...]:
@@ -25,20 +28,58 @@ def connected(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -> tup
 def joined(nodes: Sequence[NodeFacts], others: Iterable[Sequence[NodeFacts]]) -> tuple[NodeFacts, ...]:
     """Return the nodes of a project in all years: those of the first, with what they, and others, read in later ones.
 
-    An edge of a later year that would close a circle is left out.
+    A node that builds another relation in later years, or keeps rows in them alone, is there once more, by the name of
+    that relation. An edge of a later year that would close a circle is left out.
     """
     found = {node.unique_id: node for node in nodes}
     parents = {node.unique_id: list(node.depends_on) for node in nodes}
+    again: dict[str, list[NodeFacts]] = {}
     for later in others:
         for node in later:
-            if node.unique_id not in found:
-                found[node.unique_id], parents[node.unique_id] = replace(node, later_only=True), []
-            for parent in node.depends_on:
-                if parent not in parents[node.unique_id] and node.unique_id not in _above(parent, parents):
-                    parents[node.unique_id].append(parent)
+            here = _in_another_place(node, found.get(node.unique_id))
+            again.setdefault(node.unique_id, []).append(node)
+            for one in (node, here):
+                if one.unique_id not in found:
+                    found[one.unique_id], parents[one.unique_id] = replace(one, later_only=True), []
+                above = parents[one.unique_id]
+                for parent in node.depends_on:
+                    if parent not in above and one.unique_id not in _above(parent, parents):
+                        above.append(parent)
+    for unique_id, laters in again.items():
+        found[unique_id] = _with_inputs(found[unique_id], laters)
     return _with_upstream(
         _parents_first([replace(node, depends_on=tuple(parents[unique_id])) for unique_id, node in found.items()])
     )
+
+
+def _with_inputs(node: NodeFacts, later: Sequence[NodeFacts]) -> NodeFacts:
+    """Return a node with all that decides its rows, or what chooses it, in later years, too."""
+    return replace(
+        node,
+        tags=tuple(dict.fromkeys((*node.tags, *(tag for one in later for tag in one.tags)))),
+        code=_of_all(node.code, [one.code for one in later]),
+        inputs=_of_all(node.inputs, [one.inputs for one in later]),
+        reads=_of_all(node.reads, [one.reads for one in later]),
+    )
+
+
+def _of_all(pairs: Pairs, later: Iterable[Pairs]) -> Pairs:
+    """Return pairs with those of later years that are not among them; another value has another name."""
+    new: dict[str, set[str]] = {}
+    for what, value in {pair for one in later for pair in one} - set(pairs):
+        new.setdefault(what, set()).add(value)
+    names = {what for what, _ in pairs}
+    added = ((f"{what} (later)" if what in names else what, " / ".join(sorted(new[what]))) for what in sorted(new))
+    return (*pairs, *added)
+
+
+def _in_another_place(later: NodeFacts, first: NodeFacts | None) -> NodeFacts:
+    """Return a node of a later year, under a name of its own where it keeps rows that it does not in the first."""
+    if first is None or not (later.builds and later.materialized in KEEPS_ROWS):
+        return later
+    if first.relation == later.relation and first.materialized in KEEPS_ROWS:
+        return later
+    return replace(later, unique_id=f"{later.unique_id} as {later.relation}", code=(), inputs=(), reads=())
 
 
 def _with_builders(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -> list[NodeFacts]:

@@ -59,13 +59,17 @@ class VarValues:
     def defaults(self) -> tuple[tuple[str, str], ...]:
         """Return (name, JSON of the value) of the variables that the project and its packages declare, by name."""
         own: dict[str, object] = self._config.vars.to_dict()
-        packages = {str(self._config.project_name), *self._config.load_dependencies()}
+        packages = self.packages()
         found: dict[str, object] = {}
-        for package in sorted(packages, key=lambda name: name == self._config.project_name):
+        for package in packages:
             scoped = own.get(package)
             found |= _own_defaults(self._config, package) if package != self._config.project_name else own
             found |= scoped if isinstance(scoped, dict) else {}
         return tuple((name, canonical(value)) for name, value in sorted(found.items()) if name not in packages)
+
+    def packages(self) -> list[str]:
+        """Return the names of the project's packages, and then its own."""
+        return [*sorted({*self._config.load_dependencies()} - {self.project}), self.project]
 
     def is_year(self, name: str) -> bool:
         """Tell whether a variable changes from year to year."""

@@ -6,7 +6,6 @@ So one parse serves the first year, and one all later ones, where a project asks
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +31,8 @@ EARLY = (PROJECT_FILE, PROFILE, SELECTORS)  # read before dbt knows what the pro
 TESTS = ("tests", "data_tests")
 RUN_HOOKS = ("on-run-start", "on-run-end", "query-comment")
 NODE_HOOKS = frozenset({"pre-hook", "post-hook", "pre_hook", "post_hook"})
+RENDERED_LATER = (("pre_hook",), ("post_hook",))
+"""Hooks in a file of properties that dbt renders when it runs them; others it renders with all else there."""
 CONFIGURED = ("models", "seeds", "snapshots", *TESTS)
 # What dbt takes out of the entry of a generic test while it parses; all else are arguments, which it renders when it
 # compiles the test (dbt.parser.generic_test_builders, TestBuilder).
@@ -109,20 +110,38 @@ def year_in_project(
             if found.blocker is not None:
                 project.block(f"{said}{found.blocker}")
             project.decided |= found.decided
+    for name, given in sorted(values.given.items()):
+        if is_template(given) and analysis.of(str(given)).uses_year:
+            project.block(f"the value of variable {name} is a template that reads the year")
     for path, text in files.items():
-        early = Path(path).name in EARLY
-        value = lookup(values.given if early else values.known(values.project))
+        value = lookup(values.given) if Path(path).name in EARLY else _alike(values)
         year_in_file(Path(path), text, worked_out, value, project, tests)
     return YearReaches(project, tests)
 
 
+def _alike(values: VarValues) -> Lookup:
+    """Return what gives the value of a variable where it is the same for the project and all of its packages."""
+    known = [values.known(package) for package in values.packages()]
+
+    def value(name: str) -> object:
+        found = {canonical(one[name]) if name in one else None for one in known}
+        if len(found) > 1:
+            raise ValueError(f"{name} has several values")
+        return lookup(known[0])(name)
+
+    return value
+
+
 def lookup(known: Mapping[str, object]) -> Lookup:
-    """Return what gives the value of a variable, and raises LookupError where there is none, or a template."""
+    """Return what gives the value of a variable; it raises LookupError where there is none, ValueError for a template.
+
+    A variable that is a template has a value, so that its default, wherever it is read with one, does not count.
+    """
 
     def value(name: str) -> object:
         found = known[name]
         if is_template(found):
-            raise LookupError(f"the value of {name} is a template")
+            raise ValueError(f"the value of {name} is a template")
         return found
 
     return value
@@ -145,7 +164,7 @@ def year_in_file(
         reason = blocker_in_yaml(years, {str(path): string})
         if reason is None or not _is_parsed(path, keys):
             continue
-        reach = tests if path.name not in EARLY and any(key in TESTS for key in keys) else project
+        reach = tests if path.name not in EARLY and _is_about_tests(keys) else project
         texts = None if path.name == PROFILE or keys[:1] == ("vars",) else _expressions(string, worked_out)
         if texts is None:
             reach.block(reason)
@@ -179,15 +198,31 @@ def _is_parsed(path: Path, keys: Keys) -> bool:
         return not (keys[:1] and keys[0] in CONFIGURED and hooks)
     if path.name in (PROFILE, SELECTORS):
         return True
-    if any(key == "config" and after in NODE_HOOKS for key, after in itertools.pairwise(keys)):
+    entry = keys[2:]
+    if entry[:1] == ("config",) and entry[1:2] in RENDERED_LATER:
         return False
-    place = max((number for number, key in enumerate(keys) if key in TESTS), default=None)
-    if not place:  # none, or the tests that stand in files of their own
+    test = _of_test(keys)
+    if test is None:
         return True
-    entry = keys[place + 2 :]
-    if "arguments" in entry[:2]:
+    if "arguments" in test[:2]:
         return False
-    return len(entry) < 2 or not OF_A_TEST.isdisjoint(entry[:2])
+    return len(test) < 2 or not OF_A_TEST.isdisjoint(test[:2])
+
+
+def _of_test(keys: Keys) -> Keys | None:
+    """Return where something stands in the entry of a generic test that dbt reads unrendered, None where in none.
+
+    Those of versions of a model are rendered with it, and so are ``tests`` at any other place, as in ``meta``.
+    """
+    entry = keys[4:] if keys[:1] == ("sources",) and keys[2:3] == ("tables",) else keys[2:]
+    if entry[:1] == ("columns",):
+        entry = entry[2:]
+    return entry[2:] if entry[:1] and entry[0] in TESTS else None
+
+
+def _is_about_tests(keys: Keys) -> bool:
+    """Tell whether something in a file of properties is read by tests alone."""
+    return (bool(keys) and keys[0] in TESTS) or _of_test(keys) is not None
 
 
 def _expressions(text: str, analysis: TemplateAnalysis) -> set[str] | None:
