@@ -44,7 +44,7 @@ from orchestrator.self_healing.initialization_state import (
 from orchestrator.self_healing.left_out import LeftOut, left_out
 from orchestrator.self_healing.planning import plan_repair
 from orchestrator.self_healing.registry import is_list, node_of, with_required
-from orchestrator.self_healing.repair import Built, CallHook, Repair, no_hook
+from orchestrator.self_healing.repair import Built, CallHook, Repair, as_one, no_hook
 from orchestrator.self_healing.sight import Sight
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 
@@ -237,7 +237,7 @@ class AutoInitializer:
                         begun = True
                     failed = [error for one in commands if (error := repair.perform(one, deadline)) is not None]
                     if failed:
-                        raise failed[0]
+                        raise as_one(failed)
             except InitializationError as error:
                 if not isinstance(error.__cause__, NodeFailedError):
                     raise

@@ -80,7 +80,18 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
     inputs = NodeInputs(project, config, analysis.environment, values, cwd, _whole(manifest, shape))
     reach = MacroReach(manifest, adapter, analysis, macros)
     replay = ReplayProof(manifest, config, analysis)
-    reader = NodeReader(project_dir, analysis, replay, values, macros, reach, inputs, str(config.credentials.database))
+    reader = NodeReader(
+        project_dir,
+        analysis,
+        replay,
+        values,
+        macros,
+        reach,
+        inputs,
+        database=str(config.credentials.database),
+        package=str(config.project_name),
+        packages_dir=str(config.packages_install_path),
+    )
     hooks = [node for node in manifest.nodes.values() if _is_own_hook(node)]
     inputs.come_before(hooks)
     before = tuple(pair for node in hooks if _comes_first(node, analysis, macros) for pair in reader.of_hook(node))
