@@ -18,7 +18,8 @@ from orchestrator.reports.results import initialization_record
 from orchestrator.self_healing.left_out import told_left_out
 
 if TYPE_CHECKING:
-    from orchestrator.config.simulation import SimulationConfig
+    from pathlib import Path
+
     from orchestrator.self_healing.initialization_state import InitializationResult
 
 
@@ -44,12 +45,15 @@ def init(
     if recreate:
         return _recreate(options, output, timeout=timeout, yes=yes)
     config = load_config(options, timeout=timeout)
-    output.say(_heading("Initializing", config))
-    with progress_for(output) as progress, orchestrator_for(config, [progress]) as orchestrator:
-        result = orchestrator.initialize()
-    output.write_json(initialization_record(result), result.state)
-    _show_result(output, result)
+    with orchestrator_for(config, [progress := progress_for(output)]) as orchestrator:
+        facts = None if config.database_path is not None else orchestrator.runner.known_facts()
+        output.say(_heading("Initializing", config.database_path if facts is None else facts.database_path))
+        with progress:
+            result = orchestrator.initialize()
     facts = orchestrator.runner.known_facts()
+    database = config.database_path if facts is None else facts.database_path
+    output.write_json({"database": database, **initialization_record(result)}, result.state)
+    _show_result(output, result, database)
     left = None if facts is None else told_left_out(orchestrator.initializer.left_out(facts))
     if left is not None:
         output.say(left)
@@ -84,7 +88,7 @@ def _recreate(options: CommonOptions, output: Output, *, timeout: float | None, 
     from orchestrator.maintenance.recreate import database_file, recreate_database  # slow to import
 
     config = load_config(options, timeout=timeout)
-    output.say(_heading("Recreating", config))
+    output.say(_heading("Recreating", config.database_path))
     with orchestrator_for(config, [progress := progress_for(output)]) as orchestrator:
         if not yes:
             what = f"Recreating moves {shown_path(database_file(orchestrator))} aside and builds a new, empty one"
@@ -92,17 +96,18 @@ def _recreate(options: CommonOptions, output: Output, *, timeout: float | None, 
         with progress:
             done = recreate_database(orchestrator, emit=progress)
     output.write_json(
-        initialization_record(done.initialization) | {"set_aside": done.moved_to}, done.initialization.state
+        {"database": done.database, **initialization_record(done.initialization), "set_aside": done.moved_to},
+        done.initialization.state,
     )
-    _show_result(output, done.initialization)
+    _show_result(output, done.initialization, done.database)
     return 0
 
 
-def _heading(what: str, config: SimulationConfig) -> Text:
-    return Text(f"{what} {shown_path(config.database_path)}", "bold")
+def _heading(what: str, database: Path | None) -> Text:
+    return Text(f"{what} {shown_path(database)}", "bold")
 
 
-def _show_result(output: Output, result: InitializationResult) -> None:
+def _show_result(output: Output, result: InitializationResult, database: Path | None) -> None:
     if not result.missing_tables_found:
         output.say(f"Nothing to do: every required table is ready ({result.seconds * 1000:.0f} ms).")
         return
@@ -111,4 +116,5 @@ def _show_result(output: Output, result: InitializationResult) -> None:
         output.say(f"Created {plural(count, 'table')}: {created}")
     if result.tables_repaired:
         output.say(f"Repaired {len(result.tables_repaired)}: {', '.join(result.tables_repaired)}")
-    output.say(Text(f"Every required table is ready after {result.seconds:.1f} s.", "bold"))
+    where = f" in {shown_path(database)}"
+    output.say(Text(f"Every required table is ready{where} after {result.seconds:.1f} s.", "bold"))

@@ -22,7 +22,7 @@ TimeoutOption = Annotated[
     typer.Option(
         "--timeout",
         metavar="SECONDS",
-        help="Longest time for the whole repair of the database, instead of self_healing.timeout_seconds.",
+        help="Longest time for the repair of the database once dbt is ready, instead of self_healing.timeout_seconds.",
         show_default=False,
     ),
 ]

@@ -13,6 +13,9 @@ def _kind_of_tables(value: object) -> str:
     return "list" if isinstance(value, (list, tuple)) else "auto"
 
 
+DEFAULT_TIMEOUT_SECONDS = 600.0
+
+
 class SelfHealingSettings(Section):
     """Repair of the database before a run: whether, and for how long."""
 
@@ -22,8 +25,9 @@ class SelfHealingSettings(Section):
         examples=[False],
     )
     timeout_seconds: Seconds = Field(
-        60.0,
-        description="Longest time that the whole repair may take, waiting included, in seconds.",
+        DEFAULT_TIMEOUT_SECONDS,
+        description="Longest time that the whole repair may take, in seconds, counted from the moment dbt is ready: "
+        "neither its start nor the wait for another process is in it.",
         examples=[120],
     )
     lock_timeout_seconds: float = Field(

@@ -102,7 +102,7 @@ class NotificationSettings(Section):
         examples=[["json://127.0.0.1:8080/hook"]],
         json_schema_extra={"form": "URL, or a list of at least one URL"},
     )
-    when: tuple[Literal["failed", "completed", "healed", "interrupted", "cancelled"], ...] = Field(
+    when: tuple[Literal["failed", "completed", "healed", "interrupted", "cancelled", "refused"], ...] = Field(
         ("failed",),
         description="What is told: how a run ended, and that it healed the database first (healed).",
         examples=[["failed", "healed"]],

@@ -17,6 +17,7 @@ class Capabilities:
     ``drop_cascade``: ``drop … cascade`` is understood.
     ``replayable``: what dbt sends is known well enough to be sent again without dbt.
     ``type_name_sql``: a query that gives the database's own name of ``{type}``, None where there is none.
+    ``describe_sql``: a query that gives name and type of each column of the query ``{sql}``, None where there is none.
     ``functions_sql``: a query that gives database, schema and name of every function that somebody made, None where
     there is none.
     ``row_digest_sql``: an aggregate over the rows of ``{row}``, the same for the same rows in any order; ``null`` where
@@ -33,6 +34,7 @@ class Capabilities:
     drop_cascade: bool = False
     replayable: bool = False
     type_name_sql: str | None = None
+    describe_sql: str | None = None
     functions_sql: str | None = None
     row_digest_sql: str = "null"
     session_variables: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ _DUCKDB = Capabilities(
     drop_cascade=True,
     replayable=True,
     type_name_sql="select typeof(cast(null as {type}))",
+    describe_sql="select column_name, column_type from (describe {sql})",
     functions_sql="select database_name, schema_name, function_name from duckdb_functions() where not internal",
     row_digest_sql="coalesce(sum(hash({row})), 0)::varchar",
     zone_variable="TZ",

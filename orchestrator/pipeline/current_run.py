@@ -12,7 +12,13 @@ from orchestrator.config.schema import HookType
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.annotations import Annotations
 from orchestrator.core.clocks import stopwatch, utc_now
-from orchestrator.core.errors import RunCancelledError
+from orchestrator.core.errors import (
+    ConfigurationError,
+    DatabaseLockedError,
+    RunCancelledError,
+    YearSequenceError,
+    YearsWouldBeLostError,
+)
 from orchestrator.core.events import RunFinished, RunStarted
 from orchestrator.core.masking import masked
 from orchestrator.core.processes import ProcessIdentity
@@ -23,9 +29,15 @@ from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.pipeline.hooks import HookContext, HookManager
 from orchestrator.pipeline.workflow import SimulationPlan, SimulationResult, outputs_of
 
+REFUSALS = (ConfigurationError, DatabaseLockedError, YearSequenceError, YearsWouldBeLostError)
+"""Errors that, before the first year, say that a run was not begun at all."""
+
 
 class CurrentRun:
-    """One execution: its id, its plan, its clock and its hooks; it holds the database, and tells its start and end."""
+    """One execution: its id, its plan, its clock and its hooks; it holds the database, and tells its start and end.
+
+    ``begun`` tells that its first year has begun, or was about to: rows may have been removed.
+    """
 
     def __init__(
         self,
@@ -47,6 +59,7 @@ class CurrentRun:
         self._runner = runner
         self._scope = scope
         self._mutex: DatabaseMutex | None = None
+        self.begun = False
 
     @property
     def year_column(self) -> str:
@@ -130,6 +143,8 @@ class CurrentRun:
         """Tell that the run ended by an error, by an interruption or because it was cancelled."""
         words = "Interrupted." if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
         status = "failed" if isinstance(error, Exception) else "interrupted"
+        if not self.begun and isinstance(error, REFUSALS):
+            status = "refused"
         if isinstance(error, RunCancelledError) and error.run_id == self.run_id:
             status = "cancelled"
         self._scope.emit(

@@ -88,6 +88,7 @@ class Simulation:
         digests = TableDigests(facts, run.year_column)
         loop = YearLoop(run, runner=runner, ledger=ledger, start=start, digests=digests, emit=self._emit)
         loop.repeat_left_hooks()
+        run.begun = True
         self._begin(ledger, start)
         years = tuple(loop.years())
         run.fire(HookType.POST_SIMULATION)

@@ -78,16 +78,17 @@ def plan_run(
     healing = orchestrator.initializer.plan() if auto_initialize else None
     if healing is not None and healing.refusal is not None:
         raise healing.refusal
-    left = orchestrator.initializer.left_out(orchestrator.runner.current_facts())
+    facts = orchestrator.runner.current_facts()
+    left, database = orchestrator.initializer.left_out(facts), config.database_path or facts.database_path
     if not years:
-        return RunPlan(config.scenario, config.database_path, (), healing, None, (), (), left)
+        return RunPlan(config.scenario, database, (), healing, None, (), (), left)
     start = orchestrator.find_start(years[0], years[-1], fresh=fresh, from_year=from_year, from_stage=from_stage)
     years = tuple(range(min(years[0], start.year), years[-1] + 1))
     previews = preview_years(config, orchestrator.runner, years, busy=busy)
     previews = left_to_run(with_expected(previews, _stage_history(orchestrator)), start)
     unread = () if year_is_read(orchestrator.runner.facts()) else (nobody_reads(config),)
     warnings = (*without_nodes(previews), *unread)
-    return RunPlan(config.scenario, config.database_path, years, healing, start, previews, warnings, left)
+    return RunPlan(config.scenario, database, years, healing, start, previews, warnings, left)
 
 
 def plan_record(plan: RunPlan) -> dict[str, object]:

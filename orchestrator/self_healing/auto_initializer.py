@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
+from orchestrator.config.healing import DEFAULT_TIMEOUT_SECONDS
 from orchestrator.core.clocks import Deadline, MakeDeadline, step, utc_now
 from orchestrator.core.errors import (
     ConcurrentInitializationError,
@@ -43,7 +44,7 @@ from orchestrator.self_healing.initialization_state import (
 from orchestrator.self_healing.left_out import LeftOut, left_out
 from orchestrator.self_healing.planning import plan_repair
 from orchestrator.self_healing.registry import is_list, node_of, with_required
-from orchestrator.self_healing.repair import Built, CallHook, Repair, no_hook
+from orchestrator.self_healing.repair import Built, CallHook, Repair, as_one, no_hook
 from orchestrator.self_healing.sight import Sight
 from orchestrator.self_healing.table_checker import TableExistenceChecker
 
@@ -54,11 +55,11 @@ class AutoInitializer:
     """Makes the required tables of one database ready.
 
     ``configured`` None derives the list from the dbt project. ``mutex`` gives the database's mutex once its path
-    is known; it is re-entrant, so a run that holds it may heal. ``timeout_seconds`` bounds everything from the
-    wait for the mutex to the last check; ``lock_timeout_seconds`` the wait alone. ``variables`` are the vars of
-    every healing command; ``call_hook`` builds the tables that functions build. ``before_replacing`` is called, with
-    the file closed, before a relation that is there is built anew. ``replay`` allows to send what dbt sent in an
-    earlier repair (:mod:`orchestrator.dbt_runner.replay.replayer`). ``deadline`` makes the deadline of a healing.
+    is known; it is re-entrant, so a run that holds it may heal. ``timeout_seconds`` bounds the repair from the moment
+    dbt is ready to the last check; ``lock_timeout_seconds`` the wait for the mutex. ``variables`` are the vars of every
+    healing command; ``call_hook`` builds the tables that functions build. ``before_replacing`` is called, with the
+    file closed, before a relation that is there is built anew. ``replay`` allows to send what dbt sent in an earlier
+    repair (:mod:`orchestrator.dbt_runner.replay.replayer`). ``deadline`` makes the deadline of a healing.
     ``last_result`` is what the last healing did, also when it failed.
     """
 
@@ -70,7 +71,7 @@ class AutoInitializer:
         configured: Sequence[RequiredTable] | None = None,
         require_fit: Callable[[ProjectFacts], None] | None = None,
         variables: Vars | None = None,
-        timeout_seconds: float | None = 60.0,
+        timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS,
         lock_timeout_seconds: float | None = 30.0,
         call_hook: CallHook | None = None,
         before_replacing: Callable[[], None] | None = None,
@@ -134,14 +135,13 @@ class AutoInitializer:
         """
         self._steps = []
         started_at = utc_now()
-        deadline = self._deadline(self._timeout)
         self.state = InitializationState.IN_PROGRESS
         found: tuple[TableFinding, ...] = ()
         self._built = Built()
         try:
             quick = self._quick_look()
             if quick is None or quick:
-                found = self._under_mutex(deadline, expendable)
+                found = self._under_mutex(expendable)
             self.state = InitializationState.COMPLETED
             return self._finish(started_at, found, None)
         except BaseException as error:
@@ -163,11 +163,11 @@ class AutoInitializer:
         except DatabaseLockedError:
             return None
 
-    def _under_mutex(self, deadline: Deadline, expendable: Set[str]) -> tuple[TableFinding, ...]:
+    def _under_mutex(self, expendable: Set[str]) -> tuple[TableFinding, ...]:
         mutex = self._mutex()
         within_a_run = mutex.held_here
         try:
-            mutex.acquire(self._lock_timeout, deadline=deadline)
+            mutex.acquire(deadline=self._deadline(self._lock_timeout))
         except DatabaseLockedError as error:
             raise ConcurrentInitializationError(
                 error.message,
@@ -179,15 +179,17 @@ class AutoInitializer:
                 to_fix=error.to_fix,
             ) from error
         try:
-            return self._heal(deadline, expendable)
+            return self._heal(expendable)
         finally:
             if not within_a_run:
                 self._runner.release()
             mutex.release()
 
-    def _heal(self, deadline: Deadline, expendable: Set[str]) -> tuple[TableFinding, ...]:
+    def _heal(self, expendable: Set[str]) -> tuple[TableFinding, ...]:
+        with self._translated("check_tables", (), self._deadline(None)):
+            facts = self._runner.facts()
+        deadline = self._deadline(self._timeout)  # not before dbt is ready: a busy machine would time out on nothing
         with self._translated("check_tables", (), deadline):
-            facts = self._runner.facts(timeout=deadline.remaining())
             patience = deadline.within(SECONDS_TO_WAIT_FOR_OTHERS)
             with (
                 step("check_tables", self._emit) as record,
@@ -235,7 +237,7 @@ class AutoInitializer:
                         begun = True
                     failed = [error for one in commands if (error := repair.perform(one, deadline)) is not None]
                     if failed:
-                        raise failed[0]
+                        raise as_one(failed)
             except InitializationError as error:
                 if not isinstance(error.__cause__, NodeFailedError):
                     raise
@@ -268,11 +270,13 @@ class AutoInitializer:
         except DbtTimeoutError as error:
             shown = ", ".join(tables[:5]) + (" …" if len(tables) > 5 else "")
             raise InitializationTimeoutError(
-                f"Healing took longer than {plural(deadline.timeout or 0.0, 'second')} and was stopped in step {name}"
-                f"{f' ({shown})' if shown else ''}. No table is half built, and the database is not locked.",
+                f"Healing took longer than {plural(deadline.timeout or 0.0, 'second')}, counted from the moment dbt "
+                f"was ready, and was stopped in step {name}{f' ({shown})' if shown else ''}. No table is half "
+                "built, and the database is not locked.",
                 step=name,
                 tables=tables,
-                to_fix="give it more time with --timeout or self_healing.timeout_seconds, and run again",
+                to_fix="give it more time with --timeout or self_healing.timeout_seconds "
+                f"({DEFAULT_TIMEOUT_SECONDS:g} where it is not set), and run again",
             ) from error
         except (ConfigurationError, DatabaseError, InitializationError, RunCancelledError):
             raise

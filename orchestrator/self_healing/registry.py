@@ -149,7 +149,7 @@ def state_models(facts: ProjectFacts) -> list[NodeFacts]:
                 f"meta.prior_year_of names, writes {model.relation.quoted()}.",
                 to_fix="give the source the same database, schema and identifier as the model",
             )
-        if not model.contract or any(column.data_type is None for column in model.columns):
+        if not model.typed_by_contract and facts.capabilities.describe_sql is None:
             raise ConfigurationError(
                 f"{where}: model {model.name} has no enforced contract with a data_type for every column, so "
                 "its table cannot be created empty before the first year.",

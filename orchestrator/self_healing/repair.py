@@ -38,6 +38,20 @@ def no_hook(name: str) -> None:
     raise OrchestratorError(f"Nothing that could build table {name} was handed over.")
 
 
+def as_one(failed: Sequence[NodeFailedError]) -> NodeFailedError:
+    """Return the failures of several commands of a step as one, which names all of their nodes."""
+    if len(failed) == 1:
+        return failed[0]
+    remedies = dict.fromkeys(error.to_fix for error in failed if error.to_fix is not None)
+    whole = NodeFailedError(
+        "\n".join(error.message for error in failed),
+        nodes=[node for error in failed for node in error.nodes],
+        to_fix="; ".join(remedies) or None,
+    )
+    whole.__cause__ = failed[0]
+    return whole
+
+
 class Repair:
     """One repair; ``variables`` are the vars of its dbt commands, ``replay`` allows to send what dbt sent before.
 
@@ -93,7 +107,7 @@ class Repair:
             return None
         if command.command == "call":
             failures = [failed for node in nodes if (failed := self._call(node, deadline)) is not None]
-            return failures[0] if failures else None
+            return as_one(failures) if failures else None
         result = self._runner.attempt_nodes(
             command.command,
             nodes,

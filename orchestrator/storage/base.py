@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
 PENDING, RUNNING, COMPLETED, FAILED = "pending", "running", "completed", "failed"
 INTERRUPTED, CANCELLED = "interrupted", "cancelled"  # by Ctrl-C or a signal, and by the program that runs it
+REFUSED = "refused"  # before its first year: somebody else has the database, or it cannot begin as it is asked for
 IN_PROGRESS, USER, ASSISTANT = "in_progress", "user", "assistant"
 CRASHED = "crashed"  # never stored: a run that is running although its process is gone
-STATUSES = (PENDING, RUNNING, COMPLETED, FAILED, INTERRUPTED, CANCELLED)
-ENDED = (COMPLETED, FAILED, INTERRUPTED, CANCELLED)
+STATUSES = (PENDING, RUNNING, COMPLETED, FAILED, INTERRUPTED, CANCELLED, REFUSED)
+ENDED = (COMPLETED, FAILED, INTERRUPTED, CANCELLED, REFUSED)
 RUNS_TO_LEARN_FROM = 10
 CHAT_STATUSES = (IN_PROGRESS, COMPLETED)
 CHAT_ROLES = (USER, ASSISTANT)

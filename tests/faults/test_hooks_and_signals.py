@@ -353,7 +353,7 @@ def test_a_timeout(ground: Ground, one: Fault) -> Steps:
 
 
 @fault("Interruptions", Fault("no time at all for the healing", 124, ("--timeout",), 3, "nothing was written"))
-def test_a_timeout_while_dbt_starts(ground: Ground) -> Steps:
-    """Where the time is over before dbt is up, nothing is touched."""
+def test_no_time_for_the_healing(ground: Ground) -> Steps:
+    """Where the time is over before anything is built, nothing is touched."""
     ground.sql("drop table rain")
-    yield ground("simulate", "--timeout", "0.1")
+    yield ground("simulate", "--timeout", "0.001")

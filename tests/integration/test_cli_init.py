@@ -141,13 +141,25 @@ def test_recreate_dry_run_changes_nothing(lakes: Cli) -> None:
 
 
 def test_the_timeout_ends_a_healing_with_124(lakes: Cli) -> None:
-    """A limit that passes while dbt still starts stops it; the next init succeeds in time."""
+    """The message names the limit, since when it counts and what it is by default; nothing is half built."""
     lakes.sql("drop table rain")
-    told = lakes("init", "--timeout", "0.4", "--json", env=COLD)
+    told = lakes("init", "--timeout", "0.01", "--json", env=COLD)
     assert told.exit_code == 124
     assert told.error()["type"] == "InitializationTimeoutError"
-    assert "--timeout" in told.error()["to_fix"]
+    assert "Healing took longer than 0.01 seconds, counted from the moment dbt was ready" in told.error()["message"]
+    assert "--timeout or self_healing.timeout_seconds (600 where it is not set)" in told.error()["to_fix"]
     assert "hook" not in told.err
+
+
+def test_a_wait_for_another_run_ends_by_its_own_limit(lakes: Cli) -> None:
+    """The time for the repair, which is over long before, has no say in it: dbt is not even ready."""
+    lakes.sql("drop table rain")
+    limits = ("--timeout", "0.001", "--set", "self_healing.lock_timeout_seconds=1")
+    with lakes.held():
+        told = lakes("init", "--json", *limits)
+    assert told.exit_code == 75
+    assert "self_healing.lock_timeout_seconds" in told.error()["to_fix"]
+    assert "1.0 s" in told.error()["message"] or "1 second" in told.error()["message"], told.error()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

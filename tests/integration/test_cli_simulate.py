@@ -122,7 +122,7 @@ def test_without_healing_a_database_that_is_not_ready_is_refused(lakes: Cli) -> 
 def test_healing_errors_do_not_speak_of_hooks(lakes: Cli) -> None:
     """The healing runs as a hook, which is no business of whoever runs a simulation."""
     lakes.sql("drop table rain")
-    told = lakes("simulate", "--timeout", "0.3", "--json", env=COLD)
+    told = lakes("simulate", "--timeout", "0.01", "--json", env=COLD)
     assert told.exit_code == 124
     assert told.error()["type"] == "InitializationTimeoutError"
     assert "hook" not in told.err

@@ -265,8 +265,8 @@ def test_years_are_not_removed_unasked(lakes_ui: Cli, visitor: Visitor) -> None:
     wait_until(lambda: not visitor.document(f"{work}.json")["running"], "the command has ended")
     page = visitor.get(work)
     assert "Remove these years" in page.text and "2001" in page.text
-    (failed, *_) = visitor.listed("/runs.json?status=failed", "runs")
-    assert f'href="{work}"' in visitor.get(f"/runs/{failed['run_id']}").text
+    (refused, *_) = visitor.listed("/runs.json?status=refused", "runs")
+    assert f'href="{work}"' in visitor.get(f"/runs/{refused['run_id']}").text
     assert visitor.post(f"{work}/agree").status_code == 500
     assert len(lakes_ui.sql("select * from lake_summary")) == 3
     again = visitor.post(f"{work}/agree", {"agree": "yes"}).headers["location"]

@@ -530,6 +530,13 @@ def test_a_selector_of_the_foundation_that_nothing_goes_by(load: Load) -> None:
     assert "self_healing.foundation is given, and required_tables is a list" in message_of(load, listed)
 
 
+def test_the_time_for_the_repair(load: Load) -> None:
+    """Ten minutes where nothing is said, for projects that nobody knows; the shipped configuration keeps one minute."""
+    assert load().self_healing.timeout_seconds == 600
+    shipped = SimulationConfig.load(REPOSITORY / "config" / "simulation.yaml", environ={})
+    assert shipped.self_healing.timeout_seconds == 60
+
+
 def test_a_scenario_may_not_call_itself_otherwise(load: Load) -> None:
     """A scenario file whose key says another name is refused rather than believed."""
     assert "scenarios/s.yaml, line 1" in message_of(load, scenarios={"s": "scenario: t\n"}, scenario="s")

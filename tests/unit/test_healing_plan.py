@@ -243,15 +243,16 @@ def test_what_is_built_in_batches_is_begun_from_nothing() -> None:
 
 
 def test_a_source_must_fit_its_model() -> None:
-    """A prior-year source of an unknown model, another relation, or without contract is refused."""
+    """A prior-year source of an unknown model or another relation is refused, and where needed one without contract."""
     for wrong, text in (
         ({"prior_year_of": "snapshit"}, "such as snapshot"),
         ({"identifier": "other"}, "same database, schema and identifier"),
         ({"prior_year_of": "history", "identifier": "history"}, "contract"),
     ):
         source = SourceFacts(**{**SOURCE.__dict__, **wrong})
+        facts = replace(project(NODES, (source,)), adapter="some_new_one" if text == "contract" else "duckdb")
         with pytest.raises(ConfigurationError) as caught:
-            required_tables(project(NODES, (source,)))
+            required_tables(facts)
         assert text in str(caught.value)
 
 

@@ -27,6 +27,7 @@ STYLES = {
     "crashed": "red",
     "interrupted": "yellow",
     "cancelled": "yellow",
+    "refused": "yellow",
     "running": "cyan",
 }
 NOTE_SHOWN = 30  # characters

@@ -31,7 +31,7 @@ def node_result(result: RunResult, causes: Sequence[str] = ()) -> NodeResult:
     found_rows = kind == "test" and str(result.status) in ("fail", "warn")
     return NodeResult(
         unique_id=node.unique_id,
-        name=node.name,
+        name=node.name if getattr(node, "version", None) is None else node.alias,
         resource_type=kind,
         status=str(result.status),
         seconds=result.execution_time,

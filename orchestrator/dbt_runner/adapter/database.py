@@ -16,6 +16,7 @@ from orchestrator.database.catalog import Catalog, catalog_of_rows
 from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS, open_when_free, read_catalog
 from orchestrator.database.errors import known_database_error, refuse_other_database
 from orchestrator.database.names import RelationName
+from orchestrator.database.sql import quoted_name
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 
 
@@ -75,9 +76,25 @@ class ProjectDatabase:
                         rows.append((*name, column.name, column.data_type))
         return catalog_of_rows(rows)
 
-    def create_empty(self, node: ManifestNode) -> None:
-        """Create a model's table from the columns and constraints of its contract, without rows."""
+    def described(self, sql: str) -> tuple[tuple[str, str], ...]:
+        """Return name and type of each column of a query.
+
+        Raises:
+            DbtError: the database refuses the query.
+        """
+        describe = self._capabilities.describe_sql
+        assert describe is not None, "asked where it can"
+        return tuple((str(name), str(kind)) for name, kind in self.query(describe.replace("{sql}", sql)))
+
+    def create_empty(self, node: ManifestNode, described: Sequence[tuple[str, str]] | None = None) -> None:
+        """Create a model's table without rows: of ``described`` columns, else by its contract and its constraints."""
         adapter = self._adapter()
+        if described is not None:
+            relation = adapter.Relation.create_from(adapter.config, node)
+            lines = [f"{quoted_name(name)} {data_type}" for name, data_type in described]
+            schema = relation.without_identifier()
+            self.execute([f"create schema if not exists {schema}", f"create table {relation} ({', '.join(lines)})"])
+            return
         columns = {name: column.to_dict(omit_none=True) for name, column in node.columns.items()}
         lines = adapter.render_raw_columns_constraints(raw_columns=columns)
         lines += adapter.render_raw_model_constraints([c.to_dict(omit_none=True) for c in node.constraints])

@@ -47,20 +47,22 @@ def failure_of(
     skipped = sum(node.status == "skipped" for node in result.nodes)
     absent = {node.unique_id: found for node in failures if (found := absent_parent(node, facts)) is not None}
     lines = [
-        found.message if (found := absent.get(node.unique_id)) is not None else _one(node, project_dir)
+        found.message if (found := absent.get(node.unique_id)) is not None else _one(node, project_dir, facts)
         for node in failures[:SHOWN]
     ]
     if len(failures) > SHOWN:
-        lines.append(f"… and {len(failures) - SHOWN} more failed.")
+        others = ", ".join(node.name for node in failures[SHOWN:])
+        lines.append(f"{len(failures) - SHOWN} more failed: {others}.")
     if skipped:
         they = "1 node that depends on it was" if skipped == 1 else f"{skipped} nodes that depend on it were"
         lines.append(f"{they} skipped.")
     text, own_remedy, remedy = "\n".join(lines).partition("To fix: ")
-    first = absent.get(failures[0].unique_id)
-    if first is not None:
-        remedy = first.to_fix
-    elif not own_remedy:
-        remedy = _remedy(failures[0], project_dir, facts, year_vars)
+    if absent or not own_remedy:
+        each = [
+            found.to_fix if (found := absent.get(node.unique_id)) else _remedy(node, project_dir, facts, year_vars)
+            for node in failures[:SHOWN]
+        ]
+        remedy = f"{'; '.join(dict.fromkeys(each))}{'' if absent else ' and run again'}"
     return NodeFailedError(text.strip(), nodes=unique_ids, to_fix=remedy)
 
 
@@ -70,8 +72,14 @@ def _remedy(failed: NodeResult, project_dir: Path, facts: ProjectFacts | None, y
         return "move the project to a folder without ' in its path: dbt-duckdb cannot load seeds from there"
     missing = _MISSING_VAR.search(failed.message or "")
     if missing is not None:
-        return _supply(missing[1], project_dir / failed.file, facts, year_vars)
-    return f"correct {project_dir / failed.file} and run again"
+        return _supply(missing[1], _file(failed, project_dir, facts), facts, year_vars)
+    return f"correct {_file(failed, project_dir, facts)}"
+
+
+def _file(failed: NodeResult, project_dir: Path, facts: ProjectFacts | None) -> Path:
+    """Return the file of a node, which may be that of a package."""
+    known = None if facts is None else facts.node(failed.unique_id)
+    return project_dir / (failed.file if known is None else known.file)
 
 
 def _supply(name: str, file: Path, facts: ProjectFacts | None, year_vars: Set[str]) -> str:
@@ -85,9 +93,9 @@ def _supply(name: str, file: Path, facts: ProjectFacts | None, year_vars: Set[st
     return f"supply {name} under `vars:` in the configuration, or give var('{name}') a default in {file}"
 
 
-def _one(node: NodeResult, project_dir: Path) -> str:
+def _one(node: NodeResult, project_dir: Path, facts: ProjectFacts | None) -> str:
     kind = node.resource_type.capitalize()
-    return f"{kind} {node.name} ({project_dir / node.file}) failed: {node.message or node.status}"
+    return f"{kind} {node.name} ({_file(node, project_dir, facts)}) failed: {node.message or node.status}"
 
 
 def _test_failure(

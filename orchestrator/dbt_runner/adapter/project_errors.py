@@ -40,6 +40,11 @@ def project_error(message: str, project_dir: Path, profiles_dir: Path, changed: 
         if trouble is not None:
             return DbtProjectError(f"The file {file} is not valid YAML: {trouble}.", to_fix="correct it and run again")
     told = "\n".join(line for line in message.splitlines() if not line.startswith(_WRAPPING)) or message
+    if "dbt deps" in message:
+        return DbtProjectError(
+            f"The packages of the dbt project {project_dir} are not installed: {told}",
+            to_fix=f"run `dbt deps` in {project_dir}",
+        )
     if "profile" in message.lower() and (".sql" not in message):
         return DbtProjectError(
             f"The profile in {profiles} cannot be used: {told}",

@@ -23,6 +23,7 @@ from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
 from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
 from orchestrator.dbt_runner.adapter.switches import unheeded_switches
 from orchestrator.dbt_runner.process.cache_folder import CacheFolder
+from orchestrator.dbt_runner.process.described import Describer
 from orchestrator.dbt_runner.process.parse_in_use import ParseInUse, blocker, years_blocker
 from orchestrator.dbt_runner.process.parses import Parses, changed_variables
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, ProjectShape
@@ -213,8 +214,35 @@ class DbtSession:
         return study_project(self._parses.first.served.project, self._settings.project_dir)
 
     def create_empty(self, request: CreateEmpty) -> None:
-        """Create a model's table without rows; see :meth:`ProjectDatabase.create_empty`."""
-        self.database.create_empty(self._parses.node(request.unique_id))
+        """Create a model's table without rows, by its contract, else by what its compiled SQL gives."""
+        node = self._parses.node(request.unique_id)
+        known = self._known(request.unique_id)
+        if known.typed_by_contract or self.facts.capabilities.describe_sql is None:
+            self.database.create_empty(node)
+            return
+        catalog = self.database.catalog()
+        describer = Describer(
+            self.facts,
+            self._compile_before_years,
+            lambda one: self._parses.first.served.project.names_in_sql(one),
+            lambda one: catalog.get(one.relation) is not None,
+            self.database.described,
+        )
+        self.database.create_empty(node, describer.columns(known))
+
+    def _compile_before_years(self, nodes: list[NodeFacts]) -> dict[str, str]:
+        """Return the compiled SQL of these nodes, as they are in the first year.
+
+        Raises:
+            DbtError: dbt cannot compile one of them.
+        """
+        variables = self._settings.vars
+        selection = ["--select", *map(self._selectors.of, nodes), "--indirect-selection", "empty"]
+        manifest = self._parses.first.served.copies.another()
+        answer = self._dbt.call(["compile", *selection], variables, manifest, on_event=self._warn)
+        if not isinstance(answer.result, RunExecutionResult) or not answer.success:
+            raise command_error(answer, "dbt compile", self._settings, self._path)
+        return {one.node.unique_id: compiled_sql(one) for one in answer.result.results}
 
     @cached_property
     def _selectors(self) -> ExactSelectors:

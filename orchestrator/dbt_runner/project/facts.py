@@ -116,6 +116,11 @@ class NodeFacts:
         return "table" if self.materialized in RELATIONAL else None
 
     @property
+    def typed_by_contract(self) -> bool:
+        """Tell whether an enforced contract gives every column a type."""
+        return self.contract and all(column.data_type is not None for column in self.columns)
+
+    @property
     def leaves_relation(self) -> bool:
         """Tell whether a relation of its name is sure to be there once it is built."""
         return self.kind is not None or self.external_file is not None or self.external_untold is not None

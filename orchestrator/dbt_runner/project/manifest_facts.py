@@ -82,9 +82,19 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
     inputs = NodeInputs(project, config, analysis.environment, values, cwd, _whole(manifest, shape))
     reach = MacroReach(manifest, adapter, analysis, macros)
     replay = ReplayProof(manifest, config, analysis)
-    worked_out = project.analysis(year_vars, works_out=True)
-    database = str(config.credentials.database)
-    reader = NodeReader(project_dir, analysis, worked_out, replay, values, macros, reach, inputs, database)
+    reader = NodeReader(
+        project_dir,
+        analysis,
+        project.analysis(year_vars, works_out=True),
+        replay,
+        values,
+        macros,
+        reach,
+        inputs,
+        database=str(config.credentials.database),
+        package=str(config.project_name),
+        packages_dir=str(config.packages_install_path),
+    )
     hooks = [node for node in manifest.nodes.values() if _is_own_hook(node)]
     inputs.come_before(hooks)
     before = tuple(pair for node in hooks if _comes_first(node, analysis, macros) for pair in reader.of_hook(node))
@@ -113,7 +123,7 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
         for source in sorted(manifest.sources.values(), key=lambda source: source.unique_id)
         if source.config.enabled
     )
-    reaches = year_in_project(manifest, analysis, worked_out, files, hooks, values)
+    reaches = year_in_project(manifest, analysis, reader.worked_out, files, hooks, values)
     facts = ProjectFacts(
         project_name=str(config.project_name),
         project_dir=project_dir,

@@ -51,6 +51,8 @@ class NodeReader:
     reach: MacroReach
     inputs: NodeInputs
     database: str
+    package: str
+    packages_dir: str
 
     def facts(self, node: ManifestNode, before: Pairs) -> NodeFacts:
         """Return what is known of a node before it runs; ``before`` are inputs of what dbt runs before every node.
@@ -90,7 +92,7 @@ class NodeReader:
             name=name,
             resource_type=kind,
             fqn=tuple(map(str, node.fqn)),  # a class of dbt is among them, to import
-            file=node.original_file_path,
+            file=self._file(node),
             database=node.database or "",
             schema=node.schema,
             identifier=node.alias,
@@ -130,6 +132,12 @@ class NodeReader:
             description=str(node.description or "")[:LONGEST_DESCRIPTION],
             unseen=self._unseen(node, [*own, *(self.macros[o] for o in reached if not self.reach.is_for_others(o))]),
         )
+
+    def _file(self, node: ManifestNode) -> str:
+        """Return the file of a node, of the project or of one of its packages."""
+        if node.package_name == self.package:
+            return str(node.original_file_path)
+        return str(Path(self.packages_dir, node.package_name, node.original_file_path))
 
     def of_hook(self, node: ManifestNode) -> Pairs:
         """Return (what, checksum or value) of a hook of the project: its text, and all that it reads."""

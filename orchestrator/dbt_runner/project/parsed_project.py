@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgpack
 from dbt_common.clients.jinja import get_environment
 
+from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.project.canonical import canonical
@@ -17,6 +18,8 @@ from orchestrator.dbt_runner.project.macro_reach import INTERNAL_PACKAGES
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
+
+    from orchestrator.dbt_runner.project.facts import NodeFacts
 
 ROOT = "root_path"  # of seeds, absolute
 LEFT_OUT = frozenset({"raw_code", "checksum", "created_at", ROOT})
@@ -44,6 +47,16 @@ class ParsedProject:
     def is_own(self, package: str) -> bool:
         """Tell whether a package is one of the project's, and none that comes with dbt or the adapter."""
         return package not in {*INTERNAL_PACKAGES, f"dbt_{self.adapter}"}
+
+    def names_in_sql(self, node: NodeFacts) -> tuple[str, ...]:
+        """Return the names by which compiled SQL reads what a node builds: by ``ref``, and as a source."""
+        own = [one.relation_name for one in self.manifest.nodes.values() if one.unique_id == node.unique_id]
+        sources = [
+            source.relation_name
+            for source in self.manifest.sources.values()
+            if RelationName.of(source.database, source.schema, source.identifier) == node.relation
+        ]
+        return tuple(dict.fromkeys(str(name) for name in (*own, *sources) if name))
 
     def analysis(self, variables: Iterable[str], *, works_out: bool = False) -> TemplateAnalysis:
         """Return the analysis of the project's templates with these variables as those that change.
