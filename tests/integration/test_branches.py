@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.core.errors import DbtProjectError
 from orchestrator.core.events import ProjectParsedAgain, StageFinished
 from tests.support.programs import run_python
 from tests.support.workspaces import Workspace
@@ -131,3 +132,24 @@ def test_an_edit_of_a_later_branch_is_seen(fresh: Callable[[str], Workspace]) ->
     model.write_text(model.read_text().replace("sum(stock)", "sum(stock) + 1"))
     workspace.simulate()
     assert workspace.sql("select stock from grown where yr = 4") == [(811,)]
+
+
+def test_a_table_of_a_year_that_was_not_looked_at_is_refused_once(fresh: Callable[[str], Workspace]) -> None:
+    """Where each year is a branch of its own, few are parsed beforehand; what else appears is known the next time."""
+    workspace = fresh("branches")
+    without_hooks(workspace)
+    models = workspace.root / "dbt" / "models"
+    (models / "named.sql").write_text("{{ config(alias='y' ~ var('yr'), tags=['STOCKS']) }} select 1 as one")
+    (models / "models.yml").unlink()
+    adds_rows = "materialized='incremental', incremental_strategy='append', tags=['STOCKS']"
+    (models / "sixth.sql").write_text(
+        f"{{{{ config({adds_rows}, enabled=var('yr') == 6) }}}} select {{{{ var('yr') }}}} as yr"
+    )
+    workspace.config.write_text(workspace.config.read_text().replace("end_year: 4", "end_year: 7"))
+    with pytest.raises(DbtProjectError, match="adds rows to sixth") as refused:
+        workspace.simulate()
+    assert "run the same command again" in str(refused.value.to_fix)
+    workspace.simulate()
+    assert workspace.sql("select yr from sixth") == [(6,)]
+    workspace.simulate(fresh=True)
+    assert workspace.sql("select yr from sixth") == [(6,)]

@@ -52,7 +52,8 @@ def test_a_test_that_only_warns_is_told_with_its_rows(years: Odd) -> None:
 def test_why_a_year_was_parsed_anew_is_said(years: Odd) -> None:
     """A stage that was therefore never tried has the node and the reason, too."""
     years.write(
-        "models/placed.sql", "{{ config(materialized='table', tags=['S'], alias='of_' ~ var('y')) }} select 1 as a"
+        "models/placed.sql",
+        "{{ config(materialized='table', tags=['S'], alias='of_%d' | format(var('y'))) }} select 1 as a",
     )
     told = years("simulate")
     assert told.exit_code == 0, told.err

@@ -29,7 +29,7 @@ from orchestrator.dbt_runner.process.cache_folder import CacheFolder
 from orchestrator.dbt_runner.process.copies import Copies, pack
 from orchestrator.dbt_runner.process.parse_in_use import ParseInUse, blocker
 from orchestrator.dbt_runner.process.served_parse import ServedParse
-from orchestrator.dbt_runner.project.edges import joined
+from orchestrator.dbt_runner.project.edges import KEEPS_ROWS, joined
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.file_records import FileRecord
 from orchestrator.dbt_runner.project.inputs import env_vars_read, watched_folders, yaml_files
@@ -75,6 +75,7 @@ class Parses:
         self._before: list[ParseInUse] = [] if before is None else before._in_use
         self._in_use: list[ParseInUse] = []
         self._not_adopted: str | None = None
+        self._loaded = False
 
     def load(self) -> tuple[ProjectFacts, ParseInputs]:
         """Parse the project with the vars of the settings, or take a parse that was kept and serves them.
@@ -94,7 +95,9 @@ class Parses:
             if self._not_adopted is not None:
                 self._emit(ProjectParsedAgain(at=utc_now(), reason=self._not_adopted, seconds=elapsed()))
         self._in_use = [taken]
-        return self._with_all_years(taken, keep=taken_over is None)
+        known = self._with_all_years(taken, keep=taken_over is None)
+        self._loaded = True
+        return known
 
     @property
     def facts(self) -> ProjectFacts:
@@ -168,7 +171,30 @@ class Parses:
             taken = self._parse_and_keep(settings, first=False)
             self._emit(ProjectParsedAgain(at=utc_now(), reason=str(reasons[-1]), seconds=elapsed()))
         self._in_use.append(taken)
+        if self._loaded:
+            self._require_known(taken)
         return taken
+
+    def _require_known(self, later: ParseInUse) -> None:
+        """Make sure that the tables which a later parse adds rows to were known when the run began.
+
+        Raises:
+            DbtProjectError: one was not, so that its rows of an earlier run may not have been removed.
+        """
+        nodes = self.facts.nodes
+        known = {node.relation for node in nodes}
+        new = [node for node in later.facts.nodes if node.materialized in KEEPS_ROWS and node.relation not in known]
+        if not new:
+            return
+        first = self.first
+        all_years = AllYears(AllYears.of(self._settings), joined(nodes, [later.facts.nodes]))
+        with self._cache.going_without():
+            store_parse(self._settings, replace(first.kept, all_years=all_years))
+        raise DbtProjectError(
+            f"In this year dbt adds rows to {', '.join(sorted(node.name for node in new))}, which the other years that "
+            f"were looked at do not have ({MOST_BRANCHES} at most). Nothing of the stage was run.",
+            to_fix="run the same command again: that is known now",
+        )
 
     def _take_exact(self, settings: DbtSettings) -> ParseInUse | None:
         """Take the parse that was kept for these very settings, where it is still one."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.untrusted import read_limited
-from orchestrator.dbt_runner.analysis.variable_record import ASSIGNED
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.source_facts import SourceFacts
 from orchestrator.dbt_runner.project.study import ProjectStudy, TextStudy
@@ -17,7 +16,6 @@ from orchestrator.maintenance.adoption.year_variable import DATE, YearCandidate,
 _MOST_BYTES = 10 * 1024**2
 _CONFIG = re.compile(r"\bconfig\s*\(|\bdef\s+model\b")
 _WRITES = re.compile(r"\b(?:insert|update|merge|delete|copy)\b", re.IGNORECASE)
-_TEXT_TYPE = re.compile(r"date|time|char|text|string", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -104,21 +102,12 @@ def _of_node(node: NodeFacts, text: TextStudy | None, column: str, lines: Projec
             node.file,
             config or itself,
             "materialize it as incremental, adding only the rows of its year",
-            f"it carries rows over through `this` (line {itself}), and a table is replaced as a whole: a year that is "
-            "run again could not be taken out of it first",
+            f"it carries rows over through `this` (line {itself}), and no single year can be taken out of a table that "
+            "is replaced as a whole: a run that builds a year again begins at the first one",
+            needed=False,
         )
     if not keeps_rows(node) or node.materialized != "incremental":
         return
-    quoted = [one for one in text.uses.columns if one.column == column and one.how == ASSIGNED and one.quoted]
-    typed = next((one.data_type for one in node.columns if one.name.lower() == column and one.data_type), None)
-    if (quoted and typed is None) or (typed is not None and _TEXT_TYPE.search(typed)):
-        yield Change(
-            node.file,
-            quoted[0].line if quoted else config,
-            f"make {column} a whole number" + (", without the quotes" if quoted else ""),
-            f"{column} is {'a text' if typed is None else typed} here, and years are counted and taken out by number",
-            needed=node.appends,
-        )
     keys = {key.lower().strip('"') for key in text.unique_key}
     if column in text.uses.words and keys and column not in keys and not node.writes_other_years:
         yield Change(
@@ -126,7 +115,8 @@ def _of_node(node: NodeFacts, text: TextStudy | None, column: str, lines: Projec
             config,
             f"add {column} to unique_key, or set meta={{'writes_other_years': true}} in config()",
             f"its unique_key ({', '.join(text.unique_key)}) is the same in every year, so each year overwrites rows of "
-            "the years before",
+            "the years before, and a run that builds a year again begins at the first one",
+            needed=False,
         )
 
 
@@ -150,7 +140,7 @@ def _of_sources(facts: ProjectFacts, lines: ProjectLines) -> Iterator[Change]:
                 f"{readers[0].name} reads there what {model.name} wrote in the year before, and in the first year "
                 "there is no such table",
             )
-        if not model.contract or any(one.data_type is None for one in model.columns):
+        if facts.capabilities.describe_sql is None and not model.typed_by_contract:
             yield Change(
                 model.file,
                 lines.find(model.file, _CONFIG),
