@@ -19,16 +19,21 @@ from orchestrator.scenarios.tables import tables_to_keep, write_tables
 from orchestrator.scenarios.task import MemberTask
 
 SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_IDLE = 10.0
 
 
 class MemberRunner:
-    """Runs members; one lives in each worker process, as long as that does, and so does its dbt process.
+    """Runs members; one lives in each worker process, as long as that does.
 
+    Its dbt process serves member after member. It ends when a member was cancelled, and when no other member has come
+    for ``seconds_idle``: a worker of a scheduler that goes on after the sweep, or lost it, must not keep it for ever.
     Not thread-safe: a worker runs one member at a time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, seconds_idle: float = SECONDS_IDLE) -> None:
         self._warm = WarmProcess()
+        self._seconds_idle = seconds_idle
+        self._idle: threading.Timer | None = None
 
     def run(self, task: MemberTask, *, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> MemberState:
         """Run a member, or go on with it, and write what is kept of it; return what became of it.
@@ -36,6 +41,18 @@ class MemberRunner:
         ``emit`` is told what happens. Soon after ``cancelled`` says so, dbt is stopped, and the member ends as
         cancelled; the next call goes on with it. Whatever a user may have caused is in the state that is returned.
         """
+        if self._idle is not None:
+            self._idle.cancel()
+        state = self._state_of(task, emit, cancelled)
+        if state.status == "cancelled":
+            self._warm.end_idle()
+        else:
+            self._idle = threading.Timer(self._seconds_idle, self._warm.end_idle)
+            self._idle.daemon = True
+            self._idle.start()
+        return state
+
+    def _state_of(self, task: MemberTask, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> MemberState:
         run_ids: list[str] = []
 
         def told(event: Event) -> None:
@@ -69,10 +86,6 @@ class MemberRunner:
             tables=tables,
             not_compared=not_compared,
         )
-
-    def close(self) -> None:
-        """End the dbt process."""
-        self._warm.close()
 
     def _run(
         self, task: MemberTask, emit: Callable[[Event], None], cancelled: Callable[[], bool]

@@ -90,6 +90,7 @@ def test_workers_that_share_nothing_give_the_same_rows(swept: Swept, tmp_path: P
         assert told.exit_code == 0, told.err
         assert not [file for file in tmp_path.rglob("*") if file.name in (".env", "simulation.duckdb")]
         assert list(tmp_path.rglob("dbt_project.yml"))
+        wait_until(lambda: not dbt_processes(tmp_path), "workers that have no member keep no dbt process")
     levels = swept.results("select * from lake_level order by all")
     near = swept("sweep", "run", "--name", "near", *VARY, "--seeds", "1-2", "--workers", "2")
     assert near.exit_code == 0, near.err
@@ -133,3 +134,16 @@ def test_a_member_whose_client_is_killed_stops(swept: Swept, tmp_path: Path) -> 
         process.communicate()
         wait_until(lambda: not dbt_processes(swept.root), "the member has stopped", 60)
     assert swept.sweep(*VARY, "--workers", "1").exit_code == 0
+
+
+def test_a_member_that_ends_between_two_commands_of_dbt_leaves_no_process(swept: Swept, tmp_path: Path) -> None:
+    """Its dbt process is idle when it is cancelled, and nobody else wants that."""
+    swept.hold_members()
+    with machines(swept, tmp_path) as far:
+        far.add_worker("one", hidden=False)
+        process = swept.start("sweep", "run", "--name", "s", *VARY, "--scheduler", far.address)
+        swept.wait_held()
+        process.kill()
+        process.communicate()
+        swept.let_go()
+        wait_until(lambda: not dbt_processes(swept.root), "its dbt process has ended")

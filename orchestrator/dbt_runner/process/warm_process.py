@@ -46,9 +46,14 @@ class WarmProcess:
         if not keep:
             process.close()
 
-    def close(self) -> None:
-        """End the process; one that is in use ends when it is given back."""
+    def end_idle(self) -> None:
+        """End the process where nobody uses it now; who runs next starts another."""
         with self._changing:
-            process, self._idle, self._closed = self._idle, None, True
+            process, self._idle = self._idle, None
         if process is not None:
             process.close()
+
+    def close(self) -> None:
+        """End the process; one that is in use ends when it is given back."""
+        self._closed = True
+        self.end_idle()
