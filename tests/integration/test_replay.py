@@ -86,16 +86,16 @@ def test_what_breaks_a_condition_is_left_to_dbt(fresh: Fresh, by_dbt: Callable[.
     assert found.pop("plain") == (False, False, True, True, True)
     assert found.pop("checks") == (False, True, True, True, True)
     assert found.pop("drifting") == (False, False, True, False, False)
+    assert found.pop("hooked") == (False, False, True, True, True)
+    assert found.pop("documented") == (False, False, True, True, True)
     assert set(found.values()) == {BY_DBT}
     assert declined(workspace) == [
-        "hooked has hooks",
         "asking: it queries the database with run_query()",
         "asking_in_macro: it queries the database with statement()",
         "clock: it uses run_started_at",
         "own_kind is materialized as yearly_copy",
         "kept_history is neither an SQL model nor a data test",
-        "indexed has the setting indexes",
-        "documented has grants or persists its docs",
+        "indexed has indexes, which dbt gives new names each time",
         "unit_test.replay.unit_tested.amounts_grow is neither a model nor a data test",
         "warned does not pass",
         "the query of drifting gives other columns or types than its table has",
@@ -111,11 +111,30 @@ def test_what_breaks_a_condition_is_left_to_dbt(fresh: Fresh, by_dbt: Callable[.
             "{% endmacro %}",
             "macro duckdb__get_incremental_append_sql replaces one of dbt's own",
         ),
-        ("dbt_project.yml", "on-run-start: ['select 1']", "the project has on-run-start or on-run-end hooks"),
+        (
+            "dbt_project.yml",
+            "on-run-start: [\"{% if execute %}{{ run_query('select 1') }}{% endif %}\"]",
+            "hook replay-on-run-start-0: it queries the database with run_query()",
+        ),
+        (
+            "dbt_project.yml",
+            'on-run-end: ["{% for one in schemas %}analyze;{% endfor %}"]',
+            "hook replay-on-run-end-0: it uses schemas",
+        ),
+        (
+            "dbt_project.yml",
+            "on-run-end: [\"select '{{ is_incremental() }}'\"]",
+            "hook replay-on-run-end-0: it uses is_incremental",
+        ),
+        ("dbt_project.yml", "on-run-end: ['set threads = 1']", "replay-on-run-end-0: it sends SET"),
         ("dbt_project.yml", "query-comment: mine", "the project has a query comment of its own"),
-        ("dbt_project.yml", "dispatch: [{macro_namespace: dbt, search_order: [replay, dbt]}]", "dispatch of macros"),
+        (
+            "macros/own.sql",
+            "{% macro duckdb__create_schema(relation) %}{{ return(default__create_schema(relation)) }}{% endmacro %}",
+            "macro duckdb__create_schema replaces one of dbt's own",
+        ),
     ],
-    ids=["macro", "on-run-start", "query-comment", "dispatch"],
+    ids=["macro", "run_query", "schemas", "is_incremental", "set", "query-comment", "dispatch"],
 )
 def test_a_project_that_changes_dbt_is_left_to_dbt(fresh: Fresh, file: str, text: str, reason: str) -> None:
     """What changes how dbt materializes anything at all rules out every replay."""

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.results import NodeResult
+from orchestrator.dbt_runner.replay.node_sql import joined
 from orchestrator.dbt_runner.replay.recording import RecordedNode, created_within
 
 COMMENT = '/* {"app": "dbt", "dbt_version": "1.11.2026"} */'
@@ -67,6 +68,77 @@ def test_a_test_is_its_one_question() -> None:
 def test_what_is_not_explained_is_a_doubt(statement: str, doubt: str) -> None:
     """A statement that is not dbt's usual one, or not made of the compiled SQL alone, is left to dbt."""
     assert replace(MODEL, statements=(*MODEL.statements, statement)).doubt(["2026"]) == doubt
+
+
+HOOKED = replace(
+    MODEL,
+    compiled=joined(SQL, ["", "delete from m where year = 2026", "insert into log values (2026)"]),
+    statements=(
+        "BEGIN",
+        f"{COMMENT}\n\n        delete from m where year = 2026\n      ",
+        f"{COMMENT} create table m as ({SQL})",
+        f"{COMMENT}\n\n        insert into log values (2026)\n      ",
+        "COMMIT",
+    ),
+)
+
+
+def test_hooks_are_sent_with_their_own_text() -> None:
+    """Whatever they do; one that says nothing has no statement."""
+    assert HOOKED.doubt(["2026"]) is None
+    other = joined("select 2027 as year", ["", "delete from m where year = 2027", "insert into log values (2027)"])
+    assert HOOKED.statements_for(other, "1" * 20) == (
+        "BEGIN",
+        f"{COMMENT}\n\n        delete from m where year = 2027",
+        f"{COMMENT} create table m as (select 2027 as year)",
+        f"{COMMENT}\n\n        insert into log values (2027)",
+        "COMMIT",
+    )
+    again = HOOKED.with_sql(other, "k")
+    assert again is not None and again.doubt(["2027"]) is None
+    assert again.statements_for(HOOKED.compiled, "") is not None
+
+
+@pytest.mark.parametrize(
+    "hooks", [["", "", "insert into log values (1)"], ["select 1", "delete from m", "select 1"], []]
+)
+def test_a_hook_that_is_silent_in_one_year_has_no_place(hooks: list[str]) -> None:
+    """Where it would stand in the other one, dbt alone can tell."""
+    assert HOOKED.statements_for(joined(SQL, hooks), "") is None
+    assert HOOKED.with_sql(joined(SQL, hooks), "k") is None
+
+
+@pytest.mark.parametrize(
+    ("hooks", "doubt"),
+    [
+        (["delete from m where year = 2026"], "the year appears outside its compiled SQL"),
+        (
+            ["delete from m where year = 2026", "insert into log values (2025)"],
+            "its hooks are not sent once and as they are",
+        ),
+        (
+            ["insert into log values (2026)", "delete from m where year = 2026"],
+            "its hooks are not sent once and as they are",
+        ),
+        (["BEGIN"], "of its hooks, it sends BEGIN"),
+    ],
+    ids=["unknown", "other text", "other order", "transaction"],
+)
+def test_a_hook_that_is_not_found_is_a_doubt(hooks: list[str], doubt: str) -> None:
+    """Each stands in one statement of its own, in their order."""
+    assert replace(HOOKED, compiled=joined(SQL, hooks)).doubt(["2026"]) == doubt
+
+
+def test_a_hook_of_a_command_is_its_text() -> None:
+    """And sends nothing else."""
+    hook = replace(
+        MODEL, result=replace(RESULT, resource_type="operation"), relation=None, compiled="insert into a select 1"
+    )
+    sent = replace(hook, statements=(f"{COMMENT} insert into a select 1",))
+    assert sent.doubt(["1"]) is None
+    assert sent.statements_for("insert into a select 2", "") == (f"{COMMENT} insert into a select 2",)
+    assert sent.statements_for(" ", "") is None
+    assert replace(hook, statements=("select 1", "insert into a select 1")).doubt([]) == "it sends more than its text"
 
 
 def test_sql_that_is_nowhere_or_asked_twice_is_a_doubt() -> None:

@@ -9,10 +9,12 @@ from dbt_common.events.base_types import EventMsg
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.events import CommandStarted, DbtWarned, Emit, NodeFinished, NodeStarted
+from orchestrator.dbt_runner.adapter.rendered_hooks import rendered_hooks
 from orchestrator.dbt_runner.adapter.statements import SentStatements
 
 SAID_BY_AN_ERROR = frozenset({"NothingToDo", "NoNodesForSelectionCriteria"})
 FAILURES = frozenset({"error", "fail", "runtime error", "partial success"})
+OF_COMMANDS = "operation."  # hooks of the project, which are not said to execute
 EXCEPTIONS = frozenset({"GenericExceptionOnRun", "InternalErrorOnRun"})
 HEARD = frozenset({"SQLQueryStatus", "SQLQuery", "NodeExecuting", "NodeStart", "NodeFinished", "ConcurrencyLine"})
 """The events that count for what they are; of all others only warnings and errors do."""
@@ -36,11 +38,12 @@ class DbtEvents:
 
     @contextmanager
     def recorded(self) -> Iterator[SentStatements]:
-        """Keep the statements that dbt sends meanwhile."""
-        self._sent = sent = SentStatements({}, set(), set())
+        """Keep the statements that dbt sends meanwhile, and what the hooks of nodes say."""
+        self._sent = sent = SentStatements({}, set(), set(), {})
         self._executing.clear()
         try:
-            yield sent
+            with rendered_hooks(lambda unique_id, text: sent.hooks.setdefault(unique_id, []).append(text)):
+                yield sent
         finally:
             self._sent = None
 
@@ -96,7 +99,7 @@ class DbtEvents:
     def _keep(self, unique_id: str, sql: str) -> None:
         if self._sent is None or not unique_id:
             return
-        if unique_id in self._executing:
+        if unique_id in self._executing or unique_id.startswith(OF_COMMANDS):
             self._sent.statements.setdefault(unique_id, []).append(sql)
         else:
             self._sent.compiling.add(unique_id)

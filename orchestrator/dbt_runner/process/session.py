@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from orchestrator.dbt_runner.adapter.answers import command_error, compiled_sql,
 from orchestrator.dbt_runner.adapter.database import ProjectDatabase
 from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
 from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
+from orchestrator.dbt_runner.adapter.hooks_as_models import TAG, HooksAsModels, without_first_hooks
 from orchestrator.dbt_runner.adapter.switches import unheeded_switches
 from orchestrator.dbt_runner.process.cache_folder import CacheFolder
 from orchestrator.dbt_runner.process.described import Describer
@@ -36,6 +37,7 @@ from orchestrator.dbt_runner.project.study import ProjectStudy
 from orchestrator.dbt_runner.project.studying import study_project
 from orchestrator.dbt_runner.replay.compiled_sql import KnownSql
 from orchestrator.dbt_runner.replay.kept_recordings import KeptRecordings
+from orchestrator.dbt_runner.replay.node_sql import joined
 from orchestrator.dbt_runner.replay.replayer import Aside, Replayer
 
 TYPES_OF = {
@@ -125,13 +127,17 @@ class DbtSession:
             return tuple(result for result, _ in results), False
         if not replayed.left:
             return replayed.nodes, not replayed.by_dbt
-        return (*replayed.nodes, *self._run_nodes(request, replayed.left)), False
+        rest = replace(request, select=(), nodes=replayed.left)
+        return (*replayed.nodes, *(result for result, _ in self._run(rest, begun=replayed.begun))), False
 
     def _run_nodes(self, request: Invoke, unique_ids: tuple[str, ...]) -> tuple[NodeResult, ...]:
         return tuple(result for result, _ in self._run(replace(request, select=(), nodes=unique_ids)))
 
-    def _run(self, request: Invoke) -> list[tuple[NodeResult, str]]:
-        """Run one dbt command; return the outcome and the compiled SQL of each node, as they were done."""
+    def _run(self, request: Invoke, *, begun: bool = False) -> list[tuple[NodeResult, str]]:
+        """Run one dbt command; return the outcome and the compiled SQL of each node, as they were done.
+
+        One that is ``begun`` leaves out the hooks that come first.
+        """
         args = [request.command, *self._selection(request)]
         if request.full_refresh:
             args.append("--full-refresh")
@@ -139,7 +145,8 @@ class DbtSession:
             args += ["--indirect-selection", "empty"]  # those nodes, and none of their tests
         causes = self._on_event.causes
         causes.clear()
-        answer = self._dbt.call(args, request.vars, self._serving(request).served.copies.another())
+        manifest = self._serving(request).served.copies.another()
+        answer = self._dbt.call(args, request.vars, without_first_hooks(manifest) if begun else manifest)
         if not isinstance(answer.result, RunExecutionResult):
             raise command_error(answer, f"dbt {request.command}", self._settings, self._path)
         results = [
@@ -155,12 +162,16 @@ class DbtSession:
         """Return the compiled SQL of these nodes by unique id, None when dbt cannot compile them in this parse."""
         if blocker(parse, variables, self._settings.year_vars, tests=tests) is not None:
             return None
-        selection = ["--select", *map(self._selectors.of, nodes), "--indirect-selection", "empty"]
         manifest = parse.served.copies.another()
+        hooks = HooksAsModels(manifest, [node.unique_id for node in nodes])
+        chosen = [self._selectors.of(node) for node in nodes if node.unique_id not in hooks.queries()]
+        chosen += [f"tag:{TAG}"] if hooks else []
+        selection = ["--select", *chosen, "--indirect-selection", "empty"]
         answer = self._dbt.call(["compile", *selection], variables, manifest, on_event=self._warn)
         if not isinstance(answer.result, RunExecutionResult) or not answer.success:
             return None
-        return {one.node.unique_id: compiled_sql(one) for one in answer.result.results}
+        compiled = {one.node.unique_id: compiled_sql(one) for one in answer.result.results}
+        return _with_hooks([node.unique_id for node in nodes], compiled, hooks)
 
     def _warn(self, message: EventMsg) -> None:
         """Pass on what a command that nobody asked for warns of."""
@@ -304,6 +315,20 @@ class DbtSession:
                 f"dbt {request.command} --select {chosen} matched no node of {self._settings.project_dir}.",
                 to_fix="correct the selector in the configuration (`orchestrator plan` lists what each one matches)",
             )
+
+
+def _with_hooks(unique_ids: Sequence[str], compiled: Mapping[str, str], hooks: HooksAsModels) -> dict[str, str] | None:
+    """Return the SQL of each node and of its hooks, None where there is none of one of them."""
+    found: dict[str, str] = {}
+    for unique_id in unique_ids:
+        texts = hooks.hooks(unique_id, compiled)
+        if texts is None:
+            return None
+        if unique_id in hooks.queries():
+            found[unique_id] = texts[0].strip()
+        elif unique_id in compiled:
+            found[unique_id] = joined(compiled[unique_id], texts)
+    return found
 
 
 def _concerns_tests(command: str, select: Sequence[str]) -> bool:

@@ -156,6 +156,7 @@ class ProjectFacts:
     variables that the project and its packages declare, ``vars_elsewhere`` the names of those that are read, but by no
     node: by hooks, macros that no node calls, YAML files and the profile. ``foundation`` are the unique ids of
     what ``foundation_selector`` of the configuration matches; both are empty where the configuration has none.
+    ``run_hooks`` are what dbt runs at the beginning and the end of each command, in its order; they are no ``nodes``.
     """
 
     project_name: str
@@ -183,6 +184,7 @@ class ProjectFacts:
     vars_elsewhere: tuple[str, ...] = ()
     foundation: tuple[str, ...] = ()
     foundation_selector: str = ""
+    run_hooks: tuple[NodeFacts, ...] = ()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -206,7 +208,7 @@ class ProjectFacts:
         return bool(self.reuse_blocker or self.decided or self.tests_blocker or self.tests_decided)
 
     def node(self, unique_id: str) -> NodeFacts | None:
-        """Return the node of that unique id, None when there is none."""
+        """Return the node, or the hook of a command, of that unique id; None when there is none."""
         return self._by_id.get(unique_id)
 
     def buildable(self, name: str) -> NodeFacts | None:
@@ -315,7 +317,7 @@ class ProjectFacts:
 
     @cached_property
     def _by_id(self) -> dict[str, NodeFacts]:
-        return {node.unique_id: node for node in self.nodes}
+        return {node.unique_id: node for node in (*self.nodes, *self.run_hooks)}
 
     @cached_property
     def _by_name(self) -> dict[str, NodeFacts]:

@@ -17,14 +17,15 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
         KeyError, TypeError, AssertionError: it was made of something else.
     """
     values = dict(document)
-    nodes, sources = values.pop("nodes"), values.pop("sources")
+    nodes, sources, hooks = values.pop("nodes"), values.pop("sources"), values.pop("run_hooks")
     attachments, disabled = values.pop("attachments"), values.pop("disabled")
-    assert isinstance(nodes, list) and isinstance(sources, list)
+    assert isinstance(nodes, list) and isinstance(sources, list) and isinstance(hooks, list)
     assert isinstance(attachments, list) and isinstance(disabled, list)
     path, shape, ledger = values.pop("database_path"), values.pop("shape"), values.pop("ledger")
     assert isinstance(shape, dict) and isinstance(ledger, dict)
     return ProjectFacts(
         nodes=tuple(node_of(node) for node in nodes),
+        run_hooks=tuple(node_of(node) for node in hooks),
         sources=tuple(SourceFacts(**{**source, "files": tuple(source["files"])}) for source in sources),
         versions=_pairs(values.pop("versions")),
         unasked=_pairs(values.pop("unasked")),

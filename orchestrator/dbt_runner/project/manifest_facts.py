@@ -153,6 +153,7 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
         vars_elsewhere=_vars_elsewhere(manifest, analysis, macros, files),
         foundation=chosen_nodes(manifest, chosen, "self_healing.foundation") if chosen else (),
         foundation_selector=" ".join(chosen),
+        run_hooks=tuple(reader.facts_of_hook(node) for node in sorted(hooks, key=lambda node: node.index or 0)),
     )
     patterns = tuple(sorted(inputs.files.patterns))
     return ReadProject(facts, patterns, inputs.files.records, whole_environment=inputs.whole_environment)

@@ -141,17 +141,48 @@ class NodeReader:
 
     def of_hook(self, node: ManifestNode) -> Pairs:
         """Return (what, checksum or value) of a hook of the project: its text, and all that it reads."""
+        known = self.facts_of_hook(node)
+        return (*known.code, *((f"{VAR} {name}", value) for name, value in known.inputs), *known.reads)
+
+    def facts_of_hook(self, node: ManifestNode) -> NodeFacts:
+        """Return what is known of a hook that dbt runs with each command; it builds nothing."""
         text = node.raw_code
         values = self.values.known(node.package_name)
         rendered, code = with_templates((text,), self.analysis.of(text), self.analysis, values)
         reached = [name for name in sorted(self.analysis.implementations(code.macros)) if name in self.macros]
         texts = [*rendered, *(self.macros[name] for name in reached)]
-        read = (*self.values.of(node.package_name, code.vars), *self.inputs.environment_of(code, texts))
-        return (
-            (f"{HOOK} {node.name}", digest(text)),
-            *((f"macro {name}", digest(self.macros[name])) for name in reached),
-            *((f"{VAR} {name}", value) for name, value in read),
-            *self.inputs.of_text(node.package_name, code, texts),
+        return NodeFacts(
+            unique_id=node.unique_id,
+            name=node.name,
+            resource_type=str(node.resource_type),
+            fqn=tuple(map(str, node.fqn)),
+            file=self._file(node),
+            database=node.database or "",
+            schema=node.schema,
+            identifier=node.alias,
+            materialized="",
+            tags=tuple(node.tags),
+            checksum=digest(text),
+            columns=(),
+            contract=False,
+            depends_on=tuple(node.depends_on_nodes),
+            min_rows=None,
+            summary=False,
+            labels=(),
+            has_rows=None,
+            appends=False,
+            full_refresh=False,
+            writes_other_years=False,
+            code=(
+                (f"{HOOK} {node.name}", digest(text)),
+                *((f"macro {name}", digest(self.macros[name])) for name in reached),
+            ),
+            inputs=(*self.values.of(node.package_name, code.vars), *self.inputs.environment_of(code, texts)),
+            uses_year=code.uses_year,
+            prints_year=code.prints_year,
+            reuse_blocker=None,
+            vars=tuple(sorted(code.vars)),
+            reads=self.inputs.of_text(node.package_name, code, texts),
         )
 
     def _with_materialization(self, node: ManifestNode, code: TemplateRecord) -> TemplateRecord:

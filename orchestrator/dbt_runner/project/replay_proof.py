@@ -40,13 +40,14 @@ ALLOWED_NAMES = _words(
 )
 MODEL_CONFIG = _words(
     "access alias contract database description docs enabled event_time group incremental_predicates "
-    "incremental_strategy materialized merge_exclude_columns merge_update_columns meta on_schema_change predicates "
-    "schema tags unique_key"
+    "incremental_strategy indexes materialized merge_exclude_columns merge_update_columns meta on_schema_change "
+    "persist_docs post-hook post_hook pre-hook pre_hook predicates schema tags unique_key"
 )
 TEST_CONFIG = _words(
     "alias database description docs enabled error_if fail_calc group limit meta name schema severity tags warn_if "
     "where"
 )
+OF_NODES = SAME_EVERY_YEAR | {"this", "config"}
 CONTEXT_NAMES = (FIXED_NAMES | SHARED_NAMES | frozenset({"builtins", "context", "flags", "dbt"})) - ALLOWED_NAMES
 CONSTRAINTS = ("not_null", "primary_key", "unique", "check")
 
@@ -76,11 +77,10 @@ class ReplayProof:
         config, credentials = self._config, self._config.credentials
         if not capabilities_of(credentials.type).replayable:
             return f"the adapter is {credentials.type}"
-        hooks = [node for node in self._manifest.nodes.values() if str(node.resource_type) == "operation"]
-        if config.on_run_start or config.on_run_end or any(hook.package_name not in self._internal for hook in hooks):
-            return "the project has on-run-start or on-run-end hooks"
-        if config.dispatch:
-            return "the project changes the dispatch of macros"
+        for hook in self._manifest.nodes.values():
+            reason = self._in_run_hook(hook) if str(hook.resource_type) == "operation" else None
+            if reason is not None:
+                return f"hook {hook.name}: {reason}"
         for setting in ("plugins", "attach", "is_ducklake", "disable_transactions"):
             if getattr(credentials, setting, None):
                 return f"the profile sets {setting}"
@@ -115,12 +115,14 @@ class ReplayProof:
         config = node.config
         if config.materialized not in MATERIALIZATIONS:
             return f"{node.name} is materialized as {config.materialized}"
-        if config.pre_hook or config.post_hook:
-            return f"{node.name} has hooks"
+        if not all(hook.transaction for hook in (*config.pre_hook, *config.post_hook)):
+            return f"{node.name} has a hook outside its transaction"
+        if config.get("indexes") and config.materialized != "incremental":
+            return f"{node.name} has indexes, which dbt gives new names each time"
         if config.materialized == "incremental" and config.incremental_strategy not in STRATEGIES:
             return f"{node.name} has incremental strategy {config.incremental_strategy}"
-        if config.grants or any(config.persist_docs.values()):
-            return f"{node.name} has grants or persists its docs"
+        if config.grants:
+            return f"{node.name} has grants"
         constraints = [*node.constraints, *(c for column in node.columns.values() for c in column.constraints)]
         if any(str(getattr(one.type, "value", one.type)) not in CONSTRAINTS for one in constraints):
             return f"{node.name} has a constraint that ties it to other tables"
@@ -130,6 +132,15 @@ class ReplayProof:
         for name, value in {**node.config.extra, **node.unrendered_config}.items():
             if name.lstrip("+") not in known and value not in (None, False, [], {}):
                 return f"{node.name} has the setting {name}"
+        return None
+
+    def _in_run_hook(self, hook: ManifestNode) -> str | None:
+        """Return what stands against a hook of a command; there it has no relation and no settings of its own."""
+        for uses in self._reached(hook):
+            found = next((use.name for use in uses.names if use.name in OF_NODES), None)
+            reason = self._found(uses).reason or (f"it uses {found}" if found is not None else None)
+            if reason is not None:
+                return reason
         return None
 
     def _in_code(self, node: ManifestNode) -> str | None:

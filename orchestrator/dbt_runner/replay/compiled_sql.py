@@ -95,7 +95,7 @@ class CompiledSql:
                 return None
             self._learn(wanted, found, variables)
             self._mark([one for one in wanted if not one.marked <= self._year_vars], variables, now)
-        texts = {one.result.unique_id: self._text(one, variables, now) for one in recording.nodes}
+        texts = {one.result.unique_id: self._text(one, variables, now) for one in recording.parts}
         return {unique_id: text for unique_id, text in texts.items() if text is not None}
 
     def ahead(self, current: Vars, variables: Vars | None, now: DatabaseState) -> None:
@@ -132,7 +132,11 @@ class CompiledSql:
 
     def with_printed(self, recording: Recording) -> Recording:
         """Add to a recording what is known of the SQL of its nodes for other values."""
-        return replace(recording, nodes=tuple(self._with_printed(one, recording) for one in recording.nodes))
+
+        def of(recorded: tuple[RecordedNode, ...]) -> tuple[RecordedNode, ...]:
+            return tuple(self._with_printed(one, recording) for one in recorded)
+
+        return replace(recording, nodes=of(recording.nodes), first=of(recording.first), last=of(recording.last))
 
     def _with_printed(self, one: RecordedNode, recording: Recording) -> RecordedNode:
         known = self._known.printed.get((one.result.unique_id, recording.relation_before(one)))
@@ -181,7 +185,7 @@ class CompiledSql:
     def _lacking(self, recordings: Iterable[Recording], variables: Vars, now: DatabaseState) -> list[_Wanted]:
         found: dict[Place, _Wanted] = {}
         for recording in recordings:
-            for one in recording.nodes:
+            for one in recording.parts:
                 node, place = self._facts.node(one.result.unique_id), _place(one, now)
                 if node is not None and place not in found and self._text(one, variables, now) is None:
                     read = self._read(node, variables)
@@ -215,7 +219,8 @@ class CompiledSql:
 
     def _compiled(self, wanted: Iterable[_Wanted], variables: Vars) -> dict[str, str] | None:
         ids = {one.node.unique_id for one in wanted}
-        found = self._compile([node for node in self._facts.nodes if node.unique_id in ids], variables)
+        every = (*self._facts.nodes, *self._facts.run_hooks)
+        found = self._compile([node for node in every if node.unique_id in ids], variables)
         return found if found is not None and ids <= found.keys() else None
 
 

@@ -24,7 +24,7 @@ from orchestrator.dbt_runner.project.results import NodeResult
 from orchestrator.dbt_runner.replay.printed_sql import PrintedSql
 from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording
 
-FORMAT = 3
+FORMAT = 4
 MOST_OF_A_KEY = 6
 DIGEST_BYTES = 32
 MOST_BYTES = 512 * 1024 * 1024
@@ -47,11 +47,11 @@ class KeptRecording:
 
     def replaces(self, other: KeptRecording) -> bool:
         """Tell whether another recording serves nothing that this one does not."""
-        return (other.signature, other.place, other.recording.before) == (
-            self.signature,
-            self.place,
-            self.recording.before,
-        )
+        return self._serves == other._serves
+
+    @property
+    def _serves(self) -> tuple[object, ...]:
+        return self.signature, self.place, self.recording.before, self.recording.indexes
 
 
 class KeptRecordings:
@@ -120,7 +120,7 @@ class KeptRecordings:
     def _signature(self, recording: Recording) -> str:
         facts = self._facts
         code: list[object] = []
-        for recorded in recording.nodes:
+        for recorded in recording.parts:
             node = facts.node(recorded.result.unique_id)
             code.append([recorded.result.unique_id, sorted(facts.code_of(node).items()) if node is not None else None])
         return hashlib.sha256(json.dumps([facts.shape.project, facts.versions, code]).encode()).hexdigest()
@@ -150,8 +150,9 @@ def _kept(key: list[object], signature: str, place: str, parse: str, recording: 
     command, select, nodes = key
     assert isinstance(select, list) and isinstance(nodes, list)
     before = tuple(_relation(*one) for one in recording["before"])
-    recorded = tuple(_node(**one) for one in recording["nodes"])
-    played = Recording(recorded, before, tuple(recording["by_dbt"]))
+    indexes = tuple((RelationName(**name), tuple(map(str, names))) for name, names in recording["indexes"])
+    recorded = {part: tuple(_node(**one) for one in recording[part]) for part in ("nodes", "first", "last")}
+    played = Recording(before=before, by_dbt=tuple(recording["by_dbt"]), indexes=indexes, **recorded)
     return KeptRecording((str(command), tuple(select), tuple(nodes)), signature, place, parse, played)
 
 

@@ -15,6 +15,7 @@ from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import DbtError
 from orchestrator.core.events import Emit, ReplayDeclined
 from orchestrator.database.catalog import Catalog
+from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.adapter.database import ProjectDatabase
 from orchestrator.dbt_runner.adapter.statements import SentStatements
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
@@ -23,10 +24,12 @@ from orchestrator.dbt_runner.project.settings import Invoke
 from orchestrator.dbt_runner.replay.compiled_sql import Compile, CompiledSql, KnownSql, Prints
 from orchestrator.dbt_runner.replay.database_state import DatabaseState
 from orchestrator.dbt_runner.replay.kept_recordings import KeptRecordings, Key
+from orchestrator.dbt_runner.replay.node_sql import joined
 from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording
 from orchestrator.dbt_runner.replay.sending import ReplayResult, columns_of, send, waits_for
 
 CLEAN = ("success", "pass")
+RUN_START = "on-run-start"
 OUTER_SELECTORS = ("state:", "result:", "source_status:", "selector:")
 """Selector methods whose result depends on other files than those that a recording is compared with."""
 RunNodes = Callable[[Invoke, tuple[str, ...]], tuple[NodeResult, ...]]
@@ -97,22 +100,24 @@ class Replayer:
             return self._facts.replay_blocker
         words = self._words(request)
         recorded: list[RecordedNode] = []
+        hooks: list[RecordedNode] = []
         reasons: dict[str, str] = {}
         for result, compiled in results:
             if result.status not in CLEAN:
                 return f"{result.name} did not succeed without a warning"
             one = self._recorded(result, compiled, sent, words)
             if isinstance(one, RecordedNode):
-                recorded.append(one)
+                (hooks if one.is_run_hook else recorded).append(one)
             else:
                 reasons[result.unique_id] = one
         by_dbt = self._with_parents(reasons, [one.result.unique_id for one in recorded])
         recorded = [one for one in recorded if one.result.unique_id not in by_dbt]
-        if reasons and (not request.nodes or not recorded or any(map(self._changes_others, reasons))):
+        alone = not request.nodes or not recorded or bool(hooks)
+        if reasons and (alone or any(map(self._changes_others, reasons))):
             return next(iter(reasons.values()))
         relations = [one.relation for one in recorded if one.relation is not None]
         if before.unusual_for(relations):
-            return "tables of the stage have indexes, foreign keys, or leftovers of dbt"
+            return "tables of the stage have foreign keys, or leftovers of dbt"
         try:
             nodes = self._with_columns(recorded, before.catalog)
             changed = self._other_columns(recorded, before.catalog)
@@ -121,8 +126,31 @@ class Replayer:
         if changed is not None:
             return f"the query of {changed} gave other columns or types than its table had"
         found = tuple((name, before.catalog.get(name)) for name in relations)
-        nodes = tuple(replace(one, key=self._compiled.key(one.result.unique_id, request.vars)) for one in nodes)
-        return Recording(nodes, found, by_dbt)
+        nodes, first, last = (
+            tuple(replace(one, key=self._compiled.key(one.result.unique_id, request.vars)) for one in part)
+            for part in (nodes, *self._by_place(hooks))
+        )
+        return Recording(nodes, found, by_dbt, self._indexes(recorded, before), first, last)
+
+    def _by_place(self, hooks: Sequence[RecordedNode]) -> tuple[list[RecordedNode], list[RecordedNode]]:
+        """Return the hooks that come first, and those that come last."""
+        known = {one.unique_id for one in self._facts.run_hooks if RUN_START in one.tags}
+        first = [one for one in hooks if one.result.unique_id in known]
+        return first, [one for one in hooks if one not in first]
+
+    def _indexes(
+        self, recorded: Sequence[RecordedNode], before: DatabaseState
+    ) -> tuple[tuple[RelationName, tuple[str, ...]], ...]:
+        """Return the indexes of all relations that dbt makes anew: it drops those first. Rows are added to the rest."""
+        found = []
+        for one in recorded:
+            node = self._facts.node(one.result.unique_id)
+            if node is None or one.relation is None:
+                continue
+            there = before.catalog.get(one.relation)
+            if node.materialized != "incremental" or there is None or there.kind != "table":
+                found.append((one.relation, tuple(before.indexes.get(one.relation, ()))))
+        return tuple(found)
 
     def _words(self, request: Invoke) -> list[str]:
         return [str(request.vars.get(name)) for name in self._year_vars]
@@ -133,7 +161,7 @@ class Replayer:
         """Return what to keep of a node, or the reason why it cannot be replayed."""
         node = self._facts.node(result.unique_id)
         if node is None:
-            return f"{result.unique_id} is neither a model nor a data test"
+            return f"{result.unique_id} is neither a model nor a data test nor a hook"
         if node.replay_blocker is not None:
             return node.replay_blocker
         if result.unique_id in sent.compiling:
@@ -141,7 +169,8 @@ class Replayer:
         if result.unique_id in sent.warned or "" in sent.warned:
             return f"{result.name}: dbt warns when it runs it"
         relation = node.relation if node.resource_type == "model" else None
-        one = RecordedNode(result, relation, compiled, tuple(sent.statements.get(result.unique_id, ())))
+        sql = joined(compiled, sent.hooks.get(result.unique_id, ()))
+        one = RecordedNode(result, relation, sql, tuple(sent.statements.get(result.unique_id, ())))
         doubt = one.doubt(words)
         return one if doubt is None else f"{result.name}: {doubt}"
 
@@ -198,10 +227,10 @@ class Replayer:
         found = [self._facts.node(one.result.unique_id) for one in new]
         return [node for node in found if node is not None]
 
-    def _put_with_sql(self, request: Invoke, recording: Recording) -> None:
+    def _put_with_sql(self, request: Invoke, recording: Recording | None) -> None:
         """Keep a recording with the SQL of this parse, where that too stands once and for itself in each statement."""
         words = self._words(request)
-        if not any(one.doubt(words) for one in recording.nodes):
+        if recording is not None and not any(one.doubt(words) for one in recording.parts):
             self._kept.put(_key(request), recording)
 
     def _stopped(self, recording: Recording, first: Sequence[NodeResult]) -> ReplayResult:
@@ -230,7 +259,7 @@ class Replayer:
                 node = self._facts.node(one.result.unique_id)
                 if there is None or node is None or node.materialized != "incremental":
                     continue
-                if sorted(columns_of(cursor, f"({one.compiled}\n)")) != sorted(there.columns):
+                if sorted(columns_of(cursor, f"({one.query}\n)")) != sorted(there.columns):
                     return one.result.name
         return None
 
@@ -238,7 +267,7 @@ class Replayer:
         """Add the columns of the queries whose relations were not there before: nothing else tells them."""
         with self._database.cursor() as cursor:
             return tuple(
-                replace(one, columns=columns_of(cursor, f"({one.compiled}\n)"))
+                replace(one, columns=columns_of(cursor, f"({one.query}\n)"))
                 if one.relation is not None and before.get(one.relation) is None
                 else one
                 for one in recorded

@@ -15,6 +15,7 @@ from orchestrator.database.catalog import Catalog
 from orchestrator.dbt_runner.adapter.database import Cursor
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.results import NodeResult
+from orchestrator.dbt_runner.replay.node_sql import query_of
 from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording, created_within
 
 
@@ -22,13 +23,14 @@ from orchestrator.dbt_runner.replay.recording import RecordedNode, Recording, cr
 class ReplayResult:
     """The outcome of a replay: what ran, the unique ids that are left to dbt, and why.
 
-    ``by_dbt`` tells that dbt ran some of them already.
+    ``by_dbt`` tells that dbt ran some of them already, ``begun`` that the hooks that come first were sent.
     """
 
     nodes: tuple[NodeResult, ...]
     left: tuple[str, ...]
     reason: str | None = None
     by_dbt: bool = False
+    begun: bool = False
 
 
 def send(
@@ -39,7 +41,56 @@ def send(
     cursors: Sequence[Cursor],
     emit: Emit,
 ) -> ReplayResult:
-    """Send all nodes of a recording, as many at a time as there are cursors; once one does not fit, no other is begun.
+    """Send all of a recording: hooks that come first, its nodes, and the last hooks where all nodes are done.
+
+    Raises:
+        DbtError: a node failed after its rows were committed, or a hook of the command.
+    """
+    ids = tuple(one.result.unique_id for one in recording.nodes)
+    hooks = (*recording.first, *recording.last)
+    unfit = next((one for one in hooks if one.statements_for(compiled[one.result.unique_id], "") is None), None)
+    if unfit is not None:
+        return ReplayResult((), ids, f"hook {unfit.result.name} says something in one year and nothing in another")
+    first = _send_hooks(cursors[0], recording.first, compiled)
+    if isinstance(first, str):
+        return ReplayResult((), ids, first)
+    sent = _send_nodes(recording, compiled, catalog, waits_for, cursors, emit)
+    last = () if sent.left else _send_hooks(cursors[0], recording.last, compiled, begun=True)
+    assert not isinstance(last, str), "it raises"
+    return replace(sent, nodes=(*first, *sent.nodes, *last), begun=True)
+
+
+def _send_hooks(
+    cursor: Cursor, hooks: Sequence[RecordedNode], compiled: Mapping[str, str], *, begun: bool = False
+) -> tuple[NodeResult, ...] | str:
+    """Send hooks of a command; return why the very first failed where nothing has ``begun``: dbt meets that again.
+
+    Raises:
+        DbtError: another one failed.
+    """
+    done: list[NodeResult] = []
+    for one in hooks:
+        result, elapsed = one.result, stopwatch()
+        try:
+            for statement in one.statements_for(compiled[result.unique_id], "") or ():
+                cursor.execute(statement)
+        except Exception as error:
+            if not done and not begun:
+                return f"hook {result.name}: {error}"
+            raise DbtError(f"Hook {result.name} ({result.file}) failed: {error}") from error
+        done.append(replace(result, seconds=elapsed()))
+    return tuple(done)
+
+
+def _send_nodes(
+    recording: Recording,
+    compiled: Mapping[str, str],
+    catalog: Catalog,
+    waits_for: Mapping[str, frozenset[str]],
+    cursors: Sequence[Cursor],
+    emit: Emit,
+) -> ReplayResult:
+    """Send the nodes of a recording, as many at a time as there are cursors; once one does not fit, no other is begun.
 
     ``compiled`` is the SQL of the year by unique id, ``catalog`` what the database held before, ``waits_for`` the nodes
     of the recording that each one needs.
@@ -114,9 +165,12 @@ def _send_node(cursor: Cursor, one: RecordedNode, compiled: str, catalog: Catalo
     committed = False
     others = f"the query of {result.name} gives other columns or types than its table has"
     statements = one.statements_for(compiled, f"{started:%Y%m%d%H%M%S%f}")
-    created = created_within(statements, compiled) if one.relation is not None else None
+    if statements is None:
+        return f"a hook of {result.name} says something in one year and nothing in another"
+    query = query_of(compiled)
+    created = created_within(statements, query) if one.relation is not None else None
     try:
-        if one.relation is not None and created is None and not _same_columns(cursor, one, f"({compiled}\n)", catalog):
+        if one.relation is not None and created is None and not _same_columns(cursor, one, f"({query}\n)", catalog):
             return others
         emit(_started(result, started))
         for number, statement in enumerate(statements):
@@ -125,7 +179,7 @@ def _send_node(cursor: Cursor, one: RecordedNode, compiled: str, catalog: Catalo
             if (
                 created is not None
                 and created[0] == number
-                and not _has_expected_columns(cursor, one, created[1], compiled, catalog)
+                and not _has_expected_columns(cursor, one, created[1], query, catalog)
             ):
                 cursor.execute("rollback")
                 return others
@@ -159,12 +213,12 @@ def _started(result: NodeResult, at: datetime) -> NodeStarted:
     return NodeStarted(at=at, unique_id=result.unique_id, name=result.name, resource_type=result.resource_type)
 
 
-def _has_expected_columns(cursor: Cursor, one: RecordedNode, made: str, compiled: str, catalog: Catalog) -> bool:
+def _has_expected_columns(cursor: Cursor, one: RecordedNode, made: str, query: str, catalog: Catalog) -> bool:
     """Tell whether what was made of a query has the columns that the relation has, or is to get.
 
     To look at that costs a tenth of a look at the query. A column of nulls alone has another type in there.
     """
-    return _same_columns(cursor, one, made, catalog) or _same_columns(cursor, one, f"({compiled}\n)", catalog)
+    return _same_columns(cursor, one, made, catalog) or _same_columns(cursor, one, f"({query}\n)", catalog)
 
 
 def _same_columns(cursor: Cursor, one: RecordedNode, relation: str, catalog: Catalog) -> bool:

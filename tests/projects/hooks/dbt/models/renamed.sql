@@ -1,0 +1,2 @@
+{{ config(materialized='table', indexes=[{'columns': ['yr']}]) }}
+select {{ var('yr') }} as yr
