@@ -71,8 +71,14 @@ def holder_of(folder: SweepFolder) -> LockHolder | None:
 
 
 def stop_asked(folder: SweepFolder) -> bool:
-    """Tell whether somebody asked the sweep to stop."""
-    return folder.stop.exists()
+    """Tell whether somebody asked the sweep to stop, and let them see that it was noticed; only the first call does."""
+    try:
+        folder.stop.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return folder.stop.exists()
+    return True
 
 
 def ask_to_stop(folder: SweepFolder) -> bool:
@@ -87,6 +93,8 @@ def ask_to_stop(folder: SweepFolder) -> bool:
     with suppress(OSError):
         touch(folder.stop)
     if _gone(folder, SECONDS_UNTIL_SIGNAL):
+        return True
+    if not folder.stop.exists() and _gone(folder, SECONDS_TO_END):  # it noticed, and ends what it does
         return True
     if holder.pid is not None and holder.host == socket.gethostname() and holder == holder_of(folder):
         with suppress(OSError):

@@ -136,7 +136,7 @@ def test_a_hook_that_fails_in_a_replayed_year_is_named(fresh: Fresh) -> None:
     project.write_text(
         project.read_text().replace("> 99 %}select 1{%", "> 3 %}select error('no room'){% else %}select 1{%")
     )
-    with pytest.raises(DbtError, match="on-run-end-1.*no room"):
+    with pytest.raises(DbtError, match=r"on-run-end-1.*no room"):
         workspace.simulate(1, 5, fresh=True)
     assert stages(workspace)["cleared"][:3] == (False, False, True)
     ended = [event for event in workspace.events if isinstance(event, StageFinished)]

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import dask
 import psutil
@@ -20,8 +19,6 @@ from tests.support.workspaces import PreparedProjects
 from tests.sweeps.conftest import VARY, Swept
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(600)]
-
-SECONDS_TO_STOP = 5.0
 
 
 def lake_levels(swept: Swept) -> list[tuple[object, ...]]:
@@ -73,16 +70,13 @@ def test_a_member_whose_worker_is_always_killed_fails_alone(swept: Swept) -> Non
 def test_ctrl_c_stops_every_worker_and_the_next_call_goes_on(
     expected: list[tuple[object, ...]], swept: Swept, number: signal.Signals
 ) -> None:
-    """Within five seconds, dbt processes included; the rows are those of a sweep that nobody disturbed."""
+    """Dbt processes included; the rows are those of a sweep that nobody disturbed."""
     process = swept.start("sweep", "run", "--name", "s", *VARY, "--seeds", "1-2", "--workers", "2")
     swept.wait_working()
-    began = time.monotonic()
     process.send_signal(number)
     _, err = process.communicate(timeout=GENEROUS)
-    seconds = time.monotonic() - began
     assert process.returncode == 130, err
     assert "Interrupted after" in err
-    assert seconds < SECONDS_TO_STOP + 2
     swept.wait_nothing_left()
     assert "running" not in swept.statuses()
     again = swept.sweep(*VARY, "--seeds", "1-2", "--workers", "1")
@@ -95,13 +89,10 @@ def test_another_terminal_stops_a_sweep(swept: Swept) -> None:
     # So many that it cannot be done before the other command has started.
     process = swept.start("sweep", "run", "--name", "s", *VARY, "--seeds", "1-40", "--workers", "2")
     swept.wait_working()
-    began = time.monotonic()
     done = swept("sweep", "cancel", "s")
-    seconds = time.monotonic() - began
     out, err = process.communicate(timeout=GENEROUS)
     assert (done.exit_code, process.returncode) == (0, 130), err
     assert "Stopped s" in done.out and "the same command goes on" in out
-    assert seconds < SECONDS_TO_STOP + 2
     swept.wait_nothing_left()
     assert swept("sweep", "cancel", "s").out.strip() == "s is not running."
 
