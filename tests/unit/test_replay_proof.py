@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from dbt.artifacts.resources.v1.config import NodeConfig
 from dbt_common.clients.jinja import get_environment
 
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
@@ -27,15 +28,12 @@ MACROS = {
 }
 
 
-def node(code: str, name: str = "m", *, hooks: tuple[str, ...] = (), parents: tuple[str, ...] = ()) -> ManifestNode:
+def node(
+    code: str, name: str = "m", *, hooks: tuple[object, ...] = (), parents: tuple[str, ...] = (), **settings: object
+) -> ManifestNode:
     """Make a model as dbt's manifest holds it."""
-    config = SimpleNamespace(
-        materialized="ephemeral" if name != "m" else "table",
-        pre_hook=[SimpleNamespace(sql=hook) for hook in hooks],
-        post_hook=[],
-        grants={},
-        persist_docs={},
-        extra={},
+    config = NodeConfig.from_dict(
+        {"materialized": "ephemeral" if name != "m" else "table", "pre-hook": [*hooks], **settings}
     )
     found = SimpleNamespace(
         unique_id=f"model.p.{name}",
@@ -98,8 +96,23 @@ def test_an_ephemeral_model_counts_with_those_that_read_it() -> None:
 
 
 def test_a_node_that_changes_others_is_told_whatever_else_is_wrong_with_it() -> None:
-    """A list that a macro adds to may be a variable's; hooks alone would leave the other nodes to a replay."""
-    adding = node("{{ adds(var('labels')) }}", hooks=("select 1",))
-    assert proof().blocker(adding) == "m has hooks"
+    """A list that a macro adds to may be a variable's; grants alone would leave the other nodes to a replay."""
+    adding = node("{{ adds(var('labels')) }}", grants={"select": ["you"]})
+    assert proof().blocker(adding) == "m has grants"
     assert proof().changes_others(adding)
-    assert not proof().changes_others(node("select 1", hooks=("select 1",)))
+    assert not proof().changes_others(node("select 1", grants={"select": ["you"]}))
+
+
+def test_hooks_obey_the_rules_of_nodes() -> None:
+    """Whatever they say is compiled as a model is, where it stands within the transaction."""
+    assert proof().blocker(node("select 1", hooks=("delete from {{ this }} where y = {{ var('year') }}",))) is None
+    assert proof().blocker(node("select 1", hooks=("{{ asks() }}",))) == "m: it queries the database with run_query()"
+    outside = node("select 1", hooks=({"sql": "select 1", "transaction": False},))
+    assert proof().blocker(outside) == "m has a hook outside its transaction"
+
+
+def test_indexes_of_a_table_that_is_made_anew_have_other_names_each_time() -> None:
+    """Those of a table to which rows are added stay."""
+    indexes = [{"columns": ["a"]}]
+    assert proof().blocker(node("select 1", indexes=indexes)) == "m has indexes, which dbt gives new names each time"
+    assert proof().blocker(node("select 1", materialized="incremental", indexes=indexes)) is None
