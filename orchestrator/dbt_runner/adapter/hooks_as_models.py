@@ -43,8 +43,11 @@ class HooksAsModels:
         found = [text for text in texts if text is not None and _COPIED_INTO not in text]
         return found if len(found) == len(texts) else None
 
-    def _add(self, unique_id: str, like: ManifestNode, code: str) -> None:
+    def _add(self, unique_id: str, like: ManifestNode | None, code: str) -> None:
         added = self._of.setdefault(unique_id, [])
+        if like is None:
+            added.append("")  # the text of which is not found
+            return
         made = copy.copy(like)
         made.name = f"{TAG}_{sum(map(len, self._of.values()))}"
         made.unique_id = f"model.{made.package_name}.{made.name}"
@@ -54,12 +57,20 @@ class HooksAsModels:
         self._manifest.nodes[made.unique_id] = made
         added.append(made.unique_id)
 
-    def _model_like(self, hook: ManifestNode) -> ManifestNode:
-        """Return a model that reads what a hook reads, in its package."""
-        made = copy.copy(next(one for one in self._manifest.nodes.values() if str(one.resource_type) == "model"))
+    def _model_like(self, hook: ManifestNode) -> ManifestNode | None:
+        """Return a model that reads what a hook reads, in its package; None where the project has none like it."""
+        model = next((one for one in self._manifest.nodes.values() if _is_plain(one)), None)
+        if model is None:
+            return None
+        made = copy.copy(model)
         made.package_name, made.original_file_path = hook.package_name, hook.original_file_path
         made.depends_on, made.refs, made.sources = hook.depends_on, hook.refs, hook.sources
         return made
+
+
+def _is_plain(node: ManifestNode) -> bool:
+    sql_model = str(node.resource_type) == "model" and str(node.language) == "sql"
+    return sql_model and str(node.config.materialized) in ("table", "view")
 
 
 def without_first_hooks(manifest: Manifest) -> Manifest:
