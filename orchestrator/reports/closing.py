@@ -7,35 +7,55 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.core.text import plural
+from orchestrator.core.text import plural, shown_years
 from orchestrator.dbt_runner.project.results import NOTHING_FITS
 
 if TYPE_CHECKING:
-    from orchestrator.pipeline.workflow import SimulationResult, TestWarning
+    from orchestrator.pipeline.workflow import SimulationResult, StageResult, TestWarning
 
 LINES = 5
+NAMED = 3
 
 
 @dataclass(frozen=True)
 class NotReplayed:
-    """A reason why a stage was run by dbt in some years."""
+    """A reason why stages were run by dbt in some years; ``seconds`` is how long they took in these."""
 
-    stage: str
     reason: str
+    stages: tuple[str, ...]
     years: tuple[int, ...]
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return the line for people: ``2025–2029, load and checks (3.2 s): the reason``.
+
+        >>> str(NotReplayed("it asks", ("a", "b", "c", "d", "e"), (1, 2), 0.26))
+        '1–2, a, b, c and 2 more (0.3 s): it asks'
+        """
+        first, last = self.stages[:NAMED], len(self.stages) - NAMED
+        named = ", ".join(first) if last <= 0 else f"{', '.join(first)} and {last} more"
+        return f"{shown_years(self.years)}, {named} ({self.seconds:.1f} s): {self.reason}"
 
 
 def not_replayed(result: SimulationResult) -> tuple[NotReplayed, ...]:
-    """Return why stages were not replayed, the reasons in the order in which they came up.
+    """Return why stages were not replayed, each reason once, in the order in which they came up.
 
     A year that was only the first of its kind, and was recorded for later ones, has no such reason.
     """
-    found: dict[tuple[str, str], list[int]] = {}
+    found: dict[str, list[tuple[int, StageResult]]] = {}
     for year in result.years:
         for stage in year.stages:
             if not stage.replayed and stage.not_replayed not in (None, NOTHING_FITS):
-                found.setdefault((stage.name, str(stage.not_replayed)), []).append(year.year)
-    return tuple(NotReplayed(stage, reason, tuple(years)) for (stage, reason), years in found.items())
+                found.setdefault(str(stage.not_replayed), []).append((year.year, stage))
+    return tuple(
+        NotReplayed(
+            reason,
+            tuple(dict.fromkeys(stage.name for _, stage in stages)),
+            tuple(dict.fromkeys(year for year, _ in stages)),
+            sum(stage.seconds for _, stage in stages),
+        )
+        for reason, stages in found.items()
+    )
 
 
 def recorded_years(result: SimulationResult) -> tuple[int, ...]:

@@ -279,3 +279,29 @@ def test_a_unit_test_that_fails_shows_its_differences(odd: Odd) -> None:
     assert "expected" in told.err.lower()
     assert "None failing rows" not in told.err
     assert '"ut"' in odd("plan", "--json").out
+
+
+def test_a_step_may_be_a_quarter(odd: Odd) -> None:
+    """Quarters are whole numbers, and a macro says what they mean: as your-own-project.md has it."""
+    odd.write(
+        "config/simulation.yaml",
+        "simulation: {start_year: 8106, end_year: 8109, year_var: period, year_column: period}\n"
+        "dbt: {project_dir: .}\nstages: [{name: s, select: 'tag:S'}]\n",
+    )
+    odd.write("macros/quarter.sql", "{% macro quarter(period) %}{{ period // 4 }}-Q{{ period % 4 + 1 }}{% endmacro %}")
+    odd.write(
+        "models/m.sql",
+        "{{ config(materialized='incremental', incremental_strategy='append', tags=['S']) }} "
+        "select {{ var('period') }} as period, '{{ quarter(var('period')) }}' as quarter, "
+        "{% if is_incremental() %}(select sum(stock) from {{ this }} where period = {{ var('period') }} - 1) + 1"
+        "{% else %}1{% endif %} as stock",
+    )
+    for again in ((), ("--fresh",)):
+        told = odd("simulate", *again)
+        assert told.exit_code == 0, told.err
+        assert odd.sql("select quarter, stock::int from m order by period") == [
+            ("2026-Q3", 1),
+            ("2026-Q4", 2),
+            ("2027-Q1", 3),
+            ("2027-Q2", 4),
+        ]

@@ -27,10 +27,16 @@ def test_each_reason_is_told_once_with_its_years() -> None:
         for n in (2002, 2003)
     ]
     result = run(first, *later)
-    assert [(one.stage, one.reason, one.years) for one in not_replayed(result)] == [
-        ("load", "never", (2001, 2002, 2003))
-    ]
+    (told,) = not_replayed(result)
+    assert str(told) == "2001–2003, load (3.0 s): never"
     assert recorded_years(result) == (2001,)
+
+
+def test_a_reason_of_several_stages_is_told_once() -> None:
+    """With all of their years, and how long they took."""
+    stages = [StageResult(name, 0.5, 1, not_replayed="the project is parsed again") for name in "abcde"]
+    (told,) = not_replayed(run(year(2001, *stages), year(2002, *stages[1:])))
+    assert str(told) == "2001–2002, a, b, c and 2 more (4.5 s): the project is parsed again"
 
 
 def test_a_warning_says_rows_years_and_where_to_see_them() -> None:
