@@ -152,7 +152,7 @@ def _proposed(
         now = utc_now().year
         years = year_range(chosen, facts, study, look.given, wanted=wanted, this_year=now)
         if wanted == (None, None) and (answer := questions.years(years)) != wanted:
-            years = year_range(chosen, facts, study, look.given, wanted=answer, this_year=now)
+            years = year_range(chosen, facts, study, look.given, wanted=answer, this_year=now, wanted_by="as answered")
         variables = variables_to_set(years, chosen, facts, study, look.given)
         with progress:
             progress.busy("read the project with its years")

@@ -96,8 +96,9 @@ class Questions:
 
     def _checked(self, what: str, default: str, check: Callable[[str], T]) -> T:
         while True:
+            answer = self._ask(what, default)
             try:
-                return check(self._ask(what, default))
+                return check(answer)
             except ValueError as error:
                 self._output.people.print(str(error))
 

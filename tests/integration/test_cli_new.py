@@ -14,6 +14,7 @@ import yaml
 
 from orchestrator.config.simulation import SimulationConfig
 from tests.support.cli_project import Cli, Told
+from tests.support.terminal import Terminal
 from tests.support.workspaces import PROJECTS, REPOSITORY
 
 pytestmark = pytest.mark.slow
@@ -226,3 +227,44 @@ def test_it_may_lie_beside_the_project(tmp_path: Path) -> None:
     assert told.exit_code == 0, told.err
     assert (tmp_path / "runs of it" / "orchestrator.yaml").read_text() == "dbt: {project_dir: ../plain}\n"
     assert not (tmp_path / "plain" / "orchestrator.yaml").exists()
+
+
+def test_the_questions_on_a_terminal(tmp_path: Path) -> None:
+    """Each has what the project tells as its default; a wrong answer is explained and asked for again."""
+    cli = bare("fleet", tmp_path / "fleet")
+    terminal = Terminal(cli.root, "new")
+    terminal.wait_for("Variable that carries the year, or none [period]: ")
+    terminal.answer("perod")
+    terminal.wait_for("Did you mean 'period'?")
+    terminal.wait_for("[period]: ")
+    terminal.answer("")
+    terminal.wait_for("Column that holds the year [fiscal]: ")
+    terminal.answer("")
+    terminal.wait_for("Years [2031-2034]: ")
+    terminal.answer("2031-soon")
+    terminal.wait_for("which is not a range of years")
+    terminal.wait_for("Years [2031-2034]: ")
+    terminal.answer("2031-2032")
+    terminal.wait_for("Stages of a year [layers]: ")
+    terminal.answer("one")
+    assert terminal.end() == 0, terminal.text
+    assert "2031–2032  as answered" in terminal.text
+    written = yaml.safe_load((cli.root / "orchestrator.yaml").read_text())
+    assert written["simulation"] == {
+        "start_year": 2031,
+        "end_year": 2032,
+        "year_var": "period",
+        "year_column": "fiscal",
+    }
+    assert [stage["name"] for stage in written["stages"]] == ["years", "tests"]
+
+
+def test_no_answer_writes_nothing(tmp_path: Path) -> None:
+    """The terminal is closed while a question stands."""
+    cli = bare("fleet", tmp_path / "fleet")
+    terminal = Terminal(cli.root, "new")
+    terminal.wait_for("Variable that carries the year, or none [period]: ")
+    terminal.close_input()
+    assert terminal.end() == 2, terminal.text
+    assert "No answer came, so nothing was written." in terminal.text and "To fix: add --yes" in terminal.text
+    assert not (cli.root / "orchestrator.yaml").exists()

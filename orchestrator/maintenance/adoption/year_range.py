@@ -36,8 +36,12 @@ def year_range(
     *,
     wanted: tuple[int | None, int | None],
     this_year: int,
+    wanted_by: str = "--years",
 ) -> YearRange:
-    """Return the years that a project tells; those that are ``wanted`` win, and what nothing tells is assumed."""
+    """Return the years that a project tells; those that are ``wanted`` win, and what nothing tells is assumed.
+
+    ``wanted_by`` says where these come from.
+    """
     checks = [one for text in study.texts for one in text.uses.checks if one.variable == chosen.variable]
     compared = dict.fromkeys(one.other for one in checks if one.other is not None and one.other != chosen.variable)
     known = {name: year_in(value_of(name, facts, study, given))[1] for name in compared}
@@ -48,13 +52,13 @@ def year_range(
         if known[name] is not None:
             first, why_first = known[name], f"the value of {name}, with which the year is compared"
             break
-    start, why_start = (wanted[0], "--years") if wanted[0] is not None else (first, why_first)
+    start, why_start = (wanted[0], wanted_by) if wanted[0] is not None else (first, why_first)
     if start is None:
         start, why_start = this_year, ""
     ends = {name: year for name, year in {**declared, **known}.items() if year is not None and _is_end(name)}
     end, why_end = next(((year, f"the value of {name}") for name, year in ends.items() if year >= start), (None, ""))
     if wanted[1] is not None:
-        end, why_end = wanted[1], "--years"
+        end, why_end = wanted[1], wanted_by
     elif end is None:
         end = start + ASSUMED_YEARS - 1
     return YearRange(start, end, why_start or None, why_end or None, opening)
