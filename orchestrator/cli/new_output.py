@@ -12,6 +12,7 @@ from rich.text import Text
 
 from orchestrator.cli.output import Output
 from orchestrator.core.text import plural
+from orchestrator.maintenance.adoption.year_variable import DATE
 
 if TYPE_CHECKING:
     from orchestrator.dbt_runner.project.facts import ProjectFacts
@@ -43,13 +44,19 @@ def show_proposal(output: Output, facts: ProjectFacts, proposal: Proposal) -> No
             output.say(_row(output, label, value, why))
 
 
+STEPS = (
+    "it is a date, and the orchestrator counts in whole numbers: number the steps, and let a macro make the date of a "
+    "number ('Quarters and months' in docs/your-own-project.md)"
+)
+
+
 def show_no_years(output: Output, facts: ProjectFacts, candidates: Sequence[YearCandidate]) -> None:
     """Say that a project has no years, and which variable comes nearest to being one."""
     output.say(f"\n{_contents(facts)}; no years: no model keeps rows apart by the value of a variable.")
     if candidates:
         near = candidates[0]
-        told = f"The nearest is {near.variable} ({'; '.join(near.because)}); if it is the year, add --years."
-        output.say(told)
+        how = STEPS if near.form == DATE else "if it is the year, add --years"
+        output.say(f"The nearest is {near.variable} ({'; '.join(near.because)}); {how}.")
 
 
 def show_open(output: Output, proposal: Proposal, place: Place) -> None:

@@ -268,3 +268,19 @@ def test_no_answer_writes_nothing(tmp_path: Path) -> None:
     assert terminal.end() == 2, terminal.text
     assert "No answer came, so nothing was written." in terminal.text and "To fix: add --yes" in terminal.text
     assert not (cli.root / "orchestrator.yaml").exists()
+
+
+def test_months_are_told_to_be_numbered(tmp_path: Path) -> None:
+    """A variable that holds a month is no year that could be counted, and --years is no remedy."""
+    cli = Cli(tmp_path, tmp_path / "months.duckdb")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "dbt_project.yml").write_text("{name: months, profile: months, vars: {month: '2026-01'}}\n")
+    (tmp_path / "profiles.yml").write_text(
+        "months: {target: dev, outputs: {dev: {type: duckdb, path: months.duckdb}}}\n"
+    )
+    (tmp_path / "models" / "stock.sql").write_text(
+        "{{ config(materialized='incremental') }} select '{{ var(\"month\") }}' as month, 1 as n"
+    )
+    told = cli("new", "--yes")
+    assert told.exit_code == 0, told.err
+    assert "The nearest is month" in told.out and "number the steps" in told.out and "add --years" not in told.out
