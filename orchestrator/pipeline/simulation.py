@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from orchestrator.config.schema import HookType
 from orchestrator.core.clocks import stopwatch, utc_now
@@ -22,6 +22,7 @@ from orchestrator.pipeline.run_start import find_run_start, run_ledger, tell_run
 from orchestrator.pipeline.selectors import require_matches
 from orchestrator.pipeline.summary import read_summary
 from orchestrator.pipeline.table_digests import TableDigests
+from orchestrator.pipeline.unbuilt import without_stage
 from orchestrator.pipeline.workflow import SimulationResult, YearResult
 from orchestrator.pipeline.year_loop import YearLoop
 from orchestrator.pipeline.year_variable import require_year_read
@@ -93,7 +94,7 @@ class Simulation:
         years = tuple(loop.years())
         run.fire(HookType.POST_SIMULATION)
         ledger.completed(runner)
-        return self._result(facts, ledger, start, years)
+        return self._result(facts, ledger, start, years, loop.ran)
 
     def _is_idle(self, facts: ProjectFacts) -> bool:
         """Tell whether nothing is to be called or healed before a run either, as far as kept facts tell."""
@@ -104,9 +105,18 @@ class Simulation:
         return not self._initializer.checker(facts).findings()
 
     def _result(
-        self, facts: ProjectFacts, ledger: RunLedger, start: Start, years: tuple[YearResult, ...]
+        self,
+        facts: ProjectFacts,
+        ledger: RunLedger,
+        start: Start,
+        years: tuple[YearResult, ...],
+        ran: Set[str] = frozenset(),
     ) -> SimulationResult:
         run = self._run
+        left = self._initializer.left_out(facts)
+        if start.year == run.plan.years[0] and not start.kept_stages and not start.done:
+            names = {node.name for unique_id in ran if (node := facts.node(unique_id)) is not None}
+            left = without_stage(left, names, config=run.config, facts=facts, years=run.plan.years)
         return SimulationResult(
             run_id=run.run_id,
             status="completed",
@@ -118,7 +128,7 @@ class Simulation:
             initialization=self._initialization,
             resumed_from=start.point,
             summary=read_summary(self._runner, facts, run.year_column, run.plan.years),
-            left_out=self._initializer.left_out(facts),
+            left_out=left,
             nothing_to_do=start.done,
             not_compared=not_compared(facts),
         )

@@ -34,7 +34,10 @@ YEARS_BETWEEN_OPENINGS = 5
 
 
 class YearLoop:
-    """The years of one run from ``start`` on; ``ledger`` is told of each stage when it is done."""
+    """The years of one run from ``start`` on; ``ledger`` is told of each stage when it is done.
+
+    ``ran`` are the unique ids of all nodes that ran.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class YearLoop:
         self._start = start
         self._digests = digests
         self._emit = emit
+        self.ran: set[str] = set()
 
     def years(self) -> Iterator[YearResult]:
         """Run year after year; each result comes when its year is done."""
@@ -131,6 +135,7 @@ class YearLoop:
             finally:
                 dbt_seconds = elapsed()
             nodes, replayed = len(outcome.nodes), outcome.replayed
+            self.ran.update(node.unique_id for node in outcome.nodes)
             warnings = self._warnings(year, stage, outcome)
             last = stage is self._run.plan.stages_of(year)[-1]
             hooks_done = not self._hooks_after(stage, last=last)

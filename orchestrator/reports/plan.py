@@ -9,6 +9,7 @@ from pathlib import Path
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.stage_history import StageHistory, StageTime, all_known
+from orchestrator.pipeline.unbuilt import without_stage
 from orchestrator.pipeline.year_variable import nobody_reads, year_is_read
 from orchestrator.reports.preview import YearPreview, left_to_run, preview_years, with_expected, without_nodes
 from orchestrator.self_healing.healing_plan import HealingPlan
@@ -85,6 +86,8 @@ def plan_run(
     start = orchestrator.find_start(years[0], years[-1], fresh=fresh, from_year=from_year, from_stage=from_stage)
     years = tuple(range(min(years[0], start.year), years[-1] + 1))
     previews = preview_years(config, orchestrator.runner, years, busy=busy)
+    selected = {name for preview in previews for stage in preview.stages for name in stage.nodes}
+    left = without_stage(left, selected, config=config, facts=orchestrator.runner.facts(), years=years)
     previews = left_to_run(with_expected(previews, _stage_history(orchestrator)), start)
     unread = () if year_is_read(orchestrator.runner.facts()) else (nobody_reads(config),)
     warnings = (*without_nodes(previews), *unread)

@@ -12,6 +12,7 @@ from orchestrator.self_healing.foundation import FOUNDATION_TAG, yearly_members
 EPHEMERAL = "ephemeral, so nothing is built for it"
 DISABLED = "disabled"
 OF_THE_YEARS = "built during each year"
+IN_NO_STAGE = "in no stage, so nothing builds it"
 UNTAGGED = f"not tagged {FOUNDATION_TAG}"
 UNMATCHED = "not matched by self_healing.foundation"
 UNLISTED = "not in required_tables"
@@ -49,7 +50,9 @@ def left_out(facts: ProjectFacts, required: Set[str], *, listed: bool) -> tuple[
         else:
             why = OF_THE_YEARS if node.unique_id in yearly else untold
         found.append(LeftOut(node.name, why))
-    return (*found, *(LeftOut(unique_id.split(".", 2)[-1], DISABLED) for unique_id in facts.disabled))
+    known = {node.unique_id for node in facts.nodes}  # what later years switch on is among them
+    disabled = [unique_id for unique_id in facts.disabled if unique_id not in known]
+    return (*found, *(LeftOut(unique_id.split(".", 2)[-1], DISABLED) for unique_id in disabled))
 
 
 def told_left_out(nodes: Iterable[LeftOut]) -> str | None:

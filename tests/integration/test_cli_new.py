@@ -284,3 +284,35 @@ def test_months_are_told_to_be_numbered(tmp_path: Path) -> None:
     told = cli("new", "--yes")
     assert told.exit_code == 0, told.err
     assert "The nearest is month" in told.out and "number the steps" in told.out and "add --years" not in told.out
+
+
+def test_what_later_years_switch_on_gets_a_stage(tmp_path: Path) -> None:
+    """Dbt leaves it out of the first year; a configuration that did so too would never build it, and exit with 0."""
+    cli = Cli(tmp_path, tmp_path / "plan.duckdb")
+    for file, text in SWITCHED_ON_LATER.items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(text)
+    told = cli("new", "--yes")
+    assert told.exit_code == 0, told.err
+    written = yaml.safe_load((tmp_path / "orchestrator.yaml").read_text())
+    assert written["stages"] == [
+        {"name": "accumulate", "select": "alive"},
+        {"name": "report", "select": "later", "later_years_only": True},
+    ]
+    assert cli("simulate").exit_code == 0
+    assert cli.sql("select yr, n from later order by yr") == [(2026, 1), (2027, 1), (2028, 1)]
+    file = tmp_path / "orchestrator.yaml"
+    file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if "report" not in line))
+    unbuilt = "later (in no stage, so nothing builds it)"
+    assert unbuilt in cli("plan").out
+    assert unbuilt in cli("simulate", "--fresh").out
+    assert "model later: in no stage, so nothing builds it" in cli("doctor").out
+
+
+SWITCHED_ON_LATER = {
+    "dbt_project.yml": "{name: plan, profile: plan, vars: {yr: 2026, horizon: 2028}}\n",
+    "profiles.yml": "plan: {target: dev, outputs: {dev: {type: duckdb, path: plan.duckdb}}}\n",
+    "models/alive.sql": "{{ config(materialized='incremental') }} select {{ var('yr') }} as yr, 1 as id",
+    "models/later.sql": "{{ config(enabled=var('yr') > 2026, materialized='table') }} "
+    "select yr, count(*) as n from {{ ref('alive') }} group by yr",
+}

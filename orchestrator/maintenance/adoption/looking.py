@@ -152,10 +152,15 @@ class Look:
         raise DbtProjectError(f"The dbt project {self._place.project_dir} asks for ever more variables.")
 
     def with_years(self, chosen: YearCandidate, years: YearRange, variables: Mapping[str, object]) -> ProjectFacts:
-        """Return the facts of the project with a year variable, such as which nodes read it."""
+        """Return the facts of the project with a year variable: which nodes read it, and what later years add."""
         settings = self._settings(self.database)
         told = {"start_year": years.first, **variables, chosen.variable: years.first}
-        settings = replace(settings, vars={**settings.vars, **told}, year_vars=frozenset({chosen.variable}))
+        later: tuple[dict[str, object], ...] = tuple(
+            {chosen.variable: year} for year in range(years.first + 1, years.last + 1)
+        )
+        settings = replace(
+            settings, vars={**settings.vars, **told}, year_vars=frozenset({chosen.variable}), later_years=later
+        )
         with self._runner(settings) as runner:
             return runner.parsed()
 

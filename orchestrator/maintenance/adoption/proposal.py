@@ -174,7 +174,8 @@ def _unknown_reads(
 ) -> Iterator[str]:
     for node in yearly:
         if study.of(node.unique_id) is None:
-            yield f"what {node.name} does with the year ({node.file}): it is Python"
+            why = "it is switched off in the first year" if node.later_only else "it is Python"
+            yield f"what {node.name} does with the year ({node.file}): {why}"
     for stage, source in unfilled:
         name = f"{source.source_name}.{source.name}"
         yield f"who fills {name}: if each year needs new rows there, add a hook before {stage}"

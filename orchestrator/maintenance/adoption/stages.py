@@ -19,12 +19,16 @@ _MOST_TAGS = 12
 
 @dataclass(frozen=True)
 class StageProposal:
-    """One stage: what it selects, by which dbt command, and the names of its nodes."""
+    """One stage: what it selects, by which dbt command, and the names of its nodes.
+
+    ``later_years_only`` tells that all of these are switched off in the first year.
+    """
 
     name: str
     select: tuple[str, ...]
     command: str
     nodes: tuple[str, ...]
+    later_years_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,7 @@ def _stage(name: str, select: tuple[str, ...], nodes: Sequence[NodeFacts]) -> St
         select,
         "run" if only_models else "build",
         tuple(node.name for node in nodes),
+        later_years_only=all(node.later_only for node in nodes),
     )
 
 

@@ -123,13 +123,14 @@ def _stages(proposal: Proposal) -> str:
 
 
 def _stage(stage: StageProposal) -> Iterator[str]:
-    command = "" if stage.command == "run" else f", command: {stage.command}"
+    more = [] if stage.command == "run" else [f"command: {stage.command}"]
+    more += ["later_years_only: true"] if stage.later_years_only else []
     if len(stage.select) == 1:
-        yield f"  - {{name: {scalar(stage.name)}, select: {scalar(stage.select[0])}{command}}}"
+        flow = ", ".join([f"name: {scalar(stage.name)}", f"select: {scalar(stage.select[0])}", *more])
+        yield f"  - {{{flow}}}"
         return
     yield f"  - name: {scalar(stage.name)}"
-    if command:
-        yield f"    command: {stage.command}"
+    yield from (f"    {one}" for one in more)
     yield from _list("    select: [", [scalar(word) for word in stage.select])
 
 

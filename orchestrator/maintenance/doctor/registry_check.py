@@ -20,9 +20,12 @@ from orchestrator.maintenance.doctor.diagnosis import (
 )
 from orchestrator.pipeline.hook_tables import hook_table_functions
 from orchestrator.pipeline.selectors import has_flags, no_match
+from orchestrator.pipeline.unbuilt import without_stage
+from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.self_healing.foundation import FOUNDATION_TAG, yearly_members
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
+from orchestrator.self_healing.left_out import IN_NO_STAGE, left_out
 from orchestrator.self_healing.registry import (
     configured_tables,
     is_list,
@@ -52,7 +55,10 @@ def check_registry(config: SimulationConfig, runner: DbtRunner, facts: ProjectFa
         found += _forgotten(config, configured, derived, facts)
     elif not found:
         found += _of_the_years(facts)
-    found += _stages(config, runner)
+    selected = _stages(config, runner)
+    found += selected
+    if all(one.status is not Status.PROBLEM for one in selected):
+        found += _unbuilt(config, runner, facts)
     for require in (require_year_read, require_variables_fit):
         try:
             require(config, facts)
@@ -133,6 +139,26 @@ def _forgotten(
         )
         found.append(worth_noting("registry", detail, subject=f"model {table.name}", remedy=remedy))
     return found
+
+
+def _unbuilt(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> list[Diagnosis]:
+    """Return the models of the years that no stage selects in any year."""
+    if config.simulation is None or not config.stages:
+        return []
+    years = config.years() if facts.has_branches else config.years()[:2]
+    plan = SimulationPlan.of(config, years[0], years[-1])
+    try:
+        ids = {one for year, stage in plan for one in runner.select(stage.command, stage.select, config.dbt_vars(year))}
+    except OrchestratorError:
+        return []  # told of the stage
+    names = {node.name for one in ids if (node := facts.node(one)) is not None}
+    nodes = left_out(facts, set(), listed=False)
+    remedy = "add it to the `select` of a stage; `orchestrator plan` lists what each stage matches"
+    return [
+        worth_noting("registry", one.why, subject=f"model {one.name}", remedy=remedy)
+        for one in without_stage(nodes, names, config=config, facts=facts, years=years)
+        if one.why == IN_NO_STAGE
+    ]
 
 
 def _stages(config: SimulationConfig, runner: DbtRunner) -> list[Diagnosis]:
