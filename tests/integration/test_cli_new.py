@@ -289,9 +289,9 @@ def test_months_are_told_to_be_numbered(tmp_path: Path) -> None:
 def test_what_later_years_switch_on_gets_a_stage(tmp_path: Path) -> None:
     """Dbt leaves it out of the first year; a configuration that did so too would never build it, and exit with 0."""
     cli = Cli(tmp_path, tmp_path / "plan.duckdb")
-    for file, text in SWITCHED_ON_LATER.items():
-        (tmp_path / file).parent.mkdir(exist_ok=True)
-        (tmp_path / file).write_text(text)
+    for name, text in SWITCHED_ON_LATER.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
     told = cli("new", "--yes")
     assert told.exit_code == 0, told.err
     written = yaml.safe_load((tmp_path / "orchestrator.yaml").read_text())

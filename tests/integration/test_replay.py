@@ -121,6 +121,11 @@ def test_what_breaks_a_condition_is_left_to_dbt(fresh: Fresh, by_dbt: Callable[.
             'on-run-end: ["{% for one in schemas %}analyze;{% endfor %}"]',
             "hook replay-on-run-end-0: it uses schemas",
         ),
+        (
+            "dbt_project.yml",
+            "on-run-end: [\"select '{{ schema }}'\"]",
+            "hook replay-on-run-end-0: it uses schema",
+        ),
         ("dbt_project.yml", "on-run-end: ['set threads = 1']", "replay-on-run-end-0: it sends SET"),
         ("dbt_project.yml", "query-comment: mine", "the project has a query comment of its own"),
         (
@@ -129,7 +134,7 @@ def test_what_breaks_a_condition_is_left_to_dbt(fresh: Fresh, by_dbt: Callable[.
             "macro duckdb__create_schema replaces one of dbt's own",
         ),
     ],
-    ids=["macro", "run_query", "schemas", "set", "query-comment", "dispatch"],
+    ids=["macro", "run_query", "schemas", "schema", "set", "query-comment", "dispatch"],
 )
 def test_a_project_that_changes_dbt_is_left_to_dbt(fresh: Fresh, file: str, text: str, reason: str) -> None:
     """What changes how dbt materializes anything at all rules out every replay."""

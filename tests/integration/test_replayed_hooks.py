@@ -14,7 +14,7 @@ from tests.support.workspaces import Workspace
 pytestmark = pytest.mark.slow
 
 Fresh = Callable[[str], Workspace]
-REPLAYED = {"cleared", "logged", "rebuilt", "described", "indexed"}
+REPLAYED = {"cleared", "logged", "rebuilt", "described", "indexed", "joined"}
 COMMENTS = """
 select table_name, column_name, comment from duckdb_columns() where comment is not null
 union all select table_name, '', comment from duckdb_tables() where comment is not null order by all
@@ -68,6 +68,9 @@ def test_hooks_do_the_same_in_replayed_years(fresh: Fresh, by_dbt: list[dict[str
         "committing: of its hooks, it sends COMMIT",
         "renamed has indexes, which dbt gives new names each time",
         "a hook of sometimes says something in one year and nothing in another",
+        "becomes_temporary: of its hooks, it makes something temporary",
+        "the query of fed gives other columns or types than its table has",
+        "widened: of its hooks, it sends ALTER",
     }
     workspace.events.clear()
     workspace.simulate(fresh=True)
@@ -128,19 +131,54 @@ def test_a_node_that_is_left_to_dbt_does_not_run_the_first_hooks_twice(fresh: Fr
     assert workspace.sql(counts.format("ended")) == [(1, 2), (2, 1), (3, 1), (4, 1), (5, 1)]
 
 
-def test_a_hook_that_fails_in_a_replayed_year_is_named(fresh: Fresh) -> None:
-    """The last hook fails when the rows are there: the year is built again by the next call."""
-    workspace = fresh("hooks")
-    only(workspace, "cleared", "logged")
-    project = workspace.root / "dbt" / "dbt_project.yml"
-    project.write_text(
-        project.read_text().replace("> 99 %}select 1{%", "> 3 %}select error('no room'){% else %}select 1{%")
-    )
-    with pytest.raises(DbtError, match=r"on-run-end-1.*no room"):
-        workspace.simulate(1, 5, fresh=True)
-    assert stages(workspace)["cleared"][:3] == (False, False, True)
-    ended = [event for event in workspace.events if isinstance(event, StageFinished)]
-    assert (ended[-1].year, ended[-1].success) == (4, False)
+@pytest.mark.parametrize("kind", ["on-run-start", "on-run-end"])
+def test_a_hook_that_fails_in_a_replayed_year_does_what_it_does_in_dbt(fresh: Fresh, kind: str) -> None:
+    """It is named, what it did before stays, and dbt builds the nodes all the same."""
+    found = []
+    for replay in ("off", "auto"):
+        workspace = fresh("hooks")
+        only(workspace, "cleared")
+        project = workspace.root / "dbt" / "dbt_project.yml"
+        fails = "{{ note('begun') }}; select {% if var('yr') > 3 %}error('no room'){% else %}1{% endif %}"
+        before, line, after = project.read_text().partition(f"{kind}:\n")
+        project.write_text(f'{before}{line}  - "{fails}"\n{after}'.replace("on-run-start:\n", CREATED, 1))
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(DbtError, match=r"no room") as caught:
+            patch.setenv("ORCHESTRATOR_EXECUTION__REPLAY", replay)
+            workspace.simulate(1, 5, fresh=True)
+        assert stages(workspace)["cleared"][2] == (replay == "auto")
+        ended = [event for event in workspace.events if isinstance(event, StageFinished)]
+        assert (ended[-1].year, ended[-1].success) == (4, False)
+        found.append((contents(workspace), caught.value.to_fix))
+    assert found[0] == found[1]
+
+
+CREATED = """on-run-start:
+  - "create table if not exists {{ target.schema }}.begun (yr integer, source varchar)"
+"""
+
+
+def test_a_sequence_counts_as_it_does_in_dbt(fresh: Fresh) -> None:
+    """No transaction takes its numbers back, so nothing that may use one is tried out."""
+    found = []
+    for replay in ("off", "auto"):
+        workspace = fresh("hooks")
+        only(workspace, "rebuilt", "cleared", "logged")
+        (workspace.root / "dbt" / "models" / "cleared.sql").write_text(COUNTED)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ORCHESTRATOR_EXECUTION__REPLAY", replay)
+            workspace.sql(
+                "create sequence numbers", "create table counted (n integer default nextval('numbers'), yr int)"
+            )
+            workspace.simulate(1, 4, fresh=True)
+        assert not stages(workspace)["cleared"][3]
+        found.append(workspace.sql("from counted order by all"))
+    assert found[0] == found[1]
+
+
+COUNTED = """
+{{ config(materialized='incremental', pre_hook="insert into counted (yr) values ({{ var('yr') }})") }}
+select {{ var('yr') }} as yr, id, amount{% if var('yr') == 4 %}::hugeint as amount{% endif %} from {{ ref('start') }}
+"""
 
 
 def only(workspace: Workspace, *names: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.results import NodeResult
-from orchestrator.dbt_runner.replay.node_sql import joined
-from orchestrator.dbt_runner.replay.recording import RecordedNode, created_within
+from orchestrator.dbt_runner.replay.node_sql import doubt_of_hook, joined
+from orchestrator.dbt_runner.replay.recording import RecordedNode, Statement, created_within
 
 COMMENT = '/* {"app": "dbt", "dbt_version": "1.11.2026"} */'
 SQL = "select 2026 as year"
@@ -29,10 +29,15 @@ MODEL = RecordedNode(
 TEST = replace(MODEL, relation=None, statements=("BEGIN", f"select count(*), false, false from ({SQL}) t", "ROLLBACK"))
 
 
+def texts(statements: tuple[Statement, ...]) -> tuple[str, ...]:
+    """Return what is sent."""
+    return tuple(one.text for one in statements)
+
+
 def test_the_sql_and_the_temporary_names_are_replaced() -> None:
     """Look-ups are left out; the rest is sent with the year's SQL and a new suffix."""
     assert MODEL.doubt(["2026"]) is None
-    assert MODEL.statements_for("select 2027 as year", "1" * 20) == (
+    assert texts(MODEL.statements_for("select 2027 as year", "1" * 20)) == (
         f"{COMMENT} create temporary table m__dbt_tmp{'1' * 20} as (select 2027 as year)",
         "BEGIN",
         f"{COMMENT} insert into m (year) (select year from m__dbt_tmp{'1' * 20})",
@@ -45,13 +50,13 @@ def test_sql_that_looks_like_a_temporary_name_is_left_alone() -> None:
     tricky = "select 'm__dbt_tmp20200101010101010101' as a, {} as year"
     node = replace(MODEL, compiled=tricky.format(1), statements=(f"create table m as ({tricky.format(1)})",))
     assert node.doubt([]) is None
-    assert node.statements_for(tricky.format(2), "1" * 20) == (f"create table m as ({tricky.format(2)})",)
+    assert texts(node.statements_for(tricky.format(2), "1" * 20)) == (f"create table m as ({tricky.format(2)})",)
 
 
 def test_a_test_is_its_one_question() -> None:
     """Of a test only the query is sent."""
     assert TEST.doubt(["2026"]) is None
-    assert TEST.statements_for("select 1", "") == ("select count(*), false, false from (select 1) t",)
+    assert texts(TEST.statements_for("select 1", "")) == ("select count(*), false, false from (select 1) t",)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +92,7 @@ def test_hooks_are_sent_with_their_own_text() -> None:
     """Whatever they do; one that says nothing has no statement."""
     assert HOOKED.doubt(["2026"]) is None
     other = joined("select 2027 as year", ["", "delete from m where year = 2027", "insert into log values (2027)"])
-    assert HOOKED.statements_for(other, "1" * 20) == (
+    assert texts(HOOKED.statements_for(other, "1" * 20)) == (
         "BEGIN",
         f"{COMMENT}\n\n        delete from m where year = 2027",
         f"{COMMENT} create table m as (select 2027 as year)",
@@ -95,8 +100,8 @@ def test_hooks_are_sent_with_their_own_text() -> None:
         "COMMIT",
     )
     again = HOOKED.with_sql(other, "k")
-    assert again is not None and again.doubt(["2027"]) is None
-    assert again.statements_for(HOOKED.compiled, "") is not None
+    assert again.doubt(["2027"]) is None
+    assert again.unfit(HOOKED.compiled) is None
 
 
 @pytest.mark.parametrize(
@@ -104,8 +109,7 @@ def test_hooks_are_sent_with_their_own_text() -> None:
 )
 def test_a_hook_that_is_silent_in_one_year_has_no_place(hooks: list[str]) -> None:
     """Where it would stand in the other one, dbt alone can tell."""
-    assert HOOKED.statements_for(joined(SQL, hooks), "") is None
-    assert HOOKED.with_sql(joined(SQL, hooks), "k") is None
+    assert HOOKED.unfit(joined(SQL, hooks)) == "a hook of m says something in one year and nothing in another"
 
 
 @pytest.mark.parametrize(
@@ -136,8 +140,9 @@ def test_a_hook_of_a_command_is_its_text() -> None:
     )
     sent = replace(hook, statements=(f"{COMMENT} insert into a select 1",))
     assert sent.doubt(["1"]) is None
-    assert sent.statements_for("insert into a select 2", "") == (f"{COMMENT} insert into a select 2",)
-    assert sent.statements_for(" ", "") is None
+    assert texts(sent.statements_for("insert into a select 2", "")) == (f"{COMMENT} insert into a select 2",)
+    assert sent.unfit(" ") == "hook m says something in one year and nothing in another"
+    assert sent.unfit("insert into a select 2; commit") == "hook m: it sends COMMIT"
     assert replace(hook, statements=("select 1", "insert into a select 1")).doubt([]) == "it sends more than its text"
 
 
@@ -164,4 +169,40 @@ def test_what_a_query_is_made_into_is_known_while_a_transaction_is_open(
     statements: list[str], found: tuple[int, str] | None
 ) -> None:
     """Its columns are looked at then, in place of those of the query, and nothing of it stays where they are others."""
-    assert created_within(statements, "select 1") == found
+    assert created_within([Statement(text) for text in statements], "select 1") == found
+
+
+def test_a_hook_that_holds_the_query_is_not_taken_for_it() -> None:
+    """Columns are looked at in what the materialization makes, however a hook is written."""
+    statements = [Statement("BEGIN"), Statement("create table a as (select 1)", is_hook=True)]
+    assert created_within([*statements, Statement("create table m as (select 1)")], "select 1") == (2, "m")
+
+
+@pytest.mark.parametrize(
+    ("text", "doubt"),
+    [
+        ("insert into l values ('one; two 1', $$ ; commit $$, \"a;b\")", None),
+        ("create /* x */ temp table t as select 1", "it makes something temporary"),
+        ("create -- x\n or replace temporary table t as select 1", "it makes something temporary"),
+        ("select '--'; commit", "it sends COMMIT"),
+        ("select e'\\'; commit; '", None),
+        ("select 1 /* a /* b */; commit */", "it has a comment within a comment"),
+        ("alter table stock add column z int", "it sends ALTER"),
+        ("drop table stock", "it sends DROP"),
+        ('create or replace view main."Stock" as select 1', "it makes main.stock, which the stage may build"),
+        ("create view other as select * from stock", None),
+        ("create unique index i on stock (id)", None),
+        ("create function f() as 1", None),
+        ("insert into l select nextval('s')", "it uses a sequence, which no transaction takes back"),
+        ("set threads = 1", "it sends SET"),
+    ],
+)
+def test_what_a_hook_may_say(text: str, doubt: str | None) -> None:
+    """Quotes and comments hide nothing, and are taken for nothing else."""
+    assert doubt_of_hook(text, {"stock"}) == doubt
+
+
+def test_the_text_of_the_year_is_judged_and_not_that_of_the_recording() -> None:
+    """A hook may say what it may not in one year alone."""
+    other = joined(SQL, ["", "delete from m where year = 2027", "create temp table t as select 1"])
+    assert HOOKED.unfit(other) == "m: of its hooks, it makes something temporary"

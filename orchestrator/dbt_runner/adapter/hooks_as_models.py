@@ -52,7 +52,8 @@ class HooksAsModels:
         made.name = f"{TAG}_{sum(map(len, self._of.values()))}"
         made.unique_id = f"model.{made.package_name}.{made.name}"
         made.fqn = [made.package_name, made.name]
-        made.raw_code = code
+        made.raw_code, made.compiled_code, made.compiled = code, None, False
+        made.extra_ctes, made.extra_ctes_injected = [], False
         made.tags = [TAG]
         self._manifest.nodes[made.unique_id] = made
         added.append(made.unique_id)

@@ -47,7 +47,7 @@ TEST_CONFIG = _words(
     "alias database description docs enabled error_if fail_calc group limit meta name schema severity tags warn_if "
     "where"
 )
-OF_NODES = SAME_EVERY_YEAR | {"this", "config"}
+OF_NODES = SAME_EVERY_YEAR | {"this", "config", "schema", "database"}
 CONTEXT_NAMES = (FIXED_NAMES | SHARED_NAMES | frozenset({"builtins", "context", "flags", "dbt"})) - ALLOWED_NAMES
 CONSTRAINTS = ("not_null", "primary_key", "unique", "check")
 
@@ -70,7 +70,8 @@ class ReplayProof:
 
     def changes_others(self, node: ManifestNode) -> bool:
         """Tell whether a node must be run by dbt together with others: it may change how these come out."""
-        return any(uses.changes_shared for part in self._with_ephemerals(node) for uses in self._reached(part))
+        parts = [rendered_with(part) + part.raw_code for part in self._with_ephemerals(node)]
+        return any(uses.changes_shared for code in parts for uses in self._reached(code))
 
     def blocker_of_project(self) -> str | None:
         """Return why all nodes must be run by dbt itself, None when it depends on the node."""
@@ -136,7 +137,7 @@ class ReplayProof:
 
     def _in_run_hook(self, hook: ManifestNode) -> str | None:
         """Return what stands against a hook of a command; there it has no relation and no settings of its own."""
-        for uses in self._reached(hook):
+        for uses in self._reached(hook.raw_code):
             found = next((use.name for use in uses.names if use.name in OF_NODES), None)
             reason = self._found(uses).reason or (f"it uses {found}" if found is not None else None)
             if reason is not None:
@@ -145,7 +146,7 @@ class ReplayProof:
 
     def _in_code(self, node: ManifestNode) -> str | None:
         for part in self._with_ephemerals(node):
-            for uses in self._reached(part):
+            for uses in self._reached(rendered_with(part) + part.raw_code):
                 reason = self._found(uses).reason
                 if reason is not None:
                     return f"{part.name}: {reason}"
@@ -163,9 +164,9 @@ class ReplayProof:
             ]
         return found
 
-    def _reached(self, node: ManifestNode) -> list[TemplateUses]:
-        """Return what a node's code and the macros that it reaches use."""
-        found = [self._analysis.of(rendered_with(node) + node.raw_code).uses]
+    def _reached(self, code: str) -> list[TemplateUses]:
+        """Return what a template and the macros that it reaches use."""
+        found = [self._analysis.of(code).uses]
         seen: set[str] = set()
         for uses in found:
             new = [name for name in self._found(uses).macros if name not in seen]

@@ -91,6 +91,9 @@ class CompiledSql:
         if self._lacking([recording], variables, now):
             wanted = self._lacking(self._kept.fitting(now.fit), variables, now)
             found = self._compiled(wanted, variables)
+            if found is None:  # one that serves another stage alone may be to blame
+                wanted = self._lacking([recording], variables, now)
+                found = self._compiled(wanted, variables)
             if found is None:
                 return None
             self._learn(wanted, found, variables)

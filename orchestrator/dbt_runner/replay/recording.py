@@ -7,14 +7,15 @@ Between two years only the compiled SQL of a node and the suffix of dbt's tempor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from orchestrator.database.catalog import Relation
 from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.project.results import NodeResult
-from orchestrator.dbt_runner.replay.node_sql import doubt_of_hook, parts_of, query_of
+from orchestrator.dbt_runner.replay.node_sql import counts_up, doubt_of_hook, parts_of, query_of
 from orchestrator.dbt_runner.replay.printed_sql import PrintedSql
 
 SENT = frozenset({"begin", "commit", "create", "insert", "delete", "merge", "drop", "alter", "comment"})
@@ -28,6 +29,13 @@ _CREATED = re.compile(
     re.IGNORECASE,
 )
 _SUFFIX = re.compile(r"(?<=__dbt_tmp)\d{20}\b")
+
+
+class Statement(NamedTuple):
+    """A statement to be sent; ``is_hook`` tells that a hook says it."""
+
+    text: str
+    is_hook: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,16 @@ class RecordedNode:
             return None if alone else "its query is not sent exactly once on its own"
         if self._hook_places is None:
             return "its hooks are not sent once and as they are"
-        doubt = next(filter(None, map(doubt_of_hook, parts_of(self.compiled)[1])), None)
-        return f"of its hooks, {doubt}" if doubt is not None else self._doubt_of_building(words)
+        said = [hook for hook in parts_of(self.compiled)[1] if hook]
+        doubt = next(filter(None, map(doubt_of_hook, said)), None)
+        if doubt is not None:
+            return f"of its hooks, {doubt}"
+        if counts_up(self.query):
+            return "it uses a sequence, which no transaction takes back"
+        doubt = self._doubt_of_building(words)
+        if doubt is None and said and created_within(self.statements_for(self.compiled, ""), self.query) is None:
+            return "its hooks run, and its query is not sent, within one transaction"
+        return doubt
 
     def _doubt_of_building(self, words: Iterable[str]) -> str | None:
         built = 0
@@ -112,35 +128,46 @@ class RecordedNode:
                 return "the year appears outside its compiled SQL"
         return None if built == 1 else f"its compiled SQL is in {built} of its statements"
 
-    def statements_for(self, compiled: str, suffix: str) -> tuple[str, ...] | None:
-        """Return what to send for another year: 20 digits of ``suffix`` name the temporary tables.
+    def unfit(self, compiled: str, built: Set[str] = frozenset()) -> str | None:
+        """Return why what was recorded cannot be sent with other SQL, None where it can.
 
-        None where a hook says something in one of the years and nothing in the other: dbt knows where it would stand.
+        ``built`` are the names of what the nodes of the stage build, as :func:`doubt_of_hook` takes them. Where a hook
+        says something in one year and nothing in another, dbt knows where it would stand.
         """
-        statements = self._with_other_sql(compiled, suffix)
-        if statements is None:
-            return None
-        places = self._hook_places or ()
-        recorded = zip(self.statements, statements, strict=True)
-        return tuple(text for i, (old, text) in enumerate(recorded) if i in places or self._is_sent(old))
-
-    def with_sql(self, compiled: str, key: str) -> RecordedNode | None:
-        """Return what would have been recorded with other SQL, of this key; None as above."""
-        statements = self._with_other_sql(compiled)
-        return None if statements is None else replace(self, compiled=compiled, statements=statements, key=key)
-
-    def _with_other_sql(self, compiled: str, suffix: str | None = None) -> tuple[str, ...] | None:
         query, hooks = parts_of(compiled)
-        places, recorded = self._hook_places, parts_of(self.compiled)[1]
+        name = self.result.name
+        if self.is_run_hook:
+            if bool(query.strip()) != bool(self.query.strip()):
+                return f"hook {name} says something in one year and nothing in another"
+            doubt = doubt_of_hook(query, built)
+            return None if doubt is None else f"hook {name}: {doubt}"
+        places = self._hook_places
         if places is None or [place is not None for place in places] != [bool(hook) for hook in hooks]:
-            return None
-        if self.is_run_hook and bool(query.strip()) != bool(self.query.strip()):
-            return None
+            return f"a hook of {name} says something in one year and nothing in another"
+        doubt = next(filter(None, (doubt_of_hook(hook, built) for hook in hooks)), None)
+        return None if doubt is None else f"{name}: of its hooks, {doubt}"
+
+    def statements_for(self, compiled: str, suffix: str) -> tuple[Statement, ...]:
+        """Return what to send for another year, whose SQL fits: 20 digits of ``suffix`` name the temporary tables."""
+        places = self._hook_places or ()
+        recorded = zip(self.statements, self._with_other_sql(compiled, suffix), strict=True)
+        return tuple(
+            Statement(text, is_hook=i in places)
+            for i, (old, text) in enumerate(recorded)
+            if i in places or self._is_sent(old)
+        )
+
+    def with_sql(self, compiled: str, key: str) -> RecordedNode:
+        """Return what would have been recorded with other SQL that fits, of this key."""
+        return replace(self, compiled=compiled, statements=self._with_other_sql(compiled), key=key)
+
+    def _with_other_sql(self, compiled: str, suffix: str | None = None) -> tuple[str, ...]:
+        query, hooks = parts_of(compiled)
         found = []
         for text in self.statements:
             parts = text.split(self.query)
             found.append(query.join(parts if suffix is None else [_SUFFIX.sub(suffix, part) for part in parts]))
-        for place, old, new in zip(places, recorded, hooks, strict=True):
+        for place, old, new in zip(self._hook_places or (), parts_of(self.compiled)[1], hooks, strict=True):
             if place is not None:
                 found[place] = self.statements[place].rstrip().removesuffix(old) + new
         return tuple(found)
@@ -183,25 +210,33 @@ class Recording:
     def _before(self) -> dict[RelationName, Relation | None]:
         return dict(self.before)
 
-    def with_sql(self, compiled: Mapping[str, str], keys: Mapping[str, str]) -> Recording | None:
-        """Return what would have been recorded with other SQL; it and its keys are by unique id. None as for a node."""
+    @property
+    def has_hooks(self) -> bool:
+        """Tell whether something else than the materializations of its nodes is sent."""
+        return bool(self.first or self.last or any(any(parts_of(one.compiled)[1]) for one in self.nodes))
+
+    def unfit(self, compiled: Mapping[str, str]) -> str | None:
+        """Return why it cannot be sent with other SQL, by unique id; None where it can."""
+        relations = [one.relation for one in self.nodes if one.relation is not None]
+        built = frozenset(re.sub(r"\W", "_", relation.name.lower()) for relation in relations)
+        return next(filter(None, (one.unfit(compiled[one.result.unique_id], built) for one in self.parts)), None)
+
+    def with_sql(self, compiled: Mapping[str, str], keys: Mapping[str, str]) -> Recording:
+        """Return what would have been recorded with other SQL that fits; it and its keys are by unique id."""
 
         def of(recorded: tuple[RecordedNode, ...]) -> tuple[RecordedNode, ...]:
-            ids = [one.result.unique_id for one in recorded]
-            made = [one.with_sql(compiled[i], keys[i]) for one, i in zip(recorded, ids, strict=True)]
-            return tuple(one for one in made if one is not None)
+            return tuple(one.with_sql(compiled[one.result.unique_id], keys[one.result.unique_id]) for one in recorded)
 
-        made = replace(self, nodes=of(self.nodes), first=of(self.first), last=of(self.last))
-        return made if len(made.parts) == len(self.parts) else None
+        return replace(self, nodes=of(self.nodes), first=of(self.first), last=of(self.last))
 
 
-def created_within(statements: Sequence[str], compiled: str) -> tuple[int, str] | None:
+def created_within(statements: Sequence[Statement], query: str) -> tuple[int, str] | None:
     """Return which statement makes a relation of a query, and its name; None where no transaction is open then."""
     is_open = False
-    for number, statement in enumerate(statements):
+    for number, (statement, is_hook) in enumerate(statements):
         verb = _verb(statement)
         is_open = verb == "begin" or (is_open and verb != "commit")
-        if compiled in statement:
+        if query in statement and not is_hook:
             created = _CREATED.match(_COMMENT.sub("", statement))
             return (number, created[1]) if created is not None and is_open else None
     return None

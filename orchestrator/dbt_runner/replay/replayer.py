@@ -130,7 +130,8 @@ class Replayer:
             tuple(replace(one, key=self._compiled.key(one.result.unique_id, request.vars)) for one in part)
             for part in (nodes, *self._by_place(hooks))
         )
-        return Recording(nodes, found, by_dbt, self._indexes(recorded, before), first, last)
+        recording = Recording(nodes, found, by_dbt, self._indexes(recorded, before), first, last)
+        return before.unfit(recording) or recording
 
     def _by_place(self, hooks: Sequence[RecordedNode]) -> tuple[list[RecordedNode], list[RecordedNode]]:
         """Return the hooks that come first, and those that come last."""
@@ -199,6 +200,10 @@ class Replayer:
         if compiled is None:
             self._decline("dbt cannot compile it beforehand")
             return None
+        unfit = recording.unfit(compiled)
+        if unfit is not None:
+            self._decline(unfit)
+            return None
         try:
             self._database.create_schemas(self._new(recording, now))
         except DbtError as error:
@@ -227,10 +232,10 @@ class Replayer:
         found = [self._facts.node(one.result.unique_id) for one in new]
         return [node for node in found if node is not None]
 
-    def _put_with_sql(self, request: Invoke, recording: Recording | None) -> None:
+    def _put_with_sql(self, request: Invoke, recording: Recording) -> None:
         """Keep a recording with the SQL of this parse, where that too stands once and for itself in each statement."""
         words = self._words(request)
-        if recording is not None and not any(one.doubt(words) for one in recording.parts):
+        if not any(one.doubt(words) for one in recording.parts):
             self._kept.put(_key(request), recording)
 
     def _stopped(self, recording: Recording, first: Sequence[NodeResult]) -> ReplayResult:

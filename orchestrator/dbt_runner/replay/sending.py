@@ -44,40 +44,29 @@ def send(
     """Send all of a recording: hooks that come first, its nodes, and the last hooks where all nodes are done.
 
     Raises:
-        DbtError: a node failed after its rows were committed, or a hook of the command.
+        DbtError: a node failed after its rows were committed.
     """
-    ids = tuple(one.result.unique_id for one in recording.nodes)
-    hooks = (*recording.first, *recording.last)
-    unfit = next((one for one in hooks if one.statements_for(compiled[one.result.unique_id], "") is None), None)
-    if unfit is not None:
-        return ReplayResult((), ids, f"hook {unfit.result.name} says something in one year and nothing in another")
     first = _send_hooks(cursors[0], recording.first, compiled)
-    if isinstance(first, str):
-        return ReplayResult((), ids, first)
     sent = _send_nodes(recording, compiled, catalog, waits_for, cursors, emit)
-    last = () if sent.left else _send_hooks(cursors[0], recording.last, compiled, begun=True)
-    assert not isinstance(last, str), "it raises"
+    last = () if sent.left else _send_hooks(cursors[0], recording.last, compiled)
     return replace(sent, nodes=(*first, *sent.nodes, *last), begun=True)
 
 
-def _send_hooks(
-    cursor: Cursor, hooks: Sequence[RecordedNode], compiled: Mapping[str, str], *, begun: bool = False
-) -> tuple[NodeResult, ...] | str:
-    """Send hooks of a command; return why the very first failed where nothing has ``begun``: dbt meets that again.
-
-    Raises:
-        DbtError: another one failed.
-    """
+def _send_hooks(cursor: Cursor, hooks: Sequence[RecordedNode], compiled: Mapping[str, str]) -> tuple[NodeResult, ...]:
+    """Send hooks of a command; the outcome of one that fails, and of those after it, is what dbt says of them."""
     done: list[NodeResult] = []
     for one in hooks:
-        result, elapsed = one.result, stopwatch()
+        result, elapsed = replace(one.result, status="success", message="OK"), stopwatch()
+        if done and done[-1].status != "success":
+            done.append(replace(result, status="skipped", seconds=0.0, message=None))
+            continue
         try:
-            for statement in one.statements_for(compiled[result.unique_id], "") or ():
-                cursor.execute(statement)
-        except Exception as error:
-            if not done and not begun:
-                return f"hook {result.name}: {error}"
-            raise DbtError(f"Hook {result.name} ({result.file}) failed: {error}") from error
+            for statement in one.statements_for(compiled[result.unique_id], ""):
+                cursor.execute(statement.text)
+        except Exception as error:  # noqa: BLE001 - it may have committed something: dbt must not send it again
+            with suppress(Exception):
+                cursor.execute("rollback")
+            result = replace(result, status="error", message=f"{result.name} failed, error:\n{error}")
         done.append(replace(result, seconds=elapsed()))
     return tuple(done)
 
@@ -165,8 +154,6 @@ def _send_node(cursor: Cursor, one: RecordedNode, compiled: str, catalog: Catalo
     committed = False
     others = f"the query of {result.name} gives other columns or types than its table has"
     statements = one.statements_for(compiled, f"{started:%Y%m%d%H%M%S%f}")
-    if statements is None:
-        return f"a hook of {result.name} says something in one year and nothing in another"
     query = query_of(compiled)
     created = created_within(statements, query) if one.relation is not None else None
     try:
@@ -174,8 +161,8 @@ def _send_node(cursor: Cursor, one: RecordedNode, compiled: str, catalog: Catalo
             return others
         emit(_started(result, started))
         for number, statement in enumerate(statements):
-            cursor.execute(statement)
-            committed = committed or statement.lstrip().upper().startswith("COMMIT")
+            cursor.execute(statement.text)
+            committed = committed or statement.text.lstrip().upper().startswith("COMMIT")
             if (
                 created is not None
                 and created[0] == number

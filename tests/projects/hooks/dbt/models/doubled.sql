@@ -1,0 +1,2 @@
+{{ config(materialized='ephemeral') }}
+select {{ var('yr') }} * 2 as k

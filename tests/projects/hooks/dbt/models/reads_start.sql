@@ -1,0 +1,3 @@
+{{ config(materialized='incremental') }}
+-- {{ ref('becomes_temporary') }}
+select {{ var('yr') }} as yr, id from start
