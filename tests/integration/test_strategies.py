@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -17,6 +15,7 @@ import pytest
 
 from orchestrator import Hook, HookContext, HookError, HookType
 from orchestrator.core.errors import OtherYearsWrittenError
+from tests.support.programs import run_python
 from tests.support.written import Written
 
 pytestmark = pytest.mark.slow
@@ -87,9 +86,7 @@ def by_command_line(project: Written, *selects: str, years: range = range(2000, 
     )
     environment = {name: text for name, text in os.environ.items() if not name.startswith(("ORCHESTRATOR_", "PYTEST"))}
     environment["ORCHESTRATOR_DATABASE"] = str(database)
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run_python(["-c", code], cwd=root, env=environment, dbt=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return database
 
