@@ -1,9 +1,10 @@
-"""The program server: ``python program_server.py FD``, which forks the Python programs that tests start.
+"""The program server: ``python program_server.py FD ours``, which forks the Python programs that tests start.
 
-It has imported our command line and what that stands on, but not dbt, and nothing of a project; with ``FD dbt`` it has
-imported dbt's command line instead, and used it on a small project of its own. For each request that comes to the
-socket FD it forks a child, which takes over folder, environment, standard streams, limits and ignored signals of
-whoever asks, and then runs its program as ``python`` would. It ends when the other end of FD is closed.
+It has imported our command line and what that stands on, but not dbt, and nothing of a project; with ``FD sweep``
+Dask besides, and with ``FD dbt`` dbt's command line instead, which it used on a small project of its own. For each
+request that comes to the socket FD it forks a child, which takes over folder, environment, standard streams, limits and
+ignored signals of whoever asks, and then runs its program as ``python`` would. It ends when the other end of FD is
+closed.
 
 A request is a connection, sent over FD. The child reads from it what to run; the server writes the pid to it, and in
 the end the exit code. There is one thread, so a fork copies no lock that somebody holds.
@@ -164,10 +165,11 @@ class Server:
         self._control.close()
 
 
-def import_much(*, dbt: bool) -> frozenset[str]:
-    """Import what programs of ours import, or dbt; return which variables of the environment were read meanwhile."""
+def import_much(kind: str) -> frozenset[str]:
+    """Import what programs of a kind import; return which variables of the environment were read meanwhile."""
     from orchestrator.dbt_runner.process.zygote_server import WatchedEnvironment
 
+    dbt = kind == "dbt"
     if dbt:
         import_module("networkx")  # looks at every variable, for those that begin with its own name
     os.environ.__class__ = WatchedEnvironment
@@ -186,8 +188,23 @@ def import_much(*, dbt: bool) -> frozenset[str]:
     assert dbt or not {"dbt", "dbt_common"} & {*sys.modules}, "dbt was imported"
     if dbt:
         _use_dbt()
+    if kind == "sweep":
+        _import_dask()
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "a thread was started"
     return names
+
+
+def _import_dask() -> None:
+    """Import Dask, which looks at the whole environment for what is its own; the threads of numpy, no fork would have.
+
+    Whoever asks makes sure that nothing of the environment is another that it would look for.
+    """
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    for name in ("distributed", "distributed.deploy.local", "cryptography.x509"):
+        import_module(name)
+    del os.environ["OPENBLAS_NUM_THREADS"]
+    gc.collect()
+    gc.freeze()
 
 
 def _use_dbt() -> None:
@@ -354,7 +371,7 @@ def main() -> list[str] | None:
     gc.disable()
     born_with, path = dict(os.environ), sys.path[1:]  # the first is our own folder
     sys.path[0] = str(REPOSITORY)
-    names = import_much(dbt=sys.argv[2:] == ["dbt"])
+    names = import_much(sys.argv[2])
     connection = None
     with suppress(BrokenPipeError):  # nobody is there any more
         send(control, Hello(born_with, sorted(names)), [])
@@ -363,10 +380,11 @@ def main() -> list[str] | None:
 
 
 if __name__ == "__main__":
+    kind_of_all = sys.argv[2]
     arguments = main()
-    if arguments is not None and sys.argv[2:] != ["dbt"]:
-        run(arguments)
-    elif arguments is not None:
+    if arguments is None:
+        gc.unfreeze()  # else modules in C++ complain at the end of what is left
+    elif kind_of_all == "dbt":
         end_after(arguments)
-    sys.stdout.flush()
-    gc.unfreeze()  # else modules in C++ complain at the end of what is left
+    else:
+        run(arguments)
