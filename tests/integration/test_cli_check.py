@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.support.cli_project import REQUIRED, Cli
+from tests.support.programs import start_python
 from tests.support.workspaces import PROJECTS, REPOSITORY
 
 
@@ -134,14 +135,11 @@ def test_a_terminal_is_left_as_it_was(lakes: Cli) -> None:
 def on_terminal(cli: Cli, env: dict[str, str], command: str = "check") -> str:
     """Run a command on a pseudo terminal and return what it wrote there."""
     ours, theirs = os.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", command],
-        cwd=cli.root,
-        env={"PYTHONPATH": str(REPOSITORY), "COLUMNS": "80", "LANG": "C.UTF-8", **env},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
+    told = ("ORCHESTRATOR_", "PYTEST_", "TERM", "NO_COLOR")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(told)}
+    environment |= {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "80", **env}
+    command_line = ["-m", "orchestrator", command]
+    process = start_python(command_line, cwd=cli.root, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     written = b""
     with contextlib.suppress(OSError):  # Linux says so when the other end is closed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -14,6 +13,7 @@ import yaml
 
 from orchestrator.config.simulation import SimulationConfig
 from tests.support.cli_project import Cli, Told
+from tests.support.programs import run_python
 from tests.support.terminal import Terminal
 from tests.support.workspaces import PROJECTS, REPOSITORY
 
@@ -44,8 +44,7 @@ def rows_of(database: Path) -> Rows:
 
 def dbt(root: Path, *args: str) -> None:
     """Run dbt's own command line in a project."""
-    program = "from dbt.cli.main import dbtRunner; import sys; sys.exit(not dbtRunner().invoke(sys.argv[1:]).success)"
-    done = subprocess.run([sys.executable, "-c", program, *args], cwd=root, capture_output=True, text=True, check=False)
+    done = run_python(["-m", "dbt.cli.main", *args], cwd=root, dbt=True)
     assert done.returncode == 0, done.stdout
 
 

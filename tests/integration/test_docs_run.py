@@ -67,7 +67,7 @@ def run_examples(page: Path, cli: Cli) -> None:
             with served(cli, *command.split()[1:]) as address:
                 assert answers(f"{address}/runs")
             continue
-        told = cli(*named_here(command, cli), cold=command.startswith("sweep run"))
+        told = cli(*named_here(command, cli))
         assert told.exit_code == (2 if command == NOBODY_RUNS else 0), f"{command}\n{told.out}\n{told.err}"
 
 

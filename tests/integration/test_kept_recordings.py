@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from orchestrator import Hook, HookContext, HookType
 from orchestrator.core.errors import InitializationError
 from orchestrator.core.events import NodeFinished, ReplayDeclined
 from tests.integration.test_replay import ledger, only, replayed
+from tests.support.programs import run_python
 from tests.support.workspaces import PreparedProjects, Workspace
 
 pytestmark = pytest.mark.slow
@@ -357,9 +356,9 @@ def test_a_selection_that_goes_by_more_than_the_project(fresh: Callable[[str], W
     if select.startswith("state"):
         state = workspace.root / "state"
         args = ["parse", "--project-dir", str(workspace.root / "dbt"), "--profiles-dir", str(workspace.root / "dbt")]
-        command = [sys.executable, "-m", "dbt.cli.main", *args, "--target-path", str(state), "--vars", "{yr: 1}"]
+        command = ["-m", "dbt.cli.main", *args, "--target-path", str(state), "--vars", "{yr: 1}"]
         environment = {**os.environ, "ORCHESTRATOR_DATABASE": str(workspace.database)}
-        subprocess.run(command, cwd=workspace.root, env=environment, check=True, capture_output=True)
+        run_python(command, cwd=workspace.root, env=environment, dbt=True, check=True)
     rows(workspace)
     found = rows(workspace)
     told = [event.reason for event in workspace.events if isinstance(event, ReplayDeclined)]

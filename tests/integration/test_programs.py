@@ -339,3 +339,19 @@ def test_the_command_line_says_the_same(tmp_path: Path) -> None:
 def test_the_interpreter_is_ours() -> None:
     """A fork runs what ``sys.executable`` would."""
     assert run_python(["-c", "import sys; print(sys.executable)"]).stdout.strip() == sys.executable
+
+
+KNOWN = """
+import os, sys
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.adapters.factory import FACTORY
+print(FACTORY.adapters, DuckDBConnectionManager._ENV, os.environ.get("DBT_TARGET"), os.getcwd())
+sys.exit("the end")
+"""
+
+
+def test_a_fork_of_dbt_knows_no_project(tmp_path: Path) -> None:
+    """Its server used dbt on a project of its own, and nothing of that is left but what dbt worked out of itself."""
+    done = run_python(["-c", KNOWN], cwd=tmp_path, env={**environment(), "DBT_TARGET": "mine"}, dbt=True)
+    assert (done.returncode, done.stderr) == (1, "the end\n")
+    assert done.stdout == f"{{}} None mine {tmp_path}\n"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import duckdb
 import pytest
 
 from orchestrator.core.events import ProjectParsedAgain
+from tests.support.programs import run_python
 from tests.support.workspaces import Workspace
 
 pytestmark = pytest.mark.slow
@@ -59,11 +58,11 @@ def plain_dbt(workspace: Workspace, database: Path) -> None:
     environment = {**os.environ, "ORCHESTRATOR_DATABASE": str(database)}
     for year in YEARS:
         select = "*" if year == YEARS[0] else "tag:GROW"
-        command = [sys.executable, "-m", "dbt.cli.main", "run", "--select", select]
+        command = ["-m", "dbt.cli.main", "run", "--select", select]
         command += ["--vars", json.dumps({"yr": year}), "--target-path", str(database.parent / "target")]
         command += ["--profiles-dir", ".", "--log-path", str(database.parent / "logs")]
-        done = subprocess.run(command, cwd=workspace.root / "dbt", env=environment, capture_output=True, check=False)
-        assert done.returncode == 0, done.stdout.decode()
+        done = run_python(command, cwd=workspace.root / "dbt", env=environment, dbt=True)
+        assert done.returncode == 0, done.stdout
 
 
 def tables(database: Path) -> dict[str, list[tuple[object, ...]]]:

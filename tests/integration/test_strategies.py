@@ -1,15 +1,14 @@
 """Yearly models in every strategy of dbt, with years of every type: rows are those of dbt's command line.
 
-Each project is run three times over: three years in one go, killed in the second year and resumed, and with a year that
-is run again. dbt's command line runs the same years from nothing.
+Each project has yearly models in every strategy side by side, and is run three times over: three years in one go,
+failed in the second year and resumed, and with a year that is run again. dbt's command line runs the same years from
+nothing.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -17,6 +16,7 @@ import pytest
 
 from orchestrator import Hook, HookContext, HookError, HookType
 from orchestrator.core.errors import OtherYearsWrittenError
+from tests.support.programs import run_python
 from tests.support.written import Written
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ YEAR_OF = {
 }
 MOVES = (
     "{{ config(materialized='incremental', tags=['moves'], OPTIONS) }}\n"
-    "{% set before = adapter.get_relation(database=this.database, schema=this.schema, identifier='stock') %}\n"
+    "{% set before = adapter.get_relation(database=this.database, schema=this.schema, identifier='stock_NAME') %}\n"
     "select YEAR as YEARCOLUMN, n.id as id, n.id * 10 "
     "{% if before %} + coalesce((select max(s.amount) from {{ before }} s where s.id = n.id), 0) {% endif %}"
     " as amount\n"
@@ -42,26 +42,35 @@ MOVES = (
 )
 STOCK = (
     "{{ config(materialized='incremental', tags=['stock'], OPTIONS) }}\n"
-    "select m.YEARCOLUMN, m.id, m.amount + 1 as amount from {{ ref('moves') }} m where m.YEARCOLUMN = YEAR\n"
+    "select m.YEARCOLUMN, m.id, m.amount + 1 as amount from {{ ref('moves_NAME') }} m where m.YEARCOLUMN = YEAR\n"
     "{% if is_incremental() %}"
     "union all select YEAR, -1 - (select count(*) from {{ this }} where YEARCOLUMN < YEAR), 0\n"
     "{% endif %}"
 )
 STRATEGIES = {
     "append": "incremental_strategy='append'",
-    "delete+insert": "incremental_strategy='delete+insert', unique_key='YEARCOLUMN'",
+    "replace": "incremental_strategy='delete+insert', unique_key='YEARCOLUMN'",
     "merge": "incremental_strategy='merge', unique_key=['YEARCOLUMN', 'id']",
 }
 
 
-def made(root: Path, strategy: str, kind: str) -> Written:
-    """Make a simulation of one strategy, whose years are of one type."""
+TABLES = tuple(f"{model}_{strategy}" for model in ("moves", "stock") for strategy in STRATEGIES)
 
-    def filled(text: str) -> str:
-        text = text.replace("OPTIONS", STRATEGIES[strategy])
+
+def made(root: Path, kind: str) -> Written:
+    """Make a simulation with two models of each strategy, whose years are of one type."""
+
+    def filled(text: str, strategy: str) -> str:
+        text = text.replace("OPTIONS", STRATEGIES[strategy]).replace("NAME", strategy)
         return text.replace("YEARCOLUMN", "at_year").replace("YEAR", YEAR_OF[kind])
 
-    files = {"models/moves.sql": filled(MOVES), "models/stock.sql": filled(STOCK)}
+    texts = {"moves": MOVES, "stock": STOCK}
+    files = {f"models/{table}.sql": filled(texts[table[:5]], table[6:]) for table in TABLES}
+    return written(root, files)
+
+
+def written(root: Path, files: dict[str, str]) -> Written:
+    """Make a simulation of these files."""
     return Written(root, CONFIG.replace("YEAR", "at_year"), files)
 
 
@@ -87,21 +96,19 @@ def by_command_line(project: Written, *selects: str, years: range = range(2000, 
     )
     environment = {name: text for name, text in os.environ.items() if not name.startswith(("ORCHESTRATOR_", "PYTEST"))}
     environment["ORCHESTRATOR_DATABASE"] = str(database)
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run_python(["-c", code], cwd=root, env=environment, dbt=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return database
 
 
 @pytest.mark.parametrize("kind", YEAR_OF)
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_rows_are_those_of_the_command_line(tmp_path: Path, strategy: str, kind: str) -> None:
+def test_rows_are_those_of_the_command_line(tmp_path: Path, kind: str) -> None:
     """In one go, resumed after a failure in the second year, and with the second year run again."""
-    project = made(tmp_path / "mill", strategy, kind)
-    expected = rows(by_command_line(project, "tag:moves", "tag:stock"), "moves", "stock")
+    project = made(tmp_path / "mill", kind)
+    expected = rows(by_command_line(project, "tag:moves", "tag:stock"), *TABLES)
+    assert all(expected.values())
     project.simulate()
-    assert rows(project.database, "moves", "stock") == expected
+    assert rows(project.database, *TABLES) == expected
 
     def fails(context: HookContext) -> None:
         if context.year == 2001:
@@ -110,20 +117,18 @@ def test_rows_are_those_of_the_command_line(tmp_path: Path, strategy: str, kind:
     with pytest.raises(HookError):
         project.simulate(fresh=True, hooks=[Hook(HookType.PRE_STAGE, fails, "fails", stage="stock")])
     project.simulate()
-    assert rows(project.database, "moves", "stock") == expected
+    assert rows(project.database, *TABLES) == expected
     with project.orchestrator() as orchestrator:
         orchestrator.execute_multi_year_simulation(2000, 2002, from_year=2001)
-    assert rows(project.database, "moves", "stock") == expected
+    assert rows(project.database, *TABLES) == expected
 
 
 def test_a_text_that_is_no_year(tmp_path: Path) -> None:
     """Rows whose year cannot be told from their text are not taken for rows of the year that is built."""
-    project = made(tmp_path / "mill", "append", "integer")
     text = (
         "{{ config(materialized='incremental', tags=['moves', 'stock']) }} select 'FY' || {{ var('year') }} as at_year"
     )
-    project.write("models/moves.sql", text)
-    project.write("models/stock.sql", text)
+    project = written(tmp_path / "mill", {"models/moves.sql": text, "models/stock.sql": text})
     with pytest.raises(OtherYearsWrittenError, match=r"FY2000 \(0 rows before, now 1\)"):
         project.simulate()
     assert project.sql("select count(*) from moves") == [(0,)]
@@ -153,13 +158,11 @@ KEPT = {
 @pytest.mark.parametrize("habit", KEPT)
 def test_what_carries_rows_over_without_a_year(tmp_path: Path, habit: str) -> None:
     """Its rows of one year cannot be taken out, so whatever happens to a run, they are made from the first year on."""
-    project = made(tmp_path / "mill", "append", "integer")
-    project.write("models/stock.sql", KEPT[habit])
-    project.write(
-        "models/moves.sql",
+    moves = (
         "{{ config(materialized='incremental', tags=['moves']) }}\n"
-        "select {{ var('year') }} as at_year, n as id, n * {{ var('year') }} as amount from range(1, 4) as r(n)",
+        "select {{ var('year') }} as at_year, n as id, n * {{ var('year') }} as amount from range(1, 4) as r(n)"
     )
+    project = written(tmp_path / "mill", {"models/moves.sql": moves, "models/stock.sql": KEPT[habit]})
     expected = rows(by_command_line(project, "tag:moves", "tag:stock"), "moves", "stock")
     project.simulate()
     assert rows(project.database, "moves", "stock") == expected

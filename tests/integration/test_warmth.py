@@ -42,39 +42,39 @@ for name in rehearsed.modules:
 import mashumaro.core.meta.code.builder
 besides = frozenset({"__main__", "__mp_main__", "tests.integration.module_state"})
 before = module_state(besides)
-{work}
-print(json.dumps(changes(before, module_state(besides))))
+warm_up.work_out(rehearsed)
+after = module_state(besides)
+print(json.dumps(changes(before, after)))
+import dbt.deprecations, dbt.adapters.factory, dbt.flags
+dbt.deprecations.active_deprecations['x'] = 1
+dbt.adapters.factory.FACTORY.adapters['duckdb'] = 1
+dbt.flags.set_flags(object())
+print(json.dumps(changes(after, module_state(besides))))
 print(len(os.listdir("/proc/self/task")), len(rehearsed.schemas) > 10, len(rehearsed.templates) > 300)
 sys.stdout.flush()
 os._exit(0)
 """
 
 
-def changed(work: str) -> tuple[list[str], str]:
-    """Return what ``work`` changes in the modules of a process that imported dbt, and what it says of itself."""
-    program = PROGRAM.replace("{work}", work)
-    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def told() -> list[str]:
+    """What a process that imported dbt says of its modules: what a zygote changes, then what dbt keeps of a project."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told = done.stdout.splitlines()
-    return json.loads(told[-2]), told[-1]
+    return done.stdout.splitlines()[-3:]
 
 
-def test_nothing_but_the_listed_caches_is_changed() -> None:
+def test_nothing_but_the_listed_caches_is_changed(told: list[str]) -> None:
     """All that a zygote does beside importing are caches of pure functions; nothing of a project is in its modules."""
-    paths, said = changed("warm_up.work_out(rehearsed)")
+    paths = json.loads(told[0])
     known = re.compile("|".join(f"(?:{pattern})(?![a-zA-Z0-9_]).*" for pattern in PREPARED), re.DOTALL)
     assert len(paths) > 1000
     assert [path for path in paths if not known.fullmatch(path)][:20] == []
-    assert said == "1 True True"
+    assert told[2] == "1 True True"
 
 
-def test_a_change_would_be_seen() -> None:
+def test_a_change_would_be_seen(told: list[str]) -> None:
     """What dbt keeps of a project shows: an adapter, a warning that was given, a flag."""
-    paths, _ = changed(
-        "import dbt.deprecations, dbt.adapters.factory, dbt.flags\n"
-        "dbt.deprecations.active_deprecations['x'] = 1\n"
-        "dbt.adapters.factory.FACTORY.adapters['duckdb'] = 1\n"
-        "dbt.flags.set_flags(object())"
-    )
+    paths = json.loads(told[1])
     assert {"dbt.adapters.factory.FACTORY.adapters['duckdb']", "dbt.deprecations.active_deprecations['x']"} < set(paths)
     assert any("GLOBAL_FLAGS" in path for path in paths)

@@ -202,14 +202,16 @@ def test_a_database_that_another_program_has_open(old: Shop, mode: str) -> None:
 
 def test_a_kill_at_every_step(old: Shop) -> None:
     """Before or after, never between; the next command cleans up, and the next migration ends the work."""
-    kept = old.backup()
+    old.backup()
+    kept = shutil.copytree(old.root, old.root.with_name("kept"))
     before = old.digests()
     work = "migrate_databases(shop.databases, shop.root, lock_timeout=5)"
     shutil.copytree(old.root, old.root.with_name("copy"))
     steps = count_operations(old.root.with_name("copy"), work)
     after_all = Shop(old.root.with_name("copy")).digests()
     for number in range(1, steps + 1):
-        old.restore(kept)
+        shutil.rmtree(old.root)
+        shutil.copytree(kept, old.root)
         die_before(old.root, work, number)
         recover(old.root, old.url)
         found = old.digests()

@@ -1,9 +1,10 @@
-"""The program server: ``python program_server.py FD``, which forks the Python programs that tests start.
+"""The program server: ``python program_server.py FD ours``, which forks the Python programs that tests start.
 
-It has imported our command line and what that stands on, but not dbt, and nothing of a project; with ``FD dbt`` it has
-imported dbt's command line instead. For each request that
-comes to the socket FD it forks a child, which takes over folder, environment, standard streams, limits and ignored
-signals of whoever asks, and then runs its program as ``python`` would. It ends when the other end of FD is closed.
+It has imported our command line and what that stands on, but not dbt, and nothing of a project; with ``FD sweep``
+Dask besides, and with ``FD dbt`` dbt's command line instead, which it used on a small project of its own. For each
+request that comes to the socket FD it forks a child, which takes over folder, environment, standard streams, limits and
+ignored signals of whoever asks, and then runs its program as ``python`` would. It ends when the other end of FD is
+closed.
 
 A request is a connection, sent over FD. The child reads from it what to run; the server writes the pid to it, and in
 the end the exit code. There is one thread, so a fork copies no lock that somebody holds.
@@ -12,6 +13,7 @@ the end the exit code. There is one thread, so a fork copies no lock that somebo
 from __future__ import annotations
 
 import array
+import atexit
 import gc
 import io
 import json
@@ -27,10 +29,11 @@ import sysconfig  # noqa: F401 - reads HOME, which decides nothing: before anybo
 import tempfile
 import types
 import zoneinfo  # noqa: F401 - as sysconfig
-from contextlib import suppress
+from contextlib import chdir, suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 LENGTH = struct.Struct("!I")
 NUMBER = struct.Struct("!i")
@@ -43,6 +46,28 @@ LIBRARIES = (
     *("orchestrator.dbt_runner.process.process", "orchestrator.dbt_runner.process.zygote", "alembic.command"),
 )
 NOT_THESE = ("orchestrator.storage.migrations.",)  # Alembic runs them, and they are no modules to import
+
+OF_MODELS = {
+    "seen": "materialized='view'",
+    "table_of": "materialized='table'",
+    "inside": "materialized='ephemeral'",
+    "appended": "materialized='incremental', incremental_strategy='append', pre_hook='select 1'",
+    "merged": "materialized='incremental', incremental_strategy='merge', unique_key='a'",
+    "replaced": "materialized='incremental', incremental_strategy='delete+insert', unique_key='a'",
+}
+USED = {
+    "dbt_project.yml": "{name: used, version: '1.0', profile: used, flags: {send_anonymous_usage_stats: false, "
+    "static_parser: false}}",  # its static parser starts threads, which no fork would have
+    "profiles.yml": "used: {target: dev, outputs: {dev: {type: duckdb, path: used.duckdb}}}",
+    "seeds/numbers.csv": "a,b\n1,x\n2,y\n",
+    **{f"models/{name}.sql": f"{{{{ config({of}) }}}} from {{{{ ref('numbers') }}}}" for name, of in OF_MODELS.items()},
+    "models/models.yml": "models: [{name: table_of, columns: [{name: a, data_tests: [not_null, unique, "
+    "{accepted_values: {arguments: {values: [1, 2], quote: false}}}]}]}]",
+    "tests/none.sql": "from {{ ref('inside') }} where a > 9",
+    "snapshots/kept.sql": "{% snapshot kept %}{{ config(target_schema='main', unique_key='a', strategy='check', "
+    "check_cols=['b']) }} from {{ ref('numbers') }}{% endsnapshot %}",
+}
+"""A dbt project of what projects are made of."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +165,11 @@ class Server:
         self._control.close()
 
 
-def import_much(*, dbt: bool) -> frozenset[str]:
-    """Import what programs of ours import, or dbt; return which variables of the environment were read meanwhile."""
+def import_much(kind: str) -> frozenset[str]:
+    """Import what programs of a kind import; return which variables of the environment were read meanwhile."""
     from orchestrator.dbt_runner.process.zygote_server import WatchedEnvironment
 
+    dbt = kind == "dbt"
     if dbt:
         import_module("networkx")  # looks at every variable, for those that begin with its own name
     os.environ.__class__ = WatchedEnvironment
@@ -160,8 +186,57 @@ def import_much(*, dbt: bool) -> frozenset[str]:
     os.environ.__class__ = os._Environ  # type: ignore[assignment]
     assert names is not None, "an import looked at the whole environment"
     assert dbt or not {"dbt", "dbt_common"} & {*sys.modules}, "dbt was imported"
+    if dbt:
+        _use_dbt()
+    if kind == "sweep":
+        _import_dask()
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "a thread was started"
     return names
+
+
+def _import_dask() -> None:
+    """Import Dask, which looks at the whole environment for what is its own; the threads of numpy, no fork would have.
+
+    Whoever asks makes sure that nothing of the environment is another that it would look for.
+    """
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    for name in ("distributed", "distributed.deploy.local", "cryptography.x509"):
+        import_module(name)
+    del os.environ["OPENBLAS_NUM_THREADS"]
+    gc.collect()
+    gc.freeze()
+
+
+def _use_dbt() -> None:
+    """Build a small project by dbt's command line: what it works out once for a process need not be in each fork.
+
+    Nothing of ours takes part. That dbt keeps the trees of its macros' texts is what it does for its own tests.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.adapters.factory import reset_adapters
+    from dbt.cli.main import dbtRunner
+    from dbt_common.tests import enable_test_caching
+
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("DBT_")]:
+        del os.environ[name]
+    enable_test_caching()
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        for name, text in USED.items():
+            Path(name).parent.mkdir(exist_ok=True)
+            Path(name).write_text(text)
+        for command in (["build"], ["build"], ["docs", "generate"]):  # an incremental model is another one then
+            done = dbtRunner().invoke(["--quiet", *command])
+            assert done.success, done
+        reset_adapters()
+        if DuckDBConnectionManager._ENV is not None:
+            DuckDBConnectionManager._ENV.close()
+        DuckDBConnectionManager._ENV = None
+    tempfile.tempdir = None
+    os.environ.clear()
+    os.environ.update(before)
+    gc.collect()
+    gc.freeze()
 
 
 def _import_ours() -> None:
@@ -264,6 +339,24 @@ def run(args: list[str]) -> None:
     exec(code, vars(main))  # noqa: S102 - what `python -c` does
 
 
+def end_after(args: list[str]) -> NoReturn:
+    """Run dbt's command line and end at once: to take apart what dbt made takes as long as some commands."""
+    code: object = 1
+    try:
+        run(args)
+        code = 0
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:  # noqa: BLE001 - told as a new interpreter tells it
+        sys.excepthook(*sys.exc_info())
+    if isinstance(code, str):
+        print(code, file=sys.stderr)  # noqa: T201
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 def _without_our_frames(kind: type[BaseException], error: BaseException, traceback: types.TracebackType | None) -> None:
     while traceback is not None and traceback.tb_frame.f_code.co_filename in {__file__, "<frozen runpy>"}:
         traceback = traceback.tb_next
@@ -278,7 +371,7 @@ def main() -> list[str] | None:
     gc.disable()
     born_with, path = dict(os.environ), sys.path[1:]  # the first is our own folder
     sys.path[0] = str(REPOSITORY)
-    names = import_much(dbt=sys.argv[2:] == ["dbt"])
+    names = import_much(sys.argv[2])
     connection = None
     with suppress(BrokenPipeError):  # nobody is there any more
         send(control, Hello(born_with, sorted(names)), [])
@@ -287,6 +380,11 @@ def main() -> list[str] | None:
 
 
 if __name__ == "__main__":
+    kind_of_all = sys.argv[2]
     arguments = main()
-    if arguments is not None:
+    if arguments is None:
+        gc.unfreeze()  # else modules in C++ complain at the end of what is left
+    elif kind_of_all == "dbt":
+        end_after(arguments)
+    else:
         run(arguments)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from orchestrator.dbt_runner.process.inherited import Inherited
 from orchestrator.dbt_runner.process.zygote import supported
@@ -23,24 +23,26 @@ from tests.support.program_server import NUMBER, REPOSITORY, Hello, Request, rec
 
 SERVER = Path(__file__).with_name("program_server.py")
 TAKEN_OVER = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
+OF_DASK = ("DASK_", "OPENBLAS_", "OMP_", "MKL_")
 UNSEEN = 255
+Kind = Literal["ours", "sweep", "dbt"]
 Stream = int | IO[bytes] | IO[str] | None
 
 
 class ProgramServer:
     """The process whose forks are the programs of this process; it ends when this process does, or by :meth:`close`.
 
-    With ``dbt`` it has imported dbt's command line instead of ours.
+    Its kind is that of the programs: ``ours``, those of them that ``sweep``, or ``dbt``.
     """
 
-    def __init__(self, *, dbt: bool = False) -> None:
-        self.dbt = dbt
+    def __init__(self, kind: Kind = "ours") -> None:
+        self.kind = kind
         self.owner = os.getpid()
         self.control, theirs = socket.socketpair()
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, str(SERVER), str(theirs.fileno()), *(["dbt"] if dbt else [])],
+                [sys.executable, str(SERVER), str(theirs.fileno()), kind],
                 cwd="/",
                 env=environment,
                 pass_fds=[theirs.fileno()],
@@ -58,6 +60,9 @@ class ProgramServer:
             return "PYTHONPATH may hide what is imported already"
         mine = {name: value for name, value in self._hello.born_with.items() if name not in TAKEN_OVER}
         wanted = {name: value for name, value in environment.items() if name not in TAKEN_OVER}
+        of_dask = {name for name, _ in mine.items() ^ wanted.items() if name.startswith(OF_DASK)}
+        if self.kind == "sweep" and of_dask:
+            return f"Dask reads {min(of_dask)} when it is imported"
         name = environment_difference(mine, wanted, frozenset(self._hello.names_read))
         return None if name is None else f"its imports read {name}"
 
@@ -188,13 +193,13 @@ _servers: list[ProgramServer] = []
 _starting = threading.Lock()
 
 
-def server(*, dbt: bool = False) -> ProgramServer:
-    """Return the server of this process, started when it is first asked for; another one where that has ended."""
+def server(kind: Kind = "ours") -> ProgramServer:
+    """Return this process's server of a kind, started when it is first asked for; another one where that has ended."""
     with _starting:
         alive = (one for one in _servers if one.owner == os.getpid() and one.process.poll() is None)
-        found = next((one for one in alive if one.dbt is dbt), None)
+        found = next((one for one in alive if one.kind == kind), None)
         if found is None:
-            found = ProgramServer(dbt=dbt)
+            found = ProgramServer(kind)
             _servers.append(found)
             atexit.register(found.close)
         return found
@@ -223,10 +228,12 @@ def start_python(
 
     It is a new interpreter where the test is about the start or the end of one, or about what is imported: ``cold``.
     Else it is a fork, wherever that can be what a new interpreter would be: of a process that has imported our command
-    line, or that of ``dbt``.
+    line, and Dask where it sweeps, or that of ``dbt``.
     """
     environment = dict(os.environ if env is None else env)
-    if not cold and supported() and (asked := server(dbt=dbt)).why_not(args, environment) is None:
+    sweeps = args[:3] == ["-m", "orchestrator", "sweep"] and args[3] in {"run", "resume"}
+    kind: Kind = "dbt" if dbt else "sweep" if sweeps else "ours"
+    if not cold and supported() and (asked := server(kind)).why_not(args, environment) is None:
         return ForkedProgram(
             asked, args, cwd=cwd, env=environment, stdin=stdin, stdout=stdout, stderr=stderr, new_session=new_session
         )

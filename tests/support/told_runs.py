@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -17,6 +16,7 @@ from orchestrator.storage.json_lines import JsonLinesListener
 from orchestrator.storage.listener import RunHistoryListener
 from tests.support.cli_project import Told
 from tests.support.processes import wait_until
+from tests.support.programs import start_python
 from tests.support.workspaces import REPOSITORY
 
 START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -77,14 +77,9 @@ class ToldRuns:
 
     def start(self, *args: str) -> subprocess.Popen[str]:
         """Start a command."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "orchestrator", *args],
-            cwd=self.root,
-            env={"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120", "PATH": os.environ["PATH"], "PYTHONUTF8": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
+        environment |= {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120"}
+        return start_python(["-m", "orchestrator", *args], cwd=self.root, env=environment)
 
     def __call__(self, *args: str) -> Told:
         """Run a command to its end."""

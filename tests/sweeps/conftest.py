@@ -45,8 +45,8 @@ class Swept(Cli):
     def start(
         self, *args: str, env: dict[str, str] | None = None, python: Sequence[str] = (), cold: bool = False
     ) -> subprocess.Popen[str]:
-        """Start a command; one that has workers is a new interpreter, for these are made of its main module."""
-        process = super().start(*args, env=env, python=python, cold=cold or args[:2] == ("sweep", "run"))
+        """Start a command, and keep it to be looked at in the end."""
+        process = super().start(*args, env=env, python=python, cold=cold)
         self.started.append(process)
         return process
 

@@ -127,7 +127,7 @@ if __name__ == "__main__":
     file = swept.root / "program.py"
     file.write_text(code)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    done = run_python([str(file)], cwd=swept.root, env={**environment, "PYTHONPATH": str(REPOSITORY)}, cold=True)
+    done = run_python([str(file)], cwd=swept.root, env={**environment, "PYTHONPATH": str(REPOSITORY)})
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["True 4 ('inflow', 'lake_level') 4", "[(24,)]"]
 

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import PATIENCE, WIDTHS, running_browser, visiting, why_no_browser, widens
+from tests.support.browser import PATIENCE, SCHEMES, WIDTHS, running_browser, visiting, why_no_browser, widens
 from tests.support.cli_project import Cli
 from tests.support.ui import make_lakes, read_json, served
 
@@ -181,19 +181,20 @@ def test_by_keyboard_alone(browser: Browser, server: str) -> None:
         expect(page.locator("h1")).to_have_text("Results")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_pages_fit_and_are_accessible(browser: Browser, server: str, dark: bool) -> None:
-    """At every width without scrolling sideways, and without a finding of axe-core."""
-    for width in WIDTHS:
-        with visiting(browser, server, width=width, dark=dark) as visit:
-            for path in paths(server):
-                page = visit.open(path)
-                assert not widens(page), (path, width)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_pages_fit_and_are_accessible(browser: Browser, server: str, width: int) -> None:
+    """At every width without scrolling sideways, and without a finding of axe-core, in light and in dark."""
+    with visiting(browser, server, width=width) as visit:
+        page = visit.open("/runs")
+        for path in paths(server):
+            visit.go(page, path)
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                assert not widens(page), (path, width, scheme)
                 if width != WIDTHS[1]:
                     found = Axe().run(page)
-                    assert found.violations_count == 0, f"{path} {width}\n{found.generate_report()}"
-                page.close()
-            visit.complaints[:] = [one for one in visit.complaints if "404" not in one]  # of the run that is not there
+                    assert found.violations_count == 0, f"{path} {width} {scheme}\n{found.generate_report()}"
+        visit.complaints[:] = [one for one in visit.complaints if "404" not in one]  # of the run that is not there
 
 
 def test_nothing_that_is_shown_is_run(browser: Browser, server: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from tests.support.browser import WIDTHS, running_browser, visiting, why_no_browser, widens
+from tests.support.browser import SCHEMES, WIDTHS, running_browser, visiting, why_no_browser, widens
 from tests.support.reports import EVIL, PAST, page_of, scenario_side, sweep_sides
 
 pytestmark = [
@@ -34,33 +34,35 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("name", ["many.html", "one.html"])
-def test_it_fits_and_is_accessible(browser: Browser, folder: Path, name: str, dark: bool) -> None:
-    """At every width without scrolling sideways, and without a finding of axe-core; only the file itself is read."""
+def test_it_fits(browser: Browser, folder: Path, name: str) -> None:
+    """At every width without scrolling sideways, in light and in dark; only the file itself is read."""
     own = (folder / name).as_uri()
     for width in WIDTHS:
-        with visiting(browser, "", width=width, dark=dark) as visit:
+        with visiting(browser, "", width=width) as visit:
             page = visit.open(own)
-            assert not widens(page), width
-            page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
-            assert not widens(page), width
+            for opened in ("false", "true"):
+                page.evaluate(f"document.querySelectorAll('details').forEach(one => {{ one.open = {opened} }})")
+                for scheme in SCHEMES:
+                    page.emulate_media(color_scheme=scheme)
+                    assert not widens(page), (width, scheme)
             assert visit.foreign == [own]
             assert page.title().startswith(("rain[", "a "))
             visit.foreign.clear()
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_nothing(browser: Browser, folder: Path, dark: bool) -> None:
-    """Contrast, names and tables, with the policy of the page lifted for the examiner alone."""
+def test_axe_finds_nothing(browser: Browser, folder: Path) -> None:
+    """In light and in dark: contrast, names and tables, with the policy of the page lifted for the examiner alone."""
     for name in ("many.html", "one.html"):
         text = (folder / name).read_text(encoding="utf-8").replace("default-src 'none'; ", "")
         examined = folder / f"examined-{name}"
         examined.write_text(text, encoding="utf-8")
-        with visiting(browser, "", width=WIDTHS[-1], dark=dark) as visit:
+        with visiting(browser, "", width=WIDTHS[-1]) as visit:
             page = visit.open(examined.as_uri())
-            found = Axe().run(page)
-            assert found.violations_count == 0, found.generate_report()
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                found = Axe().run(page)
+                assert found.violations_count == 0, f"{scheme}\n{found.generate_report()}"
             visit.foreign.clear()
 
 

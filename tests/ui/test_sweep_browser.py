@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from orchestrator.scenarios.folders import SweepFolder
 from orchestrator.scenarios.holding import held
-from tests.support.browser import PATIENCE, WIDTHS, running_browser, visiting, why_no_browser, widens
+from tests.support.browser import PATIENCE, SCHEMES, WIDTHS, running_browser, visiting, why_no_browser, widens
 from tests.support.cli_project import Cli
 from tests.support.swept_lakes import lay_rain, lay_waiting
 from tests.support.ui import make_lakes, read_json, served
@@ -132,20 +132,23 @@ def test_by_keyboard_alone(browser: Browser, server: str) -> None:
         assert page.title() == "Sweep rain · orchestrator"
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_pages_fit_and_are_accessible(browser: Browser, lakes: Cli, server: str, dark: bool) -> None:
-    """At every width without scrolling sideways, and without a finding of axe-core; a running sweep among them."""
-    with held(SweepFolder.of(lakes.root, "held")):
-        for width in WIDTHS:
-            with visiting(browser, server, width=width, dark=dark) as visit:
-                for path in PATHS:
-                    page = visit.open(path)
-                    assert not widens(page), (path, width)
-                    if width != WIDTHS[1]:
-                        found = Axe().run(page)
-                        assert found.violations_count == 0, f"{path} {width}\n{found.generate_report()}"
-                    page.close()
-                visit.complaints[:] = [one for one in visit.complaints if "422" not in one]  # of what is not there
+@pytest.mark.parametrize("width", WIDTHS)
+def test_pages_fit_and_are_accessible(browser: Browser, lakes: Cli, server: str, width: int) -> None:
+    """At every width without scrolling sideways, and without a finding of axe-core, in light and in dark.
+
+    A running sweep is among them.
+    """
+    with held(SweepFolder.of(lakes.root, "held")), visiting(browser, server, width=width) as visit:
+        page = visit.open("/runs")
+        for path in PATHS:
+            visit.go(page, path)
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                assert not widens(page), (path, width, scheme)
+                if width != WIDTHS[1]:
+                    found = Axe().run(page)
+                    assert found.violations_count == 0, f"{path} {width} {scheme}\n{found.generate_report()}"
+        visit.complaints[:] = [one for one in visit.complaints if "422" not in one]  # of what is not there
 
 
 def test_the_form_works_without_scripts(browser: Browser, server: str) -> None:

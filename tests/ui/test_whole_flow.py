@@ -27,8 +27,12 @@ def open_chat(page: Page) -> None:
     page.locator("#question textarea").wait_for()
 
 
+@pytest.mark.parametrize("lakes_ui", ["postgresql"], indirect=True)
 def test_from_a_sentence_to_a_chart(lakes_ui: Cli) -> None:
-    """Describe, validate, download, run, watch it live, compare its results; and the conversation is still there."""
+    """Describe, validate, download, run, watch it live, compare its results; and the conversation is still there.
+
+    The history is on a server: each part of this is tested with a file, too.
+    """
     with running_browser() as browser, served(lakes_ui) as address, visiting(browser, address) as visit:
         page = visit.open("/runs")
         open_chat(page)
