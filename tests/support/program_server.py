@@ -218,7 +218,7 @@ def _use_dbt() -> None:
     from dbt_common.tests import enable_test_caching
 
     before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith("DBT_")]:
+    for name in [name for name in os.environ if name.startswith(("DBT_", "PYTEST_"))]:
         del os.environ[name]
     enable_test_caching()
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
