@@ -140,20 +140,18 @@ EDITS: dict[str, Callable[[Path], None]] = {
     "a seed": lambda dbt: _append(dbt / "seeds" / "start.csv", "4,8\n"),
     "the default of a variable": lambda dbt: _replace(dbt / "dbt_project.yml", "rate: 0.5", "rate: 0.75"),
 }
-CHANGES_NO_ROW = ("a model", "a macro")
 
 
 def test_edits_between_two_scenarios(scenarios: Scenarios, process: WarmProcess) -> None:
     """What the process knows is of the project as it was: an edit is found, as by a run alone."""
-    last, _ = scenarios.run({"vars.steps": 2}, process)
-    for name, edit in EDITS.items():
+    scenarios.run({"vars.steps": 1}, process)
+    for number, (name, edit) in enumerate(EDITS.items()):
+        values: Values = {"vars.steps": 2 + number % 2}  # never that of the scenario before
         for root in (scenarios.warm.root, scenarios._project):
             edit(root / "dbt")
-        tables, facts = scenarios.run({"vars.steps": 2}, process)
-        alone, facts_alone = scenarios.run_alone({"vars.steps": 2})
+        tables, facts = scenarios.run(values, process)
+        alone, facts_alone = scenarios.run_alone(values)
         assert tables == alone and bare(facts) == bare(facts_alone), name
-        assert (tables == last) == (name in CHANGES_NO_ROW), name
-        last = tables
 
 
 READ_PATH = {
@@ -178,7 +176,7 @@ def test_a_project_that_reads_where_its_database_lies(scenarios: Scenarios, proc
         (scenarios.warm.root / "dbt" / file).write_text(code)
         text = "{{ config(materialized='table', tags=['FOUNDATION']) }} select '{{ place() }}' as path"
     (scenarios.warm.root / "dbt" / "models" / "path.sql").write_text(text)
-    for number in (1, 2):
+    for number in (1, 2, 3):
         scenarios.run({"vars.rate": number}, process, last_year=1)  # what reads the path is made before the first year
         file_of = scenarios.warm.root / f"var/members/{number}/simulation.duckdb"
         ((path,),) = _at(file_of).sql("select path from path")
