@@ -364,8 +364,9 @@ def test_a_stage_that_matches_nothing(place: WarmWorkspace) -> None:
 
 def test_one_selector_of_several_that_matches_nothing_is_a_note(place: WarmWorkspace) -> None:
     """The stage has nodes; the selector may be wrong all the same."""
-    _, diagnosis = registry(place, stages=[{"name": "both", "select": ["tag:FLOWS", "tag:FLOES"]}])
+    _, diagnosis, *unbuilt = registry(place, stages=[{"name": "both", "select": ["tag:FLOWS", "tag:FLOES"]}])
     assert diagnosis.status is Status.NOTE and "tag:FLOES" in diagnosis.detail
+    assert unbuilt and {one.detail for one in unbuilt} == {"in no stage, so nothing builds it"}
 
 
 def test_a_selector_that_dbt_refuses(place: WarmWorkspace) -> None:
