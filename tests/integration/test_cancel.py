@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from orchestrator.core.events import (
     YearsPurged,
 )
 from orchestrator.database.mutex import DatabaseMutex
+from orchestrator.dbt_runner.process.process import DbtProcess
 from orchestrator.storage.factory import create_storage_backend
 from tests.integration.test_dbt_runner import SLOW
 from tests.support.processes import dbt_processes, wait_until
@@ -186,6 +188,16 @@ def test_a_waiter_for_the_mutex_is_cancelled(watched: Watched) -> None:
     watched.assert_goes_on(None)
 
 
+def waits_for_dbt(thread: int) -> bool:
+    """Tell whether a thread of this process waits for an answer of dbt."""
+    frame = sys._current_frames().get(thread)
+    while frame is not None:
+        if frame.f_code is DbtProcess.answer.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def test_a_parse_that_is_waited_for_is_cancelled(watched: Watched) -> None:
     """Where the run waits for dbt to read a changed project, dbt is stopped, and started again by the next run."""
     watched.warm.close()
@@ -195,7 +207,10 @@ def test_a_parse_that_is_waited_for_is_cancelled(watched: Watched) -> None:
 
     def cancel() -> None:
         wait_until(lambda: bool(dbt_processes(watched.root)), "dbt has been told for which project it works", 60)
+        wait_until(lambda: waits_for_dbt(running), "the run waits for the parse", 60)
         watched.warm.cancel()
+
+    running = threading.get_ident()
 
     def start_thread(event: Event) -> bool:
         if isinstance(event, DbtStarted):
