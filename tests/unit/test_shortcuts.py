@@ -11,19 +11,27 @@ from agate.data_types import DataType
 from agate.data_types import date as agate_date
 from agate.data_types import date_time as agate_date_time
 from agate.exceptions import CastError
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.events.types import SQLQuery
+from dbt.artifacts.resources import SnapshotConfig
 from dbt.clients.jinja import MacroGenerator, MacroStack
 from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
-from dbt.contracts.graph.nodes import Macro
+from dbt.contracts.graph.nodes import Macro, ModelNode, SourceDefinition
+from dbt.contracts.graph.unparsed import UnparsedModelUpdate
+from dbt.contracts.project import Project
 from dbt.events.types import ConcurrencyLine, MainReportVersion
 from dbt.exceptions import DuplicateMacroNameError
 from dbt.tracking import track_behavior_change_warn
 from dbt_common.behavior_flags import Behavior, BehaviorFlagRendered
+from dbt_common.clients import jinja
 from dbt_common.events import base_types
 from dbt_common.events.base_types import BaseEvent, EventLevel, EventMsg
 from dbt_common.events.event_manager import EventManager
 from dbt_common.events.types import Note
+from dbt_common.exceptions import CompilationError, UndefinedMacroError
 from dbt_common.exceptions import base as exceptions
+from mashumaro.jsonschema import build_json_schema
+from mashumaro.jsonschema import schema as json_schema
 
 from dbt import flags
 from orchestrator.dbt_runner.adapter import shortcuts
@@ -39,6 +47,8 @@ REPLACED = (
     (MacroNamespace, "__getitem__"),
     (MacroNamespaceBuilder, "add_macros"),
     (exceptions, "env_secrets"),
+    (json_schema, "_default"),
+    (jinja.MacroFuzzEnvironment, "compile"),
     (agate_date, "parsedatetime"),
     (agate_date_time, "parsedatetime"),
 )
@@ -209,3 +219,61 @@ def test_a_macro_has_the_same_attributes(dbts_own: dict[str, Callable[..., objec
         ours, theirs = MacroGenerator(*args, **options), MacroGenerator.__new__(MacroGenerator)
         dbts_own["__init__"](theirs, *args, **options)
         assert vars(ours) == vars(theirs)
+
+
+def test_json_schemas_have_the_same_defaults(dbts_own: dict[str, Callable[..., object]]) -> None:
+    """Every default in the schema of every class of dbt that has one is what mashumaro makes of it."""
+    compared: list[object] = []
+    differing: list[object] = []
+
+    def both(field_type: object, value: object, config: type) -> object:
+        ours = shortcuts._default_in_schema(field_type, value, config)
+        theirs = dbts_own["_default"](field_type, value, config)
+        compared.append(value)
+        if ours != theirs or type(ours) is not type(theirs):
+            differing.append((field_type, value, config))
+        return theirs
+
+    json_schema._default = both
+    for cls in (
+        ModelNode,
+        SourceDefinition,
+        UnparsedModelUpdate,
+        Project,
+        SnapshotConfig,
+        DuckDBCredentials,
+    ):
+        build_json_schema(cls)
+    assert {type(value) for value in compared} >= {bool, int, str, type(None)}
+    assert differing == []
+
+
+@pytest.mark.usefixtures("dbts_own")
+def test_a_template_is_made_into_code_once_for_text_and_once_for_values() -> None:
+    """The same text renders text in a model and a value of Python in a YAML file; context and node are the caller's."""
+    text = "{{ 1 + step }}"
+    for step in (1, 2):
+        for native, rendered in ((False, str(1 + step)), (True, 1 + step), (False, str(1 + step))):
+            template = jinja.get_template(text, {}, native=native)
+            assert jinja.render_template(template, {"step": step}) == rendered
+    assert [texts.count(text) for texts in shortcuts.compiled_templates().values()] == [1, 1]
+    first, second = (jinja.get_environment(native=False).compile(text) for _ in range(2))
+    assert first is second
+
+
+@pytest.mark.usefixtures("dbts_own")
+def test_names_that_are_missing_are_captured_or_refused_as_asked() -> None:
+    """Whether a name may be missing is decided where a template is rendered, not where it is made into code."""
+    text = "{{ missing_of_this_test(1).more }}"
+    for _ in range(2):
+        assert jinja.render_template(jinja.get_template(text, {}, capture_macros=True), {}) == ""
+        with pytest.raises(UndefinedMacroError):
+            jinja.render_template(jinja.get_template(text, {}), {})
+
+
+@pytest.mark.usefixtures("dbts_own")
+def test_a_template_that_is_wrong_is_refused_each_time() -> None:
+    """Nothing is kept of it."""
+    for _ in range(2):
+        with pytest.raises(CompilationError):
+            jinja.get_template("{% if %}", {})

@@ -86,8 +86,8 @@ class Rehearsed:
     """Values that dbt worked out, each a pure function of what is named here.
 
     ``schemas`` are classes whose JSON schema was made. ``macros`` and ``templates`` are texts that were parsed,
-    ``compiled`` those that were made into code. ``sources`` are files of Python code that were read, for dbt asks who
-    calls it. ``manifest`` is what was parsed, packed by dbt.
+    ``compiled`` those that were made into code, by whether what they render becomes a value of Python. ``sources`` are
+    files of Python code that were read, for dbt asks who calls it. ``manifest`` is what was parsed, packed by dbt.
     """
 
     modules: tuple[str, ...]
@@ -95,7 +95,7 @@ class Rehearsed:
     serializers: tuple[Serializer, ...]
     macros: tuple[str, ...]
     templates: tuple[str, ...]
-    compiled: tuple[str, ...]
+    compiled: dict[bool, tuple[str, ...]]
     blocks: tuple[Blocks, ...]
     sources: tuple[str, ...]
     manifest: bytes
@@ -155,13 +155,14 @@ def _play(folder: Path) -> Rehearsed:
     from dbt_common.clients import jinja
     from dbt_common.tests import enable_test_caching
 
+    from orchestrator.dbt_runner.adapter.shortcuts import compiled_templates
     from orchestrator.dbt_runner.process.copies import pack
     from orchestrator.dbt_runner.process.session import DbtSession
     from orchestrator.dbt_runner.project.settings import DbtSettings, Invoke
 
     before = set(sys.modules)
     schemas, serializers = _watched_schemas(), _watched_serializers()
-    blocks, compiled = _watched_blocks(), _watched_code()
+    blocks = _watched_blocks()
     enable_test_caching()  # dbt keeps the texts that it parses then
     settings = DbtSettings(project_dir=folder, profiles_dir=folder, cwd=folder, cache_dir=folder / "cache")
     session = DbtSession(settings, lambda event: None, lambda work, meanwhile: work())
@@ -174,7 +175,7 @@ def _play(folder: Path) -> Rehearsed:
         serializers=tuple(serializers),
         macros=tuple(jinja_static._TESTING_MACRO_CACHE),
         templates=tuple(jinja._TESTING_PARSE_CACHE),
-        compiled=tuple(compiled),
+        compiled=compiled_templates(),
         blocks=tuple(blocks),
         sources=tuple(linecache.cache),
         manifest=pack(session.parsed),
@@ -229,22 +230,6 @@ def _watched_blocks() -> dict[Blocks, None]:
         return made_hash(text, kinds, raw)
 
     jinja._get_blocks_hash = watched
-    return seen
-
-
-def _watched_code() -> dict[str, None]:
-    """Keep, from now on, the texts of templates that are made into code."""
-    from dbt_common.clients.jinja import MacroFuzzEnvironment
-
-    seen: dict[str, None] = {}
-    make = MacroFuzzEnvironment.compile
-
-    def watched(environment: object, source: object, *args: object, **options: object) -> object:
-        if isinstance(source, str) and not args and not options:
-            seen[source] = None
-        return make(environment, source, *args, **options)
-
-    MacroFuzzEnvironment.compile = watched
     return seen
 
 

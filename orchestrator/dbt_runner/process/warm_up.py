@@ -13,7 +13,6 @@ import inspect
 import linecache
 from contextlib import suppress
 from importlib import import_module
-from types import CodeType
 
 from orchestrator.dbt_runner.process.locks import use_thread_locks
 from orchestrator.dbt_runner.process.rehearsal import PROJECT, Rehearsed, rehearse
@@ -30,9 +29,12 @@ def warm(*, rehearse_too: bool) -> None:
 
 def work_out(rehearsed: Rehearsed) -> None:
     """Do in this process what the rehearsal found to be done."""
+    from orchestrator.dbt_runner.adapter.shortcuts import take_shortcuts
+
     for name in rehearsed.modules:
         with suppress(ImportError):
             import_module(name)
+    take_shortcuts()
     for cls in rehearsed.schemas:
         cls.json_schema()  # type: ignore[attr-defined]  # dbt puts it into each
     _compile_serializers(rehearsed)
@@ -75,7 +77,9 @@ def _read_macros(rehearsed: Rehearsed) -> None:
         (jinja_static, "_TESTING_MACRO_CACHE"),
     ):
         setattr(caches, name, Finished(getattr(caches, name)))
-    _keep_code(rehearsed.compiled)
+    for native, texts in rehearsed.compiled.items():
+        for text in texts:
+            jinja.get_environment(native=native).compile(text)
 
 
 class Finished(dict[object, object]):
@@ -83,20 +87,3 @@ class Finished(dict[object, object]):
 
     def __setitem__(self, key: object, value: object) -> None:
         """Drop it."""
-
-
-def _keep_code(texts: tuple[str, ...]) -> None:
-    """Let dbt's templates of these texts have the code that is made of them now."""
-    from dbt_common.clients import jinja
-
-    environment = jinja.MacroFuzzEnvironment
-    make = environment.compile
-    plain = jinja.get_environment()
-    made: dict[str, CodeType] = {text: plain.compile(text) for text in texts}
-
-    def kept(self: object, source: object, *args: object, **options: object) -> object:
-        if isinstance(source, str) and source in made and not args and not options and not jinja.MACRO_DEBUGGING:
-            return made[source]
-        return make(self, source, *args, **options)
-
-    environment.compile = kept

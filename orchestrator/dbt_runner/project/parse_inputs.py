@@ -19,7 +19,7 @@ from orchestrator.dbt_runner.project.files import files_below
 from orchestrator.dbt_runner.project.parse_key import ParseKey, digests_of
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
-_VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres")
+_VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres", "mashumaro")
 _YAML = (".yml", ".yaml")
 _FOLDERS = ("model", "seed", "snapshot", "macro", "test", "analysis", "function", "docs")
 SET_FOR_DBT = frozenset({"ORCHESTRATOR_DATABASE", "PYTHONPATH", "DO_NOT_TRACK", "NO_COLOR"})
