@@ -15,8 +15,8 @@ import pytest
 from orchestrator import PipelineOrchestrator, create_orchestrator
 from orchestrator.core.errors import DbtProjectError
 from orchestrator.core.events import DbtReady, DbtStarted, DbtWarned, Event
+from orchestrator.dbt_runner.process.before_import import ThreadLocks
 from orchestrator.dbt_runner.process.copies import Copies, pack
-from orchestrator.dbt_runner.process.locks import ThreadLocks
 from orchestrator.dbt_runner.process.process import DbtProcess
 from orchestrator.dbt_runner.process.zygote import VARIABLE
 from orchestrator.dbt_runner.project.facts import ProjectFacts

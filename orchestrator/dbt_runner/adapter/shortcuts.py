@@ -12,14 +12,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from functools import cache
-from types import CodeType, FrameType, ModuleType, SimpleNamespace
+from types import FrameType, ModuleType, SimpleNamespace
 
 from dbt.clients.jinja import MacroGenerator
 from dbt.context.macros import GLOBAL_PROJECT_NAME, MacroNamespace, MacroNamespaceBuilder
 from dbt.contracts.graph.nodes import Macro
 from dbt.tracking import track_behavior_change_warn
 from dbt_common import behavior_flags
-from dbt_common.clients import jinja
 from dbt_common.constants import SECRET_ENV_PREFIX
 from dbt_common.events import base_types
 from dbt_common.events.base_types import BaseEvent, EventLevel, EventMsg
@@ -29,12 +28,12 @@ from mashumaro.jsonschema import schema as json_schema
 
 from dbt import flags
 from orchestrator.dbt_runner.adapter.event_fields import parse_dict
+from orchestrator.dbt_runner.adapter.template_shortcuts import take_template_shortcuts
 from orchestrator.dbt_runner.project.parse_inputs import versions
 
 READ = {"dbt-core": "1.11.16", "dbt-common": "1.39.0", "mashumaro": "3.14"}
 """The versions whose functions these replace."""
 AGATE = frozenset({"agate.data_types.date", "agate.data_types.date_time"})
-CODES_KEPT = 10_000
 LOUD = frozenset({EventLevel.WARN, EventLevel.ERROR})
 
 
@@ -62,7 +61,7 @@ def take_shortcuts() -> None:
         MacroNamespaceBuilder.add_macros = _add_macros
         exceptions.env_secrets = _secrets
         json_schema._default = _default_in_schema
-        jinja.MacroFuzzEnvironment.compile = _compile_template
+        take_template_shortcuts()
         for name in AGATE & sys.modules.keys():
             sys.modules[name].parsedatetime = _shared_calendars()  # type: ignore[attr-defined]  # their import of it
 
@@ -168,26 +167,6 @@ def _secrets() -> list[str]:
     return [os.environ[name] for name in names if os.environ[name].strip()]
 
 
-def _compile_template(
-    environment: jinja.MacroFuzzEnvironment, source: object, *args: object, **options: object
-) -> object:
-    """Make the code of a template once; dbt does so whenever it renders a model, a hook or a value of a YAML file."""
-    if type(source) is not str or args or options or jinja.MACRO_DEBUGGING:
-        return _compile_in_full(environment, source, *args, **options)
-    codes = _codes[isinstance(environment, jinja.NativeSandboxEnvironment)]
-    code = codes.get(source)
-    if code is None:
-        code = _compile_in_full(environment, source)
-        if len(codes) < CODES_KEPT:
-            codes[source] = code
-    return code
-
-
-def compiled_templates() -> dict[bool, tuple[str, ...]]:
-    """Return the texts whose code is kept, by whether what they render becomes a value of Python."""
-    return {native: tuple(codes) for native, codes in _codes.items()}
-
-
 def _default_in_schema(field_type: object, value: object, config: type) -> object:
     """Return the default of a field as a JSON schema has it; what JSON has too needs no class that serializes it."""
     if value is None or type(value) in (bool, int, str):
@@ -195,8 +174,6 @@ def _default_in_schema(field_type: object, value: object, config: type) -> objec
     return _default_in_full(field_type, value, config)
 
 
-_codes: dict[bool, dict[str, CodeType]] = {False: {}, True: {}}
-_compile_in_full = jinja.MacroFuzzEnvironment.compile
 _default_in_full = json_schema._default
 _fire_in_full = EventManager.fire_event
 _flags_in_full = flags.get_flag_obj

@@ -64,15 +64,6 @@ TIMES = 2  # an incremental model is another one the second time
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """A text that was cut into its blocks of Jinja: which kinds, and whether with what lies between them."""
-
-    text: str
-    kinds: frozenset[str] | None
-    raw: bool
-
-
-@dataclass(frozen=True)
 class Serializer:
     """A method that was compiled for a class: how the builder of mashumaro was made, and which of its methods ran."""
 
@@ -85,18 +76,14 @@ class Serializer:
 class Rehearsed:
     """Values that dbt worked out, each a pure function of what is named here.
 
-    ``schemas`` are classes whose JSON schema was made. ``macros`` and ``templates`` are texts that were parsed,
-    ``compiled`` those that were made into code, by whether what they render becomes a value of Python. ``sources`` are
-    files of Python code that were read, for dbt asks who calls it. ``manifest`` is what was parsed, packed by dbt.
+    ``schemas`` are classes whose JSON schema was made. ``templates`` is what was found of dbt's own macros. ``sources``
+    are files of Python code that were read, for dbt asks who calls it. ``manifest`` is what was parsed, packed by dbt.
     """
 
     modules: tuple[str, ...]
     schemas: tuple[type, ...]
     serializers: tuple[Serializer, ...]
-    macros: tuple[str, ...]
-    templates: tuple[str, ...]
-    compiled: dict[bool, tuple[str, ...]]
-    blocks: tuple[Blocks, ...]
+    templates: bytes
     sources: tuple[str, ...]
     manifest: bytes
 
@@ -151,19 +138,13 @@ def _rehearse_and_end(project: Mapping[str, str], folder: Path, told: Connection
 
 
 def _play(folder: Path) -> Rehearsed:
-    from dbt.clients import jinja_static
-    from dbt_common.clients import jinja
-    from dbt_common.tests import enable_test_caching
-
-    from orchestrator.dbt_runner.adapter.shortcuts import compiled_templates
+    from orchestrator.dbt_runner.adapter.template_shortcuts import kept_templates
     from orchestrator.dbt_runner.process.copies import pack
     from orchestrator.dbt_runner.process.session import DbtSession
     from orchestrator.dbt_runner.project.settings import DbtSettings, Invoke
 
     before = set(sys.modules)
     schemas, serializers = _watched_schemas(), _watched_serializers()
-    blocks = _watched_blocks()
-    enable_test_caching()  # dbt keeps the texts that it parses then
     settings = DbtSettings(project_dir=folder, profiles_dir=folder, cwd=folder, cache_dir=folder / "cache")
     session = DbtSession(settings, lambda event: None, lambda work, meanwhile: work())
     session.load()
@@ -173,10 +154,7 @@ def _play(folder: Path) -> Rehearsed:
         modules=tuple(name for name in sys.modules if name not in before and sys.modules[name].__spec__ is not None),
         schemas=tuple(schemas),
         serializers=tuple(serializers),
-        macros=tuple(jinja_static._TESTING_MACRO_CACHE),
-        templates=tuple(jinja._TESTING_PARSE_CACHE),
-        compiled=compiled_templates(),
-        blocks=tuple(blocks),
+        templates=kept_templates().packed(),
         sources=tuple(linecache.cache),
         manifest=pack(session.parsed),
     )
@@ -215,21 +193,6 @@ def _watched_serializers() -> list[Serializer]:
                 seen.append(serializer)
 
     CodeBuilder.__init__ = watched
-    return seen
-
-
-def _watched_blocks() -> dict[Blocks, None]:
-    """Keep, from now on, the texts that are cut into blocks."""
-    from dbt_common.clients import jinja
-
-    seen: dict[Blocks, None] = {}
-    made_hash: Callable[[str, set[str] | None, bool], int] = jinja._get_blocks_hash
-
-    def watched(text: str, kinds: set[str] | None, raw: bool) -> int:  # noqa: FBT001 - as dbt calls it
-        seen[Blocks(text, None if kinds is None else frozenset(kinds), raw)] = None
-        return made_hash(text, kinds, raw)
-
-    jinja._get_blocks_hash = watched
     return seen
 
 

@@ -23,6 +23,7 @@ from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
 from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
 from orchestrator.dbt_runner.adapter.hooks_as_models import TAG, HooksAsModels, without_first_hooks
 from orchestrator.dbt_runner.adapter.switches import unheeded_switches
+from orchestrator.dbt_runner.adapter.template_shortcuts import save_templates
 from orchestrator.dbt_runner.process.cache_folder import CacheFolder
 from orchestrator.dbt_runner.process.described import Describer
 from orchestrator.dbt_runner.process.parse_in_use import ParseInUse, blocker, years_blocker
@@ -269,6 +270,7 @@ class DbtSession:
         for replayer in self._replayers.values():
             with self._cache.going_without():
                 replayer.save()
+        save_templates()
         self._cache.remove_target()
 
     @property

@@ -64,9 +64,9 @@ class Worker:
         threading.Thread(target=self._receive, name="requests", daemon=True).start()
         try:
             with suppress(Exception):  # the first request raises it again, where it can be answered
-                from orchestrator.dbt_runner.process.locks import use_thread_locks
+                from orchestrator.dbt_runner.process.before_import import prepare_import
 
-                use_thread_locks()
+                prepare_import()
                 import orchestrator.dbt_runner.process.session  # noqa: F401 - imports dbt: seconds
             while True:
                 self._answer(self._requests.get())
