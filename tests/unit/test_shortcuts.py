@@ -16,11 +16,11 @@ from dbt.adapters.events.types import SQLQuery
 from dbt.artifacts.resources import SnapshotConfig
 from dbt.clients.jinja import MacroGenerator, MacroStack
 from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
+from dbt.context.manifest import ManifestContext
 from dbt.contracts.graph.nodes import Macro, ModelNode, SourceDefinition
 from dbt.contracts.graph.unparsed import UnparsedModelUpdate
 from dbt.contracts.project import Project
 from dbt.events.types import ConcurrencyLine, MainReportVersion
-from dbt.exceptions import DuplicateMacroNameError
 from dbt.parser import manifest as manifest_parser
 from dbt.parser.macros import MacroParser
 from dbt.tracking import track_behavior_change_warn
@@ -48,7 +48,8 @@ REPLACED = (
     (flags, "get_flag_obj"),
     (MacroGenerator, "__init__"),
     (MacroNamespace, "__getitem__"),
-    (MacroNamespaceBuilder, "add_macros"),
+    (MacroNamespaceBuilder, "build_namespace"),
+    (ManifestContext, "to_dict"),
     (exceptions, "env_secrets"),
     (json_schema, "_default"),
     (jinja.MacroFuzzEnvironment, "compile"),
@@ -163,20 +164,44 @@ def test_macros_are_looked_up_in_the_same_order(dbts_own: dict[str, Callable[...
 
 
 def test_macros_are_sorted_into_the_same_namespaces(dbts_own: dict[str, Callable[..., object]]) -> None:
-    """Of the node's package, of the root, of packages, and of dbt itself; two of one name are refused."""
-    macros = [_macro(name, package).macro for package in ("p", "root", "other", "dbt") for name in ("a", "b")]
-    sorted_by = []
-    for add in (MacroNamespaceBuilder.add_macros, dbts_own["add_macros"]):
-        builder = MacroNamespaceBuilder("root", "p", MacroStack(), ["dbt"], None)
-        add(builder, macros, {})
-        parts = (builder.locals, builder.globals, builder.packages, builder.internal_packages)
-        sorted_by.append([_names(part) for part in parts])
-        with pytest.raises(DuplicateMacroNameError, match="a"):
-            add(builder, macros[:1], {})
-    assert sorted_by[0] == sorted_by[1]
-    builder = MacroNamespaceBuilder("root", "root", MacroStack(), ["dbt"], None)
-    builder.add_macros(macros, {})
-    assert ([*builder.locals], [*builder.globals]) == (["a", "b"], [])
+    """Of the node's package, of the root, of packages, and of dbt and its adapters, of which the first one wins."""
+    packages = ("p", "root", "dbt", "other", "dbt_duckdb")
+    names = {"dbt_duckdb": ("b", "c")}
+    macros = {package: {n: _macro(n, package).macro for n in names.get(package, ("a", "b"))} for package in packages}
+    for searched in ("p", "root"):
+        sorted_by, kept = [], []
+        for build in (MacroNamespaceBuilder.build_namespace, dbts_own["build_namespace"]):
+            node, stack, context = _macro("node", "p"), MacroStack(), {"x": 1}
+            builder = MacroNamespaceBuilder("root", searched, stack, ["dbt_duckdb", "dbt"], node)
+            found = build(builder, macros, context)
+            assert isinstance(found, MacroNamespace)
+            parts = (found.local_namespace, found.global_namespace, found.packages, found.global_project_namespace)
+            sorted_by.append([_names(part) for part in parts])
+            kept.append([vars(found[name]) for name in ("a", "b", "c")])
+            assert all(one["context"] is context and one["stack"] is stack and one["node"] is node for one in kept[-1])
+        assert sorted_by[0] == sorted_by[1]
+        assert [one["macro"] for one in kept[0]] == [one["macro"] for one in kept[1]]
+
+
+def test_templates_see_the_same_names(dbts_own: dict[str, Callable[..., object]]) -> None:
+    """A macro hides what is no macro; that of the root hides that of dbt, and a package's name is one as well."""
+
+    class Context(ManifestContext):  # type: ignore[misc]  # dbt's have no types
+        def __init__(self) -> None:
+            self._ctx: dict[str, object] = {}
+            self.namespace = MacroNamespace(
+                local_namespace={"a": "local"},
+                global_namespace={"a": "root", "b": "root", "log": "root"},
+                packages={"some": {"a": "packaged"}, "b": {}},
+                global_project_namespace={"a": "own", "c": "own", "some": "own"},
+            )
+
+    Context._context_members_, Context._context_attrs_ = {}, {}
+    ours, theirs = Context().to_dict(), dbts_own["to_dict"](Context())
+    assert isinstance(theirs, dict)
+    assert ours.keys() == theirs.keys()
+    assert all(ours[name] == theirs[name] for name in ("a", "b", "c", "log", "some", "dbt"))
+    assert ours["log"] == "root" and ours["dbt"]["c"] == "own" and ours["some"] == {"a": "packaged"}
 
 
 def _names(part: object) -> object:

@@ -10,12 +10,15 @@ import inspect
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import repeat
 from types import FrameType, ModuleType, SimpleNamespace
 
 from dbt.clients.jinja import MacroGenerator
+from dbt.context.macro_resolver import TestMacroNamespace
 from dbt.context.macros import GLOBAL_PROJECT_NAME, MacroNamespace, MacroNamespaceBuilder
+from dbt.context.manifest import ManifestContext
 from dbt.contracts.graph.nodes import Macro
 from dbt.tracking import track_behavior_change_warn
 from dbt_common import behavior_flags
@@ -58,7 +61,8 @@ def take_shortcuts() -> None:
         flags.get_flag_obj = _flags_for_templates
         MacroGenerator.__init__ = _make_generator
         MacroNamespace.__getitem__ = _macro_of_name
-        MacroNamespaceBuilder.add_macros = _add_macros
+        MacroNamespaceBuilder.build_namespace = _build_namespace
+        ManifestContext.to_dict = _context_with_macros
         exceptions.env_secrets = _secrets
         json_schema._default = _default_in_schema
         take_template_shortcuts()
@@ -134,23 +138,38 @@ def _macro_of_name(namespace: MacroNamespace, key: str) -> object:
     return namespace.global_project_namespace[key]
 
 
-def _add_macros(builder: MacroNamespaceBuilder, macros: Iterable[Macro], context: dict[str, object]) -> None:
-    """Sort macros into the namespaces that dbt sorts them into, one after the other."""
-    internal, search, root = builder.internal_package_names, builder.search_package, builder.root_package
-    for macro in macros:
-        package, name = macro.package_name, macro.name
-        hierarchy = builder.internal_packages if package in internal else builder.packages
-        members = hierarchy.get(package)
-        if members is None:
-            members = hierarchy[package] = {}
-        elif name in members:
-            builder.add_macro(macro, context)  # raises what is wrong
-        members[name] = generator = MacroGenerator(macro, context, builder.node, builder.thread_ctx)
-        if hierarchy is builder.packages:
-            if package == search:
-                builder.locals[name] = generator
-            elif package == root:
-                builder.globals[name] = generator
+def _build_namespace(
+    builder: MacroNamespaceBuilder, macros_by_package: Mapping[str, Mapping[str, Macro]], context: dict[str, object]
+) -> MacroNamespace:
+    """Sort the macros of each package into the namespaces that dbt sorts them into one by one."""
+    internal: dict[str, dict[str, MacroGenerator]] = {}
+    for package, macros in macros_by_package.items():
+        made = map(MacroGenerator, macros.values(), repeat(context), repeat(builder.node), repeat(builder.thread_ctx))
+        generators = dict(zip(macros, made, strict=True))
+        if package in builder.internal_package_names:
+            internal[package] = generators
+            continue
+        builder.packages[package] = generators
+        if package == builder.search_package:
+            builder.locals.update(generators)
+        elif package == builder.root_package:
+            builder.globals.update(generators)
+    own: dict[str, MacroGenerator] = {}
+    for package in reversed(builder.internal_package_names_order):
+        own.update(internal.get(package, {}))
+    return MacroNamespace(builder.globals, builder.locals, own, builder.packages)
+
+
+def _context_with_macros(context: ManifestContext) -> dict[str, object]:
+    """Return what templates see, with the macros above what is no macro; dbt looks up each of them by its name."""
+    namespace = context.namespace
+    if isinstance(namespace, TestMacroNamespace):
+        in_full: dict[str, object] = _context_in_full(context)
+        return in_full
+    members: dict[str, object] = super(ManifestContext, context).to_dict()
+    for part in reversed([*namespace._search_order()]):
+        members.update(part)
+    return members
 
 
 @cache
@@ -175,6 +194,7 @@ def _default_in_schema(field_type: object, value: object, config: type) -> objec
 
 
 _default_in_full = json_schema._default
+_context_in_full = ManifestContext.to_dict
 _fire_in_full = EventManager.fire_event
 _flags_in_full = flags.get_flag_obj
 _last_flags: tuple[object, dict[str, object]] | None = None
