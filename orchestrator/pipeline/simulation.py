@@ -27,6 +27,7 @@ from orchestrator.pipeline.workflow import SimulationResult, YearResult
 from orchestrator.pipeline.year_loop import YearLoop
 from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.self_healing.auto_initializer import AutoInitializer
+from orchestrator.self_healing.database_look import import_reader
 from orchestrator.self_healing.initialization_state import InitializationResult
 
 MayForgo = Callable[[Start], bool]
@@ -67,6 +68,7 @@ class Simulation:
         """
         run, runner = self._run, self._runner
         run.hold(mutex)
+        import_reader()
         facts = runner.current_facts()  # kept ones serve until dbt, which is starting meanwhile, has parsed
         require_year_read(run.config, facts)
         ledger, start = self._find_start(facts, fresh=fresh)

@@ -23,6 +23,11 @@ def only_dbt_sees(facts: ProjectFacts) -> bool:
     return bool(unseen) and any(node.builds and node.relation.database in unseen for node in facts.nodes)
 
 
+def import_reader() -> None:
+    """Import what :func:`open_reader` needs, 0.15 seconds of a parent that has to wait for dbt anyway."""
+    import duckdb  # noqa: F401 - slow to import
+
+
 def open_reader(
     runner: DbtRunner, facts: ProjectFacts, *, patience: Deadline | None = None, through_dbt: bool = False
 ) -> AbstractContextManager[DatabaseReader]:

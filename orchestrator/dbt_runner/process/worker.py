@@ -58,7 +58,7 @@ class Worker:
         self._sending = threading.Lock()
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._session: DbtSession | None = None
-        self._loads = 0
+        self._loads = self._frozen = 0
         self._sql = ThreadPoolExecutor(1, "sql")
 
     def serve(self) -> None:
@@ -72,6 +72,7 @@ class Worker:
                 import orchestrator.dbt_runner.process.session  # noqa: F401 - imports dbt: seconds
             while True:
                 self._answer(self._requests.get())
+                self._freeze_what_stays()
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         finally:
@@ -133,12 +134,16 @@ class Worker:
         os.environ.update(request.environment)
         self._session = DbtSession(request.settings, self._send, self._aside, before)
         loaded = self._session.load()
-        if self._loads < LOADS_THAT_MAKE_WHAT_STAYS:
-            self._loads += 1
+        self._loads += 1
+        return loaded
+
+    def _freeze_what_stays(self) -> None:
+        """After each of the first loads, while the parent reads its answer: let collections leave out what is there."""
+        if self._frozen < min(self._loads, LOADS_THAT_MAKE_WHAT_STAYS):
+            self._frozen = self._loads
             gc.collect()
             gc.freeze()
             gc.enable()
-        return loaded
 
     def _aside(self, work: Callable[[], T], meanwhile: Callable[[], None]) -> T:
         assert self._session is not None
