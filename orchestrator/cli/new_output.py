@@ -97,6 +97,7 @@ def proposal_record(proposal: Proposal | None) -> dict[str, object] | None:
         "foundation": list(proposal.foundation),
         "carried": list(proposal.carried),
         "hook_points": [{"stage": stage, "source": source} for stage, source in proposal.hook_points],
+        "sources_before": [{"source": source, "read_by": reader} for source, _, reader in proposal.sources_before],
         "unknown": list(proposal.unknown),
         "changes": [
             {"file": one.file, "line": one.line, "what": one.what, "why": one.why, "needed": one.needed}

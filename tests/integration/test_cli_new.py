@@ -93,16 +93,64 @@ def test_its_years_are_those_of_dbt(fleet: tuple[Cli, Told], tmp_path: Path) -> 
     cli, _ = fleet
     told = cli("simulate", "2031-2033")
     assert told.exit_code == 0, told.err
-    config = yaml.safe_load((cli.root / "orchestrator.yaml").read_text(encoding="utf-8"))
     root = tmp_path / "by hand"
     shutil.copytree(PROJECTS / "fleet", root)
     dbt(root, "seed")
+    march_by_hand(cli, root)
+    assert rows_of(cli.database) == rows_of(root / "fleet.duckdb")
+
+
+def march_by_hand(cli: Cli, root: Path) -> None:
+    """Build the foundation of the fleet and three years in a copy, with a dbt command for each stage."""
+    config = yaml.safe_load((cli.root / "orchestrator.yaml").read_text(encoding="utf-8"))
     dbt(root, "run", "--select", "rates")
     for year in (2031, 2032, 2033):
         for stage in config["stages"]:
             if stage.get("command", "run") == "run":
                 dbt(root, "run", "--vars", json.dumps({"period": year}), "--select", *stage["select"])
-    assert rows_of(cli.database) == rows_of(root / "fleet.duckdb")
+
+
+MILEAGE = "create or replace table mileage as select 'north' as depot, 120 as km union all select 'south', 80"
+GARAGE = f'''"""The garage's own program, which tells how far vehicles of each depot went."""
+
+
+def mileage(context):
+    """Make the table of it."""
+    context.execute("{MILEAGE}")
+'''
+
+
+def test_a_table_that_a_function_makes_takes_one_edited_line(tmp_path: Path) -> None:
+    """A model of before the first year reads it: the source is named, with the line that has a function make it."""
+    cli, root = bare("fleet", tmp_path / "fleet"), tmp_path / "by hand"
+    (cli.root / "models" / "sources.yml").write_text(
+        "sources: [{name: garage, schema: main, tables: [{name: mileage}]}]\n"
+    )
+    (cli.root / "models" / "money" / "rates.sql").write_text(
+        "{{ config(materialized='table') }} select depot, bays * 100 + coalesce(sum(m.km), 0) as rent "
+        "from {{ ref('depots') }} left join {{ source('garage', 'mileage') }} m using (depot) group by depot, bays"
+    )
+    (cli.root / "garage.py").write_text(GARAGE)
+    shutil.copytree(cli.root, root)
+    told = cli("new", "--yes", "--json")
+    found = told.document()["proposal"]
+    assert isinstance(found, dict)
+    assert found["sources_before"] == [{"source": "garage.mileage", "read_by": "rates"}]
+    assert any("who makes garage.mileage, which rates reads" in one for one in found["unknown"])
+    written = cli.root / "orchestrator.yaml"
+    text = written.read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if "tier: hook" in line)
+    edited = line.removeprefix("# ").replace("my_module:fill", "garage:mileage")
+    written.write_text(text.replace("required_tables: auto\n", "").replace(line, edited), encoding="utf-8")
+    told = cli("simulate", "2031-2033")
+    assert told.exit_code == 0, told.err
+    dbt(root, "seed")
+    with duckdb.connect(str(root / "fleet.duckdb")) as connection:
+        connection.execute(MILEAGE)
+    march_by_hand(cli, root)
+    rows = rows_of(cli.database)
+    assert rows == rows_of(root / "fleet.duckdb")
+    assert len(rows["mileage"]) == 2 and len(rows["worn"]) > 0
 
 
 def test_nothing_is_overwritten(fleet: tuple[Cli, Told]) -> None:

@@ -36,8 +36,9 @@ class Proposal:
 
     ``foundation`` are the nodes that stand before the first year, ``required`` the written list of tables, None where
     the orchestrator derives the same. ``carried`` says which tables hand rows from one year to the next.
-    ``hook_points`` are (stage, source) where something outside dbt may have to fill a source, ``unknown`` is what could
-    not be told, ``changes`` are lines of the project.
+    ``hook_points`` are (stage, source) where something outside dbt may have to fill a source, ``sources_before`` are
+    (source, table, reader) of those that must be filled before the first year. ``unknown`` is what could not be told,
+    ``changes`` are lines of the project.
     """
 
     chosen: YearCandidate
@@ -50,6 +51,7 @@ class Proposal:
     required: tuple[Table, ...] | None
     carried: tuple[str, ...]
     hook_points: tuple[tuple[str, str], ...]
+    sources_before: tuple[tuple[str, str, str], ...]
     unknown: tuple[str, ...]
     changes: tuple[Change, ...]
 
@@ -70,6 +72,7 @@ def propose(
         node for node in facts.nodes if node.builds and node.unique_id not in ids and node.resource_type != "seed"
     ]
     unfilled = _unfilled(facts, yearly, stages)
+    sources_before = tuple(_unfilled_before(facts, before))
     return Proposal(
         chosen=chosen,
         column=column,
@@ -80,10 +83,16 @@ def propose(
         foundation=tuple(node.name for node in before),
         required=_required(facts, before),
         carried=tuple(_carried(facts, study, yearly)),
-        hook_points=tuple((stage, f"{one.source_name}.{one.name}") for stage, one in unfilled),
+        hook_points=tuple((stage, _full_name(one)) for stage, one in unfilled),
+        sources_before=sources_before,
         unknown=(
             *_unknown_values(chosen, years, facts, study, given),
             *_unknown_columns(column, study, yearly),
+            *(
+                f"who makes {source}, which {reader} reads before the first year: name a function that does under "
+                "required_tables"
+                for source, _, reader in sources_before
+            ),
             *_unknown_reads(yearly, study, unfilled),
         ),
         changes=lines_to_change(facts, study, yearly, chosen, column),
@@ -130,17 +139,34 @@ def _carried(facts: ProjectFacts, study: ProjectStudy, yearly: tuple[NodeFacts, 
 
 def _unfilled(facts: ProjectFacts, yearly: tuple[NodeFacts, ...], stages: StageChoice) -> list[tuple[str, SourceFacts]]:
     """Return (stage, source) of the sources that years read first in that stage, and that nothing of dbt fills."""
-    builders = {node.relation for node in facts.nodes if node.builds}
     found: dict[str, tuple[str, SourceFacts]] = {}
     names = {node.unique_id: node.name for node in yearly}
+    outside = _from_outside(facts)
     for stage in stages.stages:
-        for source in facts.sources:
-            if source.of_files or source.files or source.relation in builders or source.unique_id in found:
+        for source in outside:
+            if source.unique_id in found:
                 continue
             readers = {names.get(n.unique_id) for n in facts.nodes if source.unique_id in n.depends_on}
             if stage.command != "test" and readers & set(stage.nodes):
                 found[source.unique_id] = (stage.name, source)
     return list(found.values())
+
+
+def _unfilled_before(facts: ProjectFacts, before: list[NodeFacts]) -> Iterator[tuple[str, str, str]]:
+    """Yield (source, table, reader) of what models before the first year read, and nothing of dbt fills."""
+    for source in _from_outside(facts):
+        reader = next((node.name for node in before if source.unique_id in node.depends_on), None)
+        if reader is not None:
+            yield _full_name(source), source.name, reader
+
+
+def _from_outside(facts: ProjectFacts) -> list[SourceFacts]:
+    builders = {node.relation for node in facts.nodes if node.builds}
+    return [one for one in facts.sources if not (one.of_files or one.files or one.relation in builders)]
+
+
+def _full_name(source: SourceFacts) -> str:
+    return f"{source.source_name}.{source.name}"
 
 
 def _unknown_values(
@@ -177,8 +203,7 @@ def _unknown_reads(
             why = "it is switched off in the first year" if node.later_only else "it is Python"
             yield f"what {node.name} does with the year ({node.file}): {why}"
     for stage, source in unfilled:
-        name = f"{source.source_name}.{source.name}"
-        yield f"who fills {name}: if each year needs new rows there, add a hook before {stage}"
+        yield f"who fills {_full_name(source)}: if each year needs new rows there, add a hook before {stage}"
     computed = [node.name for node in yearly if ANY_VAR in node.vars and study.of(node.unique_id) is not None]
     if computed:
         yield f"which variables {_some(computed)} read{'s' if len(computed) == 1 else ''}: their names are computed"

@@ -102,15 +102,29 @@ def _variables(proposal: Proposal) -> str:
 
 
 def _required(proposal: Proposal) -> str:
+    made_by_hooks = [
+        f'{{name: {scalar(table)}, tier: hook, call: "my_module:fill"}}' for _, table, _ in proposal.sources_before
+    ]
+    asked = [
+        f"# Nothing in the dbt project makes {source}, which {reader} reads. If a function of yours does, add it:"
+        for source, _, reader in proposal.sources_before
+    ]
     if proposal.required is None:
         count = len(proposal.foundation)
         models = f", and {plural(count, 'node')} that do{'es' if count == 1 else ''} not depend on the year"
-        return f"# Before the first year: all seeds{models if count else ''}.\nrequired_tables: auto\n"
+        lines = [f"# Before the first year: all seeds{models if count else ''}.", "required_tables: auto"]
+        if made_by_hooks:
+            lines += [
+                *asked,
+                f"# required_tables: [{', '.join(made_by_hooks)}]  # in place of auto, of which all stays",
+            ]
+        return "\n".join(lines) + "\n"
     lines = ["# Before the first year. What is not listed here is built by a stage, or not at all.", "required_tables:"]
     for table in proposal.required:
         same = table.selector.endswith(f".{table.name}")
         selector = "" if same else f", selector: {scalar(table.selector)}"
         lines.append(f"  - {{name: {scalar(table.name)}, tier: {table.tier}{selector}}}")
+    lines += [*asked, *(f"#  - {one}" for one in made_by_hooks)]
     return "\n".join(lines) + "\n"
 
 
