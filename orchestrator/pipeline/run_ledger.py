@@ -79,7 +79,7 @@ class RunLedger:
         self._ledger = ledger = read_ledger(reader, self._facts.ledger, self._facts)
         counts = self._counts(reader, catalog, ledger)
         gone = self._gone(catalog, ledger)
-        kept = without_undo(self._facts, catalog, self._year_column, self._lasting)
+        kept = without_undo(self._facts, catalog, self._year_column, self._lasting, ledger.staged)
         others = (*models_of_other_years(self._facts), *(node.name for node in kept))
         if others:
             self._plan = self._whole_plan()
@@ -181,7 +181,6 @@ class RunLedger:
         """
         if not self._from_nothing(start):
             return []
-        staged = {unique_id for stage in self._ledger.stages for unique_id in stage.nodes}
         nodes = [
             node
             for node in self._facts.nodes
@@ -194,7 +193,7 @@ class RunLedger:
             node
             for node in there
             if (
-                node.unique_id in staged or self._held_nothing_before(node.relation)
+                node.unique_id in self._ledger.staged or self._held_nothing_before(node.relation)
                 if node.relation not in dated
                 else node.writes_other_years or node.relation not in earlier or self._held_nothing_before(node.relation)
             )

@@ -13,7 +13,7 @@ VAR, ENVIRONMENT = "var", "env var"
 OF_THE_ENVIRONMENT = " of the environment"
 CONFIG, WRITTEN_CONFIG, META = "config", "written config", "meta"
 COLUMNS, DESCRIPTION, ENTRY = "columns of", "description of", "entry of"
-PARENTS, TAGS = "parents of", "stage tags of"
+PARENTS, TAGS, CHOICE = "parents of", "stage tags of", "stage choice of"
 SOURCE, SETTINGS_OF_SOURCE, ROWS_OF_SOURCE = "source", "settings of source", "rows of source"
 TARGET, PROFILE, FLAG = "target", "profile setting", "dbt flag"
 PLACE, STAGE, VERSION = "place of", "stage", "version of"
@@ -38,6 +38,7 @@ NAMED_KINDS = (
         ENTRY,
         PARENTS,
         TAGS,
+        CHOICE,
         SETTINGS_OF_SOURCE,
         ROWS_OF_SOURCE,
     ),
@@ -49,5 +50,5 @@ KINDS = (*NAMED_KINDS, ENVIRONMENT, *SINGLE_KINDS)
 
 WITHOUT_VALUE = frozenset({*CODE, FILE, ENVIRONMENT, COLUMNS, DESCRIPTION, ENTRY, SETTINGS_OF_SOURCE, WHOLE_PROJECT})
 """Kinds of which a checksum is kept and no value that could be shown."""
-SHARE = "3"
+SHARE = "4"
 """What :data:`COMPARED` holds now: it grows with the kinds, so that what an older version recorded is told from it."""
