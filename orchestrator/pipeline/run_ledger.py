@@ -256,7 +256,15 @@ class RunLedger:
         rows = sum(node.rows or 0 for node in result.nodes if node.resource_type != "test" and (node.rows or 0) > 0)
         finished = FinishedStage(year, stage, self.fingerprint, nodes, rows, seconds, hooks_done)
         held = self._writer.year_rows(year, self._years.rows_of(year)) if last else ()
-        runner.execute([*self._writer.stage_finished(self._run, finished, utc_now()), *held])
+        written = self._written_again(runner, nodes)
+        runner.execute([*self._writer.stage_finished(self._run, finished, utc_now()), *held, *written])
+
+    def _written_again(self, runner: DbtRunner, nodes: frozenset[str]) -> tuple[str, ...]:
+        """State which files a stage left of what was there before the first year, and is compared with them."""
+        again = [
+            n for n in self._facts.nodes if n.external_file and n.unique_id in nodes and n.unique_id in self._lasting
+        ]
+        return self._writer.built(with_watched(self._facts, runner), again, utc_now()) if again else ()
 
     def _look_at(self, runner: DbtRunner, nodes: frozenset[str]) -> None:
         known = [node for unique_id in sorted(nodes) if (node := self._facts.node(unique_id)) is not None]

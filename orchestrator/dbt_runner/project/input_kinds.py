@@ -8,7 +8,7 @@ from __future__ import annotations
 NODES = ("seed", "model", "snapshot")
 SIGNATURE = "signature of"
 CODE = (*NODES, "macro", "hook", "function", SIGNATURE)
-HOOK, FILE = "hook", "file"
+HOOK, WRITTEN_FILE, FILE = "hook", "file written by", "file"
 VAR, ENVIRONMENT = "var", "env var"
 OF_THE_ENVIRONMENT = " of the environment"
 CONFIG, WRITTEN_CONFIG, META = "config", "written config", "meta"
@@ -28,6 +28,7 @@ FIRST_YEAR, ORDER_OF_STAGES = "first year", "order of stages"
 NAMED_KINDS = (
     *(
         *CODE,
+        WRITTEN_FILE,
         FILE,
         VAR,
         WRITTEN_CONFIG,
@@ -48,7 +49,9 @@ NAMED_KINDS = (
 SINGLE_KINDS = (WHOLE_PROJECT, PROJECT_NAME, DISPATCH, COMPARED, FIRST_YEAR, ORDER_OF_STAGES)
 KINDS = (*NAMED_KINDS, ENVIRONMENT, *SINGLE_KINDS)
 
-WITHOUT_VALUE = frozenset({*CODE, FILE, ENVIRONMENT, COLUMNS, DESCRIPTION, ENTRY, SETTINGS_OF_SOURCE, WHOLE_PROJECT})
+WITHOUT_VALUE = frozenset(
+    {*CODE, WRITTEN_FILE, FILE, ENVIRONMENT, COLUMNS, DESCRIPTION, ENTRY, SETTINGS_OF_SOURCE, WHOLE_PROJECT}
+)
 """Kinds of which a checksum is kept and no value that could be shown."""
 SHARE = "4"
 """What :data:`COMPARED` holds now: it grows with the kinds, so that what an older version recorded is told from it."""
