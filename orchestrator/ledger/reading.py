@@ -109,6 +109,11 @@ class Ledger:
         """Return the record of a finished stage, None when it is not finished."""
         return next((s for s in self.stages if (s.year, s.stage) == (year, stage)), None)
 
+    @property
+    def staged(self) -> frozenset[str]:
+        """Return the unique ids of what finished stages built."""
+        return frozenset(unique_id for stage in self.stages for unique_id in stage.nodes)
+
     def last_run_id(self) -> str | None:
         """Return the run that began last, None where there is none."""
         return self.runs[-1].run_id if self.runs else None

@@ -15,6 +15,7 @@ from orchestrator.database.names import SchemaName
 from orchestrator.database.sql import literal
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.reading import BUILDING, BUILT, MESSAGE, UPSTREAM, FinishedStage, LedgerRun, relation_key
+from orchestrator.ledger.written_files import written_by
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,11 @@ class LedgerWriter:
     def built(
         self, facts: ProjectFacts, nodes: Iterable[NodeFacts], at: datetime, state: str = BUILT
     ) -> tuple[str, ...]:
-        """State that builds of these nodes are finished, and what they were built from."""
-        rows = [(n.unique_id, {**facts.decided_by(n), UPSTREAM: n.upstream}, facts.inputs_of(n)) for n in nodes]
+        """State that builds of these nodes are finished, what they were built from, and which files they left."""
+        rows = [
+            (n.unique_id, {**facts.decided_by(n), **written_by(n), UPSTREAM: n.upstream}, facts.inputs_of(n))
+            for n in nodes
+        ]
         return self._tables(rows, at, state)
 
     def unbuilt(self, reasons: Mapping[str, str], state: str, at: datetime) -> tuple[str, ...]:

@@ -13,18 +13,23 @@ from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.pipeline.year_column import YearColumn
 
 
-def without_undo(facts: ProjectFacts, catalog: Catalog, year_column: str, lasting: Set[str]) -> tuple[NodeFacts, ...]:
-    """Return the models of the years out of which no single year can be taken again, in the order of the project.
+def without_undo(
+    facts: ProjectFacts, catalog: Catalog, year_column: str, lasting: Set[str], staged: Set[str] = frozenset()
+) -> tuple[NodeFacts, ...]:
+    """Return what the years build and out of which no single year can be taken again, in the order of the project.
 
-    ``lasting`` are the unique ids of what is there before the first year, which no year changes.
+    ``lasting`` are the unique ids of what is there before the first year, which no year changes, ``staged`` those of
+    what finished stages built: a snapshot among them goes on from year to year.
     """
     named = {node.unique_id for node in facts.nodes if node.names_year}
     yearly = (named | facts.descendants(named)) - lasting
-    models = [node for node in facts.models() if node.unique_id in yearly and not node.writes_other_years]
+    nodes = [node for node in facts.nodes if node.unique_id in yearly and not node.writes_other_years]
     return tuple(
         node
-        for node in models
-        if replaces_what_is_read(node, facts) or _is_keyed_without_year(node, catalog, year_column)
+        for node in nodes
+        if (node.resource_type == "snapshot" and node.unique_id in staged)
+        or (node.resource_type == "model" and replaces_what_is_read(node, facts))
+        or _is_keyed_without_year(node, catalog, year_column)
     )
 
 

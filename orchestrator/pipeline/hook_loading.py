@@ -21,6 +21,7 @@ from orchestrator.pipeline.hooks import Hook, checked
 ENTRY_POINT_GROUP = "orchestrator.hooks"
 
 _importing = threading.RLock()
+_texts: dict[str, tuple[str, bytes]] = {}
 
 
 def hooks_from_config(config: SimulationConfig) -> tuple[Hook, ...]:
@@ -48,11 +49,16 @@ def hook_of(
 ) -> Hook:
     """Import the function that ``call`` names, as a hook; the project root is importable, ``where`` begins messages.
 
+    A module whose file has changed since it was imported here is imported again: what it makes is compared with the
+    file.
+
     Raises:
         ConfigurationError: its module or the function is not there, or cannot be called with a context.
     """
     module_name, _, attribute = call.partition(":")
+    _forget_changed(module_name)
     found: object = _import(module_name, config.root, where)
+    _note_text(module_name)
     seen = module_name
     for part in attribute.split("."):
         try:
@@ -101,6 +107,21 @@ def _refuse_namesake(name: str, module: ModuleType, root: Path, where: str) -> N
             f"{where}: {name} is {module.__file__}, not {own[0]}; a module of that name was found first.",
             to_fix="give the project's module a name of its own.",
         )
+
+
+def _note_text(name: str) -> None:
+    """Note the text of the file that a module was imported from."""
+    file = sys.modules[name].__file__
+    if file is not None and Path(file).is_file() and _texts.get(name, ("", b""))[0] != file:
+        _texts[name] = file, Path(file).read_bytes()
+
+
+def _forget_changed(name: str) -> None:
+    """Forget a module that was imported here and whose file has another text by now."""
+    file, text = _texts.get(name, ("", b""))
+    if file and (not Path(file).is_file() or Path(file).read_bytes() != text):
+        del _texts[name]
+        sys.modules.pop(name, None)
 
 
 @contextmanager

@@ -79,7 +79,7 @@ class RunLedger:
         self._ledger = ledger = read_ledger(reader, self._facts.ledger, self._facts)
         counts = self._counts(reader, catalog, ledger)
         gone = self._gone(catalog, ledger)
-        kept = without_undo(self._facts, catalog, self._year_column, self._lasting)
+        kept = without_undo(self._facts, catalog, self._year_column, self._lasting, ledger.staged)
         others = (*models_of_other_years(self._facts), *(node.name for node in kept))
         if others:
             self._plan = self._whole_plan()
@@ -181,7 +181,6 @@ class RunLedger:
         """
         if not self._from_nothing(start):
             return []
-        staged = {unique_id for stage in self._ledger.stages for unique_id in stage.nodes}
         nodes = [
             node
             for node in self._facts.nodes
@@ -194,7 +193,7 @@ class RunLedger:
             node
             for node in there
             if (
-                node.unique_id in staged or self._held_nothing_before(node.relation)
+                node.unique_id in self._ledger.staged or self._held_nothing_before(node.relation)
                 if node.relation not in dated
                 else node.writes_other_years or node.relation not in earlier or self._held_nothing_before(node.relation)
             )
@@ -257,7 +256,15 @@ class RunLedger:
         rows = sum(node.rows or 0 for node in result.nodes if node.resource_type != "test" and (node.rows or 0) > 0)
         finished = FinishedStage(year, stage, self.fingerprint, nodes, rows, seconds, hooks_done)
         held = self._writer.year_rows(year, self._years.rows_of(year)) if last else ()
-        runner.execute([*self._writer.stage_finished(self._run, finished, utc_now()), *held])
+        written = self._written_again(runner, nodes)
+        runner.execute([*self._writer.stage_finished(self._run, finished, utc_now()), *held, *written])
+
+    def _written_again(self, runner: DbtRunner, nodes: frozenset[str]) -> tuple[str, ...]:
+        """State which files a stage left of what was there before the first year, and is compared with them."""
+        again = [
+            n for n in self._facts.nodes if n.external_file and n.unique_id in nodes and n.unique_id in self._lasting
+        ]
+        return self._writer.built(with_watched(self._facts, runner), again, utc_now()) if again else ()
 
     def _look_at(self, runner: DbtRunner, nodes: frozenset[str]) -> None:
         known = [node for unique_id in sorted(nodes) if (node := self._facts.node(unique_id)) is not None]

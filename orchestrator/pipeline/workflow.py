@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from orchestrator.config.schema import HookType
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.text import nearest, shown_years
+from orchestrator.dbt_runner.project.input_kinds import HOOK
+from orchestrator.self_healing.hook_tables import checksum_of_module
 from orchestrator.self_healing.initialization_state import InitializationResult
 from orchestrator.self_healing.left_out import LeftOut
 
@@ -37,13 +40,15 @@ class SimulationPlan:
     """Plan of a run: ``years`` in order, in each the ``stages`` in order.
 
     ``first_year`` is the first year of the whole simulation, which a later range need not contain. From ``again`` on
-    everything is run again, finished or not.
+    everything is run again, finished or not. ``functions`` are (what, checksum of its module) of the functions that the
+    configuration has called before the years and during them.
     """
 
     years: tuple[int, ...]
     stages: tuple[Stage, ...]
     first_year: int
     again: ResumePoint | None = None
+    functions: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, config: SimulationConfig, start_year: int | None = None, end_year: int | None = None) -> SimulationPlan:
@@ -58,7 +63,7 @@ class SimulationPlan:
             Stage(s.name, s.select, s.command, s.first_year_only, s.later_years_only, s.timeout_seconds)
             for s in config.stages
         )
-        return cls(years, stages, config.simulation.start_year)
+        return cls(years, stages, config.simulation.start_year, functions=_functions(config))
 
     def run_again(self, year: int | None, stage: str | None) -> SimulationPlan:
         """Return the plan that runs again from a stage of a year on: by default its first stage, of the first year.
@@ -101,6 +106,18 @@ class SimulationPlan:
 
     def __iter__(self) -> Iterator[tuple[int, Stage]]:
         return ((year, stage) for year in self.years for stage in self.stages_of(year))
+
+
+def _functions(config: SimulationConfig) -> tuple[tuple[str, str], ...]:
+    """Return the functions that may change what the years hold; those that follow the last year cannot."""
+    return tuple(
+        (
+            f"{HOOK} {hook.call} at {hook.type.value}{f' of {hook.stage}' if hook.stage else ''}",
+            checksum_of_module(hook.call, config.root),
+        )
+        for hook in config.hooks
+        if hook.type not in (HookType.POST_SIMULATION, HookType.ON_FAILURE)
+    )
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,14 @@ class HookCall:
         """Take what is known of a function without importing it."""
         year = None if config.simulation is None else config.simulation.year_var
         values = {name: value for name, value in config.dbt_vars().items() if name != year}
-        file = _module_file(call.partition(":")[0], config.root)
-        code = "unknown" if file is None else digest(file.read_text(encoding="utf-8", errors="replace"))
+        code = checksum_of_module(call, config.root)
         return cls(call, code, tuple((name, json.dumps(value)) for name, value in sorted(values.items())))
+
+
+def checksum_of_module(call: str, root: Path) -> str:
+    """Return the checksum of the file of a function that is written package.module:function, without importing it."""
+    file = _module_file(call.partition(":")[0], root)
+    return "unknown" if file is None else digest(file.read_text(encoding="utf-8", errors="replace"))
 
 
 def _module_file(module: str, root: Path) -> Path | None:

@@ -11,6 +11,7 @@ from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.input_kinds import VAR
 from orchestrator.ledger.changes import UNRECORDED, Change, changes
 from orchestrator.ledger.reading import FAILED, UNSEEN, BuiltTable
+from orchestrator.ledger.written_files import still_written_by
 from orchestrator.self_healing.evidence import Failed, Outdated, Unfinished, UpstreamDiffers
 
 
@@ -97,7 +98,8 @@ class Staleness:
         row = self._built.get(node.unique_id)
         if row is None or not row.finished:
             return ()
-        code, inputs = self._facts.decided_by(node), self._facts.inputs_of(node)
+        code = self._facts.decided_by(node) | still_written_by(node, row.code)
+        inputs = self._facts.inputs_of(node)
         if row.code == code and row.inputs == inputs:
             return ()
         gone = sorted(row.code.keys() - code.keys())

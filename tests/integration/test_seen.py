@@ -114,6 +114,28 @@ def test_the_files_of_external_models_are_watched(orchard: Orchard) -> None:
     assert orchard.sql("select after.kg, a_reader.kg from after, a_reader") == [(3, 3)]
 
 
+def test_a_file_that_another_database_wrote_is_noticed(orchard: Orchard) -> None:
+    """Two databases of a project have one file: what the second wrote is not what the first was built to."""
+    path = "{{ env_var('ORCHESTRATOR_DATABASE', 'odd.duckdb') }}"
+    orchard.write("profiles.yml", f'odd: {{target: dev, outputs: {{dev: {{type: duckdb, path: "{path}"}}}}}}')
+    orchard.model(
+        "one", "select kg * {{ var('rate', 2) }} as kg from {{ ref('harvest') }}", "external", ", location='o.csv'"
+    )
+    parted = ", location='parts', options={'partition_by': 'tree', 'overwrite': True}"
+    orchard.model("parts", "select tree, kg * {{ var('rate', 2) }} as kg from {{ ref('harvest') }}", "external", parted)
+    here, there = ("--database", "odd.duckdb"), ("--database", "other.duckdb", "--set", "vars.rate=9")
+    assert orchard("init", *here).exit_code == 0
+    assert orchard("check", *here).exit_code == 0
+    assert orchard("init", *there).exit_code == 0
+    told = orchard("check", *here)
+    assert told.exit_code == 3
+    assert "file written by one changed" in told.out and "file written by parts changed" in told.out
+    assert orchard("check", *there).exit_code == 0
+    assert orchard("init", *here).exit_code == 0
+    assert orchard("check", *here).exit_code == 0
+    assert sorted((orchard.root / "o.csv").read_text().split()) == ["6", "8", "kg"]
+
+
 def test_a_source_that_the_project_builds_is_an_edge(orchard: Orchard) -> None:
     """What reads a model as a source is built after it, also through an ephemeral one, and is stale with it."""
     orchard.write("models/own.yml", "sources: [{name: own, schema: main, tables: [{name: z_sum}, {name: elsewhere}]}]")

@@ -57,6 +57,7 @@ class NodeFacts:
     ``external_untold`` says why it cannot be told. ``batched`` tells whether dbt builds it batch by batch, each
     committed by itself, and in a table that is there the last ones alone. ``reads_itself`` tells that its
     template names ``this``, ``looks_up`` are the identifiers, in lower case, of the relations that its Jinja looks up.
+    ``selectable`` are (what, value) by which a selector of dbt may choose it, beside its name, file and tags.
     ``description`` is for people.
     """
 
@@ -101,6 +102,7 @@ class NodeFacts:
     names_year: bool = False
     reads_itself: bool = False
     looks_up: tuple[str, ...] = ()
+    selectable: tuple[tuple[str, str], ...] = ()
     description: str = ""
 
     @cached_property

@@ -66,6 +66,7 @@ def node_of(values: dict[str, object]) -> NodeFacts:
         "inputs": _pairs(values["inputs"]),
         "reads": _pairs(values["reads"]),
         "decided": _pairs(values["decided"]),
+        "selectable": _pairs(values["selectable"]),
     }
     for name in ("fqn", "tags", "depends_on", "unseen", "by_source", "vars", "looks_up"):
         listed = values[name]

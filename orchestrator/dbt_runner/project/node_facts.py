@@ -12,7 +12,7 @@ from orchestrator.core.errors import ConfigurationError
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR, UNKNOWN
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.analysis.template_record import GrowingRecord, TemplateRecord
-from orchestrator.dbt_runner.project.canonical import digest
+from orchestrator.dbt_runner.project.canonical import canonical, digest
 from orchestrator.dbt_runner.project.config_inputs import full_name
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts
 from orchestrator.dbt_runner.project.input_kinds import HOOK, VAR
@@ -127,6 +127,7 @@ class NodeReader:
             vars=tuple(sorted(whole.vars)),
             reads_itself=kind == "model" and _names_this(self.analysis.of(node.raw_code)),
             looks_up=_looked_up(node.raw_code) if kind == "model" else (),
+            selectable=_selectable(node) if kind != "test" else (),
             changes_others=replay_blocker is not None and self.replay.changes_others(node),
             reads=(*self.inputs.of(node, whole, texts), *before) if kind != "test" else (),
             description=str(node.description or "")[:LONGEST_DESCRIPTION],
@@ -222,6 +223,23 @@ def _looked_up(text: str) -> tuple[str, ...]:
     """
     found = [one["name"] or one["third"] for one in _LOOK_UP.finditer(text)]
     return tuple(sorted({name.lower() for name in found if name}))
+
+
+def _selectable(node: ManifestNode) -> tuple[tuple[str, str], ...]:
+    """Return by what selectors of dbt may choose a node, beside its name, file and tags, and what decides its rows."""
+    config = node.config
+    shown = {name: config.get(name) for name in ("docs", "grants", "persist_docs", "static_analysis")}
+    access, version, latest = (getattr(node, name, None) for name in ("access", "version", "latest_version"))
+    found = {
+        "package": node.package_name,
+        "group": config.get("group"),
+        "access": getattr(access, "value", access),
+        "version": None if version is None else f"{version} of {latest}",
+        "config": canonical(
+            {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in shown.items()}
+        ),
+    }
+    return tuple((what, str(value)) for what, value in found.items() if value is not None)
 
 
 def _labels(node: ManifestNode) -> tuple[tuple[str, str, str], ...]:
