@@ -33,6 +33,7 @@ from orchestrator.scenarios.state import MemberState
 from orchestrator.scenarios.tables import remove_tables
 from orchestrator.scenarios.task import MemberReport, MemberTask
 from orchestrator.scenarios.told import SweepTeller
+from orchestrator.scenarios.written_outside import require_own_files
 
 RETRIES = 1
 
@@ -111,7 +112,9 @@ def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> 
     config = project.base()
     plan = replace(make_plan(config, request), overrides=written(project.overrides))
     folder = SweepFolder.of(config.root, plan.name)
-    inputs, varied = checked_members(project, plan, folder, facts_of(config))
+    facts = facts_of(config)
+    inputs, varied = checked_members(project, plan, folder, facts)
+    require_own_files(plan, facts, varied, lambda one: facts_of(project.member(one, folder.member(one.key).database)))
     old = old_plan(folder)
     now = {member.key for member in plan.members}
     dropped = () if old is None else tuple(member for member in old.members if member.key not in now)

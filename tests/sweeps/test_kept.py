@@ -67,3 +67,33 @@ def test_a_seed_that_both_have_pairs_the_difference() -> None:
     found = difference_of({1: 1.0}, {1: 1.0, 3: 3.0})
     assert (found.mean, found.count, found.paired) == (0.0, 1, True)
     assert found.low is None and found.high is None
+
+
+WRITTEN = """\
+{{ config(materialized='external', tags=['BALANCE'], location=LOCATION) }}
+select {{ var('water_year') }} as water_year, {{ var('rain_factor') }} * 10 as amount
+"""
+
+
+def test_members_do_not_write_one_file(swept: Swept) -> None:
+    """An external model of the years is refused before anything starts; with a file for each member, each has its own.
+
+    A file of what no varied variable and no year reaches is the same for all.
+    """
+    model = swept.root / "dbt" / "models" / "yearly" / "written.sql"
+    (swept.root / "dbt" / "models" / "same.sql").write_text(
+        "{{ config(materialized='external', location='same.parquet') }} select 1 as one"
+    )
+    sweep = ("--vary", "rain_factor=1,2", "--workers", "1", "--keep", "written", "--json")
+    model.write_text(WRITTEN.replace("LOCATION", "'written.parquet'"))
+    told = swept.sweep(*sweep)
+    error = told.error()
+    assert told.exit_code == 2
+    assert "Members would write one file" in str(error["message"]) and "external model written" in str(error["message"])
+    remedy = str(error["to_fix"])
+    location = remedy.split("location=")[1].split(" in the model")[0]
+    model.write_text(WRITTEN.replace("LOCATION", location))
+    told = swept.sweep(*sweep)
+    assert told.exit_code == 0, told.err
+    assert swept.results("select distinct rain_factor, amount from written order by all") == [(1, 10), (2, 20)]
+    assert len(list(swept.root.rglob("*.written.parquet"))) == 2
