@@ -13,7 +13,7 @@ from orchestrator.cli.expected_table import show_expected
 from orchestrator.cli.options import CommonOptions, RangeArgument
 from orchestrator.cli.output import Output
 from orchestrator.cli.year_range import parse_range
-from orchestrator.core.formats import not_simulated_again, nothing_to_do, shown_path
+from orchestrator.core.formats import not_simulated_again, nothing_to_do, shown_path, whole_year
 from orchestrator.core.text import plural, shown_years
 
 if TYPE_CHECKING:
@@ -101,9 +101,7 @@ def show_healing(output: Output, healing: HealingPlan) -> None:
 def _show_start(output: Output, start: Start) -> None:
     from orchestrator.reports.plan import gone_tables  # as above
 
-    if start.other_years:
-        models = ", ".join(start.other_years)
-        output.say(f"\nStarts at {start.year}, because no single year can be taken out of {models}")
+    _show_changed_elsewhere(output, start)
     if start.changed:
         output.say(f"\nStarts at {start.year} again, because since the last run")
         for change in start.changed:
@@ -120,6 +118,14 @@ def _show_start(output: Output, start: Start) -> None:
         output.say(f"\nRemoves first what the database holds of {shown_years(start.removed)}.")
     if start.forgone:
         output.say(Text(f"! {not_simulated_again(start.forgone)}", "yellow"))
+
+
+def _show_changed_elsewhere(output: Output, start: Start) -> None:
+    if start.other_years:
+        models = ", ".join(start.other_years)
+        output.say(f"\nStarts at {start.year}, because no single year can be taken out of {models}")
+    if start.other_stages:
+        output.say(f"\nStarts {whole_year(start.year, start.other_stages)}")
 
 
 def _show_years(output: Output, previews: Sequence[YearPreview]) -> None:

@@ -263,6 +263,14 @@ class WholeRangeRun(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WholeYearRun(Event):
+    """Signals that finished stages of a year are run again, because ``changed_by`` changes rows that others built."""
+
+    year: int
+    changed_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChangesFound(Event):
     """Signals what changed since the years in the database were simulated, so that they are simulated anew."""
 

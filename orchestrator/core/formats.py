@@ -66,6 +66,16 @@ def purge_text(rows: int, from_year: int, tables: int, years: tuple[int, ...], f
     return f"{text}; {not_simulated_again(forgone)}" if forgone else text
 
 
+def whole_year(year: int, changed_by: tuple[str, ...]) -> str:
+    """Say why a year begins with its first stage, although stages of it are finished.
+
+    >>> whole_year(2026, ("late", "audit"))
+    'at the first stage of 2026: late, audit change rows that other stages built, and single stages cannot be repeated'
+    """
+    names = f"{', '.join(changed_by)} {'changes' if len(changed_by) == 1 else 'change'}"
+    return f"at the first stage of {year}: {names} rows that other stages built, and single stages cannot be repeated"
+
+
 def nothing_to_do(years: tuple[int, ...]) -> str:
     """Say that years need no run.
 

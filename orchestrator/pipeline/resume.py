@@ -39,6 +39,7 @@ class Start:
     work of the range is kept, ``changes`` what differs from the last run, ``losses`` what is no longer whole, ``gone``
     the names of tables that finished stages built and that do not exist any more. ``other_years`` are the names of
     models that change rows of other years than their own: because of them it is the first year of the simulation.
+    ``other_stages`` are the names of what changes rows of other stages: because of them no stage of the year is kept.
     ``done`` tells that the whole range is finished and unchanged, so that there is nothing to run.
     """
 
@@ -54,6 +55,7 @@ class Start:
     removed: tuple[int, ...] = ()
     forgone: tuple[int, ...] = ()
     other_years: tuple[str, ...] = ()
+    other_stages: tuple[str, ...] = ()
     done: bool = False
 
     @property
@@ -76,6 +78,7 @@ def find_start(
     *,
     fresh: bool = False,
     other_years: tuple[str, ...] = (),
+    other_stages: tuple[str, ...] = (),
 ) -> Start:
     """Decide where a run of ``plan`` begins.
 
@@ -84,7 +87,8 @@ def find_start(
     ``counts`` are the rows that the carried-over tables hold now, by (year, unique id), for everything in
     ``ledger.carried``. ``gone`` are the names, by unique id, of what finished stages built and what does not exist any
     more: those stages count as not finished. ``other_years`` are the names of models that change rows of other years
-    than their own: nothing is kept then, and the plan has to begin at the first year.
+    than their own: nothing is kept then, and the plan has to begin at the first year. ``other_stages`` are the names of
+    what changes rows that other stages built: then no stage of a year is kept that is not finished.
 
     Raises:
         YearSequenceError: the range begins after a year that is not there, is not whole any more, or was made of
@@ -105,11 +109,21 @@ def find_start(
     if not fresh and not changed and _is_done(plan, kept, losses, gone):
         return replace(anew, purge_from=plan.years[-1] + 1, other_years=other_years, done=True)
     goes_on = None if fresh or changed or other_years else _resumed(plan, kept, ledger, losses, gone)
+    if other_stages and goes_on is not None and goes_on.kept_stages:
+        goes_on = _from_first_stage(plan, goes_on, anew, other_stages)
     start = replace(goes_on or anew, gone=tuple(gone.values()), other_years=other_years)
     removed = {stage.year for stage in ledger.stages if stage.year >= start.purge_from}
     if start.kept_stages:
         removed.discard(start.year)
     return replace(start, removed=tuple(sorted(removed)), forgone=tuple(sorted(removed - set(plan.years))))
+
+
+def _from_first_stage(plan: SimulationPlan, start: Start, anew: Start, other_stages: tuple[str, ...]) -> Start:
+    """Return the start that keeps no stage of the year of ``start``; ``anew`` is that of the range."""
+    if start.year == plan.years[0]:
+        return replace(anew, other_stages=other_stages)
+    stage = _first_stage(plan, start.year)
+    return replace(start, stage=stage, kept_stages=(), kept_nodes=frozenset(), other_stages=other_stages)
 
 
 def _is_done(plan: SimulationPlan, ledger: Ledger, losses: tuple[Loss, ...], gone: Mapping[str, str]) -> bool:

@@ -18,6 +18,7 @@ from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun, read_l
 from orchestrator.ledger.watched import with_watched
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.carried_over import replaces_what_is_read, without_undo
+from orchestrator.pipeline.changed_elsewhere import ElsewhereLook
 from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.resume import Start, find_start
 from orchestrator.pipeline.watched_years import WatchedYears
@@ -80,11 +81,21 @@ class RunLedger:
         counts = self._counts(reader, catalog, ledger)
         gone = self._gone(catalog, ledger)
         kept = without_undo(self._facts, catalog, self._year_column, self._lasting, ledger.staged)
-        others = (*models_of_other_years(self._facts), *(node.name for node in kept))
+        beyond = ElsewhereLook(self._facts, self._plan, ledger, self._year_column, self._lasting).look()
+        others = (*models_of_other_years(self._facts), *(node.name for node in kept), *beyond.years)
         if others:
             self._plan = self._whole_plan()
             self._run = replace(self._run, first_year=self._plan.years[0])
-        start = find_start(self._plan, ledger, self.components, counts, gone, fresh=fresh, other_years=others)
+        start = find_start(
+            self._plan,
+            ledger,
+            self.components,
+            counts,
+            gone,
+            fresh=fresh,
+            other_years=others,
+            other_stages=beyond.stages,
+        )
         first, beginning = self._plan.years[0], self._plan.first_year
         if first > beginning:
             YearTables.of(self._facts, catalog, self._year_column).require_year_before(first, beginning, reader)

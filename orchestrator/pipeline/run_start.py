@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from orchestrator.core.clocks import Deadline, utc_now
-from orchestrator.core.events import ChangesFound, Emit, RowsLost, RunResumed, StartFound, TablesLost, WholeRangeRun
+from orchestrator.core.events import (
+    ChangesFound,
+    Emit,
+    RowsLost,
+    RunResumed,
+    StartFound,
+    TablesLost,
+    WholeRangeRun,
+    WholeYearRun,
+)
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.pipeline.current_run import CurrentRun
@@ -51,6 +60,8 @@ def tell_run_start(emit: Emit, ledger: RunLedger, start: Start) -> None:
         emit(RowsLost(at=utc_now(), year=loss.year, table=loss.table, expected=loss.expected, found=loss.found))
     if start.other_years:
         emit(WholeRangeRun(at=utc_now(), models=start.other_years, years=ledger.years))
+    if start.other_stages:
+        emit(WholeYearRun(at=utc_now(), year=start.year, changed_by=start.other_stages))
     if start.changed:
         emit(ChangesFound(at=utc_now(), changes=start.changed, from_year=start.year))
     if start.gone:

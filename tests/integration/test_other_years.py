@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator import ConfigurationError, Hook, HookContext, HookType, NodeFailedError
 from orchestrator.core.errors import ContinuityError, OtherYearsWrittenError
-from orchestrator.core.events import RowsLost, RunResumed, StageFinished, WholeRangeRun
+from orchestrator.core.events import RowsLost, RunResumed, StageFinished, WholeRangeRun, WholeYearRun
 from tests.support.workspaces import Workspace
 
 pytestmark = pytest.mark.slow
@@ -35,6 +35,8 @@ FORECAST = APPENDS + " union all select {{ var('year') }} + 1, 'forecast'"
 BEFORE_ALL = APPENDS + " union all select 1999, 'before' union all select null, 'undated'"
 BROKEN = "{{ config(materialized='table') }} select error('broken') from {{ ref('tides') }}"
 MEANT = ", meta={'writes_other_years': true}"
+OF_THE_YEAR = "where year = {{ var('year') }}"
+REPORT_CHANGES = "update {{ ref('tides') }} set what = what || '!'"
 SNAPSHOT_OF_ALL = ", full_refresh=true"
 
 Made = Callable[..., Workspace]
@@ -201,3 +203,104 @@ def test_rows_that_were_there_before_the_simulation_stay(made: Made) -> None:
     workspace.simulate(fresh=True)
     assert tides(workspace)[0] == (1990, "measured")
     assert len(tides(workspace)) == 4
+
+
+def report_with(workspace: Workspace, hook: str) -> None:
+    """Give the model of the second stage a hook."""
+    text = FILES["models/report.sql"].replace("'fail'", f"'fail', post_hook=\"{hook}\"")
+    (workspace.root / "models" / "report.sql").write_text(text)
+
+
+def run_report_again(workspace: Workspace) -> None:
+    """Run the second stage of the last year again."""
+    workspace.events.clear()
+    with workspace.orchestrator() as orchestrator:
+        orchestrator.execute_multi_year_simulation(from_year=2002, from_stage="report")
+
+
+def test_a_stage_that_changes_rows_of_another_is_not_run_again_alone(made: Made) -> None:
+    """Neither when it is asked for nor after a crash: the year begins again, and why is said."""
+    workspace = made(APPENDS)
+    report_with(workspace, f"{REPORT_CHANGES} {OF_THE_YEAR}")
+    workspace.simulate()
+    whole = tides(workspace)
+    assert whole == [(2000, "now!"), (2001, "now!"), (2002, "now!")]
+    run_report_again(workspace)
+    assert tides(workspace) == whole
+    assert finished(workspace) == [(2002, "tides"), (2002, "report")]
+    told = [(event.year, event.changed_by) for event in workspace.events if isinstance(event, WholeYearRun)]
+    assert told == [(2002, ("report",))]
+
+    def stop(context: HookContext) -> None:
+        if context.year == 2001:
+            raise KeyboardInterrupt
+
+    with workspace.orchestrator() as orchestrator:
+        orchestrator.hooks.register_hook(Hook(HookType.PRE_STAGE, stop, name="stop", stage="report"))
+        with pytest.raises(KeyboardInterrupt):
+            orchestrator.execute_multi_year_simulation(fresh=True)
+    workspace.events.clear()
+    workspace.simulate()
+    assert finished(workspace)[0] == (2001, "tides")
+    assert tides(workspace) == whole
+
+
+def test_a_hook_that_writes_a_log_makes_nothing_start_earlier(made: Made) -> None:
+    """No model builds that table: what is in it is as often there as it was written."""
+    workspace = made(APPENDS, ", pre_hook='create table if not exists log (year integer)'")
+    report_with(workspace, "insert into {{ target.schema }}.log values ({{ var('year') }})")
+    workspace.simulate()
+    run_report_again(workspace)
+    assert finished(workspace) == [(2002, "report")]
+    assert workspace.sql("select count(*) from log") == [(4,)]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "named"),
+    [
+        (
+            "models/tides.sql",
+            APPENDS.replace(
+                "OPTIONS", ", post_hook=\"update {{ this }} set what = what || '!' where year < {{ var('year') }}\""
+            ),
+            "tides (its hooks or macros change finished years)",
+        ),
+        (
+            "models/report.sql",
+            FILES["models/report.sql"] + "{% if execute %}{% do run_query(\"update tides set what = what || '!'\") %}"
+            "{% endif %}",
+            "tides (changed by hooks or macros of report)",
+        ),
+        (
+            "macros/louder.sql",
+            "{% macro louder(table) %}update {{ table }} set what = what || '!'{% endmacro %}",
+            "what hooks or macros of report change",
+        ),
+        (
+            "dbt_project.yml",
+            FILES["dbt_project.yml"].replace(
+                "}}",
+                '}, on-run-end: ["create table if not exists tides (year integer, '
+                'what varchar)", "update tides set what = what || \'!\'"]}',
+            ),
+            "tides (changed by hooks or macros of harbour-on-run-end-1)",
+        ),
+    ],
+)
+def test_hooks_that_change_finished_years_make_a_run_begin_at_the_first(
+    made: Made, file: str, text: str, named: str
+) -> None:
+    """As many rows are there as before, so that counting them tells nothing."""
+    workspace = made(APPENDS)
+    if file.startswith("macros"):
+        report_with(workspace, "{{ louder(ref('tides')) }}")
+    (workspace.root / file).parent.mkdir(exist_ok=True)
+    (workspace.root / file).write_text(text)
+    workspace.simulate()
+    whole = tides(workspace)
+    assert "!" in str(whole)
+    workspace.events.clear()
+    workspace.simulate(2002, 2002, fresh=True)
+    assert tides(workspace) == whole
+    told = [(event.models, event.years) for event in workspace.events if isinstance(event, WholeRangeRun)]
+    assert told == [((named,), (2000, 2001, 2002))]

@@ -240,3 +240,18 @@ def test_the_years_that_go_are_known() -> None:
     assert start(done).removed == ()
     assert start(ledger(*YEAR_1, (2026, "events"))).removed == ()
     assert start(Ledger()).removed == ()
+
+
+def test_a_year_whose_stages_change_each_other_begins_with_its_first_stage() -> None:
+    """It is said where finished stages are run again because of that, and nowhere else."""
+    finished = ledger(*YEAR_1, YEAR_2[0])
+    assert start(finished).kept_stages == ("events",)
+    found = find_start(plan(2025, 2027), finished, NOW, counts(finished), other_stages=("late",))
+    assert (found.year, found.stage, found.kept_stages, found.other_stages) == (2026, "events", (), ("late",))
+    assert found.resumed and found.purge_from == 2026
+    between = ledger(*YEAR_1)
+    found = find_start(plan(2025, 2027), between, NOW, counts(between), other_stages=("late",))
+    assert (found.year, found.stage, found.other_stages) == (2026, "events", ())
+    first = ledger(YEAR_1[0])
+    found = find_start(plan(2025, 2027), first, NOW, counts(first), other_stages=("late",))
+    assert (found.year, found.stage, found.resumed, found.other_stages) == (2025, "load", False, ("late",))

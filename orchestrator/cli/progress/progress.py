@@ -44,11 +44,12 @@ from orchestrator.core.events import (
     TablesLost,
     TestWarned,
     WholeRangeRun,
+    WholeYearRun,
     YearFinished,
     YearsPurged,
     YearStarted,
 )
-from orchestrator.core.formats import purge_text, shown_path
+from orchestrator.core.formats import purge_text, shown_path, whole_year
 from orchestrator.core.text import plural
 
 DONE, FAILED, WARNED = ("✓", "green"), ("✗", "red"), ("!", "yellow")
@@ -135,6 +136,8 @@ class Progress:
                 self._years = YearTable(event.stages, event.years, self._console)
             case YearStarted() | YearFinished() | StageStarted() | StageFinished() | RunFinished():
                 self._year(event)
+            case WholeYearRun():
+                self._line(Text(f"starting {whole_year(event.year, event.changed_by)}"), *WARNED)
             case YearsPurged() | RunResumed() | ChangesFound() | TablesLost() | RowsLost() | WholeRangeRun():
                 self._start(event)
             case _:

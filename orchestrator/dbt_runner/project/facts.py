@@ -14,6 +14,7 @@ from pathlib import Path
 from orchestrator.database.attachments import Attachment
 from orchestrator.database.capabilities import Capabilities, capabilities_of
 from orchestrator.database.names import RelationName, SchemaName
+from orchestrator.dbt_runner.analysis.change_kinds import ChangedRelation
 from orchestrator.dbt_runner.project.source_facts import SourceFacts
 
 RELATIONAL = ("table", "view", "incremental", "seed", "snapshot")
@@ -46,6 +47,8 @@ class NodeFacts:
     ``decided``, (expression of the year, its value as JSON), has that value.
     ``replay_blocker`` says why dbt itself must run it in every year, None when what dbt sent for it once may be sent
     again; ``changes_others`` that it may change how other nodes come out, so that dbt must run these as well.
+    ``changes`` are the relations whose rows statements of its hooks, or of macros and queries, change
+    (:class:`orchestrator.dbt_runner.analysis.change_kinds.ChangedRelation`).
     ``reads`` are all other inputs, as (what, checksum or value); their kinds are in
     :mod:`orchestrator.dbt_runner.project.input_kinds`. ``unseen`` names what may change its rows and is no input, such
     as the clock.
@@ -104,6 +107,7 @@ class NodeFacts:
     looks_up: tuple[str, ...] = ()
     selectable: tuple[tuple[str, str], ...] = ()
     description: str = ""
+    changes: tuple[ChangedRelation, ...] = ()
 
     @cached_property
     def relation(self) -> RelationName:

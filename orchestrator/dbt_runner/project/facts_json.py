@@ -6,6 +6,7 @@ from pathlib import Path
 
 from orchestrator.database.attachments import Attachment
 from orchestrator.database.names import SchemaName
+from orchestrator.dbt_runner.analysis.change_kinds import ChangedRelation
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape
 from orchestrator.dbt_runner.project.source_facts import SourceFacts
 
@@ -56,12 +57,12 @@ def _attachment_of(values: dict[str, object]) -> Attachment:
 
 def node_of(values: dict[str, object]) -> NodeFacts:
     """Return the facts of a node, as :func:`facts_of` does those of a project."""
-    columns = values["columns"]
-    labels = values["labels"]
-    assert isinstance(columns, list) and isinstance(labels, list)
+    columns, labels, changes = values["columns"], values["labels"], values["changes"]
+    assert isinstance(columns, list) and isinstance(labels, list) and isinstance(changes, list)
     fixed: dict[str, object] = {
         "columns": tuple(ColumnFacts(**column) for column in columns),
         "labels": tuple(tuple(label) for label in labels),
+        "changes": tuple(ChangedRelation(*change) for change in changes),
         "code": _pairs(values["code"]),
         "inputs": _pairs(values["inputs"]),
         "reads": _pairs(values["reads"]),

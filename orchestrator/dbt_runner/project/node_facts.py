@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.dbt_runner.analysis.change_kinds import ChangedRelation, is_named
+from orchestrator.dbt_runner.analysis.changed_relations import changed_by_python, changed_relations
 from orchestrator.dbt_runner.analysis.marks import ANY_VAR, UNKNOWN
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.analysis.template_record import GrowingRecord, TemplateRecord
@@ -131,6 +133,7 @@ class NodeReader:
             changes_others=replay_blocker is not None and self.replay.changes_others(node),
             reads=(*self.inputs.of(node, whole, texts), *before) if kind != "test" else (),
             description=str(node.description or "")[:LONGEST_DESCRIPTION],
+            changes=self._changes(node, own, code, reached),
             unseen=self._unseen(node, [*own, *(self.macros[o] for o in reached if not self.reach.is_for_others(o))]),
         )
 
@@ -184,7 +187,29 @@ class NodeReader:
             reuse_blocker=None,
             vars=tuple(sorted(code.vars)),
             reads=self.inputs.of_text(node.package_name, code, texts),
+            changes=self._changes(node, rendered, code, reached),
         )
+
+    def _changes(
+        self, node: ManifestNode, own: Sequence[str], code: TemplateRecord, reached: Sequence[str]
+    ) -> tuple[ChangedRelation, ...]:
+        """Return what statements in a node's texts and in the macros that it reaches change.
+
+        A macro that only its materialization calls is handed the node's own relation: what it names itself counts.
+        """
+        found: set[ChangedRelation] = set()
+        for text in own:
+            python = str(node.language) == "python" and text == node.raw_code
+            found |= changed_by_python(text) if python else self._changed(text)
+        called = self.analysis.implementations(code.macros)
+        for name in reached:
+            if not self.reach.is_for_others(name):
+                changed = self._changed(self.macros[name])
+                found |= changed if name in called else {one for one in changed if is_named(one)}
+        return tuple(sorted(found))
+
+    def _changed(self, text: str) -> frozenset[ChangedRelation]:
+        return changed_relations(self.analysis.environment, text, self.analysis.year_vars)
 
     def _with_materialization(self, node: ManifestNode, code: TemplateRecord) -> TemplateRecord:
         """Return a node's code with what the project's own macros do that dbt builds it by."""
