@@ -12,6 +12,7 @@ from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.text import nearest
 from orchestrator.pipeline.workflow import SummaryColumn
 from orchestrator.reports.sides.intervals import Interval, MeanDifference, difference_of, mean_of
+from orchestrator.reports.sides.settings import SEED, recorded_settings
 from orchestrator.reports.sides.side import Side, as_number
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ ROW_COLUMNS = (
     *(("paired", "boolean"), ("missing", "integer"), ("null", "integer"), ("not_finite", "integer")),
 )
 """Names and types of the rows of a comparison."""
-SEED = "simulation.random_seed"
 
 
 @dataclass(frozen=True)
@@ -152,14 +152,23 @@ def compare_sides(sides: Sequence[Side], *, metrics: Sequence[str] = (), years: 
 def differing_parameters(sides: Sequence[Side]) -> tuple[DifferingParameter, ...]:
     """Return the settings that differ between sides; the seed is none of them where repetitions draw their own."""
     names = dict.fromkeys(name for side in sides for name in side.parameters)
+    recorded = [recorded_settings(side.inputs) for side in sides]
     drawn = any(len(side.repetitions) > 1 for side in sides)
     found = []
     for name in names:
-        values = tuple(side.parameters.get(name) for side in sides)
-        differs = any((isinstance(value, bool), value) != (isinstance(values[0], bool), values[0]) for value in values)
+        values = tuple(side.parameters.get(name, known.get(name)) for side, known in zip(sides, recorded, strict=True))
+        told = [
+            (isinstance(value, bool), value) for side, value in zip(sides, values, strict=True) if _tells(side, name)
+        ]
+        differs = any(value != told[0] for value in told)
         if differs and not (drawn and name == SEED):
             found.append(DifferingParameter(name, values))
     return tuple(found)
+
+
+def _tells(side: Side, name: str) -> bool:
+    """Tell whether a side has a setting or surely has it not: what a run left to the project may be forgotten."""
+    return name in side.parameters or side.kind != "run" or bool(side.inputs) or not name.startswith("vars.")
 
 
 def _shared_notes(sides: Sequence[Side]) -> Iterator[str]:
