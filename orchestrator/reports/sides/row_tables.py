@@ -51,7 +51,9 @@ def compared_rows(
             _written(sources, side_name(name), table, year, folder / f"{number}.parquet")
             for number, name in enumerate(names)
         )
-        with row_comparison(first, second, key, folder) as found:
+        simulation = sources.config.simulation
+        column = None if simulation is None or year is not None else simulation.year_column
+        with row_comparison(first, second, key, folder, year=column) as found:
             yield found
 
 
