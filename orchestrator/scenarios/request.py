@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from orchestrator.config.sweeps import SweepSettings
+from orchestrator.core.errors import ConfigurationError
 from orchestrator.scenarios.plan import Databases, Variation
 from orchestrator.scenarios.planning import SweepRequest
 from orchestrator.scenarios.sweeping import SweepWork
-from orchestrator.scenarios.values import read_seeds, read_variation, variation, varied_key
+from orchestrator.scenarios.values import read_scenarios, read_seeds, read_variation, variation, varied_key
 
 Values = str | Sequence[JsonValue]
 
@@ -24,9 +25,9 @@ class Asked:
     first_year: int | None = None
     last_year: int | None = None
     vary: Mapping[str, Values] | None = None
-    scenarios: Sequence[str] | None = None
+    scenarios: str | Sequence[str] | None = None
     seeds: str | int | Sequence[int] | None = None
-    keep: Sequence[str] | None = None
+    keep: str | Sequence[str] | None = None
     databases: Databases | None = None
     max_members: int | None = None
     workers: int | None = None
@@ -42,14 +43,15 @@ class Asked:
             ConfigurationError: values or seeds are written in another way than they are.
         """
         vary: Mapping[str, Values] = settings.vary if self.vary is None else self.vary
+        keep = settings.keep if self.keep is None else self.keep
         return SweepRequest(
             self.name or settings.name,
             self.first_year,
             self.last_year,
             tuple(_variation(key, values) for key, values in vary.items()),
-            tuple(settings.scenarios if self.scenarios is None else self.scenarios),
+            _scenarios(settings.scenarios if self.scenarios is None else self.scenarios),
             _seeds(settings.seeds if self.seeds is None else self.seeds),
-            tuple(settings.keep if self.keep is None else self.keep),
+            (keep,) if isinstance(keep, str) else tuple(keep),
             self.databases or settings.databases,
             self.max_members or settings.max_members,
         )
@@ -66,7 +68,16 @@ class Asked:
 
 
 def _variation(key: str, values: Values) -> Variation:
-    return read_variation(f"{key}={values}") if isinstance(values, str) else variation(varied_key(key), list(values))
+    if isinstance(values, str):
+        return read_variation(f"{key}={values}")
+    if not isinstance(values, Sequence):  # what a program gives may be anything
+        raise ConfigurationError(f"The values of {key} are {values!r}, which is no list.", to_fix=f"write [{values!r}]")
+    return variation(varied_key(key), list(values))
+
+
+def _scenarios(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Return names of scenarios, which may be one text; no name twice."""
+    return read_scenarios(given if isinstance(given, str) else ",".join(given)) if given else ()
 
 
 def _seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:

@@ -64,7 +64,8 @@ class SweepWork:
 class SweepOutcome:
     """What became of a sweep: the state of each member by key, in the order of the plan.
 
-    ``kept`` are the members that were finished before, ``stopped`` tells that somebody stopped it.
+    ``kept`` are the members that were finished before, ``removed`` those of an older plan that are gone, ``stopped``
+    tells that somebody stopped it.
     """
 
     plan: SweepPlan
@@ -72,6 +73,7 @@ class SweepOutcome:
     states: dict[str, MemberState]
     seconds: float
     kept: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     stopped: bool = False
 
     def with_status(self, status: str) -> tuple[str, ...]:
@@ -97,6 +99,16 @@ class PreparedSweep:
     kept: tuple[str, ...] = ()
     dropped: tuple[Member, ...] = ()
     varied: tuple[str, ...] = ()
+
+    @property
+    def again(self) -> tuple[str, ...]:
+        """The members that are done, and are looked at again because what they are made of may have changed."""
+        return tuple(key for key, state in self.states.items() if state.status == "done" and key not in self.kept)
+
+    @property
+    def idle(self) -> bool:
+        """Tell that there is no member to be run."""
+        return len(self.kept) == len(self.plan.members)
 
 
 def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> PreparedSweep:
@@ -132,16 +144,17 @@ def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> Swee
     elapsed = stopwatch()
     with held(sweep.folder):
         running = _Running(sweep, work, tell)
-        running.history.begin(running.states)
+        running.history.begin(running.states, idle=sweep.idle)
         try:
             running.work()
         finally:
             shutil.rmtree(sweep.folder.shared, ignore_errors=True)
             running.gather()
-            running.history.end(running.states)
+            running.history.end(running.states, idle=sweep.idle)
             running.teller.end()
         stopped = any(state.status not in ("done", "failed") for state in running.states.values())
-        return SweepOutcome(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, stopped)
+        removed = tuple(member.key for member in sweep.dropped)
+        return SweepOutcome(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, removed, stopped)
 
 
 @dataclass
@@ -167,7 +180,7 @@ class _Running:
         for member in plan.members:
             if member.key in self.sweep.kept and plan.databases != "all":
                 remove_database(folder, member)
-        self.teller = SweepTeller(folder, len(self.sweep.kept))
+        self.teller = SweepTeller(folder, len(self.sweep.kept), idle=self.sweep.idle)
 
     def work(self) -> None:
         """Run what is to be run."""
