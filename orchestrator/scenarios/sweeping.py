@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.clocks import stopwatch, utc_now
+from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.files import replace_file
 from orchestrator.core.permissions import make_folder
+from orchestrator.core.text import plural
 from orchestrator.core.versions import installed_versions
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.scenarios.bundle import Bundle, make_bundle, sent_environment
@@ -115,7 +117,7 @@ def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> 
     """Make the plan of a sweep, check every member of it, and see what is there already.
 
     Raises:
-        ConfigurationError: what is asked for is wrong.
+        ConfigurationError: what is asked for is wrong, or begins after the first year.
         MissingExtraError: Dask is not installed.
         SweepError: the plan that is there cannot be read.
     """
@@ -131,7 +133,20 @@ def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> 
         plan = replace(plan, created_at=old.created_at)
     states = read_states(folder, plan)
     kept = tuple(m.key for m in plan.members if is_kept(folder, plan, m, states[m.key], inputs[m.key]))
+    _require_first_year(config, plan, folder, kept)
     return PreparedSweep(project, config, plan, folder, inputs, states, kept, dropped, varied)
+
+
+def _require_first_year(config: SimulationConfig, plan: SweepPlan, folder: SweepFolder, kept: Sequence[str]) -> None:
+    """Refuse years that members cannot have: a database that does not exist yet holds no year to continue from."""
+    begins = plan.first_year if config.simulation is None else config.simulation.start_year
+    new = [one for one in plan.members if one.key not in kept and not folder.member(one.key).database.exists()]
+    if plan.first_year > begins and new:
+        raise ConfigurationError(
+            f"{plural(len(new), 'member')} of {plan.name} would begin at {plan.first_year} in a database of "
+            f"{'its' if len(new) == 1 else 'their'} own, which holds no earlier years.",
+            to_fix=f"sweep {begins}-{plan.last_year}",
+        )
 
 
 def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> SweepOutcome:

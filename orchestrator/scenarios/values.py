@@ -165,7 +165,7 @@ def _values(part: str, key: str, *, verbatim: bool) -> Iterator[JsonValue]:
             value = parse_scalar(part.strip())
         except ValueError as error:
             raise ConfigurationError(
-                f"--vary {key}: the value {part.strip()!r} {error}", to_fix="put text into quotes: 'no', 'a, b'"
+                f"--vary {key}: {part.strip()!r} cannot be read: {error}", to_fix="put text into quotes: 'no', 'a, b'"
             ) from error
         yield json.loads(json.dumps(value))
 

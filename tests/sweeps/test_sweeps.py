@@ -109,6 +109,8 @@ def test_what_is_wrong_is_refused_before_anything_starts(swept: Swept) -> None:
         (("--keep", "lake_levels"), "Did you mean 'lake_level'?"),
         (("--databases", "some"), "must be one of all, failed, none"),
         (("1999-2000",), "before 2000"),
+        (("2001", "--seeds", "1-2"), "2 members of s would begin at 2001 in a database of their own"),
+        (("--scheduler", "localhost"), "no address of a Dask scheduler"),
     ):
         told = swept.sweep(*args)
         assert told.exit_code == 2, told.out + told.err

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from orchestrator.config.sweeps import SweepSettings
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.scenarios.plan import Variation
 from orchestrator.scenarios.request import Asked
 from orchestrator.scenarios.values import read_scenarios, read_seeds, read_variation, varied_key
 
@@ -57,8 +58,8 @@ def test_values_are_read(written: str, values: list[JsonValue]) -> None:
         ("x=range(1,5,0)", "the step of"),
         ("x=1..99999999999", "at most 100,000"),
         ("x=range(99999999999)", "at most 100,000"),
-        ("x=no", "the value 'no'"),
-        ("x={", "the value"),
+        ("x=no", "'no' cannot be read: the value is no"),
+        ("x={", "cannot be read"),
     ],
 )
 def test_what_is_written_otherwise_is_refused(written: str, said: str) -> None:
@@ -92,9 +93,33 @@ def test_what_a_program_gives() -> None:
     """One scenario or table may be a text; a value that is no list is refused in words."""
     asked = Asked(vary={"rain": [1]}, scenarios="wet, dry", keep="lakes").request(SweepSettings())
     assert (asked.scenarios, asked.keep) == (("wet", "dry"), ("lakes",))
-    for wrong in (Asked(vary={"rain": 1}), Asked(scenarios=["wet", "wet"])):  # type: ignore[dict-item]
+    assert Asked(vary={"rain": 1, "wet": True}).request(SweepSettings()).variations == (
+        Variation("vars.rain", (1,)),
+        Variation("vars.wet", (True,)),
+    )
+    for wrong in (Asked(vary={"rain": {}}), Asked(scenarios=["wet", "wet"])):  # type: ignore[dict-item]
         with pytest.raises(ConfigurationError):
             wrong.request(SweepSettings())
+
+
+def test_what_is_wrong_is_looked_for_where_it_stands() -> None:
+    """In the configuration, not in an option that nobody gave."""
+    settings = SweepSettings(vary={"rain": "5..1"}, seeds="2-1")
+    with pytest.raises(ConfigurationError, match=r"^sweep\.vary rain: 5\.\.1 holds no number"):
+        Asked().request(settings)
+    with pytest.raises(ConfigurationError, match=r"^sweep\.seeds is '2-1'"):
+        Asked(vary={}).request(settings)
+    with pytest.raises(ConfigurationError, match=r"^--seeds is '3-1'"):
+        Asked(vary={}, seeds="3-1").request(settings)
+
+
+def test_a_scheduler_has_an_address() -> None:
+    """A name alone is refused at once, instead of half a minute later."""
+    for address in ("tcp://host:8786", "tls://10.0.0.5:1", "host:8786", "tcp://[::1]:8786", None):
+        assert Asked(scheduler=address).work(SweepSettings()).scheduler == address
+    for wrong in ("localhost", "tcp://host", "host:port", "a b:1"):
+        with pytest.raises(ConfigurationError, match="which is no address"):
+            Asked(scheduler=wrong).work(SweepSettings())
 
 
 def test_seeds() -> None:
