@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.measure import Measurement
 from rich.table import Table
@@ -23,7 +23,7 @@ from orchestrator.reports.sides.cell_text import (
 from orchestrator.reports.sides.comparing import MetricTable, SidesComparison
 from orchestrator.reports.sides.letters import letter
 from orchestrator.reports.sides.records import all_notes, metric_heads, metric_rows
-from orchestrator.reports.sides.rows import CHANGED, KINDS, RowComparison
+from orchestrator.reports.sides.rows import CHANGED, KINDS, MatchedColumns, RowComparison
 
 LONGEST_HEAD = 16
 MOST_BESIDE = 4  # sides that stand beside each other where nothing else limits the width
@@ -61,12 +61,8 @@ def show_row_changes(output: Output, found: RowComparison, sides: tuple[str, str
         f"{table}: {plural(counts.first, 'row')} in {a}, {plural(counts.second, 'row')} in {b}; {counts.same:,} alike, "
         f"{counts.added:,} only in {b}, {counts.removed:,} only in {a}, {counts.changed:,} changed"
     )
-    for side, names in ((a, columns.only_first), (b, columns.only_second)):
-        if names:
-            output.say(f"Only {side} has the column{'' if len(names) == 1 else 's'} {', '.join(names)}.")
-    for name, one, other in columns.other_types:
-        how = "text" if columns.as_text(name) else "numbers"
-        output.say(f"{name} is {one} in {a} and {other} in {b}; it is compared as {how}.")
+    for note in (*_column_notes(columns, a, b), *found.notes):
+        output.say(note)
     if found.changed_values:
         values = ", ".join(f"{name} {count:,}" for name, count in found.changed_values.items())
         output.say(f"Changed values: {values}")
@@ -87,6 +83,16 @@ def show_row_changes(output: Output, found: RowComparison, sides: tuple[str, str
         if total > len(changes):
             what = "value" if kind == CHANGED else "row"
             output.say(Text(f"the first {len(changes):,} of {plural(total, what)}; --limit shows more", "dim"))
+
+
+def _column_notes(columns: MatchedColumns, a: str, b: str) -> Iterator[str]:
+    """Yield what is to be known of columns that only one side has, or in another type."""
+    for side, names in ((a, columns.only_first), (b, columns.only_second)):
+        if names:
+            yield f"Only {side} has the column{'' if len(names) == 1 else 's'} {', '.join(names)}."
+    for name, one, other in columns.other_types:
+        how = "text" if columns.as_text(name) else "numbers"
+        yield f"{name} is {one} in {a} and {other} in {b}; it is compared as {how}."
 
 
 def _settings(found: SidesComparison, heads: Sequence[str]) -> Table:

@@ -8,6 +8,17 @@ from pydantic import BeforeValidator, Field, JsonValue, StrictInt, StrictStr
 
 from orchestrator.config.schema import Section, Text, texts_as_list
 
+Values = StrictStr | Annotated[tuple[JsonValue, ...], Field(min_length=1)]
+
+
+def one_as_list(value: object) -> object:
+    """Return a number, true or false as the list of that value, and anything else as it is.
+
+    >>> one_as_list(0.02), one_as_list("0..90/30"), one_as_list([1, 2])
+    ([0.02], '0..90/30', [1, 2])
+    """
+    return [value] if isinstance(value, (bool, int, float)) else value
+
 
 class SweepSettings(Section):
     """A sweep: one simulation for every scenario, value and seed."""
@@ -17,10 +28,10 @@ class SweepSettings(Section):
         description="Name of the sweep, and of its folder; by default made of what is varied.",
         examples=["growth"],
     )
-    vary: dict[Text, StrictStr | Annotated[tuple[JsonValue, ...], Field(min_length=1)]] = Field(
+    vary: dict[Text, Annotated[Values, BeforeValidator(one_as_list)]] = Field(
         default_factory=dict,
-        description="Keys that are varied, variables by their bare name, and the values of each: a list, or text as "
-        "`--vary` takes it.",
+        description="Keys that are varied, variables by their bare name, and the values of each: a list, text as "
+        "`--vary` takes it, or one number.",
         examples=[{"target_growth_rate": [0.02, 0.03], "vars.wait_days": "0..90/30"}],
     )
     scenarios: Annotated[tuple[Text, ...], BeforeValidator(texts_as_list)] = Field(

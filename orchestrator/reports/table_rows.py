@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -105,7 +105,7 @@ def open_table(
     with open_project_database(config, runner, facts) as database:
         found = find_table(facts, database.catalog(), name, simulates=config.simulation is not None)
         try:
-            yield OpenTable(found, database, "" if year is None else _of_year(config, found, year))
+            yield OpenTable(found, database, year_condition(config, found.label, found.columns, year))
         except StatementError as error:  # the statement is ours, so it is the table: a view whose tables are gone
             raise DatabaseError(f"{found.label} cannot be read: {error.message}") from error
 
@@ -229,17 +229,24 @@ def _not_there(node: NodeFacts, catalog: Catalog, *, simulates: bool) -> TableNo
     return TableNotFoundError(f"{node.name} is not in the database: it is not built yet.", to_fix=by_run)
 
 
-def _of_year(config: SimulationConfig, found: FoundTable, year: int) -> str:
+def year_condition(config: SimulationConfig, label: str, columns: Sequence[tuple[str, str]], year: int | None) -> str:
+    """Return the condition for the rows of a year of a table with these columns; empty where no year is given.
+
+    Raises:
+        ConfigurationError: the table has no column of years.
+    """
+    if year is None:
+        return ""
     if config.simulation is None:
         raise ConfigurationError(
             "--year needs a column of years, and this project has no section simulation that names one.",
             to_fix="leave out --year",
         )
     wanted = config.simulation.year_column
-    column = next((YearColumn.of(*one) for one in found.columns if one[0].lower() == wanted.lower()), None)
+    column = next((YearColumn.of(*one) for one in columns if one[0].lower() == wanted.lower()), None)
     if column is None:
         raise ConfigurationError(
-            f"{found.label} has no column {wanted}, which holds the year (simulation.year_column).",
+            f"{label} has no column {wanted}, which holds the year (simulation.year_column).",
             to_fix="leave out --year",
         )
     return f" where {column.number} = {literal(year)}"

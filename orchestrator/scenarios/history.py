@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.clocks import utc_now
@@ -18,6 +19,9 @@ from orchestrator.core.errors import OrchestratorError, RunNotFoundError
 from orchestrator.scenarios.plan import SweepPlan
 from orchestrator.scenarios.state import MemberState
 from orchestrator.storage.base import CANCELLED, COMPLETED, FAILED, RUNNING, StorageBackend, workflow_name
+
+if TYPE_CHECKING:
+    from orchestrator.storage.models import SweepRecord
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +36,10 @@ class SweepHistory:
     _backend: StorageBackend | None = None
     _failed: bool = False
 
-    def begin(self, states: Mapping[str, MemberState]) -> None:
-        """Write that the sweep began."""
-        self._do(lambda backend: self._save(backend, RUNNING, states))
+    def begin(self, states: Mapping[str, MemberState], *, idle: bool = False) -> None:
+        """Write that the sweep began; ``idle`` tells that nothing is to be run, and then nothing has begun."""
+        if not idle:
+            self._do(lambda backend: self._save(backend, RUNNING, states))
 
     def add_run(self, run_id: str) -> None:
         """Bring a run of a member into the history."""
@@ -49,24 +54,31 @@ class SweepHistory:
 
         self._do(add)
 
-    def end(self, states: Mapping[str, MemberState]) -> None:
-        """Write how the sweep ended, and let go of the history."""
+    def end(self, states: Mapping[str, MemberState], *, idle: bool = False) -> None:
+        """Write how the sweep ended, and let go of the history; one that was idle took the time that it took before."""
         counts = Counter(state.status for state in states.values())
         status = COMPLETED if counts["done"] == len(states) else FAILED
         if counts["done"] + counts["failed"] < len(states):
             status = CANCELLED
-        self._do(lambda backend: self._save(backend, status, states))
+        self._do(lambda backend: self._save(backend, status, states, idle=idle))
         if self._backend is not None:
             self._backend.close()
 
-    def _save(self, backend: StorageBackend, status: str, states: Mapping[str, MemberState]) -> None:
+    def _save(
+        self, backend: StorageBackend, status: str, states: Mapping[str, MemberState], *, idle: bool = False
+    ) -> None:
         from orchestrator.storage.models import SweepRecord  # as above
 
         plan, now = self.plan, utc_now()
         ended = status != RUNNING
+        workflow = workflow_name(str(self.config.root))
+        before = self._before(backend, workflow) if idle else None
+        times = (self.started_at, now if ended else None, (now - self.started_at).total_seconds() if ended else None)
+        if before is not None and before.completed_at is not None:
+            times = before.started_at, before.completed_at, before.duration_seconds
         backend.sweeps.save(
             SweepRecord(
-                workflow_name(str(self.config.root)),
+                workflow,
                 plan.name,
                 status,
                 {
@@ -76,11 +88,14 @@ class SweepHistory:
                     "seeds": list(plan.seeds),
                 },
                 dict(Counter(state.status for state in states.values())),
-                self.started_at,
-                now if ended else None,
-                (now - self.started_at).total_seconds() if ended else None,
+                *times,
             )
         )
+
+    def _before(self, backend: StorageBackend, workflow: str) -> SweepRecord | None:
+        """Return this sweep as it was run last."""
+        known = backend.sweeps.list_sweeps()
+        return next((one for one in known if (one.workflow_name, one.name) == (workflow, self.plan.name)), None)
 
     def _do(self, work: Callable[[StorageBackend], None]) -> None:
         if not self.config.storage.enabled or self._failed:

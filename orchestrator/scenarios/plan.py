@@ -76,6 +76,11 @@ class SweepPlan:
     databases: Databases = "all"
     overrides: tuple[str, ...] = ()
 
+    @property
+    def years(self) -> tuple[int, ...]:
+        """All years, in order."""
+        return tuple(range(self.first_year, self.last_year + 1))
+
     def write(self, path: Path) -> None:
         """Write the plan to a file, all or nothing."""
         replace_file(path, json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode())

@@ -154,9 +154,10 @@ def _require_few(request: SweepRequest) -> None:
     counts = [len(one.values) for one in request.variations]
     count = math.prod([*counts, max(1, len(request.scenarios)), max(1, len(request.seeds))])
     if count > request.most_members:
-        product = " × ".join(str(one) for one in [len(request.scenarios), *counts, len(request.seeds)] if one > 1)
+        factors = [f"{one:,}" for one in [len(request.scenarios), *counts, len(request.seeds)] if one > 1]
+        product = f" ({' × '.join(factors)})" if len(factors) > 1 else ""
         raise ConfigurationError(
-            f"This sweep has {plural(count, 'member')} ({product}), and {request.most_members:,} are the most allowed.",
+            f"This sweep has {plural(count, 'member')}{product}, and {request.most_members:,} are the most allowed.",
             to_fix=f"name fewer values, or allow it with --max-members {count}",
         )
 

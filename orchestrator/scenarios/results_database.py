@@ -12,9 +12,9 @@ from pydantic import JsonValue
 from orchestrator.core.permissions import file_mode
 from orchestrator.database.sql import literal, quoted_name
 from orchestrator.scenarios.folders import SweepFolder
+from orchestrator.scenarios.kept_columns import OWN_COLUMNS
 from orchestrator.scenarios.plan import SweepPlan
 from orchestrator.scenarios.state import MemberState
-from orchestrator.scenarios.tables import OWN_COLUMNS
 
 if TYPE_CHECKING:
     import duckdb

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.clocks import stopwatch, utc_now
+from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.files import replace_file
 from orchestrator.core.permissions import make_folder
+from orchestrator.core.text import plural
 from orchestrator.core.versions import installed_versions
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.scenarios.bundle import Bundle, make_bundle, sent_environment
@@ -65,7 +67,8 @@ class SweepWork:
 class SweepOutcome:
     """What became of a sweep: the state of each member by key, in the order of the plan.
 
-    ``kept`` are the members that were finished before, ``stopped`` tells that somebody stopped it.
+    ``kept`` are the members that were finished before, ``removed`` those of an older plan that are gone, ``stopped``
+    tells that somebody stopped it.
     """
 
     plan: SweepPlan
@@ -73,6 +76,7 @@ class SweepOutcome:
     states: dict[str, MemberState]
     seconds: float
     kept: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     stopped: bool = False
 
     def with_status(self, status: str) -> tuple[str, ...]:
@@ -99,12 +103,22 @@ class PreparedSweep:
     dropped: tuple[Member, ...] = ()
     varied: tuple[str, ...] = ()
 
+    @property
+    def again(self) -> tuple[str, ...]:
+        """The members that are done, and are looked at again because what they are made of may have changed."""
+        return tuple(key for key, state in self.states.items() if state.status == "done" and key not in self.kept)
+
+    @property
+    def idle(self) -> bool:
+        """Tell that there is no member to be run."""
+        return len(self.kept) == len(self.plan.members)
+
 
 def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> PreparedSweep:
     """Make the plan of a sweep, check every member of it, and see what is there already.
 
     Raises:
-        ConfigurationError: what is asked for is wrong.
+        ConfigurationError: what is asked for is wrong, or begins after the first year.
         MissingExtraError: Dask is not installed.
         SweepError: the plan that is there cannot be read.
     """
@@ -122,7 +136,20 @@ def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> 
         plan = replace(plan, created_at=old.created_at)
     states = read_states(folder, plan)
     kept = tuple(m.key for m in plan.members if is_kept(folder, plan, m, states[m.key], inputs[m.key]))
+    _require_first_year(config, plan, folder, kept)
     return PreparedSweep(project, config, plan, folder, inputs, states, kept, dropped, varied)
+
+
+def _require_first_year(config: SimulationConfig, plan: SweepPlan, folder: SweepFolder, kept: Sequence[str]) -> None:
+    """Refuse years that members cannot have: a database that does not exist yet holds no year to continue from."""
+    begins = plan.first_year if config.simulation is None else config.simulation.start_year
+    new = [one for one in plan.members if one.key not in kept and not folder.member(one.key).database.exists()]
+    if plan.first_year > begins and new:
+        raise ConfigurationError(
+            f"{plural(len(new), 'member')} of {plan.name} would begin at {plan.first_year} in a database of "
+            f"{'its' if len(new) == 1 else 'their'} own, which holds no earlier years.",
+            to_fix=f"sweep {begins}-{plan.last_year}",
+        )
 
 
 def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> SweepOutcome:
@@ -135,16 +162,17 @@ def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> Swee
     elapsed = stopwatch()
     with held(sweep.folder):
         running = _Running(sweep, work, tell)
-        running.history.begin(running.states)
+        running.history.begin(running.states, idle=sweep.idle)
         try:
             running.work()
         finally:
             shutil.rmtree(sweep.folder.shared, ignore_errors=True)
             running.gather()
-            running.history.end(running.states)
+            running.history.end(running.states, idle=sweep.idle)
             running.teller.end()
         stopped = any(state.status not in ("done", "failed") for state in running.states.values())
-        return SweepOutcome(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, stopped)
+        removed = tuple(member.key for member in sweep.dropped)
+        return SweepOutcome(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, removed, stopped)
 
 
 @dataclass
@@ -170,7 +198,7 @@ class _Running:
         for member in plan.members:
             if member.key in self.sweep.kept and plan.databases != "all":
                 remove_database(folder, member)
-        self.teller = SweepTeller(folder, len(self.sweep.kept))
+        self.teller = SweepTeller(folder, len(self.sweep.kept), idle=self.sweep.idle)
 
     def work(self) -> None:
         """Run what is to be run."""

@@ -17,12 +17,10 @@ from orchestrator.ledger.reading import read_ledger
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 from orchestrator.pipeline.summary import summary_model
 from orchestrator.scenarios.folders import SweepFolder
+from orchestrator.scenarios.kept_columns import MEMBER, kept_name
 from orchestrator.scenarios.plan import Member
 from orchestrator.scenarios.task import MemberTask
 from orchestrator.self_healing.database_look import open_reader
-
-OWN_COLUMNS = ("scenario", "seed", "member", "status")
-"""What a row of results says of its member; a column of the table itself with such a name gets ``_`` behind it."""
 
 
 def require_tables(facts: ProjectFacts, keep: Sequence[str]) -> None:
@@ -81,7 +79,6 @@ def write_tables(orchestrator: PipelineOrchestrator, task: MemberTask, tables: S
             new = staged / f"{node.name}.parquet"
             orchestrator.runner.execute(_copy(orchestrator, node, key, new))
             seed = seed_of(orchestrator.config)
-            seed = seed_of(orchestrator.config)
             files.append((new, parquet_file(folder, node.name, task.member.scenario, seed, key)))
         for new, place in files:
             make_folder(place.parent)
@@ -97,9 +94,7 @@ def remove_tables(folder: SweepFolder, member: Member) -> None:
 
 
 def _copy(orchestrator: PipelineOrchestrator, node: NodeFacts, key: str, file: Path) -> str:
-    own = []
-    for name, _ in orchestrator.runner.columns(node.name):
-        shown = f"{name}_" if name.lower() in OWN_COLUMNS else name
-        own.append(f"{quoted_name(name)} as {quoted_name(shown)}")
-    rows = f"select {', '.join([f'{literal(key)} as member', *own])} from {node.relation.quoted()}"
+    columns = [name for name, _ in orchestrator.runner.columns(node.name)]
+    own = [f"{quoted_name(name)} as {quoted_name(kept_name(name))}" for name in columns]
+    rows = f"select {', '.join([f'{literal(key)} as {MEMBER}', *own])} from {node.relation.quoted()}"
     return f"copy ({rows}) to {literal(file)} (format parquet, compression zstd)"

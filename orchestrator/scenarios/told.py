@@ -67,14 +67,17 @@ class SweepTold:
 class SweepTeller:
     """Writes what happens in one sweep for others to read, several times a second at most.
 
-    What cannot be written is logged once: a sweep goes on without watchers.
+    What cannot be written is logged once: a sweep goes on without watchers. One that is ``idle``, with nothing to be
+    run, leaves what was told of the last time that something was.
     """
 
-    def __init__(self, folder: SweepFolder, kept: int) -> None:
+    def __init__(self, folder: SweepFolder, kept: int, *, idle: bool = False) -> None:
         self._folder = folder
         self._told = SweepTold(utc_now(), kept)
         self._next = Deadline.after(0)
         self._failed = False
+        before = SweepTold.read(folder) if idle else None
+        self._silent = before is not None and before.ended_at is not None
         self._write()
 
     def __call__(self, happening: Happening) -> None:
@@ -97,6 +100,8 @@ class SweepTeller:
         self._write()
 
     def _write(self) -> None:
+        if self._silent:
+            return
         self._next = Deadline.after(SECONDS_BETWEEN)
         told = self._told
         ended_at = None if told.ended_at is None else told.ended_at.isoformat()

@@ -40,13 +40,18 @@ def read_variation(text: str) -> Variation:
     key, equals, written = text.partition("=")
     key = key.strip()
     if not equals or not key or not all(key.split(".")):
-        raise ConfigurationError(
-            f"--vary {text!r} is not written KEY=VALUES.", to_fix="write --vary vars.growth=0.02,0.03,0.05"
-        )
+        raise not_key_and_values(text)
     full = varied_key(key)
     verbatim = takes_text(SimulationConfig, full.split("."))
     values = [value for part in _parts(written, key) for value in _values(part, key, verbatim=verbatim)]
     return variation(full, values)
+
+
+def not_key_and_values(text: str) -> ConfigurationError:
+    """Return the error for what is not written ``KEY=VALUES``, with the key where that is all that is there."""
+    key = text.strip() if re.fullmatch(r"\w+(\.\w+)*", text.strip()) else "growth"
+    fix = f"write --vary {key}=VALUE,VALUE, such as growth=0.02,0.03"
+    return ConfigurationError(f"--vary {text!r} is not written KEY=VALUES.", to_fix=fix)
 
 
 def variation(key: str, values: Sequence[JsonValue]) -> Variation:
@@ -133,18 +138,18 @@ def _parts(text: str, key: str) -> Iterator[str]:
         elif open_brackets and letter == open_brackets[-1]:
             open_brackets.pop()
         elif letter == "," and not open_brackets:
-            yield _not_empty(part, key)
+            yield _not_empty(part, key, alone=False)
             part = ""
             continue
         part += letter
-    yield _not_empty(part, key)
+    yield _not_empty(part, key, alone="," not in text)
 
 
-def _not_empty(part: str, key: str) -> str:
+def _not_empty(part: str, key: str, *, alone: bool) -> str:
     if not part.strip():
-        raise ConfigurationError(
-            f"--vary {key} holds an empty value.", to_fix="remove the comma, or write '' for empty text"
-        )
+        what = "names no value" if alone else "holds an empty value"
+        fix = f"write --vary {key}=VALUE,VALUE" if alone else "remove the comma"
+        raise ConfigurationError(f"--vary {key} {what}.", to_fix=f"{fix}, or write '' for empty text")
     return part
 
 
@@ -160,7 +165,7 @@ def _values(part: str, key: str, *, verbatim: bool) -> Iterator[JsonValue]:
             value = parse_scalar(part.strip())
         except ValueError as error:
             raise ConfigurationError(
-                f"--vary {key}: the value {part.strip()!r} {error}", to_fix="put text into quotes: 'no', 'a, b'"
+                f"--vary {key}: {part.strip()!r} cannot be read: {error}", to_fix="put text into quotes: 'no', 'a, b'"
             ) from error
         yield json.loads(json.dumps(value))
 
@@ -195,14 +200,19 @@ def _stepped(found: re.Match[str], key: str, part: str) -> Iterator[JsonValue]:
         )
     if step == 0 or (last - first) * step < 0:
         raise ConfigurationError(
-            f"--vary {key}: {part.strip()} leads nowhere with a step of {step}.",
-            to_fix="write a step that leads from the first number to the last",
+            f"--vary {key}: {part.strip()} holds no number: a step of {step} does not lead from {first} to {last}.",
+            to_fix=f"write {found['first']}..{found['last']}/{_step_towards(step, first, last)}",
         )
     count = int((last - first) / step) + 1
     _require_few(f"--vary {key}", count)
     for number in range(count):
         value = first + number * step
         yield int(value) if whole and "." not in (found["step"] or "") else float(value)
+
+
+def _step_towards(step: Decimal, first: Decimal, last: Decimal) -> str:
+    """Return the step the other way round; a word where it is 0."""
+    return str(abs(step).copy_sign(last - first)) if step else "STEP"
 
 
 def _require_few(what: str, count: int) -> None:

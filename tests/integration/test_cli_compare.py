@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from shutil import rmtree
 
 import pytest
@@ -98,6 +99,41 @@ def test_runs_and_documents(lakes: Cli) -> None:
     lines = lakes("compare", "baseline", "wet", "--csv", "--year", "2000").out.splitlines()
     assert lines[3].startswith("water,Water,money,2000,baseline,142.5,,,1,")
     assert "| 2000 | 142 | 195 | +52.5 | +36.8% |" in lakes("compare", "baseline", "wet", "--md").out.splitlines()
+
+
+def test_a_run_has_the_variables_that_the_project_set(lakes: Cli) -> None:
+    """They are in the ledger, not in the configuration of the run; nothing is called different that is the same."""
+    project = lakes.root / "dbt" / "dbt_project.yml"
+    before = project.read_text()
+    assert "rain_factor: 1" in before
+    try:
+        assert lakes("simulate", "-q", "--as", "plain").exit_code == 0
+        runs = lakes("runs", "list", "--scenario", "plain", "--json").document()["runs"]
+        assert isinstance(runs, list)
+        run = str(runs[0]["run_id"])
+        assert lakes("compare", run, "plain", "--json").document()["parameters"] == []
+        project.write_text(before.replace("rain_factor: 1", "rain_factor: 4"))
+        named = lakes("compare", run, "plain", "wet", "--json").document()["parameters"]
+        assert named == [{"name": "vars.rain_factor", "values": [1, 1, 2]}]
+    finally:
+        project.write_text(before)
+        (lakes.root / "var" / "plain.duckdb").unlink()
+
+
+def test_what_was_set_for_all_members_is_a_setting(sweeps: Cli) -> None:
+    """A sweep that was begun with ``--set`` was made of that, not of what the configuration says."""
+    folder = SweepFolder.of(sweeps.root, "rain")
+    replace(SweepPlan.read(folder.plan), overrides=("vars.drought=true", "simulation.random_seed=9")).write(folder.plan)
+    config = sweeps.root / "config" / "simulation.yaml"
+    before = config.read_text()
+    try:
+        config.write_text(before + "vars: {drought: false}\n")
+        document = sweeps("compare", "rain[rain_factor=1]", "rain[rain_factor=2.5]", "wet", "--json").document()
+        named = document["parameters"]
+        assert isinstance(named, list)
+        assert {"name": "vars.drought", "values": [True, True, False]} in named
+    finally:
+        config.write_text(before)
 
 
 def test_a_sweep_by_groups(sweeps: Cli) -> None:
@@ -231,7 +267,7 @@ def test_members_that_were_simulated(lakes: Cli) -> None:
         (
             ["rain", "wet", "--rows", "lake_summary", "--key", "water_year"],
             "stands for 7 finished members",
-            "rain[seed=1]",
+            "rain[rain_factor=1,seed=1]",
         ),
     ],
 )
@@ -279,6 +315,51 @@ def test_rows_of_two_databases(sweeps: Cli) -> None:
     assert member["counts"] == {"first": 2, "second": 3, "same": 0, "added": 1, "removed": 0, "changed": 2}
 
 
+def test_rows_that_a_sweep_kept_are_those_of_its_members(lakes: Cli) -> None:
+    """What the files of a sweep say of their member is no column of the table; names that it takes are given back."""
+    made: dict[str, tuple[str, ...]] = {
+        "kept": ("member varchar", "water_year integer", "seed_ integer", "status__ varchar"),
+        "whole": ("water_year integer", "seed integer", "status_ varchar"),
+    }
+    try:
+        for name, columns in made.items():
+            head = ("the member",) if name == "kept" else ()
+            lay_sweep(
+                lakes.root,
+                name,
+                lambda _, head=head: [(*head, year, 7, "wet") for year in (2000, 2001)],  # type: ignore[misc]
+                table="lake_level",
+                columns=[(one.split()[0], one.split()[1]) for one in columns],
+                years=(2000, 2001),
+                seeds=(1, 2),
+                parquet=name == "kept",
+                databases=name == "whole",
+            )
+        args = ("--rows", "lake_level", "--key", "water_year")
+        found = lakes("compare", "kept[seed=1]", "kept[seed=2]", *args, "--json").document()
+        assert found["counts"] == {"first": 2, "second": 2, "same": 2, "added": 0, "removed": 0, "changed": 0}
+        found = lakes("compare", "kept[seed=1]", "whole[seed=1]", *args, "--year", "2001", "--json").document()
+        assert found["counts"] == {"first": 1, "second": 1, "same": 1, "added": 0, "removed": 0, "changed": 0}
+        assert found["columns"]["only_first"] == found["columns"]["only_second"] == []  # type: ignore[index]
+    finally:
+        rmtree(lakes.root / "var" / "sweeps")
+
+
+def test_a_table_without_years_has_no_rows_of_a_year(lakes: Cli) -> None:
+    """It is said of a sweep's members as of scenarios."""
+    shared = {"table": "lakes", "columns": [("lake", "varchar")], "years": (2000, 2001), "seeds": (1, 2)}
+    try:
+        lay_sweep(lakes.root, "kept", lambda _: [("upper",)], **shared)  # type: ignore[arg-type]
+        lay_sweep(lakes.root, "files", lambda _: [("upper",)], parquet=False, databases=True, **shared)  # type: ignore[arg-type]
+        for one in ("kept[seed=1]", "files[seed=1]", "wet"):
+            told = lakes("compare", one, "kept[seed=2]", "--rows", "lakes", "--key", "lake", "--year", "2000", "--json")
+            assert told.exit_code == 2
+            assert "has no column water_year, which holds the year" in told.error()["message"]
+            assert told.error()["to_fix"] == "leave out --year"
+    finally:
+        rmtree(lakes.root / "var" / "sweeps")
+
+
 def test_a_database_in_use_and_one_that_is_out_of_date(lakes: Cli) -> None:
     """The holder is named and 75 returned; what was made of something else is told, and still compared."""
     with lakes.open_elsewhere():
@@ -303,4 +384,6 @@ def test_a_run_whose_rows_are_gone(lakes: Cli) -> None:
     told = lakes("compare", f"run:{old}", "baseline", *rows)
     assert told.exit_code == 2
     assert f"The rows of run {old} are not there any more" in told.err
-    assert lakes("compare", f"run:{old}", "baseline").exit_code == 0
+    told = lakes("compare", f"run:{old}", "baseline")
+    assert told.exit_code == 0, told.err
+    assert "Parameter" not in told.out  # the variables that the project sets are the same, or not known

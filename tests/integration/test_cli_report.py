@@ -109,6 +109,7 @@ def test_what_is_there_is_not_lost(lakes: Cli, tmp_path: Path) -> None:
         assert told.exit_code == 2
         assert told.error()["message"].startswith("--out: ")
         assert told.error()["to_fix"]
+        assert (place == tmp_path) == ("name a file in it" in str(told.error()["to_fix"]))
     assert mine.read_text() == "<p>mine</p>"
 
 

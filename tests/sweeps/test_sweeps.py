@@ -9,6 +9,7 @@ import shutil
 import duckdb
 import pytest
 
+from orchestrator.scenarios.told import SweepTold
 from tests.support.programs import run_python
 from tests.support.workspaces import REPOSITORY
 from tests.sweeps.conftest import VARY, Swept, document
@@ -42,8 +43,12 @@ def test_members_have_the_rows_of_simulations_alone(swept: Swept) -> None:
             str(swept.folder.member(member.key).database),
         )
         assert "Nothing to do" in again.out
+    took = SweepTold.read(swept.folder)
+    listed = swept("runs", "list", "--json").document()["sweeps"]
     kept = document(swept.sweep(*VARY, "--json"))
     assert (kept["counts"], kept["kept"]) == ({"done": 2}, 2)
+    assert swept("runs", "list", "--json").document()["sweeps"] == listed  # the time that its members took
+    assert SweepTold.read(swept.folder) == took
 
 
 def test_a_changed_plan_and_changed_inputs_cost_what_they_reach(swept: Swept) -> None:
@@ -58,11 +63,16 @@ def test_a_changed_plan_and_changed_inputs_cost_what_they_reach(swept: Swept) ->
     seed = swept.root / "dbt" / "seeds" / "rain.csv"
     seed.write_text(seed.read_text() + "13,1\n")
     before = swept.results("select sum(level) from lake_level")
+    expected = swept.sweep("--vary", "rain_factor=2,3", "--dry-run").out
+    assert "to run    2 members (2 of them again: something has changed); 0 are done and unchanged" in expected
     changed = swept.sweep("--vary", "rain_factor=2,3", "--workers", "1")
     assert changed.exit_code == 0, changed.err
+    assert "Sweep s · 2 members, 2 to be run again: something has changed" in changed.out
     assert swept.results("select sum(level) from lake_level") != before
     listed = swept("runs", "list", "--json").document()
     assert isinstance(listed["sweeps"], list) and [one["name"] for one in listed["sweeps"]] == ["s"]
+    fewer = swept.sweep("--vary", "rain_factor=3", "--yes")
+    assert "removed   1 member that this command does not name" in fewer.out and "Nothing was run" in fewer.out
     members = swept("runs", "list", "--sweep", "s", "--json").document()["runs"]
     assert isinstance(members, list) and {one["sweep"] for one in members} == {"s"}
 
@@ -99,6 +109,8 @@ def test_what_is_wrong_is_refused_before_anything_starts(swept: Swept) -> None:
         (("--keep", "lake_levels"), "Did you mean 'lake_level'?"),
         (("--databases", "some"), "must be one of all, failed, none"),
         (("1999-2000",), "before 2000"),
+        (("2001", "--seeds", "1-2"), "2 members of s would begin at 2001 in a database of their own"),
+        (("--scheduler", "localhost"), "no address of a Dask scheduler"),
     ):
         told = swept.sweep(*args)
         assert told.exit_code == 2, told.out + told.err

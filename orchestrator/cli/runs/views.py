@@ -73,7 +73,7 @@ def show_list(output: Output, found: RunList) -> None:
 def _sweep_row(sweep: SweepRecord) -> tuple[Text | str, ...]:
     members = sum(count for count in sweep.counts.values() if isinstance(count, int))
     years = sweep.plan.get("years")
-    shown = f"{years[0]}–{years[1]}" if isinstance(years, list) and len(years) == 2 else NOTHING
+    shown = "–".join(map(str, dict.fromkeys(years))) if isinstance(years, list) and len(years) == 2 else NOTHING
     return (
         "sweep",
         Text(sweep.status, STYLES.get(sweep.status, "")),

@@ -14,6 +14,7 @@ from orchestrator.cli.output import Output
 from orchestrator.cli.sweep.options import (
     DashboardOption,
     DatabasesOption,
+    DeleteYesOption,
     DryRunOption,
     KeepOption,
     MaxMembersOption,
@@ -164,7 +165,7 @@ def list_(options: CommonOptions, output: Output) -> int:
     return 0
 
 
-def delete(options: CommonOptions, output: Output, name: SweepArgument, *, yes: YesOption = False) -> int:
+def delete(options: CommonOptions, output: Output, name: SweepArgument, *, yes: DeleteYesOption = False) -> int:
     """Remove a sweep: its databases, results and plan; the history keeps its runs."""
     from orchestrator.scenarios.status import delete_sweep, existing, size_of
 
@@ -188,6 +189,7 @@ def _work_off(options: CommonOptions, output: Output, sweep: PreparedSweep, work
 
     to_run = len(sweep.plan.members) - len(sweep.kept)
     kept = f", {len(sweep.kept):,} of them done" if sweep.kept else ""
+    kept += f", {len(sweep.again):,} to be run again: something has changed" if sweep.again else ""
     output.say(Text(f"Sweep {sweep.plan.name} · {plural(to_run + len(sweep.kept), 'member')}{kept}", "bold"))
     with SweepProgress(output.people, sweep.plan, sweep.kept, detail=output.verbosity > 0) as progress:
         outcome = run_sweep(sweep, work, progress)
@@ -224,6 +226,8 @@ def _scenarios(one: str | None, several: str | None) -> tuple[str, ...] | None:
 
 def _by_key(vary: list[str]) -> dict[str, str]:
     """Return the values of each key as they are written."""
+    from orchestrator.scenarios.values import not_key_and_values  # as above
+
     found: dict[str, str] = {}
     for one in vary:
         key, equals, values = one.partition("=")
@@ -232,9 +236,7 @@ def _by_key(vary: list[str]) -> dict[str, str]:
                 f"--vary {key.strip()} is given twice.", to_fix="name all of its values in one --vary"
             )
         if not equals:
-            raise ConfigurationError(
-                f"--vary {one!r} is not written KEY=VALUES.", to_fix="write --vary vars.growth=0.02,0.03,0.05"
-            )
+            raise not_key_and_values(one)
         found[key.strip()] = values
     return found
 

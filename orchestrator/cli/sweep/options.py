@@ -86,6 +86,7 @@ DryRunOption = Annotated[
 YesOption = Annotated[
     bool, typer.Option("--yes", metavar=NO_VALUE, help="Remove members that are no longer asked for, without asking.")
 ]
+DeleteYesOption = Annotated[bool, typer.Option("--yes", metavar=NO_VALUE, help="Remove it without asking.")]
 SweepArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the sweep.", show_default=False)]
 NewestSweepArgument = Annotated[
     str | None,

@@ -10,7 +10,8 @@ from rich.text import Text
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import plain_table
 from orchestrator.core.formats import NOTHING, shown_path, shown_seconds, shown_size
-from orchestrator.core.text import plural
+from orchestrator.core.text import plural, shown_years
+from orchestrator.reports.sides.groups import shown_value
 from orchestrator.reports.sweeps import outcome_status
 from orchestrator.scenarios.forecast import Forecast
 from orchestrator.scenarios.plan import SweepPlan
@@ -21,7 +22,7 @@ from orchestrator.scenarios.sweeping import PreparedSweep, SweepOutcome
 
 STYLES = {"done": "green", "failed": "red", "running": "cyan", "cancelled": "yellow", "stopped": "yellow"}
 SHOWN = {"cancelled": "stopped"}
-MEMBERS_SHOWN, FAILURES_SHOWN = 30, 10
+MEMBERS_SHOWN, FAILURES_SHOWN, VALUES_SHOWN = 30, 10, 12
 
 
 def show_outcome(output: Output, outcome: SweepOutcome, carried: Callable[[str], str]) -> None:
@@ -30,8 +31,11 @@ def show_outcome(output: Output, outcome: SweepOutcome, carried: Callable[[str],
     _show_failures(output, failures)
     output.say()
     output.say(f"members   {_counted(outcome.states)} in {shown_seconds(outcome.seconds)}")
+    if outcome.removed:
+        output.say(f"removed   {plural(len(outcome.removed), 'member')} that this command does not name")
     if len(outcome.kept) == len(outcome.states):
-        output.say("          Nothing to do: all of them were done, and nothing has changed.")
+        what = "Nothing was run" if outcome.removed else "Nothing to do"
+        output.say(f"          {what}: all of them were done, and nothing has changed.")
     unseen = dict.fromkeys(text for state in outcome.states.values() for text in state.not_compared)
     if unseen:
         output.say(f"Not compared: {'; '.join(unseen)}")
@@ -46,10 +50,11 @@ def show_outcome(output: Output, outcome: SweepOutcome, carried: Callable[[str],
 def show_status(output: Output, found: SweepStatus) -> None:
     """Show a sweep: sums, and its members where they are few, else those that run and failed."""
     assert found.plan is not None
-    years = f"{found.plan.first_year}-{found.plan.last_year}"
+    years = shown_years(found.plan.years)
     output.say(
         Text.assemble((f"Sweep {found.name} · {years} · ", "bold"), (found.status, STYLES.get(found.status, "")))
     )
+    _show_varied(output, found.plan)
     output.say(f"members   {_counted(found.states)}")
     if found.holder is not None:
         output.say(f"run by    pid {found.holder.pid} on {found.holder.host}: {found.holder.command}")
@@ -78,7 +83,7 @@ def show_list(output: Output, found: Sequence[tuple[SweepStatus, int]]) -> None:
             one.name,
             Text(one.status, STYLES.get(one.status, "")),
             _counted(one.states),
-            NOTHING if plan is None else f"{plan.first_year}-{plan.last_year}",
+            NOTHING if plan is None else shown_years(plan.years),
             NOTHING if plan is None else _shown_moment(plan.created_at),
             shown_size(size),
         )
@@ -89,26 +94,33 @@ def show_preview(output: Output, sweep: PreparedSweep, expected: Forecast) -> No
     """Say what a sweep would do."""
     plan = sweep.plan
     output.say(Text(f"Sweep {plan.name} · {plural(expected.members, 'member')}", "bold"))
-    for one in plan.variations:
-        output.say(
-            f"varied    {one.key}: {', '.join(map(str, one.values[:12]))}{', …' if len(one.values) > 12 else ''}"
-        )
+    _show_varied(output, plan)
     output.say(f"scenarios {', '.join(plan.scenarios)}")
     if plan.seeds:
         output.say(f"seeds     {plural(len(plan.seeds), 'seed')}, {min(plan.seeds)} to {max(plan.seeds)}")
-    output.say(f"years     {plan.first_year}-{plan.last_year}")
-    output.say(f"to run    {plural(expected.to_run, 'member')}; {len(sweep.kept):,} are done and unchanged")
+    output.say(f"years     {shown_years(plan.years)}")
+    again = f" ({len(sweep.again):,} of them again: something has changed)" if sweep.again else ""
+    output.say(f"to run    {plural(expected.to_run, 'member')}{again}; {len(sweep.kept):,} are done and unchanged")
     if sweep.dropped:
         output.say(f"removed   {plural(len(sweep.dropped), 'member')} that this command does not name")
     time = "unknown: nothing like it was run yet"
     if expected.seconds is not None:
-        time = f"about {shown_seconds(expected.seconds)}"
+        time = f"about {shown_seconds(expected.seconds)}" if expected.to_run else "nothing is to be run"
     output.say(f"time      {time}")
     size = f"none stay of members that are done (--databases {plan.databases})"
     if plan.databases == "all":
         size = "unknown" if expected.bytes is None else f"about {shown_size(expected.bytes)}"
     output.say(f"databases {size}")
     output.say(f"disk      {shown_size(expected.free)} are free")
+
+
+def _show_varied(output: Output, plan: SweepPlan) -> None:
+    """Say what differs between members, and what was set for all of them."""
+    for one in plan.variations:
+        values = ", ".join(map(shown_value, one.values[:VALUES_SHOWN]))
+        output.say(f"varied    {one.key}: {values}{', …' if len(one.values) > VALUES_SHOWN else ''}")
+    if plan.overrides:
+        output.say(f"set       {', '.join(plan.overrides)}")
 
 
 def _show_members(output: Output, plan: SweepPlan, states: dict[str, MemberState]) -> None:

@@ -10,7 +10,8 @@ from orchestrator.config.parameters import ParameterSettings
 from orchestrator.core.text import plural
 from orchestrator.dbt_runner.project.input_kinds import FILE, ROWS_OF_SOURCE, VERSION
 from orchestrator.reports.sides.cell_text import setting_text
-from orchestrator.reports.sides.comparing import SEED, DifferingParameter, differing_parameters
+from orchestrator.reports.sides.comparing import DifferingParameter, differing_parameters
+from orchestrator.reports.sides.settings import SEED
 from orchestrator.reports.sides.side import Side
 from orchestrator.storage.base import StorageBackend
 

@@ -19,7 +19,7 @@ from orchestrator.reports.sides.sources import Sources
 
 @dataclass(frozen=True)
 class Headline:
-    """One metric in the last year that has values: a cell for each side."""
+    """One metric in the last year in which all sides have a value, else the first side: a cell for each side."""
 
     metric: MetricTable
     year: int
@@ -63,7 +63,7 @@ def report_content(sources: Sources, names: Sequence[str], *, metrics: Sequence[
 
 
 def headlines_of(comparison: SidesComparison) -> tuple[Headline, ...]:
-    """Return each metric in the last year in which the first side has a value of it."""
+    """Return each metric in the last year in which all sides have a value of it, else in the first side's last."""
     return tuple(filter(None, map(_headline, comparison.metrics)))
 
 
@@ -73,11 +73,16 @@ def _title(sides: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _headline(metric: MetricTable) -> Headline | None:
-    """Return the last year in which the first side has a value, None where it has none."""
-    for year, cells in reversed(metric.rows):
-        if cells[0].value is not None or cells[0].text is not None:
-            return Headline(metric, year, cells)
-    return None
+    """Return the last year in which all sides have a value, else the first side; None where that has none."""
+    there = [
+        (all(cell.value is not None or cell.text is not None for cell in cells), year, cells)
+        for year, cells in metric.rows
+        if cells[0].value is not None or cells[0].text is not None
+    ]
+    if not there:
+        return None
+    _, year, cells = max(there, key=lambda one: one[:2])
+    return Headline(metric, year, cells)
 
 
 def _declared(config: SimulationConfig) -> dict[str, ParameterSettings]:

@@ -72,7 +72,7 @@ def report_page(report: Report, charts: tuple[Sequence[Chart], Sequence[Chart]])
         cards=[] if several else [card(one) for one in report.headlines],
         headline_heads=headline_heads,
         headline_rows=headline_rows if several else [],
-        headline_caption=f"Below each value its difference to {letters[0]}." if several else "",
+        headline_caption=_headline_caption(headline_years, comparison.years, letters[0]) if several else "",
         interval_text=interval_text(comparison),
         charts=drawn,
         sensitivities=below,
@@ -150,6 +150,12 @@ def _headlines(report: Report, letters: Sequence[str]) -> tuple[list[str], list[
         return heads, [{"name": label, "cells": row} for label, row in zip(labels, cells, strict=True)]
     turned = [[row[place] for row in cells] for place in range(len(named))]
     return labels, [{"name": own, "cells": row} for own, row in zip(letters, turned, strict=True)]
+
+
+def _headline_caption(shown: Sequence[int], years: Sequence[int], first: str) -> str:
+    """Say what the figures are, and why they are not those of the last year of all."""
+    text = f"Below each value its difference to {first}."
+    return f"{text} Later years are not in all of them." if shown and shown[-1] < years[-1] else text
 
 
 def _headline_cell(headline: Headline, place: int, *, brief: bool) -> Mapping[str, str]:

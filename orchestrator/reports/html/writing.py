@@ -53,6 +53,10 @@ def write_report(
         raise ConfigurationError(
             f"--out: there is no folder {file.parent}.", to_fix=f"make it: mkdir -p '{file.parent}'"
         )
+    if file.is_dir():
+        raise ConfigurationError(
+            f"--out: {file} is a folder.", to_fix=f"name a file in it: --out '{file / DEFAULT_FILE}'"
+        )
     if file.exists() and not (file.is_file() and is_report(file)):
         raise ConfigurationError(
             f"--out: {file} exists, and is no report of ours.", to_fix="name another file, or remove that one"

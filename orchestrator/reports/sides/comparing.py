@@ -9,15 +9,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import ConfigurationError
-from orchestrator.core.text import nearest
+from orchestrator.core.text import nearest, plural, shown_years
 from orchestrator.pipeline.workflow import SummaryColumn
 from orchestrator.reports.sides.intervals import Interval, MeanDifference, difference_of, mean_of
+from orchestrator.reports.sides.settings import SEED, recorded_settings
 from orchestrator.reports.sides.side import Side, as_number
 
 if TYPE_CHECKING:
     import duckdb
 
 TEXT = "text"
+MOST_NAMED = 4
 ROW_COLUMNS = (
     *((name, "varchar") for name in ("metric", "label", "format")),
     *(("year", "integer"), ("side", "varchar")),
@@ -26,7 +28,6 @@ ROW_COLUMNS = (
     *(("paired", "boolean"), ("missing", "integer"), ("null", "integer"), ("not_finite", "integer")),
 )
 """Names and types of the rows of a comparison."""
-SEED = "simulation.random_seed"
 
 
 @dataclass(frozen=True)
@@ -146,24 +147,34 @@ def compare_sides(sides: Sequence[Side], *, metrics: Sequence[str] = (), years: 
         MetricTable(one.name, one.label, one.format, tuple((year, _cells(sides, one, year)) for year in shown))
         for one in dict.fromkeys(chosen)
     )
-    return SidesComparison(tuple(sides), differing_parameters(sides), tables, tuple(_shared_notes(sides)))
+    return SidesComparison(tuple(sides), differing_parameters(sides), tables, tuple(_shared_notes(sides, shown)))
 
 
 def differing_parameters(sides: Sequence[Side]) -> tuple[DifferingParameter, ...]:
     """Return the settings that differ between sides; the seed is none of them where repetitions draw their own."""
     names = dict.fromkeys(name for side in sides for name in side.parameters)
+    recorded = [recorded_settings(side.inputs) for side in sides]
     drawn = any(len(side.repetitions) > 1 for side in sides)
     found = []
     for name in names:
-        values = tuple(side.parameters.get(name) for side in sides)
-        differs = any((isinstance(value, bool), value) != (isinstance(values[0], bool), values[0]) for value in values)
+        values = tuple(side.parameters.get(name, known.get(name)) for side, known in zip(sides, recorded, strict=True))
+        told = [
+            (isinstance(value, bool), value) for side, value in zip(sides, values, strict=True) if _tells(side, name)
+        ]
+        differs = any(value != told[0] for value in told)
         if differs and not (drawn and name == SEED):
             found.append(DifferingParameter(name, values))
     return tuple(found)
 
 
-def _shared_notes(sides: Sequence[Side]) -> Iterator[str]:
-    """Yield what is to be known of pairs: sides that share no seeds with the first, or not all."""
+def _tells(side: Side, name: str) -> bool:
+    """Tell whether a side has a setting or surely has it not: what a run left to the project may be forgotten."""
+    return name in side.parameters or side.kind != "run" or bool(side.inputs) or not name.startswith("vars.")
+
+
+def _shared_notes(sides: Sequence[Side], years: Sequence[int]) -> Iterator[str]:
+    """Yield what is to be known of several: years that not all have, sides that share no seeds with the first."""
+    yield from _years_apart(sides, years)
     first = set(sides[0].seeds) if sides else set()
     apart, partly = [], []
     for side in sides[1:]:
@@ -179,6 +190,21 @@ def _shared_notes(sides: Sequence[Side]) -> Iterator[str]:
             f"Differences to {sides[0].name} are over the seeds that both have ({', '.join(partly)}), fewer where one "
             "has no value, and each mean is over all of its own."
         )
+
+
+def _years_apart(sides: Sequence[Side], shown: Sequence[int]) -> Iterator[str]:
+    """Say which of these years each side has, where not all have the same."""
+    of_years: dict[tuple[int, ...], list[str]] = {}
+    for side in sides:
+        years = tuple(year for year in shown if any(year in one.years for one in side.repetitions))
+        of_years.setdefault(years, []).append(side.name)
+    if len(of_years) > 1:
+        named = (
+            f"{', '.join(names) if len(names) <= MOST_NAMED else plural(len(names), 'side')} "
+            f"{shown_years(years) if years else 'none'}"
+            for years, names in of_years.items()
+        )
+        yield f"Not all have the same years: {'; '.join(named)}."
 
 
 def _columns(sides: Sequence[Side]) -> dict[str, SummaryColumn]:

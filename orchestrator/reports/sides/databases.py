@@ -14,7 +14,7 @@ from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.summary import read_summary, summary_model
 from orchestrator.pipeline.wording import listed
 from orchestrator.pipeline.workflow import SimulationPlan, Summary
-from orchestrator.reports.sides.settings import as_recorded, decisive_settings
+from orchestrator.reports.sides.settings import SEED, as_recorded, decisive_settings
 from orchestrator.reports.sides.side import Repetition, Side, years_of
 from orchestrator.reports.sides.sources import OpenProject, Sources
 from orchestrator.reports.table_rows import ALL_YEARS, open_project_database, require_database
@@ -64,15 +64,21 @@ def _side(name: str, config: SimulationConfig, open_project: OpenProject) -> Sid
     made_of = _made_of(ledger)
     years, odd = years_of(_there(name, summary, facts))
     last = ledger.runs[-1] if ledger.runs else None
+    parameters = as_recorded(decisive_settings(config.snapshot(), facts), made_of)
+    seed = parameters.get(SEED)
     one = Repetition(
-        name, config.simulation.random_seed, years, None if last is None else last.run_id, facts.database_path
+        name,
+        seed if isinstance(seed, int) else config.simulation.random_seed,
+        years,
+        None if last is None else last.run_id,
+        facts.database_path,
     )
     return Side(
         name=name,
         kind="scenario",
         columns=() if summary is None else summary.columns[1:],
         repetitions=(one,),
-        parameters=as_recorded(decisive_settings(config.snapshot(), facts), made_of),
+        parameters=parameters,
         notes=(*notes, *(f"{name}: {text}" for text in odd)),
         inputs=made_of,
     )

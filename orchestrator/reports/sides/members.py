@@ -14,6 +14,7 @@ from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.reading import read_ledger
 from orchestrator.pipeline.workflow import Summary, SummaryColumn
 from orchestrator.scenarios.folders import SweepFolder
+from orchestrator.scenarios.kept_columns import kept_name
 from orchestrator.scenarios.plan import Member
 
 FILE = "orchestrator file"
@@ -33,6 +34,11 @@ class MemberTables:
             if is_file_name(name):
                 found |= {file.stem: file for file in (self.folder.results / name).rglob("*.parquet")}
         return found
+
+    def seeds(self) -> dict[str, int]:
+        """Return the random seeds of members of which a table was kept, by their key, as the places of files say."""
+        places = {key: file.parent.name.removeprefix("seed=") for key, file in self.files().items()}
+        return {key: int(seed) for key, seed in places.items() if seed.isdecimal()}
 
     def database(self, member: Member) -> Path | None:
         """Return the database of a member, None where it was not kept."""
@@ -80,7 +86,7 @@ def _from_files(files: Mapping[str, Path], columns: Sequence[SummaryColumn]) -> 
     """Read all files at once; a column that none of a member's files has is NULL."""
     import duckdb  # slow to import
 
-    names = ", ".join(quoted_name(column.name) for column in columns)
+    names = ", ".join(quoted_name(kept_name(column.name)) for column in columns)
     paths = ", ".join(literal(path) for path in files.values())
     sql = (
         f"select {names}, {quoted_name(FILE)} from read_parquet([{paths}], union_by_name = true, "

@@ -79,6 +79,7 @@ def rows_record(found: RowComparison, first: int) -> dict[str, object]:
         "columns": asdict(found.columns),
         "changed_values": found.changed_values,
         "changes": [change for kind in KINDS for change in found.first(first, kind)],
+        "notes": found.notes,
     }
 
 
@@ -93,6 +94,8 @@ def rows_markdown(found: RowComparison, first: int) -> Iterator[str]:
     """Yield counts and the ``first`` changes of each kind as lines of Markdown."""
     yield from _table(list(asdict(found.counts)), [[f"{count:,}" for count in asdict(found.counts).values()]])
     yield ""
+    for note in found.notes:
+        yield from (_plain(note), "")
     changes = [one for kind in KINDS for one in found.first(first, kind)]
     values = [("", "", "") if one.column is None else (one.column, _value(one.old), _value(one.new)) for one in changes]
     rows = [[one.kind, *map(_value, one.key), *texts] for one, texts in zip(changes, values, strict=True)]

@@ -6,22 +6,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from orchestrator.config.simulation import SimulationConfig
-from orchestrator.core.errors import ConfigurationError, TableNotFoundError
+from orchestrator.core.errors import ConfigurationError, DatabaseError, StatementError, TableNotFoundError
 from orchestrator.core.text import nearest
 from orchestrator.database.duckdb_select import read_only
-from orchestrator.database.sql import literal, quoted_name
+from orchestrator.database.sql import literal
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.reading import read_ledger
 from orchestrator.reports.run_history import SHORT, find_run
 from orchestrator.reports.sides.finding import kind_of
-from orchestrator.reports.sides.groups import DONE, chosen_members, open_sweep
+from orchestrator.reports.sides.groups import DONE, OpenSweep, chosen_members, group_name, open_sweep
 from orchestrator.reports.sides.members import MemberTables
 from orchestrator.reports.sides.names import SideName, side_name
 from orchestrator.reports.sides.rows import Columns, RowComparison, RowsOfSide, row_comparison
 from orchestrator.reports.sides.sources import Sources, as_run
-from orchestrator.reports.table_rows import open_project_database, open_table
+from orchestrator.reports.table_rows import open_project_database, open_table, year_condition
+from orchestrator.scenarios.kept_columns import table_columns
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @contextmanager
@@ -46,7 +51,9 @@ def compared_rows(
             _written(sources, side_name(name), table, year, folder / f"{number}.parquet")
             for number, name in enumerate(names)
         )
-        with row_comparison(first, second, key, folder) as found:
+        simulation = sources.config.simulation
+        column = None if simulation is None or year is not None else simulation.year_column
+        with row_comparison(first, second, key, folder, year=column) as found:
             yield found
 
 
@@ -102,37 +109,64 @@ def _of_member(sources: Sources, name: SideName, table: str, year: int | None, f
     if len(members) != 1:
         raise ConfigurationError(
             f"{name.written} stands for {len(members)} finished members, and rows are compared of one.",
-            to_fix=f"choose one by conditions on all keys, such as {name.name}[{_example(sweep.plan.members[0].seed)}]",
+            to_fix=f"choose one by conditions on all keys, such as {_example(sweep)}",
         )
     with sources.open_project(sources.config) as (_, facts):
         tables = MemberTables(folder, _node(facts, table))
-    where = "" if year is None else f" where {quoted_name(_year_column(sources))} = {year}"
     kept = tables.files().get(members[0].key)
     database = tables.database(members[0])
+    label = f"{tables.node.name} of {name.written}"
     if kept is not None:
-        columns = _copied(f"select * from read_parquet({literal(kept)}, hive_partitioning = false){where}", file)
+        columns = _from_file(sources.config, label, kept, year, file)
     elif database is not None:
-        with read_only(database) as opened:
-            columns = opened.write_parquet(f"select * from {tables.relation}{where}", file)
+        columns = _from_database(sources.config, label, tables.relation, database, year, file)
     else:
         raise TableNotFoundError(
             f"{name.written} has kept neither {table} nor its database.",
-            to_fix=f"keep {table} in the sweep: keep: [{table}]",
+            to_fix=f"sweep again with --keep {tables.node.name}",
         )
     return RowsOfSide(name.written, tables.node.name, columns, file)
 
 
-def _copied(sql: str, file: Path) -> Columns:
+def _from_file(config: SimulationConfig, label: str, kept: Path, year: int | None, file: Path) -> Columns:
+    """Copy the rows that a sweep kept of a member, with the columns of the table alone, as its database has them."""
     import duckdb  # slow to import
 
-    with duckdb.connect() as connection:
-        relation = connection.sql(sql)
-        relation.write_parquet(str(file))
-        return tuple(zip(relation.columns, map(str, relation.types), strict=True))
+    try:
+        with duckdb.connect() as connection:
+            source = f"read_parquet({literal(kept)}, hive_partitioning = false)"
+            own = f"select {table_columns(connection.sql(f'from {source}').columns)} from {source}"
+            where = year_condition(config, label, _columns(connection.sql(own)), year)
+            relation = connection.sql(f"select * from ({own}){where}")
+            relation.write_parquet(str(file))
+            return _columns(relation)
+    except duckdb.Error as error:
+        raise DatabaseError(f"{label} cannot be read: {str(error).splitlines()[0]}") from error
 
 
-def _example(seed: int | None) -> str:
-    return "key=value" if seed is None else f"seed={seed}"
+def _from_database(
+    config: SimulationConfig, label: str, relation: str, database: Path, year: int | None, file: Path
+) -> Columns:
+    with read_only(database) as opened:
+        try:
+            columns = opened.select(f"select * from {relation} limit 0").columns
+            where = year_condition(config, label, columns, year)
+            return opened.write_parquet(f"select * from {relation}{where}", file)
+        except StatementError as error:  # the statement is ours
+            raise DatabaseError(f"{label} cannot be read: {error.message}") from error
+
+
+def _columns(relation: duckdb.DuckDBPyRelation) -> Columns:
+    return tuple(zip(relation.columns, map(str, relation.types), strict=True))
+
+
+def _example(sweep: OpenSweep) -> str:
+    """Return how a person would name one member of a sweep."""
+    first = sweep.plan.members[0]
+    group = group_name(sweep, first)
+    if first.seed is None:
+        return group
+    return f"{group[:-1]},seed={first.seed}]" if group.endswith("]") else f"{group}[seed={first.seed}]"
 
 
 def _node(facts: ProjectFacts, name: str) -> NodeFacts:
@@ -145,9 +179,3 @@ def _node(facts: ProjectFacts, name: str) -> NodeFacts:
             f"There is no table {name!r} in the project.", to_fix=fix if near is None else f"write {near}; {fix}"
         )
     return found
-
-
-def _year_column(sources: Sources) -> str:
-    if sources.config.simulation is None:
-        raise ConfigurationError("--year needs a column of years, which simulation.year_column names.")
-    return sources.config.simulation.year_column

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import ConfigurationError, DatabaseError
-from orchestrator.core.text import nearest
+from orchestrator.core.text import nearest, shown_years
 from orchestrator.database.errors import known_database_error
 from orchestrator.database.interruption import interruptibly
 from orchestrator.database.sql import literal, quoted_name
+from orchestrator.pipeline.year_column import YearColumn
+from orchestrator.reports.sides.side import as_year
 
 if TYPE_CHECKING:
     import duckdb
@@ -88,7 +90,8 @@ class MatchedColumns:
 class RowComparison:
     """Two tables compared, open as long as :func:`row_comparison` holds them.
 
-    ``changed_values`` is how many values changed in each column in which any did.
+    ``changed_values`` is how many values changed in each column in which any did. ``notes`` are what a reader has to
+    know, a sentence each.
     """
 
     def __init__(
@@ -97,9 +100,11 @@ class RowComparison:
         worker: ThreadPoolExecutor,
         columns: MatchedColumns,
         counts: RowCounts,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.columns = columns
         self.counts = counts
+        self.notes = notes
         self._connection = connection
         self._worker = worker
         self.changed_values = self._changed_values()
@@ -159,10 +164,13 @@ class RowComparison:
 
 
 @contextmanager
-def row_comparison(first: RowsOfSide, second: RowsOfSide, key: Sequence[str], folder: Path) -> Iterator[RowComparison]:
+def row_comparison(
+    first: RowsOfSide, second: RowsOfSide, key: Sequence[str], folder: Path, *, year: str | None = None
+) -> Iterator[RowComparison]:
     """Compare the rows of two tables by their key; ``folder`` is where DuckDB keeps what it has no memory for.
 
     NULL is a value like any other, equal to itself alone. Rows are joined and compared by DuckDB over whole columns.
+    ``year`` is the column of years, by which is said which years only one side has.
 
     Raises:
         ConfigurationError: a column of the key is in neither table, or the key is not unique.
@@ -177,7 +185,8 @@ def row_comparison(first: RowsOfSide, second: RowsOfSide, key: Sequence[str], fo
             for name, side in (("a", first), ("b", second)):
                 run(f"create view {name} as from read_parquet({literal(side.file)})")
                 _require_unique(run, name, side, columns.key)
-            yield RowComparison(connection, worker, columns, _matched(run, columns))
+            notes = () if year is None else tuple(_years_apart(run, year, first, second))
+            yield RowComparison(connection, worker, columns, _matched(run, columns), notes)
     except duckdb.Error as error:
         known = known_database_error(str(error), folder)
         raise known or DatabaseError(f"The rows of {first.table} cannot be compared: {_first_line(error)}.") from error
@@ -224,6 +233,20 @@ def _require_unique(run: Run, name: str, side: RowsOfSide, key: Sequence[str]) -
             f"{', '.join(key)} is no key of {side.table} of {side.side}: {row[-1]:,} rows have {values}.",
             to_fix="name more columns in --key, so that each row has values of its own",
         )
+
+
+def _years_apart(run: Run, name: str, first: RowsOfSide, second: RowsOfSide) -> Iterator[str]:
+    """Say which years only one of two tables has."""
+    years = []
+    for view, side in (("a", first), ("b", second)):
+        column = next((YearColumn.of(*one) for one in side.columns if one[0].lower() == name.lower()), None)
+        if column is None:
+            return
+        found = (as_year(value) for (value,) in run(f"select distinct {column.number} from {view}"))
+        years.append({year for year in found if year is not None})
+    for side, own in ((first, years[0] - years[1]), (second, years[1] - years[0])):
+        if own:
+            yield f"Only {side.side} has rows of {shown_years(tuple(sorted(own)))}; --year compares one year."
 
 
 def _matched(run: Run, columns: MatchedColumns) -> RowCounts:

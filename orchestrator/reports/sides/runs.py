@@ -13,7 +13,7 @@ from orchestrator.ledger.reading import read_ledger
 from orchestrator.reports.results import stored_summary
 from orchestrator.reports.run_history import SHORT, with_status
 from orchestrator.reports.runs import scenario_label
-from orchestrator.reports.sides.settings import decisive_settings
+from orchestrator.reports.sides.settings import decisive_settings, recorded_settings
 from orchestrator.reports.sides.side import Repetition, Side, years_of
 from orchestrator.storage.base import COMPLETED, StorageBackend
 
@@ -41,15 +41,18 @@ def run_side(history: StorageBackend, run: WorkflowRun, ledger_schema: str) -> S
     notes = [f"{name}: {text}" for text in odd]
     if status != COMPLETED:
         notes.append(f"Run {run.id[:SHORT]} is {status}.")
+    made_of = _made_of(run, ledger_schema)
+    if not made_of:
+        notes.append(f"Variables that run {run.id[:SHORT]} left to the dbt project are not known any more.")
     one = Repetition(name, _seed(run), years, run.id, None if run.database is None else Path(run.database))
     return Side(
         name=name,
         kind="run",
         columns=summary.columns[1:],
         repetitions=(one,),
-        parameters=decisive_settings(run.config_snapshot),
+        parameters={**recorded_settings(made_of), **decisive_settings(run.config_snapshot)},
         notes=tuple(notes),
-        inputs=_made_of(run, ledger_schema),
+        inputs=made_of,
     )
 
 

@@ -14,8 +14,10 @@ from orchestrator.reports.parameters import BESIDE_PARAMETERS
 
 DECISIVE = ("vars", "simulation", "stages", "hooks", "dbt")
 """The sections of a configuration that decide what a run leaves; the others say where and how it is run."""
+SEED = "simulation.random_seed"
 LISTS = ("stages", "hooks")
-NOT_DECISIVE = ("dbt.threads", "dbt.project_dir", "dbt.profiles_dir")
+NOT_DECISIVE = ("dbt.threads", "dbt.project_dir", "dbt.profiles_dir", "simulation.end_year")
+"""What decides no row; the years of a result are those that it has, whatever the configuration names."""
 
 
 def decisive_settings(snapshot: Mapping[str, object], facts: ProjectFacts | None = None) -> dict[str, object]:
@@ -30,21 +32,31 @@ def decisive_settings(snapshot: Mapping[str, object], facts: ProjectFacts | None
     return {**(_of_project(facts, snapshot) if facts is not None else {}), **kept}
 
 
-def as_recorded(settings: Mapping[str, object], made_of: Mapping[str, str]) -> dict[str, object]:
-    """Return settings with the variables that a result was made of, as the ledger has them, in place of today's.
+def recorded_settings(made_of: Mapping[str, str]) -> dict[str, object]:
+    """Return the variables, the random seed and the first year that a result was made of, as the ledger has them.
 
-    A secret, and a value of which only a checksum is kept, stay as they are.
+    Secrets are left out, and values of which only a checksum is kept.
+
+    >>> recorded_settings({"var a": "5", "var b": "checksum 12ab", "var random_seed": "42", "model c": "7f"})
+    {'vars.a': 5, 'simulation.random_seed': 42}
+    """
+    found: dict[str, object] = {}
+    for component, kept in made_of.items():
+        kind, _, name = component.partition(" ")
+        if kind == VAR and not kept.startswith("checksum ") and not is_secret(name):
+            with suppress(ValueError):
+                found[f"simulation.{name}" if name in BESIDE_PARAMETERS else f"vars.{name}"] = json.loads(kept)
+    return found
+
+
+def as_recorded(settings: Mapping[str, object], made_of: Mapping[str, str]) -> dict[str, object]:
+    """Return settings with the values that a result was made of, as the ledger has them, in place of today's.
 
     >>> as_recorded({"vars.a": 1, "vars.b": 2, "vars.c": 3}, {"var a": "5", "var b": "checksum 12ab", "model c": "7f"})
     {'vars.a': 5, 'vars.b': 2, 'vars.c': 3}
     """
-    found = dict(settings)
-    for name in settings:
-        kept = made_of.get(f"{VAR} {name.removeprefix('vars.')}") if name.startswith("vars.") else None
-        if kept is not None and not kept.startswith("checksum ") and not is_secret(name.removeprefix("vars.")):
-            with suppress(ValueError):
-                found[name] = json.loads(kept)
-    return found
+    recorded = recorded_settings(made_of)
+    return {name: recorded.get(name, value) for name, value in settings.items()}
 
 
 def _of_project(facts: ProjectFacts, snapshot: Mapping[str, object]) -> dict[str, object]:

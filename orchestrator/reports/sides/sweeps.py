@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from orchestrator.core.errors import ConfigurationError, TableNotFoundError
+from orchestrator.core.masking import MASK
 from orchestrator.core.text import plural
-from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.facts import NodeFacts
 from orchestrator.pipeline.summary import summary_model
-from orchestrator.pipeline.workflow import SummaryColumn
+from orchestrator.pipeline.workflow import Summary, SummaryColumn
 from orchestrator.reports.sides.databases import require_summary
 from orchestrator.reports.sides.groups import DONE, SCENARIO, OpenSweep, chosen_members, group_name, grouped, unfinished
 from orchestrator.reports.sides.members import MemberTables, inputs_of, summaries_of
 from orchestrator.reports.sides.names import Condition
-from orchestrator.reports.sides.settings import decisive_settings
+from orchestrator.reports.sides.settings import SEED, as_recorded, decisive_settings
 from orchestrator.reports.sides.side import Repetition, Side, years_of
 from orchestrator.reports.sides.sources import Sources
 from orchestrator.scenarios.freshness import outdated_members
-
-SEED_KEY = "simulation.random_seed"
+from orchestrator.scenarios.plan import Member
+from orchestrator.scenarios.project import SweptProject
 
 
 def sweep_sides(sources: Sources, sweep: OpenSweep, conditions: Sequence[Condition]) -> list[Side]:
@@ -37,49 +38,86 @@ def sweep_sides(sources: Sources, sweep: OpenSweep, conditions: Sequence[Conditi
             f"Sweep {sweep.name} has no results yet: {unfinished(sweep, chosen)}.",
             to_fix="run the same `orchestrator sweep run` again, which goes on where it stopped",
         )
-    with sources.open_project(sources.config) as (_, facts):
-        require_summary(facts)
-        node = summary_model(facts)
-        assert node is not None
-        tables = MemberTables(sweep.folder, node)
-        columns = _columns(node, sources)
-        summaries = summaries_of(tables, done, columns)
-        inputs = inputs_of(tables, done, facts)
-        outdated = outdated_members(sources.config, sweep.folder, sweep.plan, sweep.states, facts)
-        settings = {name: _settings(sources, name, facts) for name in {member.scenario for member in done}}
+    read = _read(sources, sweep, done)
     missing = unfinished(sweep, chosen)
     notes = [f"Sweep {sweep.name}: {missing}; those are compared."] if missing else []
-    old = [member for member in done if member.key in outdated]
+    old = [member for member in done if member.key in read.outdated]
     if old:
         notes.append(
             f"Sweep {sweep.name}: {plural(len(old), 'member')} of {len(done)} may not be what the project is now; "
             f"`orchestrator sweep resume {sweep.name}` finds out and runs those again."
         )
-    gone = len(done) - len(summaries)
+    gone = len(done) - len(read.summaries)
     if gone:
         notes.append(f"Sweep {sweep.name}: {plural(gone, 'member')} left neither kept tables nor a database.")
-    years = {key: years_of(summary) for key, summary in summaries.items()}
+    years = {key: years_of(summary) for key, summary in read.summaries.items()}
     notes += [f"{key}: {text}" for key, (_, odd) in years.items() for text in odd]
     sides = []
-    for group in grouped([member for member in done if member.key in summaries]):
-        first = group[0]
+    for group in grouped([member for member in done if member.key in read.summaries]):
         repetitions = tuple(
-            Repetition(one.key, one.seed, years[one.key][0], sweep.states[one.key].run_id, tables.database(one))
+            Repetition(
+                *(one.key, read.seeds.get(one.key, one.seed), years[one.key][0], sweep.states[one.key].run_id),
+                read.tables.database(one),
+            )
             for one in group
         )
-        own = {**settings[first.scenario], **first.values}
-        if first.seed is not None and len(group) == 1:
-            own[SEED_KEY] = first.seed
-        varied = {SCENARIO: first.scenario, **first.values}
-        sides.append(
-            Side(group_name(sweep, first), "sweep", columns[1:], repetitions, own, (), sweep.name, varied, inputs)
-        )
+        sides.append(_side(sweep, group[0], repetitions, read))
     if not sides:
         raise TableNotFoundError(
             f"Sweep {sweep.name} has kept no results.",
-            to_fix=f"run it with {node.name} among the tables that are kept, or with databases: all",
+            to_fix=f"run it with {read.tables.node.name} among the tables that are kept, or with databases: all",
         )
     return [replace(sides[0], notes=tuple(notes)), *sides[1:]]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What is read of the members that are done: by key, ``settings`` and ``inputs`` by scenario."""
+
+    tables: MemberTables
+    columns: tuple[SummaryColumn, ...]
+    summaries: Mapping[str, Summary]
+    seeds: Mapping[str, int]
+    outdated: frozenset[str]
+    settings: Mapping[str, Mapping[str, object]]
+    inputs: Mapping[str, Mapping[str, str]]
+
+
+def _read(sources: Sources, sweep: OpenSweep, done: Sequence[Member]) -> _Read:
+    project = _project(sources, sweep)
+    load = sources.load if project is None else project.scenario
+    scenarios = dict.fromkeys(member.scenario for member in done)
+    with sources.open_project(sources.config if project is None else project.base()) as (_, facts):
+        require_summary(facts)
+        node = summary_model(facts)
+        assert node is not None
+        tables = MemberTables(sweep.folder, node)
+        columns = _columns(node, sources)
+        inputs = {
+            name: inputs_of(tables, [member for member in done if member.scenario == name], facts) for name in scenarios
+        }
+        settings = {
+            name: as_recorded(decisive_settings(load(name).snapshot(), facts), inputs[name]) for name in scenarios
+        }
+        outdated = outdated_members(sources.config, sweep.folder, sweep.plan, sweep.states, facts)
+        return _Read(tables, columns, summaries_of(tables, done, columns), tables.seeds(), outdated, settings, inputs)
+
+
+def _side(sweep: OpenSweep, first: Member, repetitions: tuple[Repetition, ...], read: _Read) -> Side:
+    """Return the side of a group, by its ``first`` member."""
+    own = {**read.settings[first.scenario], **first.values}
+    if len(repetitions) == 1 and repetitions[0].seed is not None:
+        own[SEED] = repetitions[0].seed
+    return Side(
+        name=group_name(sweep, first),
+        kind="sweep",
+        columns=read.columns[1:],
+        repetitions=repetitions,
+        parameters=own,
+        sweep=sweep.name,
+        group={SCENARIO: first.scenario, **first.values},
+        inputs=read.inputs[first.scenario],
+    )
 
 
 def _columns(node: NodeFacts, sources: Sources) -> tuple[SummaryColumn, ...]:
@@ -91,5 +129,16 @@ def _columns(node: NodeFacts, sources: Sources) -> tuple[SummaryColumn, ...]:
     return SummaryColumn(year, "Year", "text"), *labelled
 
 
-def _settings(sources: Sources, scenario: str, facts: ProjectFacts) -> dict[str, object]:
-    return decisive_settings(sources.load(scenario).snapshot(), facts)
+def _project(sources: Sources, sweep: OpenSweep) -> SweptProject | None:
+    """Return the configuration as it is now with what was set for all members of a sweep; None where that fits no more.
+
+    Secrets, which are kept nowhere, are left out.
+    """
+    if sources.config.file is None:
+        return None
+    project = SweptProject(sources.config.file, tuple(one for one in sweep.plan.overrides if MASK not in one))
+    try:
+        project.base()
+    except ConfigurationError:
+        return None
+    return project

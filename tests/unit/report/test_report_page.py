@@ -133,6 +133,16 @@ def test_a_page_of_little() -> None:
     assert "There are no numbers to draw." in empty
 
 
+def test_headline_figures_are_of_the_last_year_that_all_have() -> None:
+    """A side that ends earlier is no column of nothing; where no year is shared, the first side has its last."""
+    text = " ".join(Reader(page_of([scenario_side("a"), scenario_side("b", (2000, 2001))])).text)
+    assert "Headline figures, 2001" in text and "Later years are not in all of them." in text
+    text = " ".join(Reader(page_of([scenario_side("a", (2000, 2001)), scenario_side("b", (2004,))])).text)
+    assert "Headline figures, 2001" in text
+    text = " ".join(Reader(page_of([scenario_side("a"), scenario_side("b")])).text)
+    assert "Headline figures, 2004" in text and "Later years" not in text
+
+
 def test_many_sides() -> None:
     """Thirty groups are drawn, each with a letter of its own."""
     text = " ".join(" ".join(Reader(page_of(sweep_sides(range(1, 16), seeds=2))).text).split())

@@ -48,6 +48,20 @@ def test_what_is_told_is_read(tmp_path: Path) -> None:
     assert ended is not None and ended.ended_at is not None and not ended.reached
 
 
+def test_a_sweep_that_has_nothing_to_run_tells_nothing_new(tmp_path: Path) -> None:
+    """The time that it took stays the time in which something was run."""
+    folder = SweepFolder(tmp_path)
+    first = SweepTeller(folder, 0, idle=True)
+    assert SweepTold.read(folder) is not None  # there was nothing to be kept
+    first.end()
+    before = SweepTold.read(folder)
+    SweepTeller(folder, 4, idle=True).end()
+    assert SweepTold.read(folder) == before
+    SweepTeller(folder, 3).end()
+    after = SweepTold.read(folder)
+    assert after is not None and after.kept == 3
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"began_at": "x"}', '{"began_at": "2026-11-29T20:00:00"}'])
 def test_what_cannot_be_read_is_nothing(tmp_path: Path, text: str) -> None:
     """A file that somebody has broken breaks no page."""

@@ -120,6 +120,26 @@ def test_unpaired_sides_are_said() -> None:
     assert some.notes[0].startswith("Differences to a are over the seeds that both have (b 2), ")
 
 
+def test_years_that_not_all_have_are_said() -> None:
+    """Each side is named with its years; not where all years that are shown are there."""
+    a, b, c = (
+        side(name, {year: {"level": 1} for year in years})
+        for name, years in (("a", (1, 2)), ("b", (1, 2)), ("c", (1,)))
+    )
+    assert compare_sides([a, b, c]).notes == ("Not all have the same years: a, b 1–2; c 1.",)
+    assert compare_sides([a, b, c], years=[1]).notes == ()
+
+
+def test_what_a_run_left_to_the_project_is_told_by_its_ledger_or_not_at_all() -> None:
+    """A value that is recorded counts; what nothing tells any more is not called different."""
+    now = side("now", {}, parameters={"vars.rain": 1, "vars.wind": 2})
+    recorded = Side("r", "run", COLUMNS, now.repetitions, {"vars.wind": 2}, inputs={"var rain": "5"})
+    forgotten = Side("f", "run", COLUMNS, now.repetitions, {"vars.wind": 3})
+    named = [(one.name, one.values) for one in compare_sides([now, recorded, forgotten]).parameters]
+    assert named == [("vars.rain", (1, 5, None)), ("vars.wind", (2, 2, 3))]
+    assert [one.name for one in compare_sides([now, forgotten]).parameters] == ["vars.wind"]
+
+
 def test_rows_that_are_no_years() -> None:
     """A year that stands there twice, and a row without a year, are left out and told."""
     columns = (SummaryColumn("year", "Year", "text"), SummaryColumn("level", "Level", "integer"))

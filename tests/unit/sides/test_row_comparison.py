@@ -105,6 +105,22 @@ def test_other_columns_and_types(tmp_path: Path) -> None:
         assert [found.columns.as_text(name) for name in ("id", "n", "t", "d")] == [False, False, True, True]
 
 
+def test_years_that_one_side_has_alone(tmp_path: Path) -> None:
+    """They are named, so that their rows are not taken for changes; a table without years has none."""
+    first = written(tmp_path, "first", "select unnest([2000, 2001, 2002]) y, 1 id")
+    second = written(tmp_path, "second", "select unnest(['2001', '2005']) y, 1 id")
+    with row_comparison(first, second, ["y"], tmp_path, year="Y") as found:
+        assert found.notes == (
+            "Only first has rows of 2000, 2002; --year compares one year.",
+            "Only second has rows of 2005; --year compares one year.",
+        )
+        assert rows_record(found, 1)["notes"] == found.notes
+        assert "Only second has rows of 2005; --year compares one year." in rows_markdown(found, 1)
+    (tmp_path / "more").mkdir()
+    with row_comparison(first, second, ["y"], tmp_path / "more", year="other") as found:
+        assert found.notes == ()
+
+
 def test_keys_of_other_types_match_as_text(tmp_path: Path) -> None:
     """A number in one and a text in the other."""
     with compared(tmp_path, "select 1 id, 2 v", "select '1' id, 3 v") as found:
