@@ -138,18 +138,18 @@ def shown_change(value: float, kind: str) -> str:
 
 
 def shown_margin(value: float, kind: str, beside: float) -> str:
-    """Write half the width of an interval, after ±, in the unit of the mean that it stands ``beside``.
+    """Write half the width of an interval, after ±, in the unit of the mean ``beside`` it, or a smaller one.
 
     >>> shown_margin(0.0019, "percent", 0.5), shown_margin(0.25, "integer", 10)
     ('0.19 pt', '0.2')
-    >>> shown_margin(591_516, "money", 106e6), shown_margin(1_516, "money", 106e6)
-    ('0.6M', '1.5K')
+    >>> shown_margin(591_516, "money", 106e6), shown_margin(58_088, "money", 2.2e6)
+    ('0.6M', '58.1K')
     """
     if kind == "percent":
         return f"{value * 100:.2f} pt"
     if kind == "money":
         unit, size = next(((unit, size) for unit, size in _UNITS if abs(beside) >= size * 0.99995), ("", 1.0))
-        if unit and value / size >= 0.05:
+        if unit and value / size >= 0.5:
             return f"{value / size:,.1f}{unit}"
     return shown_mean(value, kind)
 

@@ -150,7 +150,7 @@ def test_a_sweep_by_groups(sweeps: Cli) -> None:
         ["Year", "A", "B", "B", "−", "A", "in", "%"],
         ["2000", "12", "±", "2.5", "27.5", "±", "2.1", "+15", "±", "0", "+125.0%"],
     ]
-    assert "Sweep rain: 7 of 8 members are done (1 failed); those are compared." in lines
+    assert "Sweep rain: 7 of 8 members are done (1 failed); the others are left out." in lines
     assert "paired by seed" in lines[-1]
     one = sweeps("compare", "rain[rain_factor=1]", "baseline", "--metric", "water", "--json").document()
     named = one["sides"]

@@ -89,7 +89,7 @@ def test_the_report_of_a_sweep_and_a_run(lakes: Cli) -> None:
     run = runs[0]["run_id"][:8]
     told = lakes("report", "rain", run, "--charts", "charts", "--format", "png")
     assert told.exit_code == 0, told.err
-    assert "Sweep rain: 3 of 4 members are done (1 failed); those are compared." in told.out
+    assert "Sweep rain: 3 of 4 members are done (1 failed); the others are left out." in told.out
     assert "Wrote 6 charts to charts." in told.out
     assert {file.name for file in (lakes.root / "charts").iterdir()} == {
         f"{name}.png" for metric in ("lakes", "water", "fullness") for name in (metric, f"sensitivity-rain-{metric}")

@@ -104,6 +104,9 @@ def test_a_file_must_be_there(tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="there is no such file in") as raised:
             require_variables_fit(config(declared, {"census": value}, tmp_path), facts)
         assert str(raised.value.to_fix).startswith("correct vars.census")
+    with pytest.raises(ConfigurationError, match=r"there is no such file\.") as raised:
+        require_variables_fit(config(declared, {"census": "/no/such.csv"}, tmp_path), facts)
+    assert raised.value.to_fix == "correct vars.census"
 
 
 def test_a_variable_that_nothing_reads_is_refused() -> None:

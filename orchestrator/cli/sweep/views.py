@@ -22,7 +22,7 @@ from orchestrator.scenarios.sweeping import PreparedSweep, SweepOutcome
 
 STYLES = {"done": "green", "failed": "red", "running": "cyan", "cancelled": "yellow", "stopped": "yellow"}
 SHOWN = {"cancelled": "stopped"}
-MEMBERS_SHOWN, FAILURES_SHOWN, VALUES_SHOWN = 30, 10, 12
+MEMBERS_SHOWN, FAILURES_SHOWN, VALUES_SHOWN, NAMES_SHOWN = 30, 10, 12, 3
 
 
 def show_outcome(output: Output, outcome: SweepOutcome, carried: Callable[[str], str]) -> None:
@@ -135,15 +135,32 @@ def _show_members(output: Output, plan: SweepPlan, states: dict[str, MemberState
 
 
 def _show_failures(output: Output, failures: Sequence[tuple[str, MemberState]]) -> None:
-    for key, state in failures[:FAILURES_SHOWN]:
+    """Say why members failed, those that failed alike together."""
+    alike: dict[tuple[str | None, str | None], list[tuple[str, int]]] = {}
+    for key, state in failures:
+        alike.setdefault((state.message, state.to_fix), []).append((key, state.attempts))
+    for (message, to_fix), members in list(alike.items())[:FAILURES_SHOWN]:
         output.say()
-        output.say(
-            Text.assemble(("Failed: ", "bold red"), f"{key}, {plural(state.attempts, 'attempt')}. {state.message}")
-        )
-        if state.to_fix:
-            output.say(Text.assemble(("To fix: ", "bold"), state.to_fix))
-    if len(failures) > FAILURES_SHOWN:
-        output.say(f"\nand {len(failures) - FAILURES_SHOWN} more; --json has all of them")
+        output.say(Text.assemble(("Failed: ", "bold red"), f"{_named(members)}. {message}"))
+        if to_fix:
+            output.say(Text.assemble(("To fix: ", "bold"), to_fix))
+    if len(alike) > FAILURES_SHOWN:
+        left = sum(len(members) for members in list(alike.values())[FAILURES_SHOWN:])
+        output.say(f"\nand {left:,} more; --json has all of them")
+
+
+def _named(members: Sequence[tuple[str, int]]) -> str:
+    """Name members that failed alike, a few of many.
+
+    >>> _named([("a", 2)]), _named([(key, 1) for key in "abcde"])
+    ('a, 2 attempts', '5 members: a, b, c and 2 more')
+    """
+    if len(members) == 1:
+        key, attempts = members[0]
+        return f"{key}, {plural(attempts, 'attempt')}"
+    shown = ", ".join(key for key, _ in members[:NAMES_SHOWN])
+    more = f" and {len(members) - NAMES_SHOWN:,} more" if len(members) > NAMES_SHOWN else ""
+    return f"{len(members):,} members: {shown}{more}"
 
 
 def _counted(states: dict[str, MemberState]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 from orchestrator.config.errors import show
 from orchestrator.config.simulation import SimulationConfig
@@ -59,9 +60,11 @@ def _require_file(config: SimulationConfig, name: str, value: object) -> None:
         return
     if not (config.root / value).is_dir() and any(file.is_file() for file in files_matching(value, config.root)):
         return
+    absolute = Path(value).is_absolute()
     raise ConfigurationError(
-        f"{config.origin_of('vars', name)}: vars.{name} is {show(value)}, and there is no such file in {config.root}.",
-        to_fix=f"correct vars.{name}; a relative path starts at that folder",
+        f"{config.origin_of('vars', name)}: vars.{name} is {show(value)}, and there is no such file"
+        f"{'' if absolute else f' in {config.root}'}.",
+        to_fix=f"correct vars.{name}" + ("" if absolute else "; a relative path starts at that folder"),
     )
 
 

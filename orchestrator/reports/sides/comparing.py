@@ -122,8 +122,9 @@ def require_several(sides: Sequence[Side]) -> Sequence[Side]:
     """
     if len(sides) < 2:
         name = sides[0].name if sides else "nothing"
+        why = "".join(f" {note}" for side in sides if side.kind == "sweep" for note in side.notes)
         raise ConfigurationError(
-            f"There is nothing to compare {name} with.",
+            f"There is nothing to compare {name} with.{why}",
             to_fix="name another scenario, run or sweep, or a sweep of several groups",
         )
     return sides

@@ -40,7 +40,7 @@ def sweep_sides(sources: Sources, sweep: OpenSweep, conditions: Sequence[Conditi
         )
     read = _read(sources, sweep, done)
     missing = unfinished(sweep, chosen)
-    notes = [f"Sweep {sweep.name}: {missing}; those are compared."] if missing else []
+    notes = [f"Sweep {sweep.name}: {missing}; the others are left out."] if missing else []
     old = [member for member in done if member.key in read.outdated]
     if old:
         notes.append(

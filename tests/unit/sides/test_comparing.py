@@ -109,6 +109,9 @@ def test_one_side_is_no_comparison() -> None:
     """It is refused by its name."""
     with pytest.raises(ConfigurationError, match="nothing to compare a with"):
         require_several([side("a", {})])
+    alone = Side("a", "sweep", COLUMNS, (), {}, notes=("Sweep s: 1 of 2 members are done (1 failed).",))
+    with pytest.raises(ConfigurationError, match=r"compare a with\. Sweep s: 1 of 2 members are done"):
+        require_several([alone])
 
 
 def test_unpaired_sides_are_said() -> None:
