@@ -34,8 +34,8 @@ def is_kept(folder: SweepFolder, plan: SweepPlan, member: Member, state: MemberS
         return False
     if not state.foreign and not _unchanged(folder.member(member.key).inputs, now.settings):
         return False
-    gathered = {file.parts[-4] for file in folder.results.glob(f"*/*/*/{member.key}.parquet")}
-    if not set(state.tables) <= gathered:
+    gathered = [file.parts[-4] for file in folder.results.glob(f"*/*/*/{member.key}.parquet")]
+    if sorted(gathered) != sorted(state.tables):
         return False
     mark = database_mark(folder.member(member.key).database)
     return mark == state.database if mark is not None else plan.databases != "all"

@@ -12,6 +12,7 @@ from orchestrator.core.permissions import make_folder, opener
 from orchestrator.scenarios import worker
 from orchestrator.scenarios.bundle import Bundle
 from orchestrator.scenarios.cluster import Cluster
+from orchestrator.scenarios.tables import remove_tables
 from orchestrator.scenarios.task import MemberReport, MemberTask
 
 PIECE = 4 * 1024 * 1024  # bytes of a message
@@ -85,6 +86,8 @@ class Shipping:
                 part.replace(place)
             finally:
                 part.unlink(missing_ok=True)
+        if report.state.status == "done":
+            remove_tables(task.folder, task.member, but=[_place(task, report, name) for name, _ in report.files])
         member = task.folder.member(task.member.key).path.relative_to(task.root)
         names = [name for name, _ in report.files]
         gone = str(member) if report.state.status == "done" else None

@@ -100,7 +100,8 @@ def existing(root: Path, name: str | None) -> SweepFolder:
         what = (
             "There is no sweep" if name is None else f"There is no sweep {name!r}.{did_you_mean(name, names)} There are"
         )
-        listed = f": {', '.join(sorted(names)[:8])}" if names else " none"
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        listed = f": {', '.join(sorted(names)[:8])}{more}" if names else " none"
         raise SweepNotFoundError(
             f"{what}." if name is None else f"{what}{listed}.",
             to_fix="see `orchestrator sweep list`" if names else "make one: `orchestrator sweep run --vary …`",

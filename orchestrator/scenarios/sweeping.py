@@ -67,8 +67,8 @@ class SweepWork:
 class SweepOutcome:
     """What became of a sweep: the state of each member by key, in the order of the plan.
 
-    ``kept`` are the members that were finished before, ``removed`` those of an older plan that are gone, ``stopped``
-    tells that somebody stopped it.
+    ``kept`` are the members that were finished before, ``removed`` those of an older plan that are gone, ``emptied``
+    those finished before whose databases are to stay no longer. ``stopped`` tells that somebody stopped it.
     """
 
     plan: SweepPlan
@@ -77,6 +77,7 @@ class SweepOutcome:
     seconds: float
     kept: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
     stopped: bool = False
 
     def with_status(self, status: str) -> tuple[str, ...]:
@@ -172,7 +173,9 @@ def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> Swee
             running.teller.end()
         stopped = any(state.status not in ("done", "failed") for state in running.states.values())
         removed = tuple(member.key for member in sweep.dropped)
-        return SweepOutcome(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, removed, stopped)
+        return SweepOutcome(
+            *(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, removed, running.emptied, stopped)
+        )
 
 
 @dataclass
@@ -186,6 +189,7 @@ class _Running:
     history: SweepHistory = field(init=False)
     teller: SweepTeller = field(init=False)
     runs: dict[str, str] = field(default_factory=dict)
+    emptied: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.history = SweepHistory(self.sweep.config, self.sweep.plan)
@@ -195,9 +199,10 @@ class _Running:
         make_folder(folder.results)
         plan.write(folder.plan)
         self.states = dict(self.sweep.states)
-        for member in plan.members:
-            if member.key in self.sweep.kept and plan.databases != "all":
-                remove_database(folder, member)
+        kept = [member for member in plan.members if member.key in self.sweep.kept and plan.databases != "all"]
+        self.emptied = tuple(member.key for member in kept if folder.member(member.key).database.exists())
+        for member in kept:
+            remove_database(folder, member)
         self.teller = SweepTeller(folder, len(self.sweep.kept), idle=self.sweep.idle)
 
     def work(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -68,7 +68,10 @@ def parquet_file(folder: SweepFolder, table: str, scenario: str, seed: int, key:
 
 
 def write_tables(orchestrator: PipelineOrchestrator, task: MemberTask, tables: Sequence[NodeFacts]) -> None:
-    """Write the rows of a member's tables into its folder of results, all tables or none."""
+    """Write the rows of a member's tables into its folder of results, all tables or none.
+
+    What was gathered of it before, of another seed or of tables that are no longer kept, is removed.
+    """
     folder, key = task.folder, task.member.key
     staged = folder.path / f".{key}.new"  # on the disk of the results, whatever disk the member is on
     shutil.rmtree(staged, ignore_errors=True)
@@ -83,14 +86,16 @@ def write_tables(orchestrator: PipelineOrchestrator, task: MemberTask, tables: S
         for new, place in files:
             make_folder(place.parent)
             new.replace(place)
+        remove_tables(folder, task.member, but=[place for _, place in files])
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def remove_tables(folder: SweepFolder, member: Member) -> None:
-    """Remove the rows that were gathered of a member."""
+def remove_tables(folder: SweepFolder, member: Member, *, but: Collection[Path] = ()) -> None:
+    """Remove the rows that were gathered of a member, except those in some files."""
     for file in folder.results.glob(f"*/*/*/{member.key}.parquet"):
-        file.unlink(missing_ok=True)
+        if file not in but:
+            file.unlink(missing_ok=True)
 
 
 def _copy(orchestrator: PipelineOrchestrator, node: NodeFacts, key: str, file: Path) -> str:

@@ -239,7 +239,7 @@ def test_members_that_were_simulated(lakes: Cli) -> None:
         ),
         (
             ["rain[rain_factor=1,seed=4]", "wet"],
-            "Sweep rain has no results yet: 0 of 1 member are done",
+            "Sweep rain has no results yet: 0 of 1 member is done",
             "run the same",
         ),
         (["run:ffff", "wet"], "holds no run ffff", "see `orchestrator runs list`"),

@@ -77,6 +77,21 @@ def test_a_changed_plan_and_changed_inputs_cost_what_they_reach(swept: Swept) ->
     assert isinstance(members, list) and {one["sweep"] for one in members} == {"s"}
 
 
+def test_what_is_no_longer_kept_is_gone(swept: Swept) -> None:
+    """Rows of tables that are not kept any more, and of another seed, are not those that members have now."""
+    two = ("--vary", "rain_factor=1", "--keep", "lake_level", "--keep", "inflow", "--workers", "1", "--json")
+    one = ("--vary", "rain_factor=1", "--keep", "lake_level", "--workers", "1", "--json")
+    assert document(swept.sweep(*two))["tables"] == ["inflow", "lake_level"]
+    rows = "select count(*), min(seed), max(seed) from lake_level"
+    ((count, *_),) = swept.results(rows)
+    assert document(swept.sweep(*one))["tables"] == ["lake_level"]
+    assert document(swept.sweep(*one, "--set", "simulation.random_seed=5"))["counts"] == {"done": 1}
+    assert swept.results(rows) == [(count, 5, 5)]
+    told = swept.sweep(*one[:-1], "--set", "simulation.random_seed=5", "--databases", "none")
+    assert "removed   1 database of members that were done (databases: none)" in told.out
+    assert swept.results(rows) == [(count, 5, 5)]
+
+
 def test_a_member_that_fails_is_reported_and_the_others_complete(swept: Swept) -> None:
     """With its message and no rows; with ``--databases failed`` only its file stays."""
     told = swept.sweep(

@@ -33,8 +33,11 @@ def show_outcome(output: Output, outcome: SweepOutcome, carried: Callable[[str],
     output.say(f"members   {_counted(outcome.states)} in {shown_seconds(outcome.seconds)}")
     if outcome.removed:
         output.say(f"removed   {plural(len(outcome.removed), 'member')} that this command does not name")
+    if outcome.emptied:
+        databases = plural(len(outcome.emptied), "database")
+        output.say(f"removed   {databases} of members that were done (databases: {outcome.plan.databases})")
     if len(outcome.kept) == len(outcome.states):
-        what = "Nothing was run" if outcome.removed else "Nothing to do"
+        what = "Nothing was run" if outcome.removed or outcome.emptied else "Nothing to do"
         output.say(f"          {what}: all of them were done, and nothing has changed.")
     unseen = dict.fromkeys(text for state in outcome.states.values() for text in state.not_compared)
     if unseen:

@@ -15,6 +15,8 @@ from orchestrator.scenarios.state import MemberState
 
 SCENARIO, SEED = "scenario", "seed"
 DONE = "done"
+WORDS = {"cancelled": "stopped"}
+"""What people are shown for a status that is called otherwise."""
 
 
 @dataclass(frozen=True)
@@ -139,5 +141,6 @@ def unfinished(sweep: OpenSweep, chosen: Sequence[Member]) -> str:
     for member in chosen:
         status = sweep.states[member.key].status
         counts[status] = counts.get(status, 0) + 1
-    others = ", ".join(f"{count} {status}" for status, count in counts.items() if status != DONE)
-    return f"{counts.get(DONE, 0)} of {plural(len(chosen), 'member')} are done ({others})" if others else ""
+    others = ", ".join(f"{count} {WORDS.get(status, status)}" for status, count in counts.items() if status != DONE)
+    verb = "is" if len(chosen) == 1 else "are"
+    return f"{counts.get(DONE, 0)} of {plural(len(chosen), 'member')} {verb} done ({others})" if others else ""
