@@ -20,7 +20,6 @@ from tests.faults.ground import DROP_RIGHTS
 from tests.support.cli_project import Cli, Told
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
-from tests.support.workspaces import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
@@ -86,12 +85,19 @@ def steps_of(run: dict[str, object], kind: str) -> list[dict[str, object]]:
 
 
 def kill_after(place: Cli, year: int, stage: str) -> None:
-    """Simulate until a hook behind a stage waits and the history knows of the stage, then kill the run."""
+    """Simulate until a hook behind a stage waits and the history knows of the stage, then kill the run.
+
+    The hook stays, for one that goes decides finished years, and waits no more.
+    """
+    held = place.root / "held"
+    held.touch()
     (place.root / "waiting.py").write_text(
-        f"import time\ndef wait(context):\n    time.sleep(0 if context.year != {year} else 600)\n"
+        "import time\nfrom pathlib import Path\ndef wait(context):\n"
+        f"    time.sleep(600 if context.year == {year} and Path({str(held)!r}).exists() else 0)\n"
     )
-    hook = f"hooks=[{{type: post_stage, stage: {stage}, call: 'waiting:wait'}}]"
-    process = place.start("simulate", "--set", hook, env={"PYTHONPATH": f"{REPOSITORY}:{place.root}"})
+    config = place.root / "config" / "simulation.yaml"
+    config.write_text(config.read_text() + f"hooks: [{{type: post_stage, stage: {stage}, call: 'waiting:wait'}}]\n")
+    process = place.start("simulate")
 
     def reached() -> bool:
         if not (place.root / "var" / "orchestrator.db").exists():
@@ -102,6 +108,7 @@ def kill_after(place: Cli, year: int, stage: str) -> None:
     wait_until(reached, f"the history knows of {stage} of {year}", 60)
     process.kill()
     process.communicate()
+    held.unlink()
 
 
 def check_whole(run: dict[str, object]) -> None:
