@@ -84,10 +84,10 @@ def steps_of(run: dict[str, object], kind: str) -> list[dict[str, object]]:
     return [step for step in steps if step["kind"] == kind]
 
 
-def kill_after(place: Cli, year: int, stage: str) -> None:
+def kill_after(place: Cli, year: int, stage: str) -> str:
     """Simulate until a hook behind a stage waits and the history knows of the stage, then kill the run.
 
-    The hook stays, for one that goes decides finished years, and waits no more.
+    Return the setting of the hook, which waits no more: a hook that goes decides finished years.
     """
     held = place.root / "held"
     held.touch()
@@ -95,9 +95,8 @@ def kill_after(place: Cli, year: int, stage: str) -> None:
         "import time\nfrom pathlib import Path\ndef wait(context):\n"
         f"    time.sleep(600 if context.year == {year} and Path({str(held)!r}).exists() else 0)\n"
     )
-    config = place.root / "config" / "simulation.yaml"
-    config.write_text(config.read_text() + f"hooks: [{{type: post_stage, stage: {stage}, call: 'waiting:wait'}}]\n")
-    process = place.start("simulate")
+    hook = f"hooks=[{{type: post_stage, stage: {stage}, call: 'waiting:wait'}}]"
+    process = place.start("simulate", "--set", hook)
 
     def reached() -> bool:
         if not (place.root / "var" / "orchestrator.db").exists():
@@ -109,6 +108,7 @@ def kill_after(place: Cli, year: int, stage: str) -> None:
     process.kill()
     process.communicate()
     held.unlink()
+    return hook
 
 
 def check_whole(run: dict[str, object]) -> None:
@@ -169,7 +169,7 @@ def test_the_same_on_postgresql(place: Cli, server: PostgresServer) -> None:
 
 def test_a_killed_run_is_called_crashed(place: Cli) -> None:
     """With the stage it had reached; the run that goes on from it says so."""
-    kill_after(place, 2001, "balance")
+    hook = kill_after(place, 2001, "balance")
     crashed = only_run(place)
     assert crashed["status"] == "crashed"
     assert crashed["reached"] == {"year": 2001, "stage": "balance"}
@@ -178,7 +178,7 @@ def test_a_killed_run_is_called_crashed(place: Cli) -> None:
     assert "2001 balance" in shown.out
     assert "cut off" in shown.out
     assert place("runs", "list").out.splitlines()[1].split()[1] == "crashed"
-    assert place("simulate").exit_code == 0
+    assert place("simulate", "--set", hook).exit_code == 0
     newest, oldest = documents(place("runs", "list", "--json"))
     assert (newest["status"], oldest["status"]) == ("completed", "crashed")
     assert newest["resumed_from"] == oldest["run_id"]
