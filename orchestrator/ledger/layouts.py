@@ -32,9 +32,18 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
         "alter table {place}.carried_rows add column if not exists relation varchar",
         "create table if not exists {place}.earlier_rows (relation varchar, row_count bigint)",
     ),
+    (
+        "create table if not exists {place}.table_contents (relation varchar, row_count bigint, digest varchar, "
+        "changes integer)",
+    ),
 )
-YEARS_SINCE_LAYOUT, RELATIONS_SINCE_LAYOUT = 2, 3
-TABLES_SINCE = (("ledger_version", "built_tables"), ("runs", "stages", "carried_rows"), ("earlier_rows",))
+YEARS_SINCE_LAYOUT, RELATIONS_SINCE_LAYOUT, CONTENTS_SINCE_LAYOUT = 2, 3, 4
+TABLES_SINCE = (
+    ("ledger_version", "built_tables"),
+    ("runs", "stages", "carried_rows"),
+    ("earlier_rows",),
+    ("table_contents",),
+)
 TABLES = tuple(name for names in TABLES_SINCE for name in names)
 MARKS = {
     "ledger_version": {"version"},
@@ -43,6 +52,7 @@ MARKS = {
     "stages": {"run_id", "scenario", "fingerprint", "year", "stage", "nodes"},
     "carried_rows": {"year", "node", "row_count"},
     "earlier_rows": {"relation", "row_count"},
+    "table_contents": {"relation", "row_count", "digest", "changes"},
 }
 """Columns by which each table of the ledger is told from somebody else's of that name."""
 

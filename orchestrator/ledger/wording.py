@@ -7,6 +7,7 @@ from orchestrator.dbt_runner.project.input_kinds import (
     CONFIG,
     ENVIRONMENT,
     META,
+    ROWS_OF_TABLE,
     SOURCE,
     VAR,
     WHOLE_PROJECT,
@@ -24,10 +25,14 @@ def told_change(change: Change) -> str:
     ('model b is new', 'seed a is gone')
     >>> told_change(Change("meta", "rate of x", "1", "2")), told_change(Change("target", "name", '"dev"', '"prod"'))
     ('meta rate of x is now 2 (was 1)', 'target is now prod (was dev)')
+    >>> told_change(Change("rows of table", "regions", None, "1"))
+    'rows of table regions are not the same as those that finished years have read'
     """
     if change == UNRECORDED:
         return "there is no record of all that the earlier years were built from"
     what = subject(change)
+    if change.kind == ROWS_OF_TABLE:
+        return f"{what} are not the same as those that finished years have read"
     if change.before is None or change.after is None:
         if change.kind in (CONFIG, META) and not _is_checksum(change.before or change.after or ""):
             return f"{what} is now {_plain(change.after)} (was {_plain(change.before)})"

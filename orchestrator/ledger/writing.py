@@ -14,6 +14,7 @@ from datetime import datetime
 from orchestrator.database.names import SchemaName
 from orchestrator.database.sql import literal
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.ledger.contents import KeptContents
 from orchestrator.ledger.reading import BUILDING, BUILT, MESSAGE, UPSTREAM, FinishedStage, LedgerRun, relation_key
 from orchestrator.ledger.written_files import written_by
 
@@ -46,6 +47,18 @@ class LedgerWriter:
             for n in nodes
         ]
         return self._tables(rows, at, state)
+
+    def contents(self, found: Mapping[str, KeptContents]) -> tuple[str, ...]:
+        """State what tables hold, by key of the relation (:func:`relation_key`)."""
+        if not found:
+            return ()
+        table = self._table("table_contents")
+        keys = ", ".join(literal(key) for key in sorted(found))
+        values = ", ".join(
+            f"({literal(key)}, {one.contents.rows}, {literal(one.contents.digest)}, {one.changes})"
+            for key, one in sorted(found.items())
+        )
+        return (f"delete from {table} where relation in ({keys})", f"insert into {table} values {values}")
 
     def unbuilt(self, reasons: Mapping[str, str], state: str, at: datetime) -> tuple[str, ...]:
         """State of nodes, by unique id, that they were not built and why: ``state`` is ``failed`` or ``skipped``."""

@@ -7,18 +7,17 @@ such as a log, is nobody's input here: what is written there stays, as it does w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Set
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from orchestrator.dbt_runner.analysis.change_kinds import (
     ADDS,
     CHANGES,
     REMOVES,
-    THIS,
     UNKNOWN_NAME,
     ChangedRelation,
 )
+from orchestrator.dbt_runner.project.change_targets import ChangeTargets
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.reading import Ledger
 from orchestrator.pipeline.carried_over import replaces_what_is_read
@@ -47,7 +46,7 @@ class ElsewhereLook:
         self._lasting = lasting
         once = {stage.name for stage in plan.stages if stage.first_year_only}
         self._every_year = {node for stage in ledger.stages if stage.stage not in once for node in stage.nodes}
-        self._sources = {f"source {one.source_name}.{one.name}".lower(): one.relation for one in facts.sources}
+        self._targets = ChangeTargets(facts)
 
     def look(self) -> ChangedElsewhere:
         """Return what the nodes of years, and the hooks of every command, change elsewhere."""
@@ -60,7 +59,7 @@ class ElsewhereLook:
             if self._reaches_own_years(node):
                 years.append(f"{node.name} (its hooks or macros change finished years)")
             for change in node.changes:
-                targets = list(self._targets(node, change))
+                targets = list(self._targets.others(node, change))
                 if targets and node.name not in stages:
                     stages.append(node.name)
                 if UNKNOWN_NAME in change.target:
@@ -75,26 +74,9 @@ class ElsewhereLook:
         """Tell whether a node may change rows of other years in its own table without another number of them."""
         if node.materialized not in ("incremental", "snapshot") or node.writes_other_years:
             return False
-        own = [one for one in node.changes if self._is_own(node, one)]
+        own = [one for one in node.changes if self._targets.is_own(node, one)]
         wide = {one.how for one in own if one.year_column != self._year_column}
         return CHANGES in wide or (REMOVES in wide and ADDS in {one.how for one in own})
-
-    def _is_own(self, node: NodeFacts, change: ChangedRelation) -> bool:
-        return change.target in (THIS, node.name.lower(), node.identifier.lower()) or (
-            self._sources.get(change.target) == node.relation
-        )
-
-    def _targets(self, node: NodeFacts, change: ChangedRelation) -> Iterator[NodeFacts]:
-        """Yield the other nodes whose relation a statement changes, or may change."""
-        if self._is_own(node, change):
-            return
-        relation = self._sources.get(change.target)
-        for other in self._facts.nodes:
-            if other is node or not other.builds or other.kind == "view":
-                continue
-            names = (other.name.lower(), other.identifier.lower())
-            if other.relation == relation or any(fnmatchcase(name, change.target) for name in names):
-                yield other
 
     def _may_reach(self, change: ChangedRelation, target: NodeFacts) -> bool:
         """Tell whether a statement may change rows of other years than the one that is built.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import YearSequenceError
@@ -13,6 +14,7 @@ from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult
+from orchestrator.ledger.contents import changed_contents
 from orchestrator.ledger.layouts import ledger_version, upgrade_statements
 from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun, read_ledger, relation_key
 from orchestrator.ledger.watched import with_watched
@@ -25,6 +27,7 @@ from orchestrator.pipeline.watched_years import WatchedYears
 from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_rows import count_years, models_of_other_years, require_accumulating
 from orchestrator.pipeline.year_tables import YearTables, count_rows, require_year_column, with_years
+from orchestrator.self_healing.contents_keeper import ContentsKeeper
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ class RunLedger:
         """
         require_accumulating(self._carried)
         catalog = reader.catalog()
-        self._take_components(with_watched(self._facts, reader, catalog))
+        changed = changed_contents(reader, self._facts, self._lasting)
+        self._take_components(with_watched(self._facts, reader, catalog), changed)
         self._ledger = ledger = read_ledger(reader, self._facts.ledger, self._facts)
         counts = self._counts(reader, catalog, ledger)
         gone = self._gone(catalog, ledger)
@@ -102,9 +106,9 @@ class RunLedger:
             self._require_carried(catalog)
         return start
 
-    def _take_components(self, facts: ProjectFacts) -> None:
-        """Note what decides the run."""
-        self.components = components(facts, self._plan)
+    def _take_components(self, facts: ProjectFacts, changed: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Note what decides the run; ``changed`` are tables that were not the same for all years."""
+        self.components = {**components(facts, self._plan), **changed}
         self.fingerprint = fingerprint(self.components)
         self._run = replace(self._run, fingerprint=self.fingerprint, components=self.components)
 
@@ -239,12 +243,15 @@ class RunLedger:
         if rows:
             runner.execute(self._writer.earlier_rows(rows))
 
-    def require_unchanged(self, runner: DbtRunner, but_year: int) -> None:
-        """Make sure that the tables of years hold what they held when it was last counted, ``but_year`` aside.
+    def check_what_others_wrote(self, runner: DbtRunner, but_year: int) -> None:
+        """Note whether hooks, or others, changed what all years read, and make sure that they left other years alone.
+
+        The tables of years must hold what they held when it was last counted, ``but_year`` aside.
 
         Raises:
             ContinuityError: a table holds fewer or more rows of a finished year than when that ended.
         """
+        ContentsKeeper(self._facts, self._lasting).note_changes(runner)
         self._years.require_unchanged(runner, but_year)
 
     def stage_finished(
@@ -268,6 +275,9 @@ class RunLedger:
         finished = FinishedStage(year, stage, self.fingerprint, nodes, rows, seconds, hooks_done)
         held = self._writer.year_rows(year, self._years.rows_of(year)) if last else ()
         written = self._written_again(runner, nodes)
+        again = nodes & self._lasting
+        if again:
+            ContentsKeeper(self._facts, again).note(runner, built=again)
         runner.execute([*self._writer.stage_finished(self._run, finished, utc_now()), *held, *written])
 
     def _written_again(self, runner: DbtRunner, nodes: frozenset[str]) -> tuple[str, ...]:
@@ -292,7 +302,7 @@ class RunLedger:
             ContinuityError: a table that carries rows over is gone, or rows of another year changed.
         """
         self._years.require_carried(runner, year)
-        self.require_unchanged(runner, year)
+        self.check_what_others_wrote(runner, year)
         runner.execute(self._writer.year_rows(year, self._years.rows_of(year)))
 
     def hooks_done(self, runner: DbtRunner, year: int, stage: str) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 
 from orchestrator.config.schema import HookType
 from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.errors import InitializationError, YearsWouldBeLostError
 from orchestrator.core.events import HEALING_HOOK, YearsPurged
 from orchestrator.core.run_scope import RunScope
-from orchestrator.core.text import shown_years
+from orchestrator.core.text import plural, shown_years
 from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.dbt_runner.process.runner import DbtRunner
@@ -27,8 +27,11 @@ from orchestrator.pipeline.workflow import SimulationResult, YearResult
 from orchestrator.pipeline.year_loop import YearLoop
 from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.self_healing.auto_initializer import AutoInitializer
+from orchestrator.self_healing.contents_keeper import ContentsKeeper
 from orchestrator.self_healing.database_look import import_reader
-from orchestrator.self_healing.initialization_state import InitializationResult
+from orchestrator.self_healing.evidence import RowsChanged
+from orchestrator.self_healing.initialization_state import InitializationResult, TableFinding
+from orchestrator.self_healing.registry import node_of
 
 MayForgo = Callable[[Start], bool]
 
@@ -143,27 +146,34 @@ class Simulation:
 
     def _prepare(self) -> ProjectFacts:
         """Call the hooks before the first year, healing among them; return the facts of the project as it is now."""
-        self._run.fire(HookType.PRE_INITIALIZATION)
+        self._call_hooks_before_healing()
         self._run.fire(HookType.PRE_SIMULATION)
         looked_at = self._runner.known_facts()
         facts = self._runner.facts()
+        if self._auto_initialize and (looked_at is None or facts.nodes != looked_at.nodes):
+            self.heal()  # the hook may have gone by a parse that is older than the project
+        checker = self._initializer.checker(facts)
+        ContentsKeeper(checker.facts, checker.lasting_ids).note(self._runner)  # what the hooks have left
         if not self._auto_initialize:
             self._require_ready(facts)
-        elif looked_at is None or facts.nodes != looked_at.nodes:
-            self.heal()  # the hook may have gone by a parse that is older than the project
         return facts
+
+    def _call_hooks_before_healing(self) -> None:
+        """Call them; what they change is part of the simulation, what others changed before them will be healed."""
+        if self._auto_initialize and not self._run.hooks.list_hooks(HookType.PRE_INITIALIZATION):
+            return
+        checker = self._initializer.checker(self._runner.current_facts())
+        changed = [one for one in checker.findings() if isinstance(one.seen, RowsChanged)]
+        if changed and not self._auto_initialize:
+            raise _not_ready(changed)
+        self._run.fire(HookType.PRE_INITIALIZATION)
+        others = {node_of(one.table, checker.facts).unique_id for one in changed}
+        ContentsKeeper(checker.facts, checker.lasting_ids - others).note(self._runner)
 
     def _require_ready(self, facts: ProjectFacts) -> None:
         findings = self._initializer.checker(facts).findings()
         if findings:
-            shown = "; ".join(f"{f.table.name} {f.detail}" for f in findings[:5])
-            raise InitializationError(
-                f"{len(findings)} required tables are not ready, and self-healing is off: {shown}"
-                + (" …" if len(findings) > 5 else "."),
-                step="check_tables",
-                tables=[finding.table.name for finding in findings],
-                to_fix="run `orchestrator init`, or leave out --no-auto-initialize",
-            )
+            raise _not_ready(findings)
 
     def _begin(self, ledger: RunLedger, start: Start) -> None:
         elapsed = stopwatch()
@@ -181,6 +191,17 @@ class Simulation:
                     forgone=start.forgone,
                 )
             )
+
+
+def _not_ready(findings: Sequence[TableFinding]) -> InitializationError:
+    shown = "; ".join(f"{f.table.name} {f.detail}" for f in findings[:5])
+    which = f"{plural(len(findings), 'required table')} {'is' if len(findings) == 1 else 'are'}"
+    return InitializationError(
+        f"{which} not ready, and self-healing is off: {shown}" + (" …" if len(findings) > 5 else "."),
+        step="check_tables",
+        tables=[finding.table.name for finding in findings],
+        to_fix="run `orchestrator init`, or leave out --no-auto-initialize",
+    )
 
 
 def _require_agreed(start: Start, may_forgo: MayForgo, agreed: tuple[int, ...]) -> tuple[int, ...]:

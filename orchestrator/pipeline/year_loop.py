@@ -86,7 +86,7 @@ class YearLoop:
         self._emit(YearStarted(at=utc_now(), year=year))
         hooked = self._run.fire(HookType.PRE_YEAR, year=year)
         if hooked or (year > self._start.year and not held):
-            self._ledger.require_unchanged(self._runner, year)
+            self._ledger.check_what_others_wrote(self._runner, year)
         kept = self._start.kept_stages if year == self._start.year else ()
         stages = [stage for stage in self._run.plan.stages_of(year) if stage.name not in kept]
         results, hooked = [], False
@@ -94,7 +94,7 @@ class YearLoop:
             results.append(self._stage(year, stage))
             hooked = self._run.fire(HookType.POST_STAGE, year=year, stage=stage.name)
             if hooked and stage is not stages[-1]:
-                self._ledger.require_unchanged(self._runner, year)
+                self._ledger.check_what_others_wrote(self._runner, year)
                 self._ledger.hooks_done(self._runner, year, stage.name)
         hooked = self._run.fire(HookType.POST_YEAR, year=year) or hooked
         if hooked or not stages:
@@ -114,7 +114,7 @@ class YearLoop:
 
     def _stage(self, year: int, stage: Stage) -> StageResult:
         if self._run.fire(HookType.PRE_STAGE, year=year, stage=stage.name):
-            self._ledger.require_unchanged(self._runner, year)
+            self._ledger.check_what_others_wrote(self._runner, year)
         started_at, elapsed = utc_now(), stopwatch()
         self._emit(StageStarted(at=started_at, year=year, stage=stage.name, command=stage.command))
         nodes, dbt_seconds, replayed, failure = 0, 0.0, False, None

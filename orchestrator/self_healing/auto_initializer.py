@@ -214,6 +214,7 @@ class AutoInitializer:
             after = Sight(self._runner, facts)
             repair.note_unseen(after, deadline)
             self._built = repair.told_apart(before, after)
+            repair.note_contents(checker.lasting_ids, findings, deadline)
             left = checker.findings_in(self._runner)
             record.detail = _told(left, checker)
             expected = plan.left | repair.unbuilt.keys()

@@ -121,6 +121,16 @@ class ColumnsDiffer:
 
 
 @dataclass(frozen=True)
+class RowsChanged:
+    """Its rows are not those that were built: ``expected`` then, ``found`` now, and the same number if others."""
+
+    problem: ClassVar[Problem] = Problem.DRIFTED
+    since: datetime | None
+    expected: int
+    found: int
+
+
+@dataclass(frozen=True)
 class Outdated:
     """Change of what it was built from, at or after ``since`` (UTC), when ``name`` was built.
 
@@ -154,7 +164,16 @@ class UpstreamDiffers:
 
 
 Evidence = (
-    Missing | FileMissing | WrongKind | Unfinished | Failed | TooFewRows | ColumnsDiffer | Outdated | UpstreamDiffers
+    Missing
+    | FileMissing
+    | WrongKind
+    | Unfinished
+    | Failed
+    | TooFewRows
+    | ColumnsDiffer
+    | RowsChanged
+    | Outdated
+    | UpstreamDiffers
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from orchestrator.core.clocks import Deadline, utc_now
@@ -16,8 +16,12 @@ from orchestrator.dbt_runner.project.settings import Vars
 from orchestrator.ledger.layouts import ledger_version, upgrade_statements
 from orchestrator.ledger.reading import FAILED, SKIPPED, UNSEEN
 from orchestrator.ledger.writing import LedgerWriter
+from orchestrator.self_healing.contents_keeper import ContentsKeeper
+from orchestrator.self_healing.evidence import Outdated
 from orchestrator.self_healing.healing_plan import HealingCommand, HealingPlan
 from orchestrator.self_healing.hook_tables import BY_HOOK
+from orchestrator.self_healing.initialization_state import TableFinding
+from orchestrator.self_healing.registry import node_of
 from orchestrator.self_healing.sight import Sight
 
 
@@ -158,6 +162,16 @@ class Repair:
         if count >= node.min_rows:
             return None
         return f"{node.relation.quoted()} has {plural(count, 'row')}, of {plural(node.min_rows, 'row')} at least"
+
+    def note_contents(self, lasting: Set[str], findings: Iterable[TableFinding], deadline: Deadline) -> None:
+        """Note what the tables hold that were built and are ``lasting`` (unique ids): there before the first year.
+
+        Where the code or an input of one has changed, its rows have rightly changed as well.
+        """
+        outdated = [node_of(one.table, self._facts).unique_id for one in findings if isinstance(one.seen, Outdated)]
+        renewed = {*outdated, *self._facts.descendants(outdated)}
+        keeper = ContentsKeeper(self._facts, lasting & {node.unique_id for node in self.built})
+        keeper.note(self._runner, built=renewed, timeout=deadline.remaining())
 
     def note_unseen(self, sight: Sight, deadline: Deadline) -> None:
         """State of what built nothing that can be seen under its name that this is so."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 
@@ -11,7 +11,8 @@ from orchestrator.core.errors import DatabaseError, DbtError
 from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.database.reader import DatabaseReader, OpenDatabase
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.ledger.reading import read_built_tables
+from orchestrator.ledger.contents import are_compared, compared_nodes, contents_of, read_contents
+from orchestrator.ledger.reading import read_built_tables, relation_key
 from orchestrator.ledger.watched import with_watched
 from orchestrator.self_healing.evidence import (
     ColumnsDiffer,
@@ -19,6 +20,7 @@ from orchestrator.self_healing.evidence import (
     FileMissing,
     Missing,
     Problem,
+    RowsChanged,
     TooFewRows,
     UpstreamDiffers,
     WrongKind,
@@ -119,6 +121,7 @@ class TableExistenceChecker:
             assert table.min_rows is not None
             if rows < table.min_rows:
                 found[table] = TableFinding(table, TooFewRows(expected=table.min_rows, found=rows))
+        found |= self._changed_rows(reader, sight.catalog, staleness, found)
         self._descendants_too(found, sight, staleness)
         self.unseen = tuple(unseen)
         return tuple(found[table] for table in self.required if table in found)
@@ -136,10 +139,35 @@ class TableExistenceChecker:
             if since is not None and sight.why_unseen(node) is None:
                 found[table] = TableFinding(table, UpstreamDiffers(since, (cause.table.name,), cause.detail))
 
+    def _changed_rows(
+        self, reader: DatabaseReader, catalog: Catalog, staleness: Staleness, but: Collection[RequiredTable]
+    ) -> dict[RequiredTable, TableFinding]:
+        """Return the tables whose rows something else than their build has changed; none of ``but``."""
+        if not are_compared(self.facts):
+            return {}
+        kept = read_contents(reader, self.facts.ledger, self._whole(catalog))
+        tables = {
+            node.unique_id: table
+            for table, node in self._nodes
+            if table.tier is not TableTier.STATE and table not in but and relation_key(node.relation) in kept
+        }
+        nodes = compared_nodes(self.facts, tables.keys(), catalog) if tables else []
+        now = contents_of([node.relation for node in nodes], reader, self.facts)
+        changed = {}
+        for node in nodes:
+            key, table = relation_key(node.relation), tables[node.unique_id]
+            before = kept[key].contents
+            if not before.same_as(now[key]):
+                changed[table] = TableFinding(table, RowsChanged(staleness.built_at(node), before.rows, now[key].rows))
+        return changed
+
+    def _whole(self, catalog: Catalog | None) -> Catalog | None:
+        """Return the catalog where the ledger is in it."""
+        return catalog if self.facts.capabilities.reads_whole_catalog else None
+
     def staleness(self, reader: DatabaseReader, catalog: Catalog | None = None) -> Staleness:
         """Return what the ledger of the database tells about the required tables; ``catalog`` is what it holds."""
-        whole = catalog if self.facts.capabilities.reads_whole_catalog else None  # else the ledger is not in it
-        built = read_built_tables(reader, self.facts.ledger, self.facts, whole)
+        built = read_built_tables(reader, self.facts.ledger, self.facts, self._whole(catalog))
         return Staleness(with_watched(self.facts, reader, catalog), built, self.required_ids)
 
     @cached_property
@@ -150,6 +178,11 @@ class TableExistenceChecker:
     def required_ids(self) -> frozenset[str]:
         """The unique ids of the nodes that build the required tables."""
         return frozenset(node.unique_id for _, node in self._nodes)
+
+    @cached_property
+    def lasting_ids(self) -> frozenset[str]:
+        """The unique ids of those that are there before the first year."""
+        return frozenset(node.unique_id for table, node in self._nodes if table.tier is not TableTier.STATE)
 
     def _rows(
         self, reader: DatabaseReader, tables: Sequence[tuple[RequiredTable, NodeFacts]]

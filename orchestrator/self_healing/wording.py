@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import assert_never
 
+from orchestrator.core.text import plural
 from orchestrator.dbt_runner.project.input_kinds import PLACE
 from orchestrator.ledger.changes import UNRECORDED, Change
 from orchestrator.ledger.wording import subject, told_change
@@ -16,6 +17,7 @@ from orchestrator.self_healing.evidence import (
     FileMissing,
     Missing,
     Outdated,
+    RowsChanged,
     TooFewRows,
     Unfinished,
     UpstreamDiffers,
@@ -44,6 +46,8 @@ def told(seen: Evidence) -> str:
             return f"has {found:,} rows, but at least {expected:,} {'is' if expected == 1 else 'are'} required"
         case ColumnsDiffer():
             return _told_columns(seen)
+        case RowsChanged():
+            return _told_rows(seen)
         case Outdated():
             cause = f"{seen.name}, which it is built from: " if seen.inherited else ""
             return f"is out of date: {cause}{_told_changes(seen)}"
@@ -72,6 +76,13 @@ def _told_columns(seen: ColumnsDiffer) -> str:
         says = "the seed declares" if seen.of_seed else "the contract says"
         return f"column {name} has type {found}, but {says} {expected}"
     return "has its columns in a different order from the seed's header"
+
+
+def _told_rows(seen: RowsChanged) -> str:
+    built = "it was built" if seen.since is None else f"it was built on {_minute(seen.since)}"
+    if seen.expected == seen.found:
+        return f"holds other values in its {plural(seen.found, 'row')} than when {built}"
+    return f"had {plural(seen.expected, 'row')} when {built}, and has {seen.found:,} now"
 
 
 def _told_changes(seen: Outdated) -> str:

@@ -155,7 +155,7 @@ def test_a_model_that_does_not_parse(broken: Cli) -> None:
     assert problems.keys() == {"parse", "leftovers"}
     assert "inflow" in problems["parse"]["detail"] and problems["parse"]["remedy"]
     assert diagnoses(told, "note").keys() == {"registry", "inputs", "tables"}
-    assert diagnoses(told, "ok")["scan"]["detail"].startswith("read every column of 12 tables")
+    assert diagnoses(told, "ok")["scan"]["detail"].startswith("read every column of 13 tables")
 
 
 @pytest.mark.parametrize(

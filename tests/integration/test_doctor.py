@@ -90,7 +90,7 @@ def test_a_workspace_is_well_right_after_a_simulation(place: WarmWorkspace) -> N
     assert found(report) == [] and report.healthy
     assert tuple(diagnosis.check for diagnosis in report.diagnoses) == CHECKS
     assert tuple(told) == report.diagnoses
-    assert any(re.fullmatch(r"reading inflow \(\d+ of 12 tables\)", words) for words in busy)
+    assert any(re.fullmatch(r"reading inflow \(\d+ of 13 tables\)", words) for words in busy)
     assert place.database.read_bytes() == before
     assert sorted(path.name for path in place.database.parent.glob("reservoir*")) == [
         "reservoir.duckdb",

@@ -13,6 +13,7 @@ from orchestrator.core.errors import ConfigurationError, DatabaseError
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.duckdb_file import read_catalog
 from orchestrator.database.names import SchemaName
+from orchestrator.ledger.contents import Contents, KeptContents, read_contents
 from orchestrator.ledger.layouts import LAYOUTS, ledger_version, upgrade_statements
 from orchestrator.ledger.reading import FinishedStage, LedgerRun, read_built_tables, read_ledger
 from orchestrator.ledger.writing import LedgerWriter
@@ -134,8 +135,11 @@ def test_an_older_layout_is_upgraded_with_its_rows(version: int) -> None:
     statements = [text.format(place='"memory"."orchestrator"') for layout in LAYOUTS[:version] for text in layout]
     old.execute([*statements, f"insert into orchestrator.ledger_version values ({version})"])
     row = "'seed.p.s1', '{}', '{}', null, timestamp '2026-01-02', 'built'"
-    old.execute([f"insert into orchestrator.built_tables values ({row})"])
+    old.execute(
+        [f"insert into orchestrator.built_tables (node, code, inputs, row_count, built_at, state) values ({row})"]
+    )
     assert ledger_version(old, PLACE) == version
+    assert read_contents(old, PLACE) == {}
     assert read_built_tables(old, PLACE)["seed.p.s1"].state == "built"
     assert read_ledger(old, PLACE).runs == ()
     old.execute(upgrade_statements(version, PLACE))
@@ -218,3 +222,12 @@ def test_a_damaged_ledger_is_told_as_such(database: Database) -> None:
     assert ledger_version(database, PLACE) == 0
     database.execute(upgrade_statements(0, PLACE))
     assert read_ledger(database, PLACE).runs == ()
+
+
+def test_contents_of_tables_are_kept(database: Database) -> None:
+    """Rows, digest and changes of a table come back as they were written; the last word on a table counts."""
+    few, many = KeptContents(Contents(2, "v1 77"), 1), KeptContents(Contents(2_000_000))
+    database.execute(WRITER.contents({'"a"': KeptContents(Contents(1, "v1 5")), '"b"': many}))
+    database.execute(WRITER.contents({'"a"': few}))
+    assert read_contents(database, PLACE) == {'"a"': few, '"b"': many}
+    assert WRITER.contents({}) == ()

@@ -15,6 +15,7 @@ CONFIG, WRITTEN_CONFIG, META = "config", "written config", "meta"
 COLUMNS, DESCRIPTION, ENTRY = "columns of", "description of", "entry of"
 PARENTS, TAGS, CHOICE = "parents of", "stage tags of", "stage choice of"
 SOURCE, SETTINGS_OF_SOURCE, ROWS_OF_SOURCE = "source", "settings of source", "rows of source"
+ROWS_OF_TABLE = "rows of table"
 TARGET, PROFILE, FLAG = "target", "profile setting", "dbt flag"
 PLACE, STAGE, VERSION = "place of", "stage", "version of"
 WHOLE_PROJECT, PROJECT_NAME, DISPATCH, COMPARED = (
@@ -42,6 +43,7 @@ NAMED_KINDS = (
         CHOICE,
         SETTINGS_OF_SOURCE,
         ROWS_OF_SOURCE,
+        ROWS_OF_TABLE,
     ),
     *(SOURCE, TARGET, PROFILE, FLAG, PLACE, STAGE, VERSION),
 )

@@ -1,0 +1,42 @@
+"""The nodes whose relations the statements of hooks, macros and queries change, or may change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from orchestrator.dbt_runner.analysis.change_kinds import THIS, ChangedRelation
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+
+
+class ChangeTargets:
+    """Answers for one parsed project."""
+
+    def __init__(self, facts: ProjectFacts) -> None:
+        self._facts = facts
+        self._sources = {f"source {one.source_name}.{one.name}".lower(): one.relation for one in facts.sources}
+
+    def is_own(self, node: NodeFacts, change: ChangedRelation) -> bool:
+        """Tell whether a statement of a node changes the relation that the node builds itself."""
+        return change.target in (THIS, node.name.lower(), node.identifier.lower()) or (
+            self._sources.get(change.target) == node.relation
+        )
+
+    def others(self, node: NodeFacts, change: ChangedRelation) -> Iterator[NodeFacts]:
+        """Yield the other nodes whose relation a statement of a node changes, or may change."""
+        if self.is_own(node, change):
+            return
+        relation = self._sources.get(change.target)
+        for other in self._facts.nodes:
+            if other is node or not other.builds or other.kind == "view":
+                continue
+            names = (other.name.lower(), other.identifier.lower())
+            if other.relation == relation or any(fnmatchcase(name, change.target) for name in names):
+                yield other
+
+    def all(self) -> frozenset[str]:
+        """Return the unique ids of the nodes that statements of other nodes, or of every command, may change."""
+        changing = [one for one in (*self._facts.nodes, *self._facts.run_hooks) if one.changes]
+        return frozenset(
+            other.unique_id for node in changing for change in node.changes for other in self.others(node, change)
+        )

@@ -1,0 +1,165 @@
+"""Rows of seeds and foundation tables that something else than their build has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from orchestrator import Hook, HookContext, HookType, InitializationError, RowsChanged, TableFinding
+from orchestrator.core.events import ChangesFound, StageFinished
+from tests.support.workspaces import Workspace
+
+pytestmark = pytest.mark.slow
+
+Prepare = Callable[[str], Workspace]
+MORE_RAIN = "update rain set depth = depth + 1"
+CHANGED = "rows of table {} are not the same as those that finished years have read"
+SAME_RAIN = "update rain set depth = 2"
+RANDOM_LAKES = "select lake, start_level, area, random() as shore from"
+
+
+@pytest.fixture
+def reservoir(simulated: Prepare) -> Workspace:
+    """A simulated reservoir."""
+    return simulated("reservoir")
+
+
+def findings(workspace: Workspace) -> tuple[TableFinding, ...]:
+    """Return what is wrong."""
+    with workspace.orchestrator() as orchestrator:
+        return orchestrator.initializer.checker().findings()
+
+
+def run(workspace: Workspace, *hooks: Hook, end: int | None = None) -> list[int]:
+    """Simulate from the first year with these hooks; return the years of which stages ran."""
+    workspace.events.clear()
+    with workspace.orchestrator() as orchestrator:
+        for hook in hooks:
+            orchestrator.hooks.register_hook(hook)
+        orchestrator.execute_multi_year_simulation(None, end, forgo_years=True)
+    return sorted({event.year for event in workspace.events if isinstance(event, StageFinished)})
+
+
+def changes(workspace: Workspace) -> list[str]:
+    """Return what the last run found changed."""
+    return [one for event in workspace.events if isinstance(event, ChangesFound) for one in event.changes]
+
+
+def sending(kind: HookType, statement: str, year: int | None = None) -> Hook:
+    """Make a hook that sends a statement, in one year or always."""
+
+    def send(context: HookContext) -> None:
+        if context.year == year:
+            context.execute(statement)
+
+    return Hook(kind, send, name="send")
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (MORE_RAIN, "holds other values in its 3 rows than when it was built on 20"),
+        ("delete from rain where month = 2", "had 3 rows when it was built on 20"),
+        ("insert into rain select * from rain", "had 3 rows when it was built on 20"),
+    ],
+)
+def test_changed_rows_are_found_and_healed(reservoir: Workspace, statement: str, said: str) -> None:
+    """The seed is drifted and what reads it is out of date; both are as before afterwards, and finished years stay."""
+    before = reservoir.digests()
+    reservoir.sql("update orchestrator.runs set status = 'completed'", statement)
+    found = findings(reservoir)
+    assert [(one.table.name, one.problem.value) for one in found] == [("rain", "drifted"), ("stg_rain", "stale")]
+    assert isinstance(found[0].seen, RowsChanged)
+    assert found[0].detail.startswith(said)
+    assert run(reservoir) == []
+    assert findings(reservoir) == ()
+    assert reservoir.digests() == before
+
+
+def test_a_changed_foundation_table_is_built_again(reservoir: Workspace) -> None:
+    """What reads it is built again with it, what it reads is not."""
+    before = reservoir.digests()
+    reservoir.sql("update lake_shape set shore = 0")
+    with reservoir.orchestrator() as orchestrator:
+        assert [node.name for node in orchestrator.initializer.plan().nodes] == ["lake_shape", "lake_shore"]
+        orchestrator.initializer.ensure_initialized()
+    assert reservoir.digests() == before
+
+
+def test_without_healing_changed_rows_are_refused(reservoir: Workspace) -> None:
+    """A run that may not heal names the table and stops."""
+    reservoir.sql(MORE_RAIN)
+    with (
+        reservoir.orchestrator(auto_initialize=False) as orchestrator,
+        pytest.raises(InitializationError, match="rain holds other values in its 3 rows"),
+    ):
+        orchestrator.execute_multi_year_simulation(fresh=True)
+
+
+def test_a_build_that_gives_other_rows_lets_the_years_begin_anew(fresh: Prepare) -> None:
+    """Years that were finished have read other rows than those to come; it is said which table it was."""
+    workspace = fresh("reservoir")
+    model = workspace.root / "dbt" / "models" / "foundation" / "lake_shape.sql"
+    model.write_text(model.read_text().replace("select lake, start_level, area, area * 2 as shore from", RANDOM_LAKES))
+    run(workspace, end=2001)
+    workspace.sql("drop table lake_shape")
+    assert run(workspace) == [2000, 2001, 2002]
+    assert changes(workspace) == [CHANGED.format("lake_shape")]
+    workspace.sql("update lake_shape set area = 0")
+    assert run(workspace) == [2000, 2001, 2002]
+
+
+def test_what_a_hook_of_the_years_changes_is_taken_back_before_years_are_run_again(fresh: Prepare) -> None:
+    """Its changes would be there twice: the table is built anew, and the run begins at the first year."""
+    workspace, hook = fresh("reservoir"), sending(HookType.POST_YEAR, MORE_RAIN, year=2000)
+    run(workspace, hook)
+    whole = workspace.digests()
+    workspace.leave_open()
+    assert run(workspace, hook) == [2000, 2001, 2002]
+    assert changes(workspace) == [CHANGED.format("rain")]
+    assert workspace.digests() == whole
+
+
+def test_what_hooks_change_before_the_first_year_stays(fresh: Prepare) -> None:
+    """The next run resumes where their outcome is the same, and begins anew where it is another one."""
+    workspace, same = fresh("reservoir"), sending(HookType.PRE_SIMULATION, SAME_RAIN)
+    run(workspace, same, end=2000)
+    assert findings(workspace) == ()
+    assert run(workspace, same, end=2001) == [2001]
+    assert workspace.sql("select distinct depth from rain") == [(2,)]
+    other = sending(HookType.PRE_SIMULATION, MORE_RAIN)
+    assert run(workspace, other, end=2002) == [2000, 2001, 2002]
+    assert changes(workspace) == [CHANGED.format("rain")]
+    assert workspace.sql("select distinct depth from rain") == [(3,)]
+    early = sending(HookType.PRE_INITIALIZATION, SAME_RAIN)
+    assert run(workspace, early) == [2000, 2001, 2002]
+    assert workspace.sql("select distinct depth from rain") == [(2,)]
+    assert run(workspace, early) == []
+
+
+def test_a_hook_before_healing_does_not_hide_what_others_changed(reservoir: Workspace) -> None:
+    """What was changed before the run is healed, whatever the hook changes."""
+    reservoir.sql("update lake_shape set area = 0")
+    run(reservoir, sending(HookType.PRE_INITIALIZATION, SAME_RAIN))
+    assert reservoir.sql("select count(*) from lake_shape where area = 0") == [(0,)]
+
+
+def test_a_table_that_dbt_hooks_write_is_not_compared(fresh: Prepare) -> None:
+    """A log of dbt's own runs grows with each of them, and nothing of it is lost."""
+    workspace = fresh("reservoir")
+    (workspace.root / "dbt" / "seeds" / "log.csv").write_text("line\n0\n")
+    project = workspace.root / "dbt" / "dbt_project.yml"
+    project.write_text(project.read_text() + "\non-run-end: \"insert into {{ ref('log') }} values (1)\"\n")
+    run(workspace)
+    ((lines,),) = workspace.sql("select count(*) from log")
+    assert isinstance(lines, int) and lines > 9
+    assert findings(workspace) == ()
+
+
+def test_an_older_ledger_is_taken_as_it_is_once(reservoir: Workspace) -> None:
+    """Nothing is known of what tables held; the next run notes it."""
+    reservoir.sql("drop table orchestrator.table_contents", "update orchestrator.ledger_version set version = 3")
+    assert findings(reservoir) == ()
+    reservoir.simulate()
+    assert reservoir.sql("select count(*) from orchestrator.table_contents") == [(4,)]
