@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from agate.data_types import DataType
@@ -17,12 +18,13 @@ from dbt.artifacts.resources import SnapshotConfig
 from dbt.clients.jinja import MacroGenerator, MacroStack
 from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
 from dbt.context.manifest import ManifestContext
-from dbt.contracts.graph.nodes import Macro, ModelNode, SourceDefinition
+from dbt.contracts.graph.nodes import Macro, ModelNode, ParsedNode, SourceDefinition
 from dbt.contracts.graph.unparsed import UnparsedModelUpdate
 from dbt.contracts.project import Project
 from dbt.events.types import ConcurrencyLine, MainReportVersion
 from dbt.parser import manifest as manifest_parser
 from dbt.parser.macros import MacroParser
+from dbt.plugins.manager import PluginManager
 from dbt.tracking import track_behavior_change_warn
 from dbt_common.behavior_flags import Behavior, BehaviorFlagRendered
 from dbt_common.clients import jinja
@@ -52,6 +54,8 @@ REPLACED = (
     (ManifestContext, "to_dict"),
     (exceptions, "env_secrets"),
     (json_schema, "_default"),
+    (ParsedNode, "write_node"),
+    (PluginManager, "get_prefixed_modules"),
     (jinja.MacroFuzzEnvironment, "compile"),
     (MacroParser, "parse_unparsed_macros"),
     (manifest_parser, "statically_extract_macro_calls"),
@@ -307,3 +311,15 @@ def test_a_template_that_is_wrong_is_refused_each_time() -> None:
     for _ in range(2):
         with pytest.raises(CompilationError):
             jinja.get_template("{% if %}", {})
+
+
+def test_plugins_are_those_on_the_search_path(
+    dbts_own: dict[str, Callable[..., object]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They are looked for once, and again where the path has changed."""
+    own = dict(dbts_own["get_prefixed_modules"](PluginManager))  # type: ignore[call-overload]  # a mapping
+    assert PluginManager.get_prefixed_modules() == own
+    (tmp_path / "dbt_of_a_stranger.py").write_text("plugins = []")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert PluginManager.get_prefixed_modules().keys() - own.keys() == {"dbt_of_a_stranger"}
+    assert PluginManager.get_prefixed_modules() is PluginManager.get_prefixed_modules()

@@ -19,7 +19,8 @@ from dbt.clients.jinja import MacroGenerator
 from dbt.context.macro_resolver import TestMacroNamespace
 from dbt.context.macros import GLOBAL_PROJECT_NAME, MacroNamespace, MacroNamespaceBuilder
 from dbt.context.manifest import ManifestContext
-from dbt.contracts.graph.nodes import Macro
+from dbt.contracts.graph.nodes import Macro, ParsedNode
+from dbt.plugins.manager import PluginManager
 from dbt.tracking import track_behavior_change_warn
 from dbt_common import behavior_flags
 from dbt_common.constants import SECRET_ENV_PREFIX
@@ -65,6 +66,8 @@ def take_shortcuts() -> None:
         ManifestContext.to_dict = _context_with_macros
         exceptions.env_secrets = _secrets
         json_schema._default = _default_in_schema
+        ParsedNode.write_node = _forgo_file
+        PluginManager.get_prefixed_modules = staticmethod(_plugins)
         take_template_shortcuts()
         for name in AGATE & sys.modules.keys():
             sys.modules[name].parsedatetime = _shared_calendars()  # type: ignore[attr-defined]  # their import of it
@@ -172,6 +175,22 @@ def _context_with_macros(context: ManifestContext) -> dict[str, object]:
     return members
 
 
+def _forgo_file(node: ParsedNode, project_root: str, compiled_path: str, compiled_code: str) -> None:
+    """Write no file of compiled SQL: the folder that dbt is given for them is its process's own, and goes with it."""
+
+
+def _plugins() -> Mapping[str, ModuleType]:
+    """Return the installed plugins of dbt, looked for once in each search path, not once in each command."""
+    return _plugins_on(tuple(sys.path))
+
+
+@cache
+def _plugins_on(search_path: tuple[str, ...]) -> Mapping[str, ModuleType]:
+    del search_path  # dbt looks for them there by itself
+    found: dict[str, ModuleType] = _plugins_in_full()
+    return found
+
+
 @cache
 def _shared_calendars() -> SimpleNamespace:
     """Return of ``parsedatetime`` what agate uses; each of its many types would make the same patterns of words."""
@@ -197,4 +216,5 @@ _default_in_full = json_schema._default
 _context_in_full = ManifestContext.to_dict
 _fire_in_full = EventManager.fire_event
 _flags_in_full = flags.get_flag_obj
+_plugins_in_full = PluginManager.get_prefixed_modules
 _last_flags: tuple[object, dict[str, object]] | None = None

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SECONDS_TO_END_AFTER_PARENT = 1.0
 SECONDS_BETWEEN_INTERRUPTS = 0.05
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
+OBJECTS_BETWEEN_COLLECTIONS, YOUNG_COLLECTIONS_BETWEEN_OLDER = 50_000, 100
 """dbt makes 2,000 objects for each template that it renders, in a circle; Python would look at them three times."""
 LOADS_THAT_MAKE_WHAT_STAYS = 3
 """With other settings a parse is analyzed once more; each look at all of that by the collector takes 0.2 seconds."""
@@ -138,10 +138,9 @@ class Worker:
         return loaded
 
     def _freeze_what_stays(self) -> None:
-        """After each of the first loads, while the parent reads its answer: let collections leave out what is there."""
+        """After each of the first loads let collections leave out what is there; what of it is garbage is little."""
         if self._frozen < min(self._loads, LOADS_THAT_MAKE_WHAT_STAYS):
             self._frozen = self._loads
-            gc.collect()
             gc.freeze()
             gc.enable()
 
@@ -183,7 +182,7 @@ def main() -> None:
 def serve(descriptor: int) -> NoReturn:
     """Serve a socket until its other end closes, and end this process."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, YOUNG_COLLECTIONS_BETWEEN_OLDER)
     gc.disable()  # imports and the parse make what stays: collecting meanwhile costs a tenth of their time
     Worker(Connection(descriptor)).serve()
     os._exit(0)  # the database is closed; to take Python's heap apart takes a tenth of a second
