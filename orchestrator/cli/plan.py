@@ -111,7 +111,7 @@ def _show_start(output: Output, start: Start) -> None:
         for table in gone_tables(start):
             output.say(f"  {table}")
     for loss in start.losses:
-        output.say(f"\nRows are gone: {loss.words()}.")
+        output.say(f"\nRows are not what they were: {loss.words()}.")
     if start.resumed:
         output.say(f"\nResumes at {start.stage} of {start.year}: everything before it is done.")
     if start.removed:

@@ -66,6 +66,21 @@ def purge_text(rows: int, from_year: int, tables: int, years: tuple[int, ...], f
     return f"{text}; {not_simulated_again(forgone)}" if forgone else text
 
 
+def told_loss(table: str, year: float | str | None, *, expected: int, found: int) -> str:
+    """Say that a table does not hold the rows of a year that it held when the year ended; None: rows without a year.
+
+    >>> told_loss("balances", 2026, expected=1000, found=999)
+    'balances has 999 rows of 2026, but had 1,000 when that year finished'
+    >>> told_loss("balances", 2026, expected=1, found=1)
+    'balances holds other values in its 1 row of 2026 than when that year finished'
+    """
+    if expected == found:
+        return f"{table} holds other values in its {plural(found, 'row')} of {year} than when that year finished"
+    if year is None:
+        return f"{table} has {found:,} rows without a year, but had {expected:,}"
+    return f"{table} has {found:,} rows of {year}, but had {expected:,} when that year finished"
+
+
 def whole_year(year: int, changed_by: tuple[str, ...]) -> str:
     """Say why a year begins with its first stage, although stages of it are finished.
 

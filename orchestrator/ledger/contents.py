@@ -40,10 +40,25 @@ class Contents:
         >>> one.same_as(Contents(2, "v1 77")), one.same_as(Contents(2, "v1 78")), one.same_as(Contents(2, "v2 78"))
         (True, False, True)
         """
-        if self.rows != other.rows or self.digest is None or other.digest is None:
-            return self.rows == other.rows
-        (mine, _, own), (theirs, _, digest) = self.digest.rpartition(" "), other.digest.rpartition(" ")
-        return mine != theirs or own == digest
+        unread = self.digest is None or other.digest is None
+        return self.rows == other.rows and (unread or not digests_differ(self.digest, other.digest))
+
+
+def digests_differ(one: str | None, other: str | None) -> bool:
+    """Tell whether two digests that one version of the database made are of other rows; None is no digest.
+
+    >>> digests_differ("v1 77", "v1 78"), digests_differ("v1 77", "v2 78"), digests_differ("v1 77", None)
+    (True, False, False)
+    """
+    if one is None or other is None:
+        return False
+    (version, _, own), (other_version, _, others) = one.rpartition(" "), other.rpartition(" ")
+    return version == other_version and own != others
+
+
+def digest_column(facts: ProjectFacts) -> str:
+    """Return the aggregate over rows, named :data:`ROW`, that such a digest is made by."""
+    return f"version() || ' ' || {facts.capabilities.row_digest_sql.format(row=ROW)}"
 
 
 @dataclass(frozen=True)
@@ -86,8 +101,7 @@ def contents_of(tables: Iterable[RelationName], reader: QueryReader, facts: Proj
         found[relation_key(table)] = Contents(as_number(rows[1]))
         if as_number(rows[1]) <= DIGESTED_ROWS:
             small.append(table)
-    digest = facts.capabilities.row_digest_sql.format(row=ROW)
-    for table, rows in zip(small, _ask(reader, small, f", version() || ' ' || {digest}"), strict=True):
+    for table, rows in zip(small, _ask(reader, small, f", {digest_column(facts)}"), strict=True):
         found[relation_key(table)] = Contents(as_number(rows[1]), _text(rows[2]))
     return found
 

@@ -35,6 +35,7 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
     (
         "create table if not exists {place}.table_contents (relation varchar, row_count bigint, digest varchar, "
         "changes integer)",
+        "alter table {place}.carried_rows add column if not exists digest varchar",
     ),
 )
 YEARS_SINCE_LAYOUT, RELATIONS_SINCE_LAYOUT, CONTENTS_SINCE_LAYOUT = 2, 3, 4

@@ -19,7 +19,13 @@ from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName, SchemaName
 from orchestrator.database.reader import QueryReader
 from orchestrator.dbt_runner.project.facts import ProjectFacts
-from orchestrator.ledger.layouts import RELATIONS_SINCE_LAYOUT, YEARS_SINCE_LAYOUT, as_number, ledger_version
+from orchestrator.ledger.layouts import (
+    CONTENTS_SINCE_LAYOUT,
+    RELATIONS_SINCE_LAYOUT,
+    YEARS_SINCE_LAYOUT,
+    as_number,
+    ledger_version,
+)
 
 BUILDING, BUILT, UNSEEN, FAILED, SKIPPED = "building", "built", "unseen", "failed", "skipped"
 UPSTREAM = "upstream"
@@ -94,14 +100,16 @@ class LedgerRun:
 class Ledger:
     """What the ledger says of one project and target, as one snapshot; empty where the database has none.
 
-    ``carried`` are the rows of a year that a table of years held when the year ended, by (year, unique id). ``earlier``
-    are the rows that were in such a table before any year of the simulation, by its key (:func:`relation_key`).
-    ``elsewhere`` are the ids of runs that built other relations: of another target, or another project.
+    ``carried`` are the rows of a year that a table of years held when the year ended, by (year, unique id), ``digests``
+    digests of them where they were made. ``earlier`` are the rows that were in such a table before any year of the
+    simulation, by its key (:func:`relation_key`). ``elsewhere`` are the ids of runs that built other relations: of
+    another target, or another project.
     """
 
     runs: tuple[LedgerRun, ...] = ()
     stages: tuple[FinishedStage, ...] = ()
     carried: dict[tuple[int, str], int] = field(default_factory=dict)
+    digests: dict[tuple[int, str], str] = field(default_factory=dict)
     earlier: dict[str, int] = field(default_factory=dict)
     elsewhere: frozenset[str] = frozenset()
 
@@ -113,6 +121,11 @@ class Ledger:
     def staged(self) -> frozenset[str]:
         """Return the unique ids of what finished stages built."""
         return frozenset(unique_id for stage in self.stages for unique_id in stage.nodes)
+
+    @property
+    def digested(self) -> frozenset[str]:
+        """Return the unique ids of tables of which the rows of a year were digested."""
+        return frozenset(unique_id for _, unique_id in self.digests)
 
     def last_run_id(self) -> str | None:
         """Return the run that began last, None where there is none."""
@@ -170,22 +183,25 @@ def read_ledger(reader: QueryReader, place: SchemaName, facts: ProjectFacts | No
         "order by year, finished_at"
     )
     relation = "relation" if with_relations else "null"
-    carried = reader.query(f"select year, node, row_count, {relation} from {schema}.carried_rows")
+    digest = "digest" if version >= CONTENTS_SINCE_LAYOUT else "null"
+    rows_of_years = reader.query(f"select year, node, row_count, {digest}, {relation} from {schema}.carried_rows")
     earlier = reader.query(f"select relation, row_count from {schema}.earlier_rows") if with_relations else []
     with _damage_told(place):
         known = tuple(
             LedgerRun(str(i), str(s), str(f), _pairs(c), as_number(a), as_number(z), str(status))
             for i, s, f, c, a, z, status in runs
         )
+        carried = [
+            (as_number(year), str(node), as_number(rows), None if text is None else str(text))
+            for year, node, rows, text, key in rows_of_years
+            if key is None or key == relations.get(str(node), key)
+        ]
         elsewhere = frozenset(run.run_id for run in known if _is_elsewhere(run, places))
         return Ledger(
             runs=tuple(run for run in known if run.run_id not in elsewhere),
             stages=tuple(_finished_stage(*row) for row in stages if str(row[-1]) not in elsewhere),
-            carried={
-                (as_number(year), str(node)): as_number(rows)
-                for year, node, rows, key in carried
-                if key is None or key == relations.get(str(node), key)
-            },
+            carried={(year, node): rows for year, node, rows, _ in carried},
+            digests={(year, node): text for year, node, _, text in carried if text is not None},
             earlier={str(key): as_number(rows) for key, rows in earlier},
             elsewhere=elsewhere,
         )

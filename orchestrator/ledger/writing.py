@@ -96,7 +96,21 @@ class LedgerWriter:
             f"({year}, {literal(node)}, {count}, {literal(keys.get(node))})" for node, count in sorted(rows.items())
         )
         forget = f"delete from {table} where year = {year} and {self._ours()}"
-        return (forget, f"insert into {table} values {values}") if values else (forget,)
+        columns = "(year, node, row_count, relation)"
+        return (forget, f"insert into {table} {columns} values {values}") if values else (forget,)
+
+    def year_digests(self, digests: Mapping[tuple[int, str], str]) -> tuple[str, ...]:
+        """State digests of the rows that tables hold of years, by (year, unique id)."""
+        if not digests:
+            return ()
+        table = self._table("carried_rows")
+        values = ", ".join(
+            f"({year}, {literal(node)}, {literal(text)})" for (year, node), text in sorted(digests.items())
+        )
+        return (
+            f"update {table} set digest = found.digest from (values {values}) as found (year, node, digest) "
+            f"where {table}.year = found.year and {table}.node = found.node and {self._ours()}",
+        )
 
     def earlier_rows(self, rows: Mapping[str, int]) -> tuple[str, ...]:
         """State how many rows tables held before any year of the simulation, by key of the relation."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from orchestrator.core.errors import YearSequenceError
+from orchestrator.core.formats import told_loss
 from orchestrator.ledger.changes import UNRECORDED, Change, changes
 from orchestrator.ledger.reading import Ledger
 from orchestrator.ledger.wording import told_change
 from orchestrator.pipeline.fingerprint import Components, fingerprint
-from orchestrator.pipeline.wording import listed, told_loss
+from orchestrator.pipeline.wording import listed
 from orchestrator.pipeline.workflow import ResumePoint, SimulationPlan
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A year of a carried-over table that does not hold the rows it held when the year ended."""
+    """A year of a carried-over table that does not hold the rows it held when the year ended, or as many others."""
 
     year: int
     table: str
@@ -76,6 +77,7 @@ def find_start(
     counts: Mapping[tuple[int, str], int],
     gone: Mapping[str, str] = MappingProxyType({}),
     *,
+    altered: Set[tuple[int, str]] = frozenset(),
     fresh: bool = False,
     other_years: tuple[str, ...] = (),
     other_stages: tuple[str, ...] = (),
@@ -85,10 +87,11 @@ def find_start(
     It goes on at the first stage of the range that is not finished with this very fingerprint; where there is none,
     it is ``done``. With ``fresh`` everything is run anew, and what the plan runs ``again`` counts as not finished.
     ``counts`` are the rows that the carried-over tables hold now, by (year, unique id), for everything in
-    ``ledger.carried``. ``gone`` are the names, by unique id, of what finished stages built and what does not exist any
-    more: those stages count as not finished. ``other_years`` are the names of models that change rows of other years
-    than their own: nothing is kept then, and the plan has to begin at the first year. ``other_stages`` are the names of
-    what changes rows that other stages built: then no stage of a year is kept that is not finished.
+    ``ledger.carried``; ``altered`` are those of which they hold other rows, though as many. ``gone`` are the names, by
+    unique id, of what finished stages built and what does not exist any more: those stages count as not finished.
+    ``other_years`` are the names of models that change rows of other years than their own: nothing is kept then, and
+    the plan has to begin at the first year. ``other_stages`` are the names of what changes rows that other stages
+    built: then no stage of a year is kept that is not finished.
 
     Raises:
         YearSequenceError: the range begins after a year that is not there, is not whole any more, or was made of
@@ -100,7 +103,7 @@ def find_start(
     losses = tuple(
         Loss(year, node.rpartition(".")[2], expected, counts.get((year, node), 0))
         for (year, node), expected in sorted(ledger.carried.items())
-        if node not in gone and counts.get((year, node), 0) != expected
+        if node not in gone and (counts.get((year, node), 0) != expected or (year, node) in altered)
     )
     if first > plan.first_year:
         _require_before(plan, ledger, print_now, changed, losses, gone)
@@ -195,7 +198,8 @@ def _require_before(
     lost = [loss for loss in losses if loss.year < first]
     if lost:
         raise YearSequenceError(
-            f"Year {first} cannot be simulated, because rows of earlier years are missing: {lost[0].words()}.",
+            f"Year {first} cannot be simulated, because rows of earlier years are not what they were: "
+            f"{lost[0].words()}.",
             to_fix=f"run `orchestrator simulate {lost[0].year}-{last}`, which resumes after the last complete year",
         )
     if not before:

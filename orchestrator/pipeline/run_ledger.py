@@ -22,10 +22,11 @@ from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.carried_over import replaces_what_is_read, without_undo
 from orchestrator.pipeline.changed_elsewhere import ElsewhereLook
 from orchestrator.pipeline.fingerprint import components, fingerprint
+from orchestrator.pipeline.held_rows import HeldRows, tables_gone
 from orchestrator.pipeline.resume import Start, find_start
 from orchestrator.pipeline.watched_years import WatchedYears
 from orchestrator.pipeline.workflow import SimulationPlan
-from orchestrator.pipeline.year_rows import count_years, models_of_other_years, require_accumulating
+from orchestrator.pipeline.year_rows import models_of_other_years, require_accumulating
 from orchestrator.pipeline.year_tables import YearTables, count_rows, require_year_column, with_years
 from orchestrator.self_healing.contents_keeper import ContentsKeeper
 
@@ -82,8 +83,8 @@ class RunLedger:
         changed = changed_contents(reader, self._facts, self._lasting)
         self._take_components(with_watched(self._facts, reader, catalog), changed)
         self._ledger = ledger = read_ledger(reader, self._facts.ledger, self._facts)
-        counts = self._counts(reader, catalog, ledger)
-        gone = self._gone(catalog, ledger)
+        held = HeldRows.of(ledger, self._facts, self._year_column, reader, catalog)
+        gone = tables_gone(ledger, self._facts, catalog)
         kept = without_undo(self._facts, catalog, self._year_column, self._lasting, ledger.staged)
         beyond = ElsewhereLook(self._facts, self._plan, ledger, self._year_column, self._lasting).look()
         others = (*models_of_other_years(self._facts), *(node.name for node in kept), *beyond.years)
@@ -94,8 +95,9 @@ class RunLedger:
             self._plan,
             ledger,
             self.components,
-            counts,
+            held.counts,
             gone,
+            altered=held.altered,
             fresh=fresh,
             other_years=others,
             other_stages=beyond.stages,
@@ -273,7 +275,7 @@ class RunLedger:
         self._years.stage_done(runner, year, stage, nodes, all_tables=last)
         rows = sum(node.rows or 0 for node in result.nodes if node.resource_type != "test" and (node.rows or 0) > 0)
         finished = FinishedStage(year, stage, self.fingerprint, nodes, rows, seconds, hooks_done)
-        held = self._writer.year_rows(year, self._years.rows_of(year)) if last else ()
+        held = self._rows_held(runner, year) if last else ()
         written = self._written_again(runner, nodes)
         again = nodes & self._lasting
         if again:
@@ -303,7 +305,23 @@ class RunLedger:
         """
         self._years.require_carried(runner, year)
         self.check_what_others_wrote(runner, year)
-        runner.execute(self._writer.year_rows(year, self._years.rows_of(year)))
+        runner.execute(self._rows_held(runner, year))
+
+    def hooks_repeated(self, runner: DbtRunner, after: FinishedStage) -> None:
+        """Note again what tables hold, after hooks that were cut off when this stage was finished."""
+        last = after.stage == self._plan.stages_of(after.year)[-1].name
+        runner.execute(self._rows_held(runner, after.year) if last else self._digests(runner, runner.catalog()))
+
+    def simulation_ended(self, runner: DbtRunner) -> None:
+        """Note again which rows tables hold of all years, after hooks that may have changed them."""
+        runner.execute(self._digests(runner, runner.catalog()))
+
+    def _rows_held(self, runner: DbtRunner, year: int) -> tuple[str, ...]:
+        """State how many rows tables hold of a year, and which rows of all years."""
+        return (*self._writer.year_rows(year, self._years.rows_of(year)), *self._digests(runner))
+
+    def _digests(self, runner: DbtRunner, catalog: Catalog | None = None) -> tuple[str, ...]:
+        return self._writer.year_digests(self._years.digests(runner, self._facts, catalog))
 
     def hooks_done(self, runner: DbtRunner, year: int, stage: str) -> None:
         """Write that the hooks after a finished stage have returned."""
@@ -312,28 +330,6 @@ class RunLedger:
     def completed(self, runner: DbtRunner) -> None:
         """Write that the run is complete."""
         runner.execute(self._writer.run_completed(self._run.run_id, utc_now()))
-
-    def _counts(self, reader: DatabaseReader, catalog: Catalog, ledger: Ledger) -> dict[tuple[int, str], int]:
-        """Return how many rows of each year the tables hold that the ledger knows rows of."""
-        known = [self._facts.node(unique_id) for unique_id in sorted({unique_id for _, unique_id in ledger.carried})]
-        nodes = {node.relation: node.unique_id for node in known if node is not None}
-        tables = with_years(nodes, catalog, self._year_column)
-        found = count_years(tables, reader)
-        return {
-            (year, nodes[table]): count
-            for table, rows in found.items()
-            for year, count in rows.items()
-            if isinstance(year, int)
-        }
-
-    def _gone(self, catalog: Catalog, ledger: Ledger) -> dict[str, str]:
-        """Return the names of what finished stages built and what does not exist any more, by unique id."""
-        built = {unique_id: self._facts.node(unique_id) for stage in ledger.stages for unique_id in stage.nodes}
-        return {
-            unique_id: node.name
-            for unique_id, node in sorted(built.items())
-            if node is not None and node.leaves_relation and catalog.get(node.relation) is None
-        }
 
     def _require_carried(self, catalog: Catalog) -> None:
         lost = [node.name for node in self._carried if catalog.get(node.relation) is None]

@@ -93,11 +93,14 @@ class Simulation:
         _require_agreed(start, may_forgo, agreed)
         digests = TableDigests(facts, run.year_column)
         loop = YearLoop(run, runner=runner, ledger=ledger, start=start, digests=digests, emit=self._emit)
-        loop.repeat_left_hooks()
+        left = loop.repeat_left_hooks()
         run.begun = True
         self._begin(ledger, start)
+        if left is not None:
+            ledger.hooks_repeated(runner, left)
         years = tuple(loop.years())
-        run.fire(HookType.POST_SIMULATION)
+        if run.fire(HookType.POST_SIMULATION):
+            ledger.simulation_ended(runner)
         ledger.completed(runner)
         return self._result(facts, ledger, start, years, loop.ran)
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchestrator.core.errors import ContinuityError
+from orchestrator.core.formats import told_loss
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.pipeline.wording import told_loss
 from orchestrator.pipeline.year_column import YearColumn
 from orchestrator.pipeline.year_rows import (
     ChangedYear,
     Year,
     changed_years,
     count_years,
+    digest_years,
     other_years_written,
     take_back,
 )
@@ -56,6 +57,19 @@ class WatchedYears:
     def rows_of(self, year: int) -> dict[str, int]:
         """Return how many rows of a year each table held when it was last counted, by unique id."""
         return {node.unique_id: self._rows[table].get(year, 0) for table, node in self._nodes.items()}
+
+    def digests(
+        self, runner: DbtRunner, facts: ProjectFacts, catalog: Catalog | None = None
+    ) -> dict[tuple[int, str], str]:
+        """Return a digest of the rows of each year that each table holds, by (year, unique id).
+
+        ``catalog`` is what there is, where a hook may have dropped one.
+        """
+        tables = {one: column for one, column in self._columns.items() if catalog is None or catalog.get(one) is not None}
+        found = digest_years(tables, self._rows, facts, runner)
+        return {
+            (year, self._nodes[table].unique_id): text for table, years in found.items() for year, text in years.items()
+        }
 
     def rows_before(self, year: int) -> dict[RelationName, int]:
         """Return how many rows of earlier years, or of none, each table held when it was last counted."""

@@ -10,17 +10,6 @@ from orchestrator.ledger.wording import told_change
 SHOWN_CHANGES = 5
 
 
-def told_loss(table: str, year: float | str | None, *, expected: int, found: int) -> str:
-    """Say that a table does not hold the rows of a year that it held when the year ended; None: rows without a year.
-
-    >>> told_loss("balances", 2026, expected=1000, found=999)
-    'balances has 999 rows of 2026, but had 1,000 when that year finished'
-    """
-    if year is None:
-        return f"{table} has {found:,} rows without a year, but had {expected:,}"
-    return f"{table} has {found:,} rows of {year}, but had {expected:,} when that year finished"
-
-
 def listed(changes: Sequence[Change]) -> str:
     """Say what changed, the first few in full.
 

@@ -21,6 +21,7 @@ from orchestrator.core.permissions import write_text
 from orchestrator.core.text import plural
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
+from orchestrator.ledger.reading import FinishedStage
 from orchestrator.pipeline.current_run import CurrentRun
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
@@ -67,15 +68,19 @@ class YearLoop:
                 self._runner.release()
             yield self._year(year, held=not reopen and not self._ledger.shared)
 
-    def repeat_left_hooks(self) -> None:
-        """Call again the hooks after the last finished stage that a kill, or a failure of theirs, cut off."""
+    def repeat_left_hooks(self) -> FinishedStage | None:
+        """Call again the hooks after the last finished stage that a kill, or a failure of theirs, cut off.
+
+        Return that stage, None where no hooks are left.
+        """
         left = self._ledger.left_hooks(self._start)
         if left is None:
-            return
+            return None
         self._run.fire(HookType.POST_STAGE, year=left.year, stage=left.stage)
         if left.stage == self._run.plan.stages_of(left.year)[-1].name:
             self._run.fire(HookType.POST_YEAR, year=left.year)
         self._ledger.hooks_done(self._runner, left.year, left.stage)
+        return left
 
     def _year(self, year: int, *, held: bool) -> YearResult:
         """Run a year; ``held`` tells that nobody but this run could write since the year before ended.

@@ -12,11 +12,14 @@ from orchestrator.database.names import RelationName
 from orchestrator.database.reader import QueryReader
 from orchestrator.database.sql import literal
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.ledger.contents import ROW, are_compared, digest_column
 from orchestrator.pipeline.year_column import YearColumn
 
 Year = int | float | str | None
 """Year of a row: a whole number as a rule, a text that is none as it is, None in rows that have no year."""
 YearRows = Mapping[Year, int]
+DIGESTED_ROWS = 250_000
+"""Tables of years with more rows are counted alone: each year, and each start of a run, would have to read all."""
 REPLACED_WHOLE = frozenset({"table", "view", "materialized_view", "external", "ephemeral"})
 
 
@@ -51,6 +54,31 @@ def count_years(tables: Mapping[RelationName, YearColumn], reader: QueryReader) 
     for number, value, count in reader.query(" union all ".join(parts)) if parts else ():
         rows, year = found[names[int(str(number))]], _year(value)
         rows[year] = rows.get(year, 0) + int(str(count))
+    return found
+
+
+def digest_years(
+    tables: Mapping[RelationName, YearColumn],
+    rows: Mapping[RelationName, YearRows],
+    facts: ProjectFacts,
+    reader: QueryReader,
+) -> dict[RelationName, dict[int, str]]:
+    """Return a digest of the rows of each year of the tables, whose ``rows`` are counted already.
+
+    Of tables with more than :data:`DIGESTED_ROWS`, and in databases that have no digest, there is none.
+    """
+    if not are_compared(facts):
+        return {}
+    small = [table for table in tables if sum(rows.get(table, {}).values()) <= DIGESTED_ROWS]
+    parts = [
+        f"select {n}, {tables[table].number}, {digest_column(facts)} from {table.quoted()} as {ROW} group by 2"
+        for n, table in enumerate(small)
+    ]
+    found: dict[RelationName, dict[int, str]] = {table: {} for table in small}
+    for number, value, text in reader.query(" union all ".join(parts)) if parts else ():
+        year = _year(value)
+        if isinstance(year, int):
+            found[small[int(str(number))]][year] = str(text)
     return found
 
 

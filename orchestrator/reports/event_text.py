@@ -33,11 +33,13 @@ from orchestrator.core.events import (
     StepStarted,
     TablesLost,
     TestWarned,
+    WholeRangeRun,
+    WholeYearRun,
     YearFinished,
     YearsPurged,
     YearStarted,
 )
-from orchestrator.core.formats import purge_text, shown_seconds
+from orchestrator.core.formats import purge_text, shown_seconds, told_loss, whole_year
 from orchestrator.core.text import plural, shown_years
 
 BEGINNINGS = (
@@ -97,7 +99,7 @@ def _of_run(event: Event) -> str | None:
         case TablesLost():
             return f"Tables are gone: {', '.join(event.tables)}"
         case RowsLost():
-            return f"{event.table} holds {event.found:,} rows of {event.year} in place of {event.expected:,}"
+            return told_loss(event.table, event.year, expected=event.expected, found=event.found)
         case _:
             return None
 
@@ -131,6 +133,10 @@ def _of_work(event: Event) -> str | None:
 
 def _other(event: Event) -> str:
     match event:
+        case WholeRangeRun():
+            return f"Starts at {event.years[0]}: no single year can be taken out of {', '.join(event.models)}"
+        case WholeYearRun():
+            return f"Starts {whole_year(event.year, event.changed_by)}"
         case LockWaited():
             return f"Waits for the database, which process {event.pid} has open"
         case DatabaseSetAside():

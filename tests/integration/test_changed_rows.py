@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from orchestrator import Hook, HookContext, HookType, InitializationError, RowsChanged, TableFinding
-from orchestrator.core.events import ChangesFound, StageFinished
+from orchestrator.core.events import ChangesFound, RowsLost, StageFinished
+from orchestrator.pipeline import year_rows
 from tests.support.workspaces import Workspace
 
 pytestmark = pytest.mark.slow
@@ -163,3 +165,46 @@ def test_an_older_ledger_is_taken_as_it_is_once(reservoir: Workspace) -> None:
     assert findings(reservoir) == ()
     reservoir.simulate()
     assert reservoir.sql("select count(*) from orchestrator.table_contents") == [(4,)]
+
+
+def lost(workspace: Workspace) -> list[tuple[int, str, int, int]]:
+    """Return the rows that the last run found lost, as it told."""
+    events = [event for event in workspace.events if isinstance(event, RowsLost)]
+    return [(event.year, event.table, event.expected, event.found) for event in events]
+
+
+def test_other_rows_of_a_finished_year_let_it_begin_anew(reservoir: Workspace) -> None:
+    """As many rows as before, with other values in them: the year and all later ones are simulated again."""
+    before = reservoir.digests()
+    reservoir.sql("update orchestrator.runs set status = 'completed'")
+    reservoir.sql("update lake_level set level = level + 1 where water_year = 2001 and lake = 'upper'")
+    assert run(reservoir) == [2001, 2002]
+    assert lost(reservoir) == [(2001, "lake_level", 2, 2)]
+    assert reservoir.digests() == before
+    assert run(reservoir) == []
+
+
+def test_what_hooks_change_in_rows_of_years_belongs_to_them(fresh: Prepare) -> None:
+    """A hook of a year, and one at the end, may change rows; the next run goes on behind them."""
+    workspace = fresh("reservoir")
+    later = sending(HookType.POST_YEAR, "update inflow set volume = volume + 1 where water_year = 2000", year=2001)
+    own = sending(HookType.POST_YEAR, "update lake_level set level = level + 1 where water_year = 2000", year=2000)
+    end = sending(HookType.POST_SIMULATION, "update lake_level set level = level + 1")
+    run(workspace, replace(own, name="own"), replace(later, name="later"), end, end=2001)
+    assert run(workspace, end=2002) == [2002]
+    assert lost(workspace) == []
+    workspace.sql("update inflow set volume = volume + 1 where water_year = 2000")
+    assert run(workspace, end=2002) == [2000, 2001, 2002]
+    assert lost(workspace) == [(2000, "inflow", 6, 6)]
+
+
+def test_large_tables_of_years_are_counted_alone(reservoir: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each start would have to read many rows, nothing is said of their values, and as before of their number."""
+    monkeypatch.setattr(year_rows, "DIGESTED_ROWS", 6)
+    reservoir.simulate(fresh=True)
+    reservoir.sql("update inflow set volume = 0 where water_year = 2001")
+    assert run(reservoir) == []
+    reservoir.sql("update lake_level set level = 0 where water_year = 2001")
+    assert run(reservoir) == [2001, 2002]
+    reservoir.sql("delete from inflow where water_year = 2002")
+    assert run(reservoir) == [2002]

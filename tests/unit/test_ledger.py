@@ -224,6 +224,18 @@ def test_a_damaged_ledger_is_told_as_such(database: Database) -> None:
     assert read_ledger(database, PLACE).runs == ()
 
 
+def test_digests_of_years_are_kept_beside_their_rows(database: Database) -> None:
+    """They are written for years that are counted, and go when the year is counted anew."""
+    database.execute([*WRITER.year_rows(2025, {"model.p.a": 4}), *WRITER.year_rows(2026, {"model.p.a": 5})])
+    database.execute(WRITER.year_digests({(2025, "model.p.a"): "v1 7", (2026, "model.p.a"): "v1 8", (2027, "x"): "v1 9"}))
+    ledger = read_ledger(database, PLACE)
+    assert ledger.digests == {(2025, "model.p.a"): "v1 7", (2026, "model.p.a"): "v1 8"}
+    assert ledger.digested == {"model.p.a"}
+    database.execute(WRITER.year_rows(2025, {"model.p.a": 4}))
+    assert read_ledger(database, PLACE).digests == {(2026, "model.p.a"): "v1 8"}
+    assert WRITER.year_digests({}) == ()
+
+
 def test_contents_of_tables_are_kept(database: Database) -> None:
     """Rows, digest and changes of a table come back as they were written; the last word on a table counts."""
     few, many = KeptContents(Contents(2, "v1 77"), 1), KeptContents(Contents(2_000_000))

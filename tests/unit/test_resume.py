@@ -161,6 +161,18 @@ def test_lost_rows_bring_the_run_back_to_their_year() -> None:
     assert start(ledger(*YEAR_1, *YEAR_2), 2025, 2028, y2025=11).point is None
 
 
+def test_other_rows_bring_the_run_back_to_their_year() -> None:
+    """A year with as many rows, and others, is not whole either."""
+    of = ledger(*YEAR_1, *YEAR_2)
+    found = find_start(plan(2025, 2028), of, NOW, of.carried, altered={(2026, SNAPSHOT)}, fresh=False)
+    assert (found.year, found.stage, found.kept_stages, found.resumed) == (2026, "events", (), True)
+    assert [loss.words() for loss in found.losses] == [
+        "snapshot holds other values in its 10 rows of 2026 than when that year finished"
+    ]
+    with pytest.raises(YearSequenceError, match="not what they were: snapshot holds other values in its 10 rows"):
+        find_start(plan(2027, 2027), of, NOW, of.carried, altered={(2026, SNAPSHOT)}, fresh=False)
+
+
 def test_years_of_another_beginning_are_purged_with_the_rest() -> None:
     """A simulation that begins later than an earlier one removes the earlier one's years, too."""
     found = start(ledger((2023, "events"), (2024, "events"), made_of={"first year": "2023"}))

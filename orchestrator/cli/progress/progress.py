@@ -49,7 +49,7 @@ from orchestrator.core.events import (
     YearsPurged,
     YearStarted,
 )
-from orchestrator.core.formats import purge_text, shown_path, whole_year
+from orchestrator.core.formats import purge_text, shown_path, told_loss, whole_year
 from orchestrator.core.text import plural
 
 DONE, FAILED, WARNED = ("✓", "green"), ("✗", "red"), ("!", "yellow")
@@ -237,8 +237,8 @@ class Progress:
                 gone = tuple(f"table {name} is gone" for name in event.tables)
                 self._changes("finished stages are run again, because since the last run", gone)
             case RowsLost():
-                held = f"{event.table} has {event.found:,} rows of {event.year}, but had {event.expected:,}"
-                self._line(Text(f"{held} when that year finished, so {event.year} is simulated again"), *WARNED)
+                lost = told_loss(event.table, event.year, expected=event.expected, found=event.found)
+                self._line(Text(f"{lost}, so {event.year} is simulated again"), *WARNED)
 
     def _further(self, event: Event) -> None:
         match event:
