@@ -22,6 +22,7 @@ class Capabilities:
     there is none.
     ``row_digest_sql``: an aggregate over the rows of ``{row}``, the same for the same rows in any order; ``null`` where
     there is none.
+    ``row_shape_sql``: the same for rows with the same columns and types; ``null`` where there is none.
     ``session_variables``: environment variables by which its library decides what a statement gives, whatever dbt says.
     ``zone_variable``: one more, which says in which time zone times are shown.
     """
@@ -37,6 +38,7 @@ class Capabilities:
     describe_sql: str | None = None
     functions_sql: str | None = None
     row_digest_sql: str = "null"
+    row_shape_sql: str = "null"
     session_variables: tuple[str, ...] = ()
     zone_variable: str | None = None
 
@@ -53,6 +55,7 @@ _DUCKDB = Capabilities(
     describe_sql="select column_name, column_type from (describe {sql})",
     functions_sql="select database_name, schema_name, function_name from duckdb_functions() where not internal",
     row_digest_sql="coalesce(sum(hash({row})), 0)::varchar",
+    row_shape_sql="md5(any_value(typeof({row})))",
     zone_variable="TZ",
 )
 _POSTGRES = Capabilities(

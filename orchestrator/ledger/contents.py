@@ -56,9 +56,14 @@ def digests_differ(one: str | None, other: str | None) -> bool:
     return version == other_version and own != others
 
 
-def digest_column(facts: ProjectFacts) -> str:
-    """Return the aggregate over rows, named :data:`ROW`, that such a digest is made by."""
-    return f"version() || ' ' || {facts.capabilities.row_digest_sql.format(row=ROW)}"
+def digest_column(facts: ProjectFacts, *, of_one_shape: bool = False) -> str:
+    """Return the aggregate over rows, named :data:`ROW`, that such a digest is made by.
+
+    ``of_one_shape`` makes digests that are compared only where columns and types are the same.
+    """
+    digest = facts.capabilities.row_digest_sql.format(row=ROW)
+    shape = f"{facts.capabilities.row_shape_sql.format(row=ROW)} || ' ' || " if of_one_shape else ""
+    return f"version() || ' ' || {shape}{digest}"
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,9 @@ class WatchedYears:
 
         ``catalog`` is what there is, where a hook may have dropped one.
         """
-        tables = {one: column for one, column in self._columns.items() if catalog is None or catalog.get(one) is not None}
+        tables = {
+            one: column for one, column in self._columns.items() if catalog is None or catalog.get(one) is not None
+        }
         found = digest_years(tables, self._rows, facts, runner)
         return {
             (year, self._nodes[table].unique_id): text for table, years in found.items() for year, text in years.items()

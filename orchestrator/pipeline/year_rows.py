@@ -70,8 +70,9 @@ def digest_years(
     if not are_compared(facts):
         return {}
     small = [table for table in tables if sum(rows.get(table, {}).values()) <= DIGESTED_ROWS]
+    digest = digest_column(facts, of_one_shape=True)  # other columns are drift, and found as such
     parts = [
-        f"select {n}, {tables[table].number}, {digest_column(facts)} from {table.quoted()} as {ROW} group by 2"
+        f"select {n}, {tables[table].number}, {digest} from {table.quoted()} as {ROW} group by 2"
         for n, table in enumerate(small)
     ]
     found: dict[RelationName, dict[int, str]] = {table: {} for table in small}

@@ -227,7 +227,9 @@ def test_a_damaged_ledger_is_told_as_such(database: Database) -> None:
 def test_digests_of_years_are_kept_beside_their_rows(database: Database) -> None:
     """They are written for years that are counted, and go when the year is counted anew."""
     database.execute([*WRITER.year_rows(2025, {"model.p.a": 4}), *WRITER.year_rows(2026, {"model.p.a": 5})])
-    database.execute(WRITER.year_digests({(2025, "model.p.a"): "v1 7", (2026, "model.p.a"): "v1 8", (2027, "x"): "v1 9"}))
+    database.execute(
+        WRITER.year_digests({(2025, "model.p.a"): "v1 7", (2026, "model.p.a"): "v1 8", (2027, "x"): "v1 9"})
+    )
     ledger = read_ledger(database, PLACE)
     assert ledger.digests == {(2025, "model.p.a"): "v1 7", (2026, "model.p.a"): "v1 8"}
     assert ledger.digested == {"model.p.a"}

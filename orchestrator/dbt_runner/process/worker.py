@@ -138,9 +138,13 @@ class Worker:
         return loaded
 
     def _freeze_what_stays(self) -> None:
-        """After each of the first loads let collections leave out what is there; what of it is garbage is little."""
+        """After each of the first loads, while the parent reads its answer: let collections leave out what is there.
+
+        A parse leaves a sixth of the memory as garbage, which goes first.
+        """
         if self._frozen < min(self._loads, LOADS_THAT_MAKE_WHAT_STAYS):
             self._frozen = self._loads
+            gc.collect()
             gc.freeze()
             gc.enable()
 
