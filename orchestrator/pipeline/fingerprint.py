@@ -38,6 +38,7 @@ def components(facts: ProjectFacts, plan: SimulationPlan) -> Components:
         only = " in later years only" if stage.later_years_only else only
         found[f"{STAGE} {stage.name}"] = f"dbt {stage.command} --select {' '.join(stage.select)}{only}"
     choice = StageChoice.of(stage.select for stage in plan.stages)
+    found |= {f"{CHOICE} {what}": chosen for what, chosen in choice.selectable(facts).items()}
     for node in facts.nodes:
         if node.resource_type == "test":
             continue

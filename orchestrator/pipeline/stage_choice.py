@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from orchestrator.dbt_runner.project.facts import NodeFacts
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 
 _WORD = re.compile(r"@?(?:\d*\+)?(?:(?P<method>[\w.]+):)?(?P<value>.*?)(?:\+\d*)?")
 _FILES = (".sql", ".py", ".csv")
 _WILD = frozenset("*?[")
-TAG, NAME, FILE = "tag", "fqn", "file"
+TAG, NAME, FILE, SOURCE = "tag", "fqn", "file", "source"
 _TAG_METHODS = frozenset({TAG, "config.tags"})
 _FILE_METHODS = frozenset({FILE, "path"})
 
@@ -35,7 +35,7 @@ class StageChoice:
 
     def tags(self, node: NodeFacts) -> list[str]:
         """Return the tags of a node that a stage names, in order."""
-        return sorted(tag for tag in node.tags if any(fnmatchcase(tag, value) for value in self._values(_TAG_METHODS)))
+        return sorted(_matching(node.tags, self._values(_TAG_METHODS)))
 
     def others(self, node: NodeFacts) -> list[str]:
         """Return what else of a node the stages choose by, in words: parts of its name and folder, its group and such.
@@ -56,8 +56,23 @@ class StageChoice:
         every = "config" in methods  # which holds the others as well
         return [*found, *(f"{what} {value}" for what, value in node.selectable if every or what in methods)]
 
+    def selectable(self, facts: ProjectFacts) -> dict[str, str]:
+        """Return what the stages may name that dbt does not build, and what of it decides which nodes they choose."""
+        found = {}
+        methods = {method for method, _ in self.words}
+        for one in facts.selectable:
+            tags = _matching(one.tags, self._values({TAG}))
+            by_name = {name.rpartition(".")[2] for name in self._values({NAME})} if one.kind != SOURCE else set()
+            if tags or one.kind in methods - {SOURCE} or _matching([one.name], by_name):
+                found[f"{one.kind} {one.name}"] = ", ".join([*(f"tag {tag}" for tag in tags), *one.nodes])
+        return found
+
     def _values(self, methods: Iterable[str]) -> set[str]:
         return {value for method, value in self.words if method in methods}
+
+
+def _matching(names: Iterable[str], values: set[str]) -> list[str]:
+    return [name for name in names if any(fnmatchcase(name, value) for value in values)]
 
 
 def _told(word: str) -> tuple[str, str]:

@@ -85,3 +85,15 @@ def test_the_stage_that_builds_a_node_decides_the_years(harbour: Workspace) -> N
     """A model that moves to an earlier stage by its group sees what the stages had built until then."""
     why = edited(harbour, "models/seen.sql", "group='two'", "group='one'")
     assert "stage choice of seen is now group one" in why
+
+
+def test_what_an_exposure_reads_decides_the_years(harbour: Workspace) -> None:
+    """A stage that goes by it builds other nodes when it is edited."""
+    exposure = "{name: weekly, type: dashboard, owner: {name: a}, depends_on: [ref('latest')]}"
+    models, config = harbour.root / "models" / "models.yml", harbour.root / "orchestrator.yaml"
+    models.write_text(f"{FILES['models/models.yml']}\nexposures: [{exposure}]\n")
+    config.write_text(config.read_text().replace('"group:two"', '"+exposure:weekly,group:two"'))
+    harbour.simulate()
+    assert edited(harbour, "models/models.yml", "ref('latest')", "ref('latest'), ref('seen')") == (
+        "stage choice of exposure weekly is now model.harbour.latest, model.harbour.seen (was model.harbour.latest)"
+    )

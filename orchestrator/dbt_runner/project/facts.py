@@ -15,6 +15,7 @@ from orchestrator.database.attachments import Attachment
 from orchestrator.database.capabilities import Capabilities, capabilities_of
 from orchestrator.database.names import RelationName, SchemaName
 from orchestrator.dbt_runner.analysis.change_kinds import ChangedRelation
+from orchestrator.dbt_runner.project.selectable_facts import Selectable
 from orchestrator.dbt_runner.project.source_facts import SourceFacts
 
 RELATIONAL = ("table", "view", "incremental", "seed", "snapshot")
@@ -163,6 +164,7 @@ class ProjectFacts:
     node: by hooks, macros that no node calls, YAML files and the profile. ``foundation`` are the unique ids of
     what ``foundation_selector`` of the configuration matches; both are empty where the configuration has none.
     ``run_hooks`` are what dbt runs at the beginning and the end of each command, in its order; they are no ``nodes``.
+    ``selectable`` are exposures and the like, by which a selector may choose the nodes above or below them.
     """
 
     project_name: str
@@ -191,6 +193,7 @@ class ProjectFacts:
     foundation: tuple[str, ...] = ()
     foundation_selector: str = ""
     run_hooks: tuple[NodeFacts, ...] = ()
+    selectable: tuple[Selectable, ...] = ()
 
     @property
     def capabilities(self) -> Capabilities:

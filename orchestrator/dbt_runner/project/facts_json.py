@@ -8,6 +8,7 @@ from orchestrator.database.attachments import Attachment
 from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.analysis.change_kinds import ChangedRelation
 from orchestrator.dbt_runner.project.facts import ColumnFacts, NodeFacts, ProjectFacts, ProjectShape
+from orchestrator.dbt_runner.project.selectable_facts import Selectable
 from orchestrator.dbt_runner.project.source_facts import SourceFacts
 
 
@@ -35,6 +36,7 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
         decided=_pairs(values.pop("decided")),
         tests_decided=_pairs(values.pop("tests_decided")),
         foundation=_texts(values.pop("foundation")),
+        selectable=_selectable(values.pop("selectable")),
         project_dir=Path(str(values.pop("project_dir"))),
         database_path=None if path is None else Path(str(path)),
         attachments=tuple(_attachment_of(one) for one in attachments),
@@ -43,6 +45,11 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
         ledger=SchemaName(**ledger),
         **values,  # type: ignore[arg-type]  # what asdict() wrote, checked by FORMAT
     )
+
+
+def _selectable(listed: object) -> tuple[Selectable, ...]:
+    assert isinstance(listed, list)
+    return tuple(Selectable(str(kind), str(name), _texts(tags), _texts(nodes)) for kind, name, tags, nodes in listed)
 
 
 def _texts(listed: object) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from orchestrator.dbt_runner.project.outside import attachments, disabled, exter
 from orchestrator.dbt_runner.project.parsed_project import ParsedProject
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.replay_proof import ReplayProof
+from orchestrator.dbt_runner.project.selectable import selectable
 from orchestrator.dbt_runner.project.settings import DbtSettings
 from orchestrator.dbt_runner.project.shape import project_shape
 from orchestrator.dbt_runner.project.source_facts import WATCHES, SourceFacts
@@ -154,6 +155,7 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
         foundation=chosen_nodes(manifest, chosen, "self_healing.foundation") if chosen else (),
         foundation_selector=" ".join(chosen),
         run_hooks=tuple(reader.facts_of_hook(node) for node in sorted(hooks, key=lambda node: node.index or 0)),
+        selectable=selectable(manifest),
     )
     patterns = tuple(sorted(inputs.files.patterns))
     return ReadProject(facts, patterns, inputs.files.records, whole_environment=inputs.whole_environment)
