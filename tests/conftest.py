@@ -27,6 +27,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
+TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
+MEMORY, LEAST_FREE = Path("/dev/shm"), 8 * 2**30  # noqa: S108 - pytest makes a folder of its own there
 _zygote: Zygote | None = None
 
 
@@ -34,9 +36,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start one zygote for the whole session: dbt processes of tests and of the programs they start are its forks."""
     global _zygote
     first = not hasattr(config, "workerinput") and not config.option.collectonly
+    if first and config.option.basetemp is None and _has_room(MEMORY):
+        os.environ.setdefault(TEMPORARY, str(MEMORY))  # a tenth of the time waits for disks elsewhere
     if first and VARIABLE not in os.environ and supported():
         _zygote = Zygote.start()
         os.environ[VARIABLE] = str(_zygote.address)
+
+
+def _has_room(folder: Path) -> bool:
+    """Tell whether the folders of all tests may lie there: it is large enough, and programs in it may be started."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    there = os.statvfs(folder)
+    return there.f_bavail * there.f_frsize >= LEAST_FREE and not there.f_flag & os.ST_NOEXEC
 
 
 @pytest.hookimpl(wrapper=True)
@@ -53,6 +65,15 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.freeze()
         gc.enable()
         sys.dont_write_bytecode = before
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Give the memory back that folders of tests take, where nobody has to look at them."""
+    first = not hasattr(session.config, "workerinput")
+    made = [*MEMORY.glob("pytest-of-*")] if first and os.environ.get(TEMPORARY) == str(MEMORY) else []
+    for folder in made if exitstatus == pytest.ExitCode.OK else ():
+        if folder.stat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_unconfigure() -> None:
