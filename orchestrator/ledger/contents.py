@@ -14,13 +14,17 @@ from orchestrator.database.names import RelationName, SchemaName
 from orchestrator.database.reader import QueryReader
 from orchestrator.dbt_runner.project.change_targets import ChangeTargets
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.dbt_runner.project.input_kinds import ROWS_OF_TABLE
+from orchestrator.dbt_runner.project.input_kinds import HOOK, ROWS_OF_TABLE
 from orchestrator.ledger.layouts import CONTENTS_SINCE_LAYOUT, as_number, ledger_version
 from orchestrator.ledger.reading import relation_key
 
 ROW = '"a row of it"'  # a name that no column has: it would hide the row
 DIGESTED_ROWS = 1_000_000
 """Tables with more rows are counted alone: every look would have to read all of them."""
+
+
+QUERIES_AT_ONCE = 100
+"""More in one query take longer than one after the other."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,22 @@ def digests_differ(one: str | None, other: str | None) -> bool:
     return version == other_version and own != others
 
 
+def rows_differ(one: str | None, other: str | None, *, whatever_columns: bool = False) -> bool:
+    """Tell whether two digests with a shape are of other rows; ``whatever_columns``: where columns are the same.
+
+    >>> rows_differ("v1 ab 7", "v1 ab 8"), rows_differ("v1 ab 7", "v1 cd 8"), rows_differ("v1 ab 7", "v2 ab 8")
+    (True, True, False)
+    >>> rows_differ("v1 ab 7", "v1 cd 8", whatever_columns=True), rows_differ(None, "v1 ab 7")
+    (False, False)
+    """
+    if one is None or other is None:
+        return False
+    (version, shape, own), (other_version, other_shape, others) = one.split(" "), other.split(" ")
+    if version != other_version or (whatever_columns and shape != other_shape):
+        return False
+    return (shape, own) != (other_shape, others)
+
+
 def digest_column(facts: ProjectFacts, *, of_one_shape: bool = False) -> str:
     """Return the aggregate over rows, named :data:`ROW`, that such a digest is made by.
 
@@ -68,9 +88,14 @@ def digest_column(facts: ProjectFacts, *, of_one_shape: bool = False) -> str:
 
 @dataclass(frozen=True)
 class KeptContents:
-    """Contents that the ledger knows of a table; ``changes`` counts how often years found others than those before."""
+    """Contents that the ledger knows of a table.
+
+    ``contents`` are what it should hold, ``read`` what years have read of it, None where none have since its code or
+    inputs changed; ``changes`` counts how often years found others than those before.
+    """
 
     contents: Contents
+    read: Contents | None = None
     changes: int = 0
 
 
@@ -90,10 +115,15 @@ def read_contents(reader: QueryReader, place: SchemaName, catalog: Catalog | Non
     """
     if ledger_version(reader, place, catalog) < CONTENTS_SINCE_LAYOUT:
         return {}
-    rows = reader.query(f"select relation, row_count, digest, changes from {place.quoted()}.table_contents")
+    columns = "relation, row_count, digest, read_count, read_digest, changes"
+    rows = reader.query(f"select {columns} from {place.quoted()}.table_contents")
     return {
-        str(key): KeptContents(Contents(as_number(count), _text(digest)), as_number(changes))
-        for key, count, digest, changes in rows
+        str(key): KeptContents(
+            Contents(as_number(count), _text(digest)),
+            None if read_count is None else Contents(as_number(read_count), _text(read)),
+            as_number(changes),
+        )
+        for key, count, digest, read_count, read, changes in rows
     }
 
 
@@ -123,8 +153,12 @@ def changed_contents(reader: QueryReader, facts: ProjectFacts, lasting: Set[str]
     return {f"{ROWS_OF_TABLE} {name}": str(times) for name, times in changes.items() if times}
 
 
-def compared_nodes(facts: ProjectFacts, unique_ids: Set[str], catalog: Catalog) -> list[NodeFacts]:
+def compared_nodes(
+    facts: ProjectFacts, unique_ids: Set[str], catalog: Catalog, *, functions: bool = False
+) -> list[NodeFacts]:
     """Return those of these nodes that have left a table whose rows nothing but a build of them is meant to change.
+
+    With ``functions`` also what functions build, which may change it as they like.
 
     Statements of hooks and macros of dbt are meant to change what they change: a log, for example. Where it cannot be
     told which tables those are, none is compared.
@@ -132,13 +166,16 @@ def compared_nodes(facts: ProjectFacts, unique_ids: Set[str], catalog: Catalog) 
     if not are_compared(facts):
         return []
     changed = ChangeTargets(facts).all()
-    nodes = [n for n in facts.nodes if n.unique_id in unique_ids - changed and _is_built_whole(n)]
+    kinds = ("seed", HOOK) if functions else ("seed",)
+    nodes = [
+        node
+        for node in facts.nodes
+        if node.unique_id in unique_ids - changed
+        and node.external_file is None
+        and (node.resource_type in kinds or node.materialized == "table")
+    ]
     there = ((node, catalog.get(node.relation)) for node in nodes)
     return [node for node, relation in there if relation is not None and relation.kind == "table"]
-
-
-def _is_built_whole(node: NodeFacts) -> bool:
-    return node.external_file is None and (node.resource_type == "seed" or node.materialized == "table")
 
 
 def _ask(reader: QueryReader, tables: list[RelationName], more: str) -> list[tuple[object, ...]]:
@@ -147,7 +184,13 @@ def _ask(reader: QueryReader, tables: list[RelationName], more: str) -> list[tup
         f"select {number} as number, count(*){more} from {table.quoted()} as {ROW}"
         for number, table in enumerate(tables)
     ]
-    return sorted(reader.query(" union all ".join(parts)), key=lambda row: as_number(row[0])) if parts else []
+    return sorted(in_batches(reader, parts), key=lambda row: as_number(row[0]))
+
+
+def in_batches(reader: QueryReader, parts: list[str]) -> list[tuple[object, ...]]:
+    """Return the rows of many queries, which are asked together, some at a time."""
+    batches = [parts[start : start + QUERIES_AT_ONCE] for start in range(0, len(parts), QUERIES_AT_ONCE)]
+    return [row for batch in batches for row in reader.query(" union all ".join(batch))]
 
 
 def _text(value: object) -> str | None:

@@ -34,8 +34,9 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "create table if not exists {place}.table_contents (relation varchar, row_count bigint, digest varchar, "
-        "changes integer)",
+        "read_count bigint, read_digest varchar, changes integer)",
         "alter table {place}.carried_rows add column if not exists digest varchar",
+        "alter table {place}.carried_rows add column if not exists reaches_back boolean",
     ),
 )
 YEARS_SINCE_LAYOUT, RELATIONS_SINCE_LAYOUT, CONTENTS_SINCE_LAYOUT = 2, 3, 4

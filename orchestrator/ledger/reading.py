@@ -101,7 +101,8 @@ class Ledger:
     """What the ledger says of one project and target, as one snapshot; empty where the database has none.
 
     ``carried`` are the rows of a year that a table of years held when the year ended, by (year, unique id), ``digests``
-    digests of them where they were made. ``earlier`` are the rows that were in such a table before any year of the
+    digests of them where they were made. ``reaching`` are the unique ids of tables whose rows of earlier years a later
+    one has changed. ``earlier`` are the rows that were in such a table before any year of the
     simulation, by its key (:func:`relation_key`). ``elsewhere`` are the ids of runs that built other relations: of
     another target, or another project.
     """
@@ -110,6 +111,7 @@ class Ledger:
     stages: tuple[FinishedStage, ...] = ()
     carried: dict[tuple[int, str], int] = field(default_factory=dict)
     digests: dict[tuple[int, str], str] = field(default_factory=dict)
+    reaching: frozenset[str] = frozenset()
     earlier: dict[str, int] = field(default_factory=dict)
     elsewhere: frozenset[str] = frozenset()
 
@@ -126,6 +128,11 @@ class Ledger:
     def digested(self) -> frozenset[str]:
         """Return the unique ids of tables of which the rows of a year were digested."""
         return frozenset(unique_id for _, unique_id in self.digests)
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the last run came to its end: one that did not may have left parts of a stage."""
+        return not self.runs or self.runs[-1].status == "completed"
 
     def last_run_id(self) -> str | None:
         """Return the run that began last, None where there is none."""
@@ -183,7 +190,7 @@ def read_ledger(reader: QueryReader, place: SchemaName, facts: ProjectFacts | No
         "order by year, finished_at"
     )
     relation = "relation" if with_relations else "null"
-    digest = "digest" if version >= CONTENTS_SINCE_LAYOUT else "null"
+    digest = "digest, reaches_back" if version >= CONTENTS_SINCE_LAYOUT else "null, null"
     rows_of_years = reader.query(f"select year, node, row_count, {digest}, {relation} from {schema}.carried_rows")
     earlier = reader.query(f"select relation, row_count from {schema}.earlier_rows") if with_relations else []
     with _damage_told(place):
@@ -192,16 +199,17 @@ def read_ledger(reader: QueryReader, place: SchemaName, facts: ProjectFacts | No
             for i, s, f, c, a, z, status in runs
         )
         carried = [
-            (as_number(year), str(node), as_number(rows), None if text is None else str(text))
-            for year, node, rows, text, key in rows_of_years
+            (as_number(year), str(node), as_number(rows), None if text is None else str(text), back is True)
+            for year, node, rows, text, back, key in rows_of_years
             if key is None or key == relations.get(str(node), key)
         ]
         elsewhere = frozenset(run.run_id for run in known if _is_elsewhere(run, places))
         return Ledger(
             runs=tuple(run for run in known if run.run_id not in elsewhere),
             stages=tuple(_finished_stage(*row) for row in stages if str(row[-1]) not in elsewhere),
-            carried={(year, node): rows for year, node, rows, _ in carried},
-            digests={(year, node): text for year, node, _, text in carried if text is not None},
+            carried={(year, node): rows for year, node, rows, _, _ in carried},
+            digests={(year, node): text for year, node, _, text, _ in carried if text is not None},
+            reaching=frozenset(node for _, node, _, _, back in carried if back),
             earlier={str(key): as_number(rows) for key, rows in earlier},
             elsewhere=elsewhere,
         )

@@ -14,7 +14,7 @@ from datetime import datetime
 from orchestrator.database.names import SchemaName
 from orchestrator.database.sql import literal
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.ledger.contents import KeptContents
+from orchestrator.ledger.contents import Contents, KeptContents
 from orchestrator.ledger.reading import BUILDING, BUILT, MESSAGE, UPSTREAM, FinishedStage, LedgerRun, relation_key
 from orchestrator.ledger.written_files import written_by
 
@@ -55,7 +55,7 @@ class LedgerWriter:
         table = self._table("table_contents")
         keys = ", ".join(literal(key) for key in sorted(found))
         values = ", ".join(
-            f"({literal(key)}, {one.contents.rows}, {literal(one.contents.digest)}, {one.changes})"
+            f"({', '.join(map(literal, (key, *_contents(one.contents), *_contents(one.read), one.changes)))})"
             for key, one in sorted(found.items())
         )
         return (f"delete from {table} where relation in ({keys})", f"insert into {table} values {values}")
@@ -99,17 +99,23 @@ class LedgerWriter:
         columns = "(year, node, row_count, relation)"
         return (forget, f"insert into {table} {columns} values {values}") if values else (forget,)
 
-    def year_digests(self, digests: Mapping[tuple[int, str], str]) -> tuple[str, ...]:
-        """State digests of the rows that tables hold of years, by (year, unique id)."""
-        if not digests:
-            return ()
+    def year_digests(self, digests: Mapping[tuple[int, str], str], reaching: Collection[str] = ()) -> tuple[str, ...]:
+        """State digests of the rows that tables hold of years, by (year, unique id).
+
+        ``reaching`` are tables, by unique id, whose rows of earlier years a later one has changed.
+        """
         table = self._table("carried_rows")
+        names = ", ".join(literal(node) for node in sorted(reaching))
+        back = (f"update {table} set reaches_back = true where node in ({names}) and {self._ours()}",) if names else ()
+        if not digests:
+            return back
         values = ", ".join(
             f"({year}, {literal(node)}, {literal(text)})" for (year, node), text in sorted(digests.items())
         )
         return (
             f"update {table} set digest = found.digest from (values {values}) as found (year, node, digest) "
             f"where {table}.year = found.year and {table}.node = found.node and {self._ours()}",
+            *back,
         )
 
     def earlier_rows(self, rows: Mapping[str, int]) -> tuple[str, ...]:
@@ -158,6 +164,10 @@ class LedgerWriter:
 
     def _table(self, name: str) -> str:
         return f"{self.place.quoted()}.{name}"
+
+
+def _contents(contents: Contents | None) -> tuple[int | None, str | None]:
+    return (None, None) if contents is None else (contents.rows, contents.digest)
 
 
 def _but_runs(run_ids: Collection[str]) -> str:

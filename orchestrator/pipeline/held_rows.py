@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from orchestrator.core.errors import YearSequenceError
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.reader import DatabaseReader
-from orchestrator.dbt_runner.project.facts import ProjectFacts
-from orchestrator.ledger.contents import digests_differ
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.ledger.contents import rows_differ
 from orchestrator.ledger.reading import Ledger
+from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_rows import count_years, digest_years
 from orchestrator.pipeline.year_tables import with_years
 
@@ -17,11 +20,13 @@ from orchestrator.pipeline.year_tables import with_years
 class HeldRows:
     """Rows of the years that the ledger knows of tables, by (year, unique id).
 
-    ``counts`` are how many there are now, ``altered`` those that are others than when the year ended.
+    ``counts`` are how many there are now, ``altered`` those that are others than when the year ended, and as many,
+    ``lost`` those, and those that are more or fewer.
     """
 
     counts: dict[tuple[int, str], int]
     altered: frozenset[tuple[int, str]]
+    lost: frozenset[tuple[int, str]]
 
     @classmethod
     def of(
@@ -38,14 +43,37 @@ class HeldRows:
             for year, count in rows.items()
             if isinstance(year, int)
         }
+        of_contracts = {node.unique_id for node in known if node is not None and node.contract}  # they have drifted
         digested = {table: column for table, column in tables.items() if nodes[table] in ledger.digested}
         altered = (
             (year, nodes[table])
             for table, digests in digest_years(digested, found, facts, reader).items()
             for year, text in digests.items()
-            if digests_differ(ledger.digests.get((year, nodes[table])), text)
+            if counts.get((year, nodes[table])) == ledger.carried.get((year, nodes[table]))
+            and rows_differ(
+                ledger.digests.get((year, nodes[table])), text, whatever_columns=nodes[table] in of_contracts
+            )
         )
-        return cls(counts, frozenset(altered))
+        other = frozenset(altered)
+        return cls(counts, other, other | {key for key, rows in ledger.carried.items() if counts.get(key, 0) != rows})
+
+    def not_alone(self, ledger: Ledger, facts: ProjectFacts, *, again: bool) -> tuple[str, ...]:
+        """Return the names of tables in which no finished year can be run again by itself, where one would be.
+
+        Later years have changed rows of earlier ones in them, or a stage that was cut off may have. ``again`` tells
+        that a finished year is to be run again anyway.
+        """
+        found = ledger.reaching if again or self.lost else frozenset()
+        if not ledger.is_whole:
+            found |= {unique_id for _, unique_id in self.altered}
+        return tuple(node.name for node in facts.nodes if node.unique_id in found)
+
+
+def unedited_models(ledger: Ledger, facts: ProjectFacts) -> list[NodeFacts]:
+    """Return the models of which the ledger knows rows of years, and whose code is what it was in the last run."""
+    last = ledger.runs[-1].components if ledger.runs else {}
+    nodes = [facts.node(unique_id) for unique_id in sorted({unique_id for _, unique_id in ledger.carried})]
+    return [node for node in nodes if node is not None and last.items() >= dict(node.code).items()]
 
 
 def tables_gone(ledger: Ledger, facts: ProjectFacts, catalog: Catalog) -> dict[str, str]:
@@ -56,3 +84,18 @@ def tables_gone(ledger: Ledger, facts: ProjectFacts, catalog: Catalog) -> dict[s
         for unique_id, node in sorted(built.items())
         if node is not None and node.leaves_relation and catalog.get(node.relation) is None
     }
+
+
+def require_carried(carried: Iterable[NodeFacts], catalog: Catalog, plan: SimulationPlan) -> None:
+    """Make sure that what the first year of a range reads of the year before exists.
+
+    Raises:
+        YearSequenceError: it does not.
+    """
+    lost = [node.name for node in carried if catalog.get(node.relation) is None]
+    if lost:
+        first, last = plan.years[0], plan.years[-1]
+        raise YearSequenceError(
+            f"Year {first} reads {', '.join(lost)} of {first - 1}, and that table does not exist any more.",
+            to_fix=f"run `orchestrator simulate {plan.first_year}-{last}`",
+        )

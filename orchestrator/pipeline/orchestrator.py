@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from orchestrator.config.schema import HookType
@@ -27,6 +28,7 @@ from orchestrator.pipeline.simulation import MayForgo, Simulation
 from orchestrator.pipeline.stage_history import StageHistory, StageTime
 from orchestrator.pipeline.workflow import SimulationPlan, SimulationResult
 from orchestrator.self_healing.auto_initializer import AutoInitializer
+from orchestrator.self_healing.contents_keeper import hooks_before_healing
 from orchestrator.self_healing.database_look import open_reader
 from orchestrator.self_healing.initialization_state import InitializationResult
 
@@ -125,7 +127,10 @@ class PipelineOrchestrator:
         with self.mutex.held(self.config.self_healing.lock_timeout_seconds):
             try:
                 context = context_before_years(self.config, self.runner, self._scope.run_id)
-                self.hooks.execute_hooks(HookType.PRE_INITIALIZATION, context)
+                known = self.runner.known_facts()  # a hook may make what dbt needs to parse
+                checker = None if known is None else self.initializer.checker(known)
+                with nullcontext() if checker is None else hooks_before_healing(checker, self.runner):
+                    self.hooks.execute_hooks(HookType.PRE_INITIALIZATION, context)
                 return self.initializer.ensure_initialized()
             finally:
                 self.runner.release()

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from orchestrator.core.clocks import utc_now
-from orchestrator.core.errors import YearSequenceError
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName
 from orchestrator.database.reader import DatabaseReader
@@ -22,12 +21,18 @@ from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.carried_over import replaces_what_is_read, without_undo
 from orchestrator.pipeline.changed_elsewhere import ElsewhereLook
 from orchestrator.pipeline.fingerprint import components, fingerprint
-from orchestrator.pipeline.held_rows import HeldRows, tables_gone
+from orchestrator.pipeline.held_rows import HeldRows, require_carried, tables_gone, unedited_models
 from orchestrator.pipeline.resume import Start, find_start
 from orchestrator.pipeline.watched_years import WatchedYears
 from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_rows import models_of_other_years, require_accumulating
-from orchestrator.pipeline.year_tables import YearTables, count_rows, require_year_column, with_years
+from orchestrator.pipeline.year_tables import (
+    YearTables,
+    count_rows,
+    require_known_column,
+    require_year_column,
+    with_years,
+)
 from orchestrator.self_healing.contents_keeper import ContentsKeeper
 
 
@@ -83,11 +88,14 @@ class RunLedger:
         changed = changed_contents(reader, self._facts, self._lasting)
         self._take_components(with_watched(self._facts, reader, catalog), changed)
         self._ledger = ledger = read_ledger(reader, self._facts.ledger, self._facts)
+        require_known_column(unedited_models(ledger, self._facts), catalog, self._year_column)
         held = HeldRows.of(ledger, self._facts, self._year_column, reader, catalog)
         gone = tables_gone(ledger, self._facts, catalog)
         kept = without_undo(self._facts, catalog, self._year_column, self._lasting, ledger.staged)
         beyond = ElsewhereLook(self._facts, self._plan, ledger, self._year_column, self._lasting).look()
         others = (*models_of_other_years(self._facts), *(node.name for node in kept), *beyond.years)
+        later = fresh and self._plan.years[0] > self._plan.first_year
+        others += held.not_alone(ledger, self._facts, again=later)
         if others:
             self._plan = self._whole_plan()
             self._run = replace(self._run, first_year=self._plan.years[0])
@@ -105,7 +113,7 @@ class RunLedger:
         first, beginning = self._plan.years[0], self._plan.first_year
         if first > beginning:
             YearTables.of(self._facts, catalog, self._year_column).require_year_before(first, beginning, reader)
-            self._require_carried(catalog)
+            require_carried(self._carried, catalog, self._plan)
         return start
 
     def _take_components(self, facts: ProjectFacts, changed: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -180,7 +188,7 @@ class RunLedger:
         for node in self._carried:
             if node.relation in gone:
                 runner.create_empty(node)
-        self._years.begin(runner)
+        self._years.begin(runner, self._ledger.digests)
         self._keep_earlier(runner)
         removed = [*zip(emptied, counts, strict=True)]
         removed += zip(holding, affected[len(affected) - len(purge) :], strict=True)
@@ -253,8 +261,9 @@ class RunLedger:
         Raises:
             ContinuityError: a table holds fewer or more rows of a finished year than when that ended.
         """
-        ContentsKeeper(self._facts, self._lasting).note_changes(runner)
+        ContentsKeeper(self._facts, self._lasting).changed_by_hooks(runner)
         self._years.require_unchanged(runner, but_year)
+        runner.execute(self._digests(runner, but_year))
 
     def stage_finished(
         self, runner: DbtRunner, year: int, stage: str, result: DbtResult, seconds: float, *, hooks_done: bool
@@ -275,11 +284,11 @@ class RunLedger:
         self._years.stage_done(runner, year, stage, nodes, all_tables=last)
         rows = sum(node.rows or 0 for node in result.nodes if node.resource_type != "test" and (node.rows or 0) > 0)
         finished = FinishedStage(year, stage, self.fingerprint, nodes, rows, seconds, hooks_done)
-        held = self._rows_held(runner, year) if last else ()
+        held = self._rows_held(runner, year) if last else self._digests(runner, year, nodes)
         written = self._written_again(runner, nodes)
         again = nodes & self._lasting
         if again:
-            ContentsKeeper(self._facts, again).note(runner, built=again)
+            ContentsKeeper(self._facts, again).read_from_now_on(runner, by_stages=True)
         runner.execute([*self._writer.stage_finished(self._run, finished, utc_now()), *held, *written])
 
     def _written_again(self, runner: DbtRunner, nodes: frozenset[str]) -> tuple[str, ...]:
@@ -310,18 +319,24 @@ class RunLedger:
     def hooks_repeated(self, runner: DbtRunner, after: FinishedStage) -> None:
         """Note again what tables hold, after hooks that were cut off when this stage was finished."""
         last = after.stage == self._plan.stages_of(after.year)[-1].name
-        runner.execute(self._rows_held(runner, after.year) if last else self._digests(runner, runner.catalog()))
+        runner.execute(self._rows_held(runner, after.year) if last else self._digests(runner, after.year))
 
     def simulation_ended(self, runner: DbtRunner) -> None:
         """Note again which rows tables hold of all years, after hooks that may have changed them."""
-        runner.execute(self._digests(runner, runner.catalog()))
+        runner.execute(self._digests(runner, self._plan.years[-1], catalog=runner.catalog()))
+
+    def stage_failed(self, runner: DbtRunner) -> None:
+        """Note what it has left in tables that are there before the first year: dbt may have built some of them."""
+        ContentsKeeper(self._facts, self._lasting).read_from_now_on(runner, by_stages=True)
 
     def _rows_held(self, runner: DbtRunner, year: int) -> tuple[str, ...]:
         """State how many rows tables hold of a year, and which rows of all years."""
-        return (*self._writer.year_rows(year, self._years.rows_of(year)), *self._digests(runner))
+        return (*self._writer.year_rows(year, self._years.rows_of(year)), *self._digests(runner, year))
 
-    def _digests(self, runner: DbtRunner, catalog: Catalog | None = None) -> tuple[str, ...]:
-        return self._writer.year_digests(self._years.digests(runner, self._facts, catalog))
+    def _digests(
+        self, runner: DbtRunner, year: int, built: frozenset[str] | None = None, catalog: Catalog | None = None
+    ) -> tuple[str, ...]:
+        return self._writer.year_digests(*self._years.note_digests(runner, year, built, catalog))
 
     def hooks_done(self, runner: DbtRunner, year: int, stage: str) -> None:
         """Write that the hooks after a finished stage have returned."""
@@ -330,12 +345,3 @@ class RunLedger:
     def completed(self, runner: DbtRunner) -> None:
         """Write that the run is complete."""
         runner.execute(self._writer.run_completed(self._run.run_id, utc_now()))
-
-    def _require_carried(self, catalog: Catalog) -> None:
-        lost = [node.name for node in self._carried if catalog.get(node.relation) is None]
-        if lost:
-            first, last = self._plan.years[0], self._plan.years[-1]
-            raise YearSequenceError(
-                f"Year {first} reads {', '.join(lost)} of {first - 1}, and that table does not exist any more.",
-                to_fix=f"run `orchestrator simulate {self._plan.first_year}-{last}`",
-            )

@@ -27,11 +27,10 @@ from orchestrator.pipeline.workflow import SimulationResult, YearResult
 from orchestrator.pipeline.year_loop import YearLoop
 from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.self_healing.auto_initializer import AutoInitializer
-from orchestrator.self_healing.contents_keeper import ContentsKeeper
+from orchestrator.self_healing.contents_keeper import ContentsKeeper, hooks_before_healing
 from orchestrator.self_healing.database_look import import_reader
 from orchestrator.self_healing.evidence import RowsChanged
 from orchestrator.self_healing.initialization_state import InitializationResult, TableFinding
-from orchestrator.self_healing.registry import node_of
 
 MayForgo = Callable[[Start], bool]
 
@@ -156,7 +155,7 @@ class Simulation:
         if self._auto_initialize and (looked_at is None or facts.nodes != looked_at.nodes):
             self.heal()  # the hook may have gone by a parse that is older than the project
         checker = self._initializer.checker(facts)
-        ContentsKeeper(checker.facts, checker.lasting_ids).note(self._runner)  # what the hooks have left
+        ContentsKeeper(checker.facts, checker.lasting_ids).read_from_now_on(self._runner)
         if not self._auto_initialize:
             self._require_ready(facts)
         return facts
@@ -169,9 +168,8 @@ class Simulation:
         changed = [one for one in checker.findings() if isinstance(one.seen, RowsChanged)]
         if changed and not self._auto_initialize:
             raise _not_ready(changed)
-        self._run.fire(HookType.PRE_INITIALIZATION)
-        others = {node_of(one.table, checker.facts).unique_id for one in changed}
-        ContentsKeeper(checker.facts, checker.lasting_ids - others).note(self._runner)
+        with hooks_before_healing(checker, self._runner):
+            self._run.fire(HookType.PRE_INITIALIZATION)
 
     def _require_ready(self, facts: ProjectFacts) -> None:
         findings = self._initializer.checker(facts).findings()
@@ -215,11 +213,13 @@ def _require_agreed(start: Start, may_forgo: MayForgo, agreed: tuple[int, ...]) 
     """
     new = tuple(year for year in start.forgone if year not in agreed)
     if new and not may_forgo(start):
+        beyond = start.forgone[-1]
+        longer = f"simulate up to {beyond}, or add" if beyond > start.year else "add"
         raise YearsWouldBeLostError(
             f"This run would remove {shown_years(start.removed)} from the database, and would not simulate "
             f"{shown_years(start.forgone)} again. Nothing was run and nothing was removed.",
             years=start.forgone,
-            to_fix=f"simulate up to {start.forgone[-1]}, or add --yes (in Python forgo_years=True) to give them up; "
+            to_fix=f"{longer} --yes (in Python forgo_years=True) to give them up; "
             "--database runs it in another database",
         )
     return start.forgone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from orchestrator.core.errors import ContinuityError
 from orchestrator.core.formats import told_loss
@@ -10,6 +10,7 @@ from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.ledger.contents import rows_differ
 from orchestrator.pipeline.year_column import YearColumn
 from orchestrator.pipeline.year_rows import (
     ChangedYear,
@@ -38,10 +39,13 @@ class WatchedYears:
         self._year_column = year_column
         self._nodes: dict[RelationName, NodeFacts] = {}
         self._columns: dict[RelationName, YearColumn] = {}
+        self._facts = facts
         self._rows: dict[RelationName, dict[Year, int]] = {}
+        self._digests: dict[tuple[int, str], str] = {}
 
-    def begin(self, runner: DbtRunner) -> None:
-        """Find the tables that exist, and count what they hold."""
+    def begin(self, runner: DbtRunner, digests: Mapping[tuple[int, str], str]) -> None:
+        """Find the tables that exist, and count what they hold; ``digests`` are what the ledger knows of their rows."""
+        self._digests = dict(digests)
         self.add((*self._carried, *self._models), runner.catalog())
         self._rows = count_years(self._columns, runner)
 
@@ -58,20 +62,32 @@ class WatchedYears:
         """Return how many rows of a year each table held when it was last counted, by unique id."""
         return {node.unique_id: self._rows[table].get(year, 0) for table, node in self._nodes.items()}
 
-    def digests(
-        self, runner: DbtRunner, facts: ProjectFacts, catalog: Catalog | None = None
-    ) -> dict[tuple[int, str], str]:
-        """Return a digest of the rows of each year that each table holds, by (year, unique id).
+    def note_digests(
+        self, runner: DbtRunner, year: int, built: frozenset[str] | None = None, catalog: Catalog | None = None
+    ) -> tuple[dict[tuple[int, str], str], frozenset[str]]:
+        """Digest the rows of each year of the tables that were ``built`` (unique ids), or of all.
 
-        ``catalog`` is what there is, where a hook may have dropped one.
+        Return what the ledger does not know of it, by (year, unique id), and the unique ids of the tables whose rows of
+        years before ``year`` are others than before. ``catalog`` is what there is, where a hook may have dropped one.
         """
         tables = {
-            one: column for one, column in self._columns.items() if catalog is None or catalog.get(one) is not None
+            table: self._columns[table]
+            for table, node in self._nodes.items()
+            if (built is None or node.unique_id in built) and (catalog is None or catalog.get(table) is not None)
         }
-        found = digest_years(tables, self._rows, facts, runner)
-        return {
-            (year, self._nodes[table].unique_id): text for table, years in found.items() for year, text in years.items()
+        found = {
+            (one, self._nodes[table].unique_id): text
+            for table, years in digest_years(tables, self._rows, self._facts, runner).items()
+            for one, text in years.items()
         }
+        reaching = frozenset(
+            node
+            for (one, node), text in found.items()
+            if one < year and rows_differ(self._digests.get((one, node)), text, whatever_columns=True)
+        )
+        new = {key: text for key, text in found.items() if key[0] == year or self._digests.get(key) != text}
+        self._digests |= found
+        return new, reaching
 
     def rows_before(self, year: int) -> dict[RelationName, int]:
         """Return how many rows of earlier years, or of none, each table held when it was last counted."""

@@ -36,7 +36,8 @@ class YearColumn:
             number = f"extract(year from {raw})"
             return cls(raw, number, number)
         if _TEXT.search(data_type):
-            number = f"case when length({raw}) = 4 and {raw} between '0000' and '9999' then cast({raw} as integer) end"
+            digits = f"length({raw}) = 4 and translate({raw}, '0123456789', '') = ''"
+            number = f"case when {digits} then cast({raw} as integer) end"
             return cls(raw, f"({number})", raw)
         return None if _NO_YEAR.search(data_type) else cls(raw, raw, raw)
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 
 from orchestrator.config.schema import HookType
 from orchestrator.core.clocks import stopwatch, utc_now
-from orchestrator.core.errors import DbtTimeoutError, StageTimeoutError
+from orchestrator.core.errors import (
+    DbtTimeoutError,
+    NodeFailedError,
+    OrchestratorError,
+    StageTimeoutError,
+    TestFailedError,
+)
 from orchestrator.core.events import (
     Emit,
     StageCheckpointed,
@@ -153,6 +160,9 @@ class YearLoop:
             ) from error
         except BaseException as error:
             failure = str(error) or type(error).__name__
+            if isinstance(error, (NodeFailedError, TestFailedError)):
+                with suppress(OrchestratorError):
+                    self._ledger.stage_failed(self._runner)
             if isinstance(error, Exception):
                 error.add_note(f"in stage {stage.name} of {year}")
             raise

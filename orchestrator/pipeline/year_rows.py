@@ -12,7 +12,7 @@ from orchestrator.database.names import RelationName
 from orchestrator.database.reader import QueryReader
 from orchestrator.database.sql import literal
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.ledger.contents import ROW, are_compared, digest_column
+from orchestrator.ledger.contents import ROW, are_compared, digest_column, in_batches
 from orchestrator.pipeline.year_column import YearColumn
 
 Year = int | float | str | None
@@ -51,7 +51,7 @@ def count_years(tables: Mapping[RelationName, YearColumn], reader: QueryReader) 
     ]
     found: dict[RelationName, dict[Year, int]] = {table: {} for table in tables}
     names = list(tables)
-    for number, value, count in reader.query(" union all ".join(parts)) if parts else ():
+    for number, value, count in in_batches(reader, parts):
         rows, year = found[names[int(str(number))]], _year(value)
         rows[year] = rows.get(year, 0) + int(str(count))
     return found
@@ -70,13 +70,13 @@ def digest_years(
     if not are_compared(facts):
         return {}
     small = [table for table in tables if sum(rows.get(table, {}).values()) <= DIGESTED_ROWS]
-    digest = digest_column(facts, of_one_shape=True)  # other columns are drift, and found as such
+    digest = digest_column(facts, of_one_shape=True)
     parts = [
         f"select {n}, {tables[table].number}, {digest} from {table.quoted()} as {ROW} group by 2"
         for n, table in enumerate(small)
     ]
     found: dict[RelationName, dict[int, str]] = {table: {} for table in small}
-    for number, value, text in reader.query(" union all ".join(parts)) if parts else ():
+    for number, value, text in in_batches(reader, parts):
         year = _year(value)
         if isinstance(year, int):
             found[small[int(str(number))]][year] = str(text)
@@ -165,6 +165,7 @@ def _year(value: object) -> Year:
     if value is None:
         return None
     if isinstance(value, str):
+        value = value.removesuffix(".0")  # of a number that was united with texts
         return int(value) if value.isdecimal() and len(value) == 4 else value
     assert isinstance(value, (int, float, Decimal))
     return int(value) if value == int(value) else float(value)

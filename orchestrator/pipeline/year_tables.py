@@ -104,6 +104,26 @@ def with_years(names: Iterable[RelationName], catalog: Catalog, year_column: str
     }
 
 
+def require_known_column(nodes: Iterable[NodeFacts], catalog: Catalog, year_column: str) -> None:
+    """Make sure that tables that finished years have built hold the column of the year.
+
+    Raises:
+        ConfigurationError: one of them does not, and its model is what it was then.
+    """
+    for node in nodes:
+        relation = catalog.get(node.relation)
+        if relation is None or with_years([node.relation], catalog, year_column) or _type_of(year_column, relation):
+            continue
+        near = nearest(year_column, [name for name, _ in relation.columns])
+        raise ConfigurationError(
+            f"Table {node.name} holds finished years, and has no column {year_column}"
+            + (f" (the nearest is {near})" if near else "")
+            + ", in which the year should be. Nothing was run and nothing was removed.",
+            to_fix=f"set simulation.year_column to {near or 'the column that holds the year'}, or add {year_column} to "
+            f"{node.file}, and the years begin anew",
+        )
+
+
 def require_year_column(nodes: Iterable[NodeFacts], catalog: Catalog, year_column: str) -> None:
     """Make sure that a year can be taken out of the tables that these nodes append to.
 

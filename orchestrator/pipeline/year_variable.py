@@ -12,8 +12,8 @@ SHOWN = 5
 
 
 def year_is_read(facts: ProjectFacts) -> bool:
-    """Tell whether some node of the project, its YAML or a hook of dbt can read the year."""
-    hooks = any(what.startswith("hook ") for what, _ in facts.unasked)
+    """Tell whether some node of the project or its YAML can read the year, or a hook of dbt prints it."""
+    hooks = any(hook.prints_year for hook in facts.run_hooks)
     return hooks or facts.yaml_reads_year or any(node.uses_year for node in facts.nodes)
 
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import replace
 
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
-from orchestrator.ledger.contents import KeptContents, are_compared, compared_nodes, contents_of, read_contents
+from orchestrator.ledger.contents import (
+    Contents,
+    KeptContents,
+    are_compared,
+    compared_nodes,
+    contents_of,
+    read_contents,
+)
 from orchestrator.ledger.layouts import ledger_version, upgrade_statements
 from orchestrator.ledger.reading import relation_key
 from orchestrator.ledger.writing import LedgerWriter
+from orchestrator.self_healing.registry import node_of
+from orchestrator.self_healing.table_checker import TableExistenceChecker
+
+Note = Callable[[KeptContents | None, Contents], KeptContents | None]
 
 
 class ContentsKeeper:
@@ -20,46 +32,66 @@ class ContentsKeeper:
         self._facts = facts
         self._lasting = lasting
 
-    def note(self, runner: DbtRunner, *, built: Set[str] = frozenset(), timeout: float | None = None) -> None:
-        """Note what years read from now on; nothing is written where the ledger knows it already.
+    def built(self, runner: DbtRunner, renewed: Set[str], timeout: float | None = None) -> None:
+        """Note what a repair has built: that is what the tables should hold; what years have read stays as it is.
 
-        Where it is not what they read before, that is counted, unless a stage has ``built`` it (unique ids).
+        ``renewed`` are the unique ids of tables of which code or inputs have changed: years begin anew because of that,
+        and not because the rows are others.
         """
-        if not are_compared(self._facts):
-            return
-        kept = read_contents(runner, self._facts.ledger)
-        new = {}
-        for key, (unique_id, now) in self._held(runner, timeout).items():
-            before = kept.get(key)
+
+        def note(before: KeptContents | None, now: Contents) -> KeptContents:
+            return KeptContents(now) if before is None else replace(before, contents=now)
+
+        self._note(runner, note, timeout, functions=True)
+        again = ContentsKeeper(self._facts, self._lasting & renewed)
+        again._note(runner, lambda before, _: before and replace(before, read=None), timeout, functions=True)
+
+    def left_by_hooks(self, runner: DbtRunner) -> None:
+        """Note what hooks before the repair have left: that is what the tables should hold, where they are known."""
+        self._note(runner, lambda before, now: before and replace(before, contents=now))
+
+    def read_from_now_on(self, runner: DbtRunner, *, by_stages: bool = False) -> None:
+        """Note what the years to come read; that is what the tables should hold.
+
+        Where it is not what years have read so far, it is counted, unless stages have built it anew.
+        """
+
+        def note(before: KeptContents | None, now: Contents) -> KeptContents:
             if before is None:
-                new[key] = now
-            elif not before.contents.same_as(now.contents):
-                new[key] = replace(now, changes=before.changes + (unique_id not in built))
-        self._write(runner, new, timeout)
+                return KeptContents(now, now)
+            other = before.read is not None and not before.read.same_as(now) and not by_stages
+            return KeptContents(now, now, before.changes + other)
 
-    def note_changes(self, runner: DbtRunner) -> None:
-        """Count what is not what the ledger knows; that stays what the tables should hold."""
-        if not are_compared(self._facts):
+        self._note(runner, note)
+
+    def changed_by_hooks(self, runner: DbtRunner) -> None:
+        """Count what hooks during the years have changed; what the tables should hold stays as it is."""
+
+        def note(before: KeptContents | None, now: Contents) -> KeptContents | None:
+            if before is None or before.contents.same_as(now):
+                return before
+            return replace(before, changes=before.changes + 1)
+
+        self._note(runner, note)
+
+    def _note(self, runner: DbtRunner, note: Note, timeout: float | None = None, *, functions: bool = False) -> None:
+        """Write what ``note`` makes of each table; nothing where the ledger knows it already."""
+        if not are_compared(self._facts) or not self._lasting:
             return
         kept = read_contents(runner, self._facts.ledger)
-        held = self._held(runner, None)
-        changed = {
-            key: replace(before, changes=before.changes + 1)
-            for key, before in kept.items()
-            if key in held and not before.contents.same_as(held[key][1].contents)
-        }
-        self._write(runner, changed, None)
-
-    def _held(self, runner: DbtRunner, timeout: float | None) -> dict[str, tuple[str, KeptContents]]:
-        """Return unique id and contents of the tables that are there, by key of the relation."""
-        nodes = compared_nodes(self._facts, self._lasting, runner.catalog(timeout))
+        nodes = compared_nodes(self._facts, self._lasting, runner.catalog(timeout), functions=functions)
         now = contents_of([node.relation for node in nodes], runner, self._facts)
-        return {
-            key: (node.unique_id, KeptContents(now[key])) for node in nodes for key in [relation_key(node.relation)]
-        }
-
-    def _write(self, runner: DbtRunner, new: dict[str, KeptContents], timeout: float | None) -> None:
+        noted = {key: note(kept.get(key), now[key]) for node in nodes for key in [relation_key(node.relation)]}
+        new = {key: one for key, one in noted.items() if one is not None and one != kept.get(key)}
         if new:
             place = self._facts.ledger
             lay_out = upgrade_statements(ledger_version(runner, place), place)
             runner.execute([*lay_out, *LedgerWriter.of(self._facts).contents(new)], timeout)
+
+
+@contextmanager
+def hooks_before_healing(checker: TableExistenceChecker, runner: DbtRunner) -> Iterator[None]:
+    """Call hooks within: what they change is part of the simulation, what was wrong before them will be healed."""
+    wrong = {node_of(finding.table, checker.facts).unique_id for finding in checker.findings()}
+    yield
+    ContentsKeeper(checker.facts, checker.lasting_ids - wrong).left_by_hooks(runner)

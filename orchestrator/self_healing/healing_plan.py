@@ -85,7 +85,8 @@ def make_plan(
     """Plan the repair of ``findings`` and of nothing else.
 
     A missing or wrong table is built with those of its ancestors that it reads and that are not there either; a
-    drifted or stale one also takes its required descendants along, and what lies between. ``is_there`` tells whether
+    drifted or stale one also takes its required descendants along, and what lies between, and so does one that may get
+    other rows each time: a function builds it, or it reads the clock. ``is_there`` tells whether
     what a node builds is in the database, ``holds_rows`` whether it is a table with any: an incremental or state table
     with rows is never rebuilt, nor a snapshot whose own definition has changed: that is refused, and holds back what is
     built from it. ``outdated`` are unique ids of ancestors that are not required and were changed.
@@ -99,7 +100,9 @@ def make_plan(
         if (refused := refused_loss(nodes[finding.table], finding, holds_rows, simulates=facts.simulates)) is not None
     }
     build = set(problems) | outdated
-    changed = {unique_id for unique_id, finding in problems.items() if _entails_descendants(finding)} | outdated
+    others = {u for u in problems if (n := facts.node(u)) is not None and (n.unseen or n.resource_type == BY_HOOK)}
+    changed = {unique_id for unique_id, finding in problems.items() if _entails_descendants(finding)}
+    changed |= outdated | others
     affected = {u for u in facts.descendants(changed) if (node := facts.node(u)) is not None and node.builds}
     foundation = {unique_id for unique_id, tier in tiers.items() if tier is TableTier.FOUNDATION}
     kept = {u for u in affected if (node := facts.node(u)) is not None and keeps(node, holds_rows)}

@@ -171,7 +171,7 @@ class Repair:
         outdated = [node_of(one.table, self._facts).unique_id for one in findings if isinstance(one.seen, Outdated)]
         renewed = {*outdated, *self._facts.descendants(outdated)}
         keeper = ContentsKeeper(self._facts, lasting & {node.unique_id for node in self.built})
-        keeper.note(self._runner, built=renewed, timeout=deadline.remaining())
+        keeper.built(self._runner, renewed, deadline.remaining())
 
     def note_unseen(self, sight: Sight, deadline: Deadline) -> None:
         """State of what built nothing that can be seen under its name that this is so."""

@@ -7,7 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator import Hook, HookContext, HookType, InitializationError, RowsChanged, TableFinding
+from orchestrator import (
+    ConfigurationError,
+    Hook,
+    HookContext,
+    HookType,
+    InitializationError,
+    RowsChanged,
+    TableFinding,
+    TestFailedError,
+)
 from orchestrator.core.events import ChangesFound, RowsLost, StageFinished
 from orchestrator.pipeline import year_rows
 from tests.support.workspaces import Workspace
@@ -107,7 +116,7 @@ def test_a_build_that_gives_other_rows_lets_the_years_begin_anew(fresh: Prepare)
     run(workspace, end=2001)
     workspace.sql("drop table lake_shape")
     assert run(workspace) == [2000, 2001, 2002]
-    assert changes(workspace) == [CHANGED.format("lake_shape")]
+    assert changes(workspace) == [CHANGED.format("lake_shape"), CHANGED.format("lake_shore")]
     workspace.sql("update lake_shape set area = 0")
     assert run(workspace) == [2000, 2001, 2002]
 
@@ -207,4 +216,144 @@ def test_large_tables_of_years_are_counted_alone(reservoir: Workspace, monkeypat
     reservoir.sql("update lake_level set level = 0 where water_year = 2001")
     assert run(reservoir) == [2001, 2002]
     reservoir.sql("delete from inflow where water_year = 2002")
+    assert run(reservoir) == [2002]
+
+
+def test_other_columns_of_years_are_other_rows(reservoir: Workspace) -> None:
+    """A table that was replaced, where no contract says what its columns are."""
+    before = reservoir.digests()
+    reservoir.sql(
+        "create or replace table inflow as select lake, month, volume::double as volume, water_year from inflow"
+    )
+    reservoir.sql("update orchestrator.runs set status = 'completed'")
+    assert run(reservoir) == [2000, 2001, 2002]
+    assert reservoir.digests() == before
+
+
+def test_digests_of_another_duckdb_are_made_anew(reservoir: Workspace) -> None:
+    """They say nothing, and the next run is compared again."""
+    reservoir.sql("update orchestrator.table_contents set digest = 'v0 1', read_digest = 'v0 1'")
+    reservoir.sql("update orchestrator.carried_rows set digest = 'v0 x 1'")
+    reservoir.sql("update orchestrator.runs set status = 'completed'")
+    assert run(reservoir) == []
+    reservoir.simulate(fresh=True)
+    reservoir.sql(MORE_RAIN)
+    assert [finding.table.name for finding in findings(reservoir)] == ["rain", "stg_rain"]
+
+
+LOANS = """{{ config(materialized='incremental', incremental_strategy='merge', unique_key='id', tags=['FLOWS']) }}
+select {{ var('water_year') }} as id, {{ var('water_year') }} as water_year, 100 as due
+{% if is_incremental() %}
+union all select id, water_year, due * 2 from {{ this }} where water_year < {{ var('water_year') }}
+{% endif %}
+"""
+FAILS = "select * from {{ ref('loans') }} where water_year = 2002 and {{ env_var('BROKEN', '0') }} = 1"
+
+
+def test_what_years_change_of_earlier_ones_is_not_changed_twice(
+    fresh: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later stage that failed is run again alone; where a finished year has to be, all of them are."""
+    workspace = fresh("reservoir")
+    (workspace.root / "dbt" / "models" / "yearly" / "loans.sql").write_text(LOANS)
+    check = workspace.root / "dbt" / "tests" / "assert_loans.sql"
+    check.write_text("{{ config(tags=['CHECKS']) }} " + FAILS)
+    monkeypatch.setenv("BROKEN", "1")
+    with pytest.raises(TestFailedError):
+        run(workspace)
+    monkeypatch.setenv("BROKEN", "0")
+    check.unlink()
+    workspace.events.clear()
+    assert run(workspace) == [2002]
+    dues = [(400,), (200,), (100,)]
+    assert workspace.sql("select due from loans order by id") == dues
+    workspace.sql("update inflow set volume = 0 where water_year = 2002")
+    assert run(workspace) == [2000, 2001, 2002]
+    assert workspace.sql("select due from loans order by id") == dues
+    assert run(workspace, end=2003) == [2003]
+    workspace.simulate(2003, 2003, fresh=True)
+    assert workspace.sql("select due from loans order by id") == [(800,), *dues]
+
+
+def test_a_failed_stage_may_have_built_foundation_tables(fresh: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it left of them is no change by others, so that the run resumes where it stopped."""
+    workspace = fresh("reservoir")
+    model = workspace.root / "dbt" / "models" / "foundation" / "lake_shape.sql"
+    model.write_text(model.read_text().replace("as shore", "as shore, now() as loaded_at"))
+    (workspace.root / "dbt" / "tests" / "assert_flow.sql").write_text(FAILS.replace("loans", "inflow"))
+    workspace.config.write_text(
+        workspace.config.read_text().replace('select: "tag:FLOWS"', 'command: build, select: "+tag:FLOWS"')
+    )
+    monkeypatch.setenv("BROKEN", "1")
+    with pytest.raises(TestFailedError):
+        run(workspace)
+    monkeypatch.setenv("BROKEN", "0")
+    (workspace.root / "dbt" / "tests" / "assert_flow.sql").unlink()
+    assert findings(workspace) == ()
+    assert run(workspace) == [2002]
+
+
+def test_healing_what_a_hook_changes_again_keeps_the_years(fresh: Prepare) -> None:
+    """What counts is what years read, and not each step on the way."""
+    workspace, same = fresh("reservoir"), sending(HookType.PRE_SIMULATION, SAME_RAIN)
+    run(workspace, same)
+    for damage in ("drop table rain cascade", "update rain set depth = 99"):
+        workspace.sql(damage)
+        assert run(workspace, same) == []
+    workspace.sql("update rain set depth = 99")
+    with workspace.orchestrator() as orchestrator:
+        orchestrator.initialize()
+    assert run(workspace, same, end=2003) == [2003]
+
+
+def test_hooks_before_healing_hide_no_other_fault(fresh: Prepare) -> None:
+    """A table that is empty or has other columns is not what it should hold; what the hook changes stays."""
+    workspace = fresh("reservoir")
+    with workspace.orchestrator() as orchestrator:
+        orchestrator.initialize()
+    early = sending(HookType.PRE_INITIALIZATION, SAME_RAIN)
+    run(workspace, early)
+    for damage in ("delete from lake_shape", "alter table lakes add column x integer"):
+        workspace.sql(damage)
+        assert run(workspace, early) == []
+    for _ in range(2):
+        with workspace.orchestrator() as orchestrator:
+            orchestrator.hooks.register_hook(early)
+            assert orchestrator.initialize().tables_repaired == ()
+    assert workspace.sql("select distinct depth from rain") == [(2,)]
+
+
+def test_a_wrong_year_is_refused_before_anything_is_removed(reservoir: Workspace) -> None:
+    """Both the column and the variable, in a project with a hook of dbt as well; what could be meant is named."""
+    before, config = reservoir.digests(), reservoir.config.read_text()
+    project = reservoir.root / "dbt" / "dbt_project.yml"
+    reservoir.config.write_text(config.replace("year_column: water_year", "year_column: water_yaer"))
+    with pytest.raises(ConfigurationError, match=r"has no column water_yaer \(the nearest is water_year\)"):
+        run(reservoir)
+    project.write_text(project.read_text() + '\non-run-end: "create table if not exists log (n integer)"\n')
+    reservoir.config.write_text(config.replace("year_var: water_year", "year_var: year"))
+    with pytest.raises(ConfigurationError, match="Nothing in the dbt project reads year"):
+        run(reservoir)
+    reservoir.config.write_text(config)
+    assert reservoir.digests() == before
+
+
+def test_a_text_that_is_no_year_is_found(reservoir: Workspace) -> None:
+    """It ends no look at the database with an error of its own."""
+    model = reservoir.root / "dbt" / "models" / "yearly" / "inflow.sql"
+    model.write_text(
+        model.read_text().replace("{{ var('water_year') }} as water_year", "'{{ var('water_year') }}' as water_year")
+    )
+    source = reservoir.root / "dbt" / "models" / "yearly" / "lake_level.sql"
+    source.write_text(
+        source.read_text().replace(
+            "i.water_year = {{ var('water_year') }}", "i.water_year::int = {{ var('water_year') }}"
+        )
+    )
+    reservoir.simulate()
+    reservoir.sql(
+        "insert into inflow values ('upper', 1, 1, '20a5')", "update orchestrator.runs set status = 'completed'"
+    )
+    assert run(reservoir) == []
+    reservoir.sql("delete from inflow where water_year = '2002'")
     assert run(reservoir) == [2002]

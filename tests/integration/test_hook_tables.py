@@ -73,7 +73,7 @@ def test_it_is_built_between_seeds_and_foundation(mill: Written) -> None:
     mill.sql("drop table registry")
     assert "registry  missing: does not exist" in " ".join(cli("check").out.split("hook")[1:]).replace("  ", " ", 1)
     healed = cli("init", "--json").document()
-    assert (healed["tables_created"], healed["tables_repaired"]) == (["registry"], [])
+    assert (healed["tables_created"], healed["tables_repaired"]) == (["registry"], ["wide"])
 
 
 def test_a_change_of_the_function_or_of_a_variable(mill: Written) -> None:
@@ -87,6 +87,23 @@ def test_a_change_of_the_function_or_of_a_variable(mill: Written) -> None:
         orchestrator.runner.facts()
         found = orchestrator.initializer.checker().findings()
     assert [finding.table.name for finding in found] == ["registry", "wide"]
+
+
+def test_a_function_that_gives_other_rows(mill: Written) -> None:
+    """What reads its table is built again with it, and years that have read other rows begin anew."""
+    of_a_file = BUILDS.replace(
+        "range({rows[0][0]})", "range((select id from read_csv('{context.database.parent}/n.csv')))"
+    )
+    mill.write("mill_tables.py", of_a_file)
+    (mill.database.parent).mkdir(parents=True, exist_ok=True)
+    number = mill.database.parent / "n.csv"
+    number.write_text("id\n3\n")
+    mill.simulate()
+    number.write_text("id\n1\n")
+    assert ready(mill) == []
+    mill.sql("drop table registry")
+    mill.simulate()
+    assert mill.sql("select year, count(*) from flour group by 1 order by 1") == [(2000, 1), (2001, 1)]
 
 
 @pytest.mark.parametrize(

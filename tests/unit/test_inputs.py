@@ -78,6 +78,7 @@ def test_a_change_is_told_in_words(what: str, before: str | None, after: str | N
         ("{{ graph.nodes.values() }}", {"graph"}),
         ("{{ config.get('meta') }}", {"config"}),
         ("{% for name in context %}{{ name }}{% endfor %}", {"unknown"}),
+        ("{% for one in results %}{{ one.node.name }}{% endfor %}{{ schemas | join }}", {"results", "schemas"}),
         ("{{ outer() }}", {"target.type"}),
         ("{{ of_dbt() }}", set()),
         ("{% set target = 1 %}{{ target }}", set()),

@@ -233,6 +233,8 @@ def test_digests_of_years_are_kept_beside_their_rows(database: Database) -> None
     ledger = read_ledger(database, PLACE)
     assert ledger.digests == {(2025, "model.p.a"): "v1 7", (2026, "model.p.a"): "v1 8"}
     assert ledger.digested == {"model.p.a"}
+    database.execute(WRITER.year_digests({}, {"model.p.a"}))
+    assert read_ledger(database, PLACE).reaching == {"model.p.a"}
     database.execute(WRITER.year_rows(2025, {"model.p.a": 4}))
     assert read_ledger(database, PLACE).digests == {(2026, "model.p.a"): "v1 8"}
     assert WRITER.year_digests({}) == ()
@@ -240,7 +242,7 @@ def test_digests_of_years_are_kept_beside_their_rows(database: Database) -> None
 
 def test_contents_of_tables_are_kept(database: Database) -> None:
     """Rows, digest and changes of a table come back as they were written; the last word on a table counts."""
-    few, many = KeptContents(Contents(2, "v1 77"), 1), KeptContents(Contents(2_000_000))
+    few, many = KeptContents(Contents(2, "v1 77"), Contents(3, "v1 6"), 1), KeptContents(Contents(2_000_000))
     database.execute(WRITER.contents({'"a"': KeptContents(Contents(1, "v1 5")), '"b"': many}))
     database.execute(WRITER.contents({'"a"': few}))
     assert read_contents(database, PLACE) == {'"a"': few, '"b"': many}

@@ -85,7 +85,7 @@ class DbtEvents:
         elif name == "ConcurrencyLine":
             self._emit(CommandStarted(at=utc_now(), command="", nodes=message.data.node_count))
         elif str(message.info.level) == "warn" and name not in SAID_BY_AN_ERROR:
-            if self._sent is not None:
+            if self._sent is not None and "Deprecation" not in name:  # they are of the project's text, not of a run
                 self._sent.warned.add(message.data.node_info.unique_id if hasattr(message.data, "node_info") else "")
             self.warn(message.info.msg)
         elif str(message.info.level) == "error":

@@ -19,6 +19,7 @@ from orchestrator.dbt_runner.analysis.jinja_names import (
     FIXED_NAMES,
     HARMLESS_CALLS,
     MUTATORS,
+    OF_COMMANDS,
     PARSE_TIME_CALLS,
     PLAIN_EXPRESSIONS,
     READ_BY_PART,
@@ -149,6 +150,9 @@ class Expressions:
         if name in FIXED_NAMES or name in SHARED_NAMES:
             self.values.read(name)
             return self.values.bits.get(name, 0)
+        if name in OF_COMMANDS:
+            self.values.read(name)
+            return self.values.any_year()
         self.values.read("flags" if name == "flags" else UNKNOWN)
         return self.values.any_var()
 

@@ -30,6 +30,9 @@ SHARED_NAMES = _words(
 )
 """Names that hold the same in every year, but that a template may change for those that read them later."""
 
+OF_COMMANDS = frozenset({"results", "schemas", "database_schemas"})
+"""Names that on-run-end sees: what the command has done, which is another thing each year, and made of its nodes."""
+
 READ_BY_PART = frozenset({"target", "env", "model", "adapter"})
 """Names of which a template mostly reads a part that it names."""
 

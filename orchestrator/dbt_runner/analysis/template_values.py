@@ -96,8 +96,12 @@ class TemplateValues:
 
     def any_var(self) -> int:
         """Note that any variable may be read, the year among them, and return the bits of its value."""
-        self.unfollowed()
         self.record.vars.add(ANY_VAR)
+        return self.any_year()
+
+    def any_year(self) -> int:
+        """Note that something may be read that is another thing each year, and return the bits of its value."""
+        self.unfollowed()
         self.record.uses_year = True
         return PARSED_YEAR
 
