@@ -27,7 +27,9 @@ def parse_range(text: str | None) -> tuple[int | None, int | None]:
         )
     first, last = int(found[1]), int(found[2] or found[1])
     if last < first:
+        meant = first - first % 100 + last if last < 100 <= first else 0
+        written = f"{first}-{meant}" if meant >= first else f"{last}-{first}"
         raise ConfigurationError(
-            f"RANGE is {text!r}, but its last year is before its first.", to_fix=f"write {last}-{first}"
+            f"RANGE is {text!r}, but its last year is before its first.", to_fix=f"write {written}"
         )
     return first, last

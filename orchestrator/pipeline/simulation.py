@@ -137,7 +137,7 @@ class Simulation:
             summary=read_summary(self._runner, facts, run.year_column, run.plan.years),
             left_out=left,
             nothing_to_do=start.done,
-            not_compared=not_compared(facts),
+            not_compared=not_compared(self._initializer.checker(facts).facts),
         )
 
     def _find_start(self, facts: ProjectFacts, *, fresh: bool) -> tuple[RunLedger, Start]:

@@ -102,6 +102,12 @@ def test_a_wrong_range_is_a_usage_error(lakes: Cli, years: str) -> None:
     assert told.err.startswith("Error: ")
 
 
+def test_the_range_that_is_meant_is_named(lakes: Cli) -> None:
+    """A last year without its century is one of the first year's; else both were exchanged."""
+    assert "write 2001-2002" in lakes("simulate", "2001-02").err
+    assert "write 2000-2001" in lakes("simulate", "2001-2000").err
+
+
 def test_a_project_without_years_cannot_be_simulated(tmp_path: Path) -> None:
     """The error says what the configuration lacks."""
     shutil.copytree(PROJECTS / "plain", tmp_path / "plain")

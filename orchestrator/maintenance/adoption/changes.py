@@ -61,7 +61,7 @@ def lines_to_change(
         found += _of_node(node, text, column.lower(), lines)
     found += _of_sources(facts, lines)
     found += _by_name(facts, study, {node.unique_id for node in yearly})
-    found += _hooks(study, lines)
+    found += _hooks(study, facts, lines)
     found += _reuse(facts, lines)
     return tuple(sorted(dict.fromkeys(found), key=lambda one: not one.needed))
 
@@ -114,8 +114,8 @@ def _of_node(node: NodeFacts, text: TextStudy | None, column: str, lines: Projec
             node.file,
             config,
             f"add {column} to unique_key, or set meta={{'writes_other_years': true}} in config()",
-            f"its unique_key ({', '.join(text.unique_key)}) is the same in every year, so each year overwrites rows of "
-            "the years before, and a run that builds a year again begins at the first one",
+            f"its unique_key ({', '.join(text.unique_key)}) does not name the year: where a key comes again in a later "
+            "year, that overwrites rows of the years before, and no single year can be run again",
             needed=False,
         )
 
@@ -173,8 +173,10 @@ def _by_name(facts: ProjectFacts, study: ProjectStudy, yearly: set[str]) -> Iter
             )
 
 
-def _hooks(study: ProjectStudy, lines: ProjectLines) -> Iterator[Change]:
-    for kind in dict.fromkeys(hook.kind for hook in study.hooks if _WRITES.search(hook.sql)):
+def _hooks(study: ProjectStudy, facts: ProjectFacts, lines: ProjectLines) -> Iterator[Change]:
+    by_macros = {tag for node in facts.run_hooks if node.changes for tag in node.tags}
+    kinds = (hook.kind for hook in study.hooks if hook.kind in by_macros or _WRITES.search(hook.sql))
+    for kind in dict.fromkeys(kinds):
         yield Change(
             "dbt_project.yml",
             lines.find("dbt_project.yml", re.compile(rf"^\s*{kind}\s*:", re.M)),

@@ -111,7 +111,7 @@ class _Examination:
         else:
             self._busy("asking dbt what the selectors match")
             self._add(check_registry(self._config, self._runner, project.facts))
-            self._add(check_inputs(project.facts))
+            self._add(check_inputs(self._with_hook_tables(project.facts)))
         self._database(project, folders)
         self._busy("looking at the run history")
         self._add(check_history(self._config))
@@ -242,6 +242,13 @@ class _Examination:
         if path is None:
             return nullcontext(self._runner)
         return DuckDBReader(path, beside=() if facts is None else facts.attachments, folder=self._config.root)
+
+    def _with_hook_tables(self, facts: ProjectFacts) -> ProjectFacts:
+        """Add what functions build, which nobody else loads; a list that does not fit is the registry's finding."""
+        try:
+            return with_required(facts, configured_tables(self._config))[0]
+        except OrchestratorError:
+            return facts
 
     def _tables(self, reader: DatabaseReader, facts: ProjectFacts) -> list[Diagnosis]:
         configured = configured_tables(self._config)
