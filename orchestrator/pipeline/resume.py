@@ -187,7 +187,8 @@ def _require_before(
     gone: Mapping[str, str],
 ) -> None:
     """Make sure that the year before the range is there, whole, and made of what this run is made of."""
-    first, last = plan.years[0], plan.years[-1]
+    first = plan.years[0]
+    last = max([plan.years[-1], *(stage.year for stage in ledger.stages)])  # years that are there would be removed
     before = [stage for stage in ledger.stages if stage.year < first]
     if any(stage.fingerprint != print_now for stage in before):
         raise YearSequenceError(
