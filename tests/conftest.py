@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -27,17 +28,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
+TEMPORARY, IN_MEMORY = "PYTEST_DEBUG_TEMPROOT", "orchestrator-tests-"
 MEMORY, LEAST_FREE = Path("/dev/shm"), 8 * 2**30  # noqa: S108 - pytest makes a folder of its own there
+_in_memory: Path | None = None
 _zygote: Zygote | None = None
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start one zygote for the whole session: dbt processes of tests and of the programs they start are its forks."""
-    global _zygote
+    global _in_memory, _zygote
     first = not hasattr(config, "workerinput") and not config.option.collectonly
-    if first and config.option.basetemp is None and _has_room(MEMORY):
-        os.environ.setdefault(TEMPORARY, str(MEMORY))  # a tenth of the time waits for disks elsewhere
+    if first and config.option.basetemp is None and TEMPORARY not in os.environ and _has_room(MEMORY):
+        _in_memory = _folder_in_memory()
+        os.environ[TEMPORARY] = str(_in_memory)  # a tenth of the time waits for disks elsewhere
     if first and VARIABLE not in os.environ and supported():
         _zygote = Zygote.start()
         os.environ[VARIABLE] = str(_zygote.address)
@@ -49,6 +52,15 @@ def _has_room(folder: Path) -> bool:
         return False
     there = os.statvfs(folder)
     return there.f_bavail * there.f_frsize >= LEAST_FREE and not there.f_flag & os.ST_NOEXEC
+
+
+def _folder_in_memory() -> Path:
+    """Make a folder for this session alone, and remove what sessions that are over have left."""
+    for left in MEMORY.glob(f"{IN_MEMORY}*"):
+        pid = left.name.removeprefix(IN_MEMORY).partition("-")[0]
+        if os.access(left, os.W_OK) and not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{IN_MEMORY}{os.getpid()}-", dir=MEMORY))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -70,10 +82,8 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Give the memory back that folders of tests take, where nobody has to look at them."""
     first = not hasattr(session.config, "workerinput")
-    made = [*MEMORY.glob("pytest-of-*")] if first and os.environ.get(TEMPORARY) == str(MEMORY) else []
-    for folder in made if exitstatus == pytest.ExitCode.OK else ():
-        if folder.stat().st_uid == os.getuid():
-            shutil.rmtree(folder, ignore_errors=True)
+    if first and _in_memory is not None and exitstatus == pytest.ExitCode.OK:
+        shutil.rmtree(_in_memory, ignore_errors=True)
 
 
 def pytest_unconfigure() -> None:

@@ -263,7 +263,7 @@ class RunLedger:
         """
         ContentsKeeper(self._facts, self._lasting).changed_by_hooks(runner)
         self._years.require_unchanged(runner, but_year)
-        runner.execute(self._digests(runner, but_year))
+        runner.execute(self._digests(runner, but_year, catalog=runner.catalog()))
 
     def stage_finished(
         self, runner: DbtRunner, year: int, stage: str, result: DbtResult, seconds: float, *, hooks_done: bool
@@ -314,7 +314,7 @@ class RunLedger:
         """
         self._years.require_carried(runner, year)
         self.check_what_others_wrote(runner, year)
-        runner.execute(self._rows_held(runner, year))
+        runner.execute(self._rows_held(runner, year, runner.catalog()))
 
     def hooks_repeated(self, runner: DbtRunner, after: FinishedStage) -> None:
         """Note again what tables hold, after hooks that were cut off when this stage was finished."""
@@ -329,9 +329,10 @@ class RunLedger:
         """Note what it has left in tables that are there before the first year: dbt may have built some of them."""
         ContentsKeeper(self._facts, self._lasting).read_from_now_on(runner, by_stages=True)
 
-    def _rows_held(self, runner: DbtRunner, year: int) -> tuple[str, ...]:
-        """State how many rows tables hold of a year, and which rows of all years."""
-        return (*self._writer.year_rows(year, self._years.rows_of(year)), *self._digests(runner, year))
+    def _rows_held(self, runner: DbtRunner, year: int, catalog: Catalog | None = None) -> tuple[str, ...]:
+        """State how many rows tables hold of a year, and which rows of all; ``catalog`` as in what notes these."""
+        digests = self._digests(runner, year, catalog=catalog)
+        return (*self._writer.year_rows(year, self._years.rows_of(year)), *digests)
 
     def _digests(
         self, runner: DbtRunner, year: int, built: frozenset[str] | None = None, catalog: Catalog | None = None
