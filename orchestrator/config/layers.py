@@ -87,7 +87,7 @@ def _scenario_layer(folder: Path, root: Path, name: str, chosen_by: str | None, 
     # Without an overlay the base file is the whole scenario, under whatever name it gives itself.
     if name == base.data.get("scenario", "baseline") and (not existing or name == "baseline"):
         return Layer()
-    if any((folder / f"{name}{suffix}").is_file() for suffix in _SUFFIXES if "/" not in name):
+    if any(file.stem == name for suffix in _SUFFIXES for file in folder.glob(f"*{suffix}")):
         raise ConfigurationError(
             f"{by}: {name!r} cannot be the name of a scenario.",
             to_fix="rename its file: letters, digits, underscores, dots and hyphens",

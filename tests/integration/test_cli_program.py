@@ -57,6 +57,7 @@ def test_version(lakes: Cli) -> None:
         (["check", "--nonsense"], "--nonsense"),
         (["init", "--timeout", "soon"], "--timeout"),
         (["check", "--scenario", "dry"], "there is no scenario 'dry'"),
+        (["plan", "--scenario", "a" * 300], "there is no scenario 'aaa"),
         (["check", "--set", "simulation.end_yaer=2003"], "end_year"),
         (["check", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["init", "--timeout", "0"], "timeout_seconds is 0"),
