@@ -137,8 +137,9 @@ def say(page: Page, text: str) -> None:
 
 def session_of(page: Page) -> str:
     """Return the id in the address, once it is there."""
-    page.wait_for_url(re.compile(r"session=[0-9a-f-]{36}"))
-    return page.url.partition("session=")[2]
+    page.wait_for_function("/session=[0-9a-f-]{36}/.test(location.href)")  # replaceState() is no navigation
+    address: str = page.evaluate("location.href")
+    return address.partition("session=")[2]
 
 
 def test_from_words_to_a_run(browser: Browser, chat: Chat) -> None:
