@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from orchestrator.storage.factory import create_storage_backend
 from tests.support.browser import PATIENCE, WIDTHS, Visit, running_browser, visiting, why_no_browser, widens
@@ -299,6 +299,25 @@ def test_by_keyboard_alone(browser: Browser, chat: Chat) -> None:
             page.keyboard.press("Enter")
             expect(page.locator("#outcome")).to_contain_text("Valid" if name == "Validate" else "Saved")
         assert (chat.folder / "config" / "scenarios" / "half.yaml").is_file()
+
+
+def test_what_is_said_while_the_page_opens(browser: Browser, chat: Chat) -> None:
+    """It waits until the page is filled, which would wipe it otherwise; then it is sent once."""
+    held: list[Route] = []
+    with visiting(browser, chat.base) as visit:
+        page = visit.context.new_page()
+        page.route("**/queue/join*", held.append)
+        visit.go(page, "/chat/")
+        expect(page.locator("#question textarea")).to_be_focused()
+        page.keyboard.type("catch half of it")
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(500)  # milliseconds in which it could be sent too early
+        assert len(held) == 1
+        page.unroute("**/queue/join*")
+        held[0].continue_()
+        expect(page.locator("#panel")).to_contain_text("0.5")
+        expect(page.locator("#talk")).to_contain_text("Half of the stock.")
+        forget_leaving(visit)
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -149,8 +149,15 @@ def test_a_scenario_of_the_form_is_run(browser: Browser, lakes_ui: Cli, server: 
         page.get_by_label("Name of the scenario").fill("flood")
         page.get_by_role("button", name="Run").click()
         page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}$"))
+        page.get_by_label("Note").fill("half of a thou")
+        left: list[str] = []
+        page.on("framenavigated", lambda frame: left.append(frame.url))
         expect(page.locator("h1 .state")).to_have_text("✓ completed")
         expect(page.locator("h1")).to_contain_text("flood")
+        expect(page.get_by_role("link", name="Results", exact=True).last).to_be_visible()
+        expect(page.get_by_label("Note")).to_be_focused()
+        expect(page.get_by_label("Note")).to_have_value("half of a thou")
+        assert left == []
         visit.go(page, "/results?a=scenario:baseline&b=scenario:flood")
         expect(page.locator("figure path.b").nth(1)).to_be_visible()
         expect(page.get_by_role("region", name="Differences")).to_contain_text("+")

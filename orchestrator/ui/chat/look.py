@@ -112,6 +112,11 @@ ADDRESS_JS = """(session) => {
     history.replaceState(null, "", "?session=" + encodeURIComponent(session));
   return [];
 }"""
+OPENED_JS = """async () => {
+  const end = Date.now() + 30000;
+  while (!document.querySelector("nav.sessions") && Date.now() < end) await new Promise((done) => setTimeout(done, 20));
+  return [];
+}"""  # what fills the page when it is opened comes first: coming later, it would wipe what was said
 DOWNLOAD_JS = """(name, text) => {
   if (!text) return [];
   const link = document.createElement("a");

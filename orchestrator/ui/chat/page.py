@@ -113,7 +113,8 @@ def make_page(gradio: Any, chat: GradioChatUI, secret: str, sentences: Sequence[
         many = {"concurrency_limit": MOST_AT_ONCE}
         page.load(events.open(), [browser], parts.conversation(), **private, **many)
         for trigger in (send.click, question.submit):
-            trigger(events.say, [question, session, browser], parts.conversation(), **private, **many)
+            opened = trigger(None, None, None, js=look.OPENED_JS, api_visibility="private")
+            opened.then(events.say, [question, session, browser], parts.conversation(), **private, **many)
         stop.click(events.stop, [session], [outcome], concurrency_limit=None, **private)
         session.change(None, [session], None, js=look.ADDRESS_JS, api_visibility="private")
         validate.click(events.validate, [session], [outcome], **private)

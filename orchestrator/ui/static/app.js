@@ -2,8 +2,10 @@
 // Pages work without this file; it keeps what is shown of runs up to date.
 document.documentElement.classList.add("scripted");
 
-for (const form of document.querySelectorAll("[data-submit-on-change]"))
-  form.addEventListener("change", () => form.requestSubmit());
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("[data-submit-on-change]");
+  if (form) form.requestSubmit();
+});
 
 // A second click on a button that starts something would start it twice.
 document.addEventListener("submit", (event) => {
@@ -139,12 +141,34 @@ function watchSweep() {
   sums.addEventListener("sweep", (message) => {
     const found = JSON.parse(message.data);
     if (found.total) showSweep(found);
-    if (found.ended) { sums.close(); location.reload(); }
+    if (found.ended) { sums.close(); showAgain(); }
   });
   addEventListener("pagehide", () => sums.close());
 }
 if (swept) watchSweep();
 addEventListener("pageshow", (event) => { if (event.persisted && swept) location.reload(); });
+
+async function asServed() {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+  return [answer.ok, new DOMParser().parseFromString(await answer.text(), "text/html")];
+}
+
+// The whole page as the server shows it now. Not by location.reload(), which would call back somebody who has just
+// followed a link; what is being typed, and where, stays.
+async function showAgain() {
+  let page;
+  try { page = (await asServed())[1]; } catch { setTimeout(showAgain, 2000); return; }
+  const [old, fresh] = [document.querySelector("main"), page.querySelector("main")];
+  if (!fresh) return;
+  const focus = document.activeElement;
+  for (const field of old.querySelectorAll("textarea[name], input[name]:not([type=hidden])")) {
+    const same = [...fresh.querySelectorAll(`[name="${CSS.escape(field.name)}"]`)].find((one) => one.value === field.defaultValue);
+    if (same && (field === focus || field.value !== field.defaultValue)) same.replaceWith(field);
+  }
+  old.replaceWith(fresh);
+  if (fresh.contains(focus)) focus.focus();
+  document.title = page.title;
+}
 
 // The list as the server shows it now, without a jump of the page.
 let renewing = false;
@@ -152,12 +176,11 @@ async function renew() {
   if (renewing) return;
   renewing = true;
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const [isThere, page] = await asServed();
     const fresh = page.querySelector("[data-live-list]");
     const old = document.querySelector("[data-live-list]");
-    if (answer.ok && fresh && old && !old.contains(document.activeElement)) old.replaceWith(fresh);
-    else if (answer.ok && fresh && old) setTimeout(renew, 2000);
+    if (isThere && fresh && old && !old.contains(document.activeElement)) old.replaceWith(fresh);
+    else if (isThere && fresh && old) setTimeout(renew, 2000);
     watch();
   } catch { setTimeout(renew, 2000); } finally { renewing = false; }
 }
@@ -170,7 +193,8 @@ async function settle(run) {
     if (answer.ok && (await answer.json()).status !== "running") break;
     await new Promise((done) => setTimeout(done, 100));
   }
-  location.reload();
+  await showAgain();
+  watch();
 }
 watch();
 addEventListener("pagehide", () => { if (stream) stream.close(); });
