@@ -12,6 +12,7 @@ from orchestrator.cli.confirmation import confirm
 from orchestrator.cli.options import NO_VALUE, CommonOptions, TimeoutOption
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_healing
+from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.formats import shown_path
 from orchestrator.core.text import plural
 from orchestrator.reports.results import initialization_record
@@ -36,10 +37,21 @@ def init(
             "--recreate", metavar=NO_VALUE, help="Move the database file aside and build a new one; nothing is deleted."
         ),
     ] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept",
+            metavar="TABLE",
+            help="Take a stale table as it is, because its rows are up to date; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", metavar=NO_VALUE, help="Do not ask before --recreate.")] = False,
     timeout: TimeoutOption = None,
 ) -> int:
     """Build the required tables that are not ready, and nothing else."""
+    if accept:
+        return _accept(options, output, accept, alone=not (dry_run or recreate))
     if dry_run:
         return _dry_run(options, output, recreate=recreate)
     if recreate:
@@ -58,6 +70,23 @@ def init(
     if left is not None:
         output.say(left)
     exit_fast_unless_hooked(orchestrator)
+    return 0
+
+
+def _accept(options: CommonOptions, output: Output, names: list[str], *, alone: bool) -> int:
+    from orchestrator.maintenance.acceptance import accept_tables  # slow to import
+
+    if not alone:
+        raise ConfigurationError("--accept builds nothing.", to_fix="give it without --dry-run and --recreate")
+    with progress_for(output) as progress, orchestrator_for(load_config(options), [progress]) as orchestrator:
+        found = accept_tables(orchestrator, names)
+    accepted = [one.table.name for one in found]
+    output.write_json({"accepted": accepted}, "accepted")
+    for one in found:
+        output.say(f"Accepted {one.table.name}, which {one.detail}")
+    for name in names:
+        if name not in accepted:
+            output.say(f"{name} is ready; there was nothing to accept.")
     return 0
 
 

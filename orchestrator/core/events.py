@@ -287,12 +287,16 @@ class TablesLost(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RowsLost(Event):
-    """Signals that a table does not hold the rows of ``year`` that it held when that year ended."""
+    """Signals that a table does not hold the rows of ``year`` that it held when that year was simulated.
+
+    ``whole``: it has no years, and ``year`` built all of it.
+    """
 
     year: int
     table: str
     expected: int
     found: int
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,19 +66,26 @@ def purge_text(rows: int, from_year: int, tables: int, years: tuple[int, ...], f
     return f"{text}; {not_simulated_again(forgone)}" if forgone else text
 
 
-def told_loss(table: str, year: float | str | None, *, expected: int, found: int) -> str:
-    """Say that a table does not hold the rows of a year that it held when the year ended; None: rows without a year.
+def told_loss(table: str, year: float | str | None, *, expected: int, found: int, whole: bool = False) -> str:
+    """Say that a table does not hold the rows of a year that it held when it was simulated; None: rows without a year.
+
+    ``whole``: it has no years, and the year built all of it.
 
     >>> told_loss("balances", 2026, expected=1000, found=999)
-    'balances has 999 rows of 2026, but had 1,000 when that year finished'
+    'balances has 999 rows of 2026, but had 1,000 when that year was simulated'
     >>> told_loss("balances", 2026, expected=1, found=1)
-    'balances holds other values in its 1 row of 2026 than when that year finished'
+    'balances holds other values in its 1 row of 2026 than when that year was simulated'
+    >>> told_loss("totals", 2026, expected=4, found=5, whole=True)
+    'totals has 5 rows, but had 4 when 2026 built it'
     """
+    if whole:
+        now = f"has {plural(found, 'row')}, but had {expected:,} when"
+        return f"{table} {now if expected != found else 'holds other values than when'} {year} built it"
     if expected == found:
-        return f"{table} holds other values in its {plural(found, 'row')} of {year} than when that year finished"
+        return f"{table} holds other values in its {plural(found, 'row')} of {year} than when that year was simulated"
     if year is None:
         return f"{table} has {found:,} rows without a year, but had {expected:,}"
-    return f"{table} has {found:,} rows of {year}, but had {expected:,} when that year finished"
+    return f"{table} has {found:,} rows of {year}, but had {expected:,} when that year was simulated"
 
 
 def whole_year(year: int, changed_by: tuple[str, ...]) -> str:

@@ -127,14 +127,16 @@ def read_contents(reader: QueryReader, place: SchemaName, catalog: Catalog | Non
     }
 
 
-def contents_of(tables: Iterable[RelationName], reader: QueryReader, facts: ProjectFacts) -> dict[str, Contents]:
-    """Return what tables, which exist, hold now; by key of the relation."""
+def contents_of(
+    tables: Iterable[RelationName], reader: QueryReader, facts: ProjectFacts, *, most: int = DIGESTED_ROWS
+) -> dict[str, Contents]:
+    """Return what tables, which exist, hold now; by key of the relation. Those with ``most`` rows are digested."""
     found: dict[str, Contents] = {}
     small: list[RelationName] = []
     relations = list(tables)
     for table, rows in zip(relations, _ask(reader, relations, ""), strict=True):
         found[relation_key(table)] = Contents(as_number(rows[1]))
-        if as_number(rows[1]) <= DIGESTED_ROWS:
+        if as_number(rows[1]) <= most:
             small.append(table)
     for table, rows in zip(small, _ask(reader, small, f", {digest_column(facts)}"), strict=True):
         found[relation_key(table)] = Contents(as_number(rows[1]), _text(rows[2]))

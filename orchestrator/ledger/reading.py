@@ -8,9 +8,9 @@ about relations. Times are stored as UTC without a zone. What writes it is in :m
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import lru_cache
 
@@ -100,11 +100,11 @@ class LedgerRun:
 class Ledger:
     """What the ledger says of one project and target, as one snapshot; empty where the database has none.
 
-    ``carried`` are the rows of a year that a table of years held when the year ended, by (year, unique id), ``digests``
-    digests of them where they were made. ``reaching`` are the unique ids of tables whose rows of earlier years a later
-    one has changed. ``earlier`` are the rows that were in such a table before any year of the
-    simulation, by its key (:func:`relation_key`). ``elsewhere`` are the ids of runs that built other relations: of
-    another target, or another project.
+    ``carried`` are the rows that a table of years held of a year when its stages, as far as they have come, had ended,
+    by (year, unique id), ``digests`` digests of them where they were made. ``reaching`` are the unique ids of tables
+    whose rows of earlier years a later one has changed. ``earlier`` are the rows that were in such a table before any
+    year of the simulation, by its key (:func:`relation_key`). ``elsewhere`` are the ids of runs that built other
+    relations: of another target, or another project.
     """
 
     runs: tuple[LedgerRun, ...] = ()
@@ -133,6 +133,12 @@ class Ledger:
     def is_whole(self) -> bool:
         """Tell whether the last run came to its end: one that did not may have left parts of a stage."""
         return not self.runs or self.runs[-1].status == "completed"
+
+    def without_rows(self, year: int, unique_ids: Set[str]) -> Ledger:
+        """Return it without what it says of the rows of a year in these tables."""
+        drop = {(year, unique_id) for unique_id in unique_ids}
+        carried = {key: rows for key, rows in self.carried.items() if key not in drop}
+        return replace(self, carried=carried, digests={k: text for k, text in self.digests.items() if k not in drop})
 
     def last_run_id(self) -> str | None:
         """Return the run that began last, None where there is none."""

@@ -88,14 +88,16 @@ class LedgerWriter:
         others = _but_runs(elsewhere)
         return (f"update {table} set hooks_done = true where year = {year} and stage = {literal(stage)}{others}",)
 
-    def year_rows(self, year: int, rows: Mapping[str, int]) -> tuple[str, ...]:
-        """State how many rows of a year its tables hold, by unique id."""
+    def year_rows(self, year: int, rows: Mapping[str, int], of: Collection[str] | None = None) -> tuple[str, ...]:
+        """State how many rows of a year its tables hold, by unique id, in place of all, or of what is known ``of``."""
         table = self._table("carried_rows")
         keys = self.relations
         values = ", ".join(
             f"({year}, {literal(node)}, {count}, {literal(keys.get(node))})" for node, count in sorted(rows.items())
         )
-        forget = f"delete from {table} where year = {year} and {self._ours()}"
+        names = ", ".join(literal(node) for node in sorted(of or ()))
+        only = "" if of is None else f" and node in ({names})" if names else " and false"
+        forget = f"delete from {table} where year = {year} and {self._ours()}{only}"
         columns = "(year, node, row_count, relation)"
         return (forget, f"insert into {table} {columns} values {values}") if values else (forget,)
 
@@ -127,16 +129,24 @@ class LedgerWriter:
         values = ", ".join(f"({literal(key)}, {count})" for key, count in sorted(rows.items()))
         return (f"delete from {table} where relation in ({keys})", f"insert into {table} values {values}")
 
-    def forget(self, year: int, kept_stages: Sequence[str] = (), elsewhere: Collection[str] = ()) -> tuple[str, ...]:
-        """Take back what is stated of ``year``, but for these stages of it, and of all later years.
+    def forget(
+        self,
+        year: int,
+        kept_stages: Sequence[str] = (),
+        kept_nodes: Collection[str] = (),
+        elsewhere: Collection[str] = (),
+    ) -> tuple[str, ...]:
+        """Take back what is stated of ``year``, but for these stages and nodes of it, and of all later years.
 
         ``elsewhere`` are the runs of others, which this is none of.
         """
         kept = ", ".join(literal(name) for name in kept_stages)
+        nodes = ", ".join(literal(name) for name in sorted(kept_nodes))
         but = f" and not (year = {year} and stage in ({kept}))" if kept else ""
+        but_rows = f" and not (year = {year} and node in ({nodes}))" if nodes else ""
         return (
             f"delete from {self._table('stages')} where year >= {year}{but}{_but_runs(elsewhere)}",
-            f"delete from {self._table('carried_rows')} where year >= {year} and {self._ours()}",
+            f"delete from {self._table('carried_rows')} where year >= {year}{but_rows} and {self._ours()}",
         )
 
     def _ours(self) -> str:

@@ -11,6 +11,7 @@ from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.contents import rows_differ
 from orchestrator.ledger.reading import Ledger
+from orchestrator.pipeline.resume import Loss
 from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_rows import count_years, digest_years
 from orchestrator.pipeline.year_tables import with_years
@@ -20,23 +21,30 @@ from orchestrator.pipeline.year_tables import with_years
 class HeldRows:
     """Rows of the years that the ledger knows of tables, by (year, unique id).
 
-    ``counts`` are how many there are now, ``altered`` those that are others than when the year ended, and as many,
-    ``lost`` those, and those that are more or fewer.
+    ``counts`` are how many there are now, ``altered`` those that are others than when the year was simulated, and as
+    many, ``lost`` those, and those that are more or fewer. ``tables`` is what is lost of tables without years.
     """
 
     counts: dict[tuple[int, str], int]
     altered: frozenset[tuple[int, str]]
     lost: frozenset[tuple[int, str]]
+    tables: tuple[Loss, ...]
 
     @classmethod
     def of(
-        cls, ledger: Ledger, facts: ProjectFacts, year_column: str, reader: DatabaseReader, catalog: Catalog
+        cls,
+        ledger: Ledger,
+        facts: ProjectFacts,
+        year_column: str,
+        reader: DatabaseReader,
+        catalog: Catalog,
+        tables: tuple[Loss, ...] = (),
     ) -> HeldRows:
-        """Count and digest what the tables hold."""
+        """Count and digest what the tables of years hold; ``tables`` is what others have lost."""
         known = [facts.node(unique_id) for unique_id in sorted({unique_id for _, unique_id in ledger.carried})]
         nodes = {node.relation: node.unique_id for node in known if node is not None}
-        tables = with_years(nodes, catalog, year_column)
-        found = count_years(tables, reader)
+        dated = with_years(nodes, catalog, year_column)
+        found = count_years(dated, reader)
         counts = {
             (year, nodes[table]): count
             for table, rows in found.items()
@@ -44,7 +52,7 @@ class HeldRows:
             if isinstance(year, int)
         }
         of_contracts = {node.unique_id for node in known if node is not None and node.contract}  # they have drifted
-        digested = {table: column for table, column in tables.items() if nodes[table] in ledger.digested}
+        digested = {table: column for table, column in dated.items() if nodes[table] in ledger.digested}
         altered = (
             (year, nodes[table])
             for table, digests in digest_years(digested, found, facts, reader).items()
@@ -55,7 +63,8 @@ class HeldRows:
             )
         )
         other = frozenset(altered)
-        return cls(counts, other, other | {key for key, rows in ledger.carried.items() if counts.get(key, 0) != rows})
+        lost = other | {key for key, rows in ledger.carried.items() if counts.get(key, 0) != rows}
+        return cls(counts, other, lost, tables)
 
     def not_alone(self, ledger: Ledger, facts: ProjectFacts, *, again: bool) -> tuple[str, ...]:
         """Return the names of tables in which no finished year can be run again by itself, where one would be.
@@ -63,7 +72,7 @@ class HeldRows:
         Later years have changed rows of earlier ones in them, or a stage that was cut off may have. ``again`` tells
         that a finished year is to be run again anyway.
         """
-        found = ledger.reaching if again or self.lost else frozenset()
+        found = ledger.reaching if again or self.lost or self.tables else frozenset()
         if not ledger.is_whole:
             found |= {unique_id for _, unique_id in self.altered}
         return tuple(node.name for node in facts.nodes if node.unique_id in found)

@@ -18,16 +18,20 @@ from orchestrator.pipeline.workflow import ResumePoint, SimulationPlan
 
 @dataclass(frozen=True)
 class Loss:
-    """A year of a carried-over table that does not hold the rows it held when the year ended, or as many others."""
+    """A year of a table of years that does not hold the rows it held when it was simulated, or as many others.
+
+    ``whole``: the table has no years, and ``year`` built all of it.
+    """
 
     year: int
     table: str
     expected: int
     found: int
+    whole: bool = False
 
     def words(self) -> str:
         """Say it for people."""
-        return told_loss(self.table, self.year, expected=self.expected, found=self.found)
+        return told_loss(self.table, self.year, expected=self.expected, found=self.found, whole=self.whole)
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ def find_start(
     gone: Mapping[str, str] = MappingProxyType({}),
     *,
     altered: Set[tuple[int, str]] = frozenset(),
+    tables: tuple[Loss, ...] = (),
     fresh: bool = False,
     other_years: tuple[str, ...] = (),
     other_stages: tuple[str, ...] = (),
@@ -87,7 +92,8 @@ def find_start(
     It goes on at the first stage of the range that is not finished with this very fingerprint; where there is none,
     it is ``done``. With ``fresh`` everything is run anew, and what the plan runs ``again`` counts as not finished.
     ``counts`` are the rows that the carried-over tables hold now, by (year, unique id), for everything in
-    ``ledger.carried``; ``altered`` are those of which they hold other rows, though as many. ``gone`` are the names, by
+    ``ledger.carried``; ``altered`` are those of which they hold other rows, though as many, and ``tables`` what is
+    lost of tables without years. ``gone`` are the names, by
     unique id, of what finished stages built and what does not exist any more: those stages count as not finished.
     ``other_years`` are the names of models that change rows of other years than their own: nothing is kept then, and
     the plan has to begin at the first year. ``other_stages`` are the names of what changes rows that other stages
@@ -105,6 +111,7 @@ def find_start(
         for (year, node), expected in sorted(ledger.carried.items())
         if node not in gone and (counts.get((year, node), 0) != expected or (year, node) in altered)
     )
+    losses += tables
     if first > plan.first_year:
         _require_before(plan, ledger, print_now, changed, losses, gone)
     anew = Start(first, _first_stage(plan, first), _purge_from(plan, ledger, first), changes=changed, losses=losses)

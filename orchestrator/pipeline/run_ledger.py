@@ -22,7 +22,9 @@ from orchestrator.pipeline.carried_over import replaces_what_is_read, without_un
 from orchestrator.pipeline.changed_elsewhere import ElsewhereLook
 from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.held_rows import HeldRows, require_carried, tables_gone, unedited_models
+from orchestrator.pipeline.left_rows import LeftRows
 from orchestrator.pipeline.resume import Start, find_start
+from orchestrator.pipeline.stage_tables import altered_tables, may_have_rebuilt
 from orchestrator.pipeline.watched_years import WatchedYears
 from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_rows import models_of_other_years, require_accumulating
@@ -74,6 +76,7 @@ class RunLedger:
         self._run = LedgerRun(run_id, scenario, "", {}, plan.years[0], plan.years[-1])
         self._take_components(facts)
         self._years = WatchedYears(facts, carried, lasting, year_column)
+        self._rows = LeftRows(facts, self._years, lasting)
         self._looked_at: frozenset[str] = frozenset()
 
     def find_start(self, reader: DatabaseReader, *, fresh: bool) -> Start:
@@ -87,9 +90,12 @@ class RunLedger:
         catalog = reader.catalog()
         changed = changed_contents(reader, self._facts, self._lasting)
         self._take_components(with_watched(self._facts, reader, catalog), changed)
-        self._ledger = ledger = read_ledger(reader, self._facts.ledger, self._facts)
+        known = read_ledger(reader, self._facts.ledger, self._facts)
+        cut_off, rebuilt = may_have_rebuilt(self._plan, known)
+        self._ledger = ledger = known.without_rows(cut_off, rebuilt)
+        tables = altered_tables(ledger, self._facts, self._lasting, rebuilt, reader, catalog)
         require_known_column(unedited_models(ledger, self._facts), catalog, self._year_column)
-        held = HeldRows.of(ledger, self._facts, self._year_column, reader, catalog)
+        held = HeldRows.of(ledger, self._facts, self._year_column, reader, catalog, tables)
         gone = tables_gone(ledger, self._facts, catalog)
         kept = without_undo(self._facts, catalog, self._year_column, self._lasting, ledger.staged)
         beyond = ElsewhereLook(self._facts, self._plan, ledger, self._year_column, self._lasting).look()
@@ -106,6 +112,7 @@ class RunLedger:
             held.counts,
             gone,
             altered=held.altered,
+            tables=held.tables,
             fresh=fresh,
             other_years=others,
             other_stages=beyond.stages,
@@ -178,7 +185,7 @@ class RunLedger:
         affected = runner.execute(
             [
                 *upgrade_statements(version, self._facts.ledger),
-                *self._writer.forget(start.purge_from, start.kept_stages, self._ledger.elsewhere),
+                *self._writer.forget(start.purge_from, start.kept_stages, start.kept_nodes, self._ledger.elsewhere),
                 *self._writer.run_started(self._run, utc_now(), point),
                 *(catalog.drop_statement(node.relation, cascade=cascade) for node in dropped),
                 *strays,
@@ -189,6 +196,7 @@ class RunLedger:
             if node.relation in gone:
                 runner.create_empty(node)
         self._years.begin(runner, self._ledger.digests)
+        self._rows.begin(runner, start.year, start.kept_nodes, self._ledger.staged)
         self._keep_earlier(runner)
         removed = [*zip(emptied, counts, strict=True)]
         removed += zip(holding, affected[len(affected) - len(purge) :], strict=True)
@@ -263,7 +271,7 @@ class RunLedger:
         """
         ContentsKeeper(self._facts, self._lasting).changed_by_hooks(runner)
         self._years.require_unchanged(runner, but_year)
-        runner.execute(self._digests(runner, but_year, catalog=runner.catalog()))
+        runner.execute(self._rows.by_hooks(runner, but_year, runner.catalog()))
 
     def stage_finished(
         self, runner: DbtRunner, year: int, stage: str, result: DbtResult, seconds: float, *, hooks_done: bool
@@ -284,7 +292,7 @@ class RunLedger:
         self._years.stage_done(runner, year, stage, nodes, all_tables=last)
         rows = sum(node.rows or 0 for node in result.nodes if node.resource_type != "test" and (node.rows or 0) > 0)
         finished = FinishedStage(year, stage, self.fingerprint, nodes, rows, seconds, hooks_done)
-        held = self._rows_held(runner, year) if last else self._digests(runner, year, nodes)
+        held = self._rows.by_stage(runner, year, nodes, last=last)
         written = self._written_again(runner, nodes)
         again = nodes & self._lasting
         if again:
@@ -314,30 +322,21 @@ class RunLedger:
         """
         self._years.require_carried(runner, year)
         self.check_what_others_wrote(runner, year)
-        runner.execute(self._rows_held(runner, year, runner.catalog()))
+        runner.execute(self._rows.by_hooks_of_year(runner, year, runner.catalog()))
 
     def hooks_repeated(self, runner: DbtRunner, after: FinishedStage) -> None:
         """Note again what tables hold, after hooks that were cut off when this stage was finished."""
         last = after.stage == self._plan.stages_of(after.year)[-1].name
-        runner.execute(self._rows_held(runner, after.year) if last else self._digests(runner, after.year))
+        note = self._rows.by_hooks_of_year if last else self._rows.by_hooks
+        runner.execute(note(runner, after.year, runner.catalog()))
 
     def simulation_ended(self, runner: DbtRunner) -> None:
         """Note again which rows tables hold of all years, after hooks that may have changed them."""
-        runner.execute(self._digests(runner, self._plan.years[-1], catalog=runner.catalog()))
+        runner.execute(self._rows.by_last_hooks(runner, self._plan.years[-1], runner.catalog()))
 
     def stage_failed(self, runner: DbtRunner) -> None:
         """Note what it has left in tables that are there before the first year: dbt may have built some of them."""
         ContentsKeeper(self._facts, self._lasting).read_from_now_on(runner, by_stages=True)
-
-    def _rows_held(self, runner: DbtRunner, year: int, catalog: Catalog | None = None) -> tuple[str, ...]:
-        """State how many rows tables hold of a year, and which rows of all; ``catalog`` as in what notes these."""
-        digests = self._digests(runner, year, catalog=catalog)
-        return (*self._writer.year_rows(year, self._years.rows_of(year)), *digests)
-
-    def _digests(
-        self, runner: DbtRunner, year: int, built: frozenset[str] | None = None, catalog: Catalog | None = None
-    ) -> tuple[str, ...]:
-        return self._writer.year_digests(*self._years.note_digests(runner, year, built, catalog))
 
     def hooks_done(self, runner: DbtRunner, year: int, stage: str) -> None:
         """Write that the hooks after a finished stage have returned."""

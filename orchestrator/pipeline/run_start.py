@@ -57,7 +57,16 @@ def tell_run_start(emit: Emit, ledger: RunLedger, start: Start) -> None:
     """Tell where a run begins, and what of earlier runs led to it."""
     emit(StartFound(at=utc_now(), year=start.year, stage=start.stage, fingerprint=ledger.fingerprint))
     for loss in start.losses:
-        emit(RowsLost(at=utc_now(), year=loss.year, table=loss.table, expected=loss.expected, found=loss.found))
+        emit(
+            RowsLost(
+                at=utc_now(),
+                year=loss.year,
+                table=loss.table,
+                expected=loss.expected,
+                found=loss.found,
+                whole=loss.whole,
+            )
+        )
     if start.other_years:
         emit(WholeRangeRun(at=utc_now(), models=start.other_years, years=ledger.years))
     if start.other_stages:

@@ -99,7 +99,7 @@ def _of_run(event: Event) -> str | None:
         case TablesLost():
             return f"Tables are gone: {', '.join(event.tables)}"
         case RowsLost():
-            return told_loss(event.table, event.year, expected=event.expected, found=event.found)
+            return told_loss(event.table, event.year, expected=event.expected, found=event.found, whole=event.whole)
         case _:
             return None
 

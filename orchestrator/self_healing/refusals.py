@@ -60,7 +60,8 @@ def refused_loss(
             node,
             f"Table {node.name} {finding.detail}. It is incremental and contains {rows}, so it is not rebuilt "
             "automatically.",
-            f"{_empty(node)}; or move the database aside with `orchestrator init --recreate`{again}",
+            f"{_empty(node)}; if its rows are up to date already, run `orchestrator init --accept {node.name}`; or move "
+            f"the database aside with `orchestrator init --recreate`{again}",
         )
     return Refusal(
         node,

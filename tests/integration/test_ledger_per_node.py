@@ -56,6 +56,30 @@ def test_what_was_not_tried_because_something_failed_is_said(orchard: Orchard) -
     assert found["second"].startswith("incomplete: was not built on 20") and "because first failed" in found["second"]
 
 
+def test_a_stale_table_that_dbt_has_brought_up_to_date_is_accepted(orchard: Orchard) -> None:
+    """Nothing of it is built; what is built from it is, and what else is wrong with a table cannot be accepted."""
+    orchard.model("daily", "select kg from {{ ref('harvest') }}", "incremental")
+    orchard.model("total", "select sum(kg) as kg from {{ ref('daily') }}")
+    assert orchard("init").exit_code == 0
+    orchard.write("seeds/harvest.csv", "tree,kg\nplum,3\npear,4\nfig,5\n")
+    refused = orchard("init", "--json")
+    assert refused.exit_code == 1 and "`orchestrator init --accept daily`" in refused.error()["to_fix"]
+    orchard.sql("insert into daily values (5)")
+    assert orchard("init", "--accept", "daily", "--json").document() == {"accepted": ["daily"]}
+    assert list(problems(orchard, 3)) == ["total"]
+    assert orchard("init").exit_code == 0
+    assert orchard.sql("select (select sum(kg) from daily), kg from total") == [(12, 12)]
+    assert "daily is ready; there was nothing to accept" in orchard("init", "--accept", "daily").out
+    for arguments, words in (
+        (("daili",), "Did you mean 'daily'?"),
+        (("daily", "--dry-run"), "--accept builds nothing."),
+        (("total",), "total cannot be accepted: it does not exist"),
+    ):
+        orchard.sql("drop table if exists total")
+        told = orchard("init", "--accept", *arguments)
+        assert (told.exit_code, words in told.err) == (2, True), told.err
+
+
 def test_one_refusal_holds_back_its_own_descendants(orchard: Orchard) -> None:
     """The rest is healed; `check` gives the same remedy as `init`, and what was left stays stale until it is built."""
     rows = "select kg, timestamp '2026-05-01' as ts from {{ ref('harvest') }}"

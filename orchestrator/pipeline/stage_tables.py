@@ -1,0 +1,90 @@
+"""Tables that stages build whole: what they held when they were built, and whether they hold it still.
+
+A table of years is compared year by year (:mod:`orchestrator.pipeline.held_rows`). One that each year builds anew has
+no years, and what something else than a build has changed in it would stay until the next year is simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+
+from orchestrator.database.catalog import Catalog
+from orchestrator.database.reader import QueryReader
+from orchestrator.dbt_runner.process.runner import DbtRunner
+from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.ledger.contents import KeptContents, are_compared, compared_nodes, contents_of, read_contents
+from orchestrator.ledger.reading import Ledger, relation_key
+from orchestrator.ledger.writing import LedgerWriter
+from orchestrator.pipeline.resume import Loss
+from orchestrator.pipeline.workflow import SimulationPlan
+from orchestrator.pipeline.year_rows import DIGESTED_ROWS
+
+
+class StageTables:
+    """Notes what the tables hold that stages of one run build whole, and others than ``lasting`` (unique ids)."""
+
+    def __init__(self, facts: ProjectFacts, lasting: Set[str]) -> None:
+        whole = [node for node in facts.nodes if node.resource_type == "seed" or node.materialized == "table"]
+        self._nodes = {node.unique_id for node in whole if are_compared(facts)} - lasting
+        self._facts = facts
+        self._built: set[str] = set()
+        self._kept: dict[str, KeptContents] = {}
+
+    def begin(self, runner: DbtRunner, staged: Iterable[str]) -> None:
+        """Take up what is known of the tables that finished stages built, ``staged`` (unique ids)."""
+        self._built = set(staged) & self._nodes
+        self._kept = read_contents(runner, self._facts.ledger) if self._nodes else {}
+
+    def left(self, runner: DbtRunner, built: Iterable[str]) -> tuple[str, ...]:
+        """State what the tables hold that a stage has just ``built`` (unique ids)."""
+        new = set(built) & self._nodes
+        self._built |= new
+        return self._statements(runner, new)
+
+    def left_by_hooks(self, runner: DbtRunner) -> tuple[str, ...]:
+        """State what all of them hold, after hooks that may have changed them."""
+        return self._statements(runner, self._built)
+
+    def _statements(self, runner: DbtRunner, unique_ids: Set[str]) -> tuple[str, ...]:
+        if not unique_ids:
+            return ()
+        nodes = compared_nodes(self._facts, unique_ids, runner.catalog())
+        found = contents_of([node.relation for node in nodes], runner, self._facts, most=DIGESTED_ROWS)
+        new = {key: KeptContents(now) for key, now in found.items() if self._kept.get(key) != KeptContents(now)}
+        self._kept |= new
+        return LedgerWriter.of(self._facts).contents(new)
+
+
+def altered_tables(
+    ledger: Ledger, facts: ProjectFacts, lasting: Set[str], rebuilt: Set[str], reader: QueryReader, catalog: Catalog
+) -> tuple[Loss, ...]:
+    """Return what does not hold any more what the stage that built it last has left; its year is that of the stage.
+
+    ``rebuilt`` are the unique ids of what a stage that was cut off may have built meanwhile.
+    """
+    years = {unique_id: stage.year for stage in ledger.stages for unique_id in sorted(stage.nodes)}
+    wanted = years.keys() - lasting - rebuilt
+    kept = read_contents(reader, facts.ledger, catalog) if wanted and are_compared(facts) else {}
+    nodes = (
+        [node for node in compared_nodes(facts, wanted, catalog) if relation_key(node.relation) in kept] if kept else []
+    )
+    found = contents_of([node.relation for node in nodes], reader, facts, most=DIGESTED_ROWS)
+    pairs = ((node, kept[key].contents, found[key]) for node in nodes for key in [relation_key(node.relation)])
+    return tuple(
+        Loss(years[node.unique_id], node.name, was.rows, now.rows, whole=True)
+        for node, was, now in pairs
+        if not was.same_as(now)
+    )
+
+
+def may_have_rebuilt(plan: SimulationPlan, ledger: Ledger) -> tuple[int, frozenset[str]]:
+    """Return the year and the unique ids of what the stage builds in which the last run was cut off, if it was.
+
+    What that stage builds is known from its other years.
+    """
+    year = max((stage.year for stage in ledger.stages), default=plan.first_year)
+    if ledger.is_whole:
+        return year, frozenset()
+    following = [(at, stage.name) for at in (year, year + 1) for stage in plan.stages_of(at)]
+    at, name = next(((at, stage) for at, stage in following if ledger.finished(at, stage) is None), (year, ""))
+    return at, frozenset().union(*(stage.nodes for stage in ledger.stages if stage.stage == name))
