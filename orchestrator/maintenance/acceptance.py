@@ -11,6 +11,7 @@ from orchestrator.ledger.layouts import ledger_version, upgrade_statements
 from orchestrator.ledger.watched import with_watched
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
+from orchestrator.self_healing.contents_keeper import ContentsKeeper
 from orchestrator.self_healing.evidence import Problem
 from orchestrator.self_healing.initialization_state import TableFinding
 from orchestrator.self_healing.registry import node_of
@@ -20,7 +21,7 @@ from orchestrator.self_healing.table_checker import TableExistenceChecker
 def accept_tables(orchestrator: PipelineOrchestrator, names: Sequence[str]) -> tuple[TableFinding, ...]:
     """Note that stale tables hold what the project, as it is now, makes; return what was known of them.
 
-    Nothing of the tables is read or written. Those that are ready already are not in the result.
+    Nothing of the tables is written. Those that are ready already are not in the result.
 
     Raises:
         ConfigurationError: one is not required, or something else is wrong with it; nothing is noted then.
@@ -42,6 +43,8 @@ def accept_tables(orchestrator: PipelineOrchestrator, names: Sequence[str]) -> t
             nodes = [node_of(one.table, facts) for one in found]
             lay_out = upgrade_statements(ledger_version(runner, place), place)
             runner.execute([*lay_out, *LedgerWriter.of(facts).built(facts, nodes, utc_now())])
+            accepted = {node.unique_id for node in nodes}
+            ContentsKeeper(facts, checker.lasting_ids & accepted).built(runner, accepted)
         runner.release()
         return tuple(found)
 

@@ -32,6 +32,8 @@ SETTINGS = {
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
+    # It looks at the stack a hundred times a second, and keeps what it saw.
+    "distributed.worker.profile.enabled": False,
     "distributed.nanny.preload": [],
     # What dbt holds is no memory of the worker, and a worker that waits for memory would wait for ever.
     "distributed.worker.memory.target": False,

@@ -40,7 +40,8 @@ def refused_loss(
             f"Snapshot {node.name} {finding.detail}. It holds a history that cannot be built again, so it is left "
             "as it is.",
             "take the change back, or keep the history under another name (alter table "
-            f"{node.relation.quoted()} rename to {kept}), and a new one will be begun",
+            f"{node.relation.quoted()} rename to {kept}), and a new one will be begun; if the change makes no "
+            f"difference to it, {_accept(node)}",
         )
     if not keeps(node, holds_rows):
         return None
@@ -60,8 +61,8 @@ def refused_loss(
             node,
             f"Table {node.name} {finding.detail}. It is incremental and contains {rows}, so it is not rebuilt "
             "automatically.",
-            f"{_empty(node)}; if its rows are up to date already, run `orchestrator init --accept {node.name}`; or move "
-            f"the database aside with `orchestrator init --recreate`{again}",
+            f"{_empty(node)}; if its rows are up to date already, {_accept(node)}; or move the database aside with "
+            f"`orchestrator init --recreate`{again}",
         )
     return Refusal(
         node,
@@ -102,6 +103,10 @@ def as_error(refusals: Sequence[Refusal], held: Sequence[NodeFacts]) -> Initiali
         tables=[refusal.node.name for refusal in refusals],
         to_fix="; ".join(dict.fromkeys(refusal.to_fix for refusal in refusals[:NAMED])),
     )
+
+
+def _accept(node: NodeFacts) -> str:
+    return f"run `orchestrator init --accept {node.name}`"
 
 
 def _empty(node: NodeFacts) -> str:

@@ -65,7 +65,7 @@ def test_a_stale_table_that_dbt_has_brought_up_to_date_is_accepted(orchard: Orch
     refused = orchard("init", "--json")
     assert refused.exit_code == 1 and "`orchestrator init --accept daily`" in refused.error()["to_fix"]
     orchard.sql("insert into daily values (5)")
-    assert orchard("init", "--accept", "daily", "--json").document() == {"accepted": ["daily"]}
+    assert orchard("init", "--accept", "daily", "--json").document()["accepted"] == ["daily"]
     assert list(problems(orchard, 3)) == ["total"]
     assert orchard("init").exit_code == 0
     assert orchard.sql("select (select sum(kg) from daily), kg from total") == [(12, 12)]

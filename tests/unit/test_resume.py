@@ -156,7 +156,7 @@ def test_lost_rows_bring_the_run_back_to_their_year() -> None:
     found = start(ledger(*YEAR_1, *YEAR_2), 2025, 2028, y2026=9)
     assert (found.year, found.stage, found.kept_stages, found.resumed) == (2026, "events", (), True)
     assert [loss.words() for loss in found.losses] == [
-        "snapshot has 9 rows of 2026, but had 10 when that year finished"
+        "snapshot has 9 rows of 2026, but had 10 when that year was simulated"
     ]
     assert start(ledger(*YEAR_1, *YEAR_2), 2025, 2028, y2025=11).point is None
 
@@ -167,7 +167,7 @@ def test_other_rows_bring_the_run_back_to_their_year() -> None:
     found = find_start(plan(2025, 2028), of, NOW, of.carried, altered={(2026, SNAPSHOT)}, fresh=False)
     assert (found.year, found.stage, found.kept_stages, found.resumed) == (2026, "events", (), True)
     assert [loss.words() for loss in found.losses] == [
-        "snapshot holds other values in its 10 rows of 2026 than when that year finished"
+        "snapshot holds other values in its 10 rows of 2026 than when that year was simulated"
     ]
     with pytest.raises(YearSequenceError, match="not what they were: snapshot holds other values in its 10 rows"):
         find_start(plan(2027, 2027), of, NOW, of.carried, altered={(2026, SNAPSHOT)}, fresh=False)

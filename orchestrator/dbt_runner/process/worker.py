@@ -58,7 +58,7 @@ class Worker:
         self._sending = threading.Lock()
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._session: DbtSession | None = None
-        self._loads = self._frozen = 0
+        self._loads = self._frozen = self._collected = 0
         self._sql = ThreadPoolExecutor(1, "sql")
 
     def serve(self) -> None:
@@ -72,7 +72,7 @@ class Worker:
                 import orchestrator.dbt_runner.process.session  # noqa: F401 - imports dbt: seconds
             while True:
                 self._answer(self._requests.get())
-                self._freeze_what_stays()
+                self._collect_after_load()
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         finally:
@@ -137,16 +137,20 @@ class Worker:
         self._loads += 1
         return loaded
 
-    def _freeze_what_stays(self) -> None:
-        """After each of the first loads, while the parent reads its answer: let collections leave out what is there.
+    def _collect_after_load(self) -> None:
+        """After each load, while the parent reads the answer: collect what the project before has left.
 
-        A parse leaves a sixth of the memory as garbage, which goes first.
+        A parse leaves a sixth of the memory as garbage. What the first loads leave behind stays, and later collections,
+        which take milliseconds, leave it out.
         """
         if self._frozen < min(self._loads, LOADS_THAT_MAKE_WHAT_STAYS):
             self._frozen = self._loads
             gc.collect()
             gc.freeze()
             gc.enable()
+        elif self._collected < self._loads:
+            gc.collect()  # a process that serves hundreds of members would grow by each of them
+        self._collected = self._loads
 
     def _aside(self, work: Callable[[], T], meanwhile: Callable[[], None]) -> T:
         assert self._session is not None
