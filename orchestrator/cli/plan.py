@@ -13,7 +13,7 @@ from orchestrator.cli.expected_table import show_expected
 from orchestrator.cli.options import CommonOptions, RangeArgument
 from orchestrator.cli.output import Output
 from orchestrator.cli.year_range import parse_range
-from orchestrator.core.formats import not_simulated_again, nothing_to_do, shown_path, whole_year
+from orchestrator.core.formats import not_simulated_again, nothing_to_do, resumed_at, shown_path, whole_year
 from orchestrator.core.text import plural, shown_years
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _show_start(output: Output, start: Start) -> None:
     for loss in start.losses:
         output.say(f"\nRows are not what they were: {loss.words()}.")
     if start.resumed:
-        output.say(f"\nResumes at {start.stage} of {start.year}: everything before it is done.")
+        output.say(f"\nResumes {resumed_at(start.year, start.stage, ending=start.ending)}.")
     if start.removed:
         output.say(f"\nRemoves first what the database holds of {shown_years(start.removed)}.")
     if start.forgone:

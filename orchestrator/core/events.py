@@ -246,12 +246,14 @@ class StartFound(Event):
 class RunResumed(Event):
     """Signals that a run goes on at a stage of a year, because what comes before it is done.
 
-    ``previous_run_id`` is the run that did the last of it, None where the ledger does not name it.
+    ``previous_run_id`` is the run that did the last of it, None where the ledger does not name it. ``ending`` tells
+    that the stage is done, too, and only the hooks are left which follow it.
     """
 
     year: int
     stage: str
     previous_run_id: str | None = None
+    ending: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,8 +84,21 @@ def told_loss(table: str, year: float | str | None, *, expected: int, found: int
     if expected == found:
         return f"{table} holds other values in its {plural(found, 'row')} of {year} than when that year was simulated"
     if year is None:
-        return f"{table} has {found:,} rows without a year, but had {expected:,}"
-    return f"{table} has {found:,} rows of {year}, but had {expected:,} when that year was simulated"
+        return f"{table} has {plural(found, 'row')} without a year, but had {expected:,}"
+    return f"{table} has {plural(found, 'row')} of {year}, but had {expected:,} when that year was simulated"
+
+
+def resumed_at(year: int, stage: str, *, ending: bool) -> str:
+    """Say where a run goes on; ``ending``: behind that stage, with the hooks that follow it.
+
+    >>> resumed_at(2026, "events", ending=False)
+    'at events of 2026: everything before it is done'
+    >>> resumed_at(2026, "events", ending=True)
+    'after events of 2026: only the hooks that follow it are left'
+    """
+    if ending:
+        return f"after {stage} of {year}: only the hooks that follow it are left"
+    return f"at {stage} of {year}: everything before it is done"
 
 
 def whole_year(year: int, changed_by: tuple[str, ...]) -> str:

@@ -23,6 +23,7 @@ class Capabilities:
     ``row_digest_sql``: an aggregate over the rows of ``{row}``, the same for the same rows in any order; ``null`` where
     there is none.
     ``row_shape_sql``: the same for rows with the same columns and types; ``null`` where there is none.
+    ``row_nested_sql``: whether ``{row}`` has columns that hold several values.
     ``session_variables``: environment variables by which its library decides what a statement gives, whatever dbt says.
     ``zone_variable``: one more, which says in which time zone times are shown.
     """
@@ -39,6 +40,7 @@ class Capabilities:
     functions_sql: str | None = None
     row_digest_sql: str = "null"
     row_shape_sql: str = "null"
+    row_nested_sql: str = "false"
     session_variables: tuple[str, ...] = ()
     zone_variable: str | None = None
 
@@ -56,6 +58,7 @@ _DUCKDB = Capabilities(
     functions_sql="select database_name, schema_name, function_name from duckdb_functions() where not internal",
     row_digest_sql="coalesce(sum(hash({row})), 0)::varchar",
     row_shape_sql="md5(any_value(typeof({row})))",
+    row_nested_sql=r"regexp_matches(typeof({row}), '\]|MAP\(|UNION\(|VARIANT|JSON|STRUCT\(.*STRUCT\(')",
     zone_variable="TZ",
 )
 _POSTGRES = Capabilities(

@@ -40,50 +40,49 @@ class Contents:
     def same_as(self, other: Contents) -> bool:
         """Tell whether both are the same rows, as far as they can be compared: digests of two versions cannot.
 
-        >>> one = Contents(2, "v1 77")
-        >>> one.same_as(Contents(2, "v1 77")), one.same_as(Contents(2, "v1 78")), one.same_as(Contents(2, "v2 78"))
-        (True, False, True)
+        >>> one = Contents(2, "v1 ab 77")
+        >>> [one.same_as(Contents(2, text)) for text in ("v1 ab 77", "v1 ab 78", "v2 ab 78")]
+        [True, False, True]
         """
         unread = self.digest is None or other.digest is None
-        return self.rows == other.rows and (unread or not digests_differ(self.digest, other.digest))
-
-
-def digests_differ(one: str | None, other: str | None) -> bool:
-    """Tell whether two digests that one version of the database made are of other rows; None is no digest.
-
-    >>> digests_differ("v1 77", "v1 78"), digests_differ("v1 77", "v2 78"), digests_differ("v1 77", None)
-    (True, False, False)
-    """
-    if one is None or other is None:
-        return False
-    (version, _, own), (other_version, _, others) = one.rpartition(" "), other.rpartition(" ")
-    return version == other_version and own != others
+        return self.rows == other.rows and (unread or not rows_differ(self.digest, other.digest))
 
 
 def rows_differ(one: str | None, other: str | None, *, whatever_columns: bool = False) -> bool:
-    """Tell whether two digests with a shape are of other rows; ``whatever_columns``: where columns are the same.
+    """Tell whether two digests that one version of the database made are of other rows; None is no digest.
 
-    >>> rows_differ("v1 ab 7", "v1 ab 8"), rows_differ("v1 ab 7", "v1 cd 8"), rows_differ("v1 ab 7", "v2 ab 8")
+    ``whatever_columns``: where columns and types are the same. Older digests do not say which these are.
+
+    >>> rows_differ("v1 ab 7", "v1 ab 8"), rows_differ("v1 ab 7", "v1 cd 7"), rows_differ("v1 ab 7", "v2 ab 8")
     (True, True, False)
     >>> rows_differ("v1 ab 7", "v1 cd 8", whatever_columns=True), rows_differ(None, "v1 ab 7")
     (False, False)
+    >>> rows_differ("v1 7", "v1 ab 7")
+    False
     """
     if one is None or other is None:
         return False
-    (version, shape, own), (other_version, other_shape, others) = one.split(" "), other.split(" ")
-    if version != other_version or (whatever_columns and shape != other_shape):
+    (version, *shape, own), (other_version, *other_shape, others) = one.split(" "), other.split(" ")
+    if version != other_version or len(shape) != len(other_shape) or (whatever_columns and shape != other_shape):
         return False
     return (shape, own) != (other_shape, others)
 
 
-def digest_column(facts: ProjectFacts, *, of_one_shape: bool = False) -> str:
+def digest_column(facts: ProjectFacts) -> str:
     """Return the aggregate over rows, named :data:`ROW`, that such a digest is made by.
 
-    ``of_one_shape`` makes digests that are compared only where columns and types are the same.
+    DuckDB's hash is the same for an empty list, a list of nothing and nothing: where columns are nested, the rows as
+    text are hashed as well.
     """
-    digest = facts.capabilities.row_digest_sql.format(row=ROW)
-    shape = f"{facts.capabilities.row_shape_sql.format(row=ROW)} || ' ' || " if of_one_shape else ""
-    return f"version() || ' ' || {shape}{digest}"
+    capabilities = facts.capabilities
+    digest, shape = (text.format(row=ROW) for text in (capabilities.row_digest_sql, capabilities.row_shape_sql))
+    nested = capabilities.row_nested_sql.format(row=ROW)
+    texts = capabilities.row_digest_sql.format(row=f"case when {nested} then cast({ROW} as varchar) end")
+    is_nested = f"coalesce(bool_or({nested}), false)"
+    return (
+        f"version() || case when {is_nested} then '/nested ' else ' ' end || {shape} || ' ' || {digest} || "
+        f"case when {is_nested} then ':' || {texts} else '' end"
+    )
 
 
 @dataclass(frozen=True)
@@ -156,11 +155,17 @@ def changed_contents(reader: QueryReader, facts: ProjectFacts, lasting: Set[str]
 
 
 def compared_nodes(
-    facts: ProjectFacts, unique_ids: Set[str], catalog: Catalog, *, functions: bool = False
+    facts: ProjectFacts,
+    unique_ids: Set[str],
+    catalog: Catalog,
+    *,
+    functions: bool = False,
+    materialized: Set[str] = frozenset({"table"}),
 ) -> list[NodeFacts]:
     """Return those of these nodes that have left a table whose rows nothing but a build of them is meant to change.
 
-    With ``functions`` also what functions build, which may change it as they like.
+    With ``functions`` also what functions build, which may change it as they like. Of models (and snapshots) those that
+    are ``materialized`` so.
 
     Statements of hooks and macros of dbt are meant to change what they change: a log, for example. Where it cannot be
     told which tables those are, none is compared.
@@ -174,7 +179,7 @@ def compared_nodes(
         for node in facts.nodes
         if node.unique_id in unique_ids - changed
         and node.external_file is None
-        and (node.resource_type in kinds or node.materialized == "table")
+        and (node.resource_type in kinds or node.materialized in materialized)
     ]
     there = ((node, catalog.get(node.relation)) for node in nodes)
     return [node for node, relation in there if relation is not None and relation.kind == "table"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from orchestrator.dbt_runner.project.change_targets import ChangeTargets
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.source_facts import SourceFacts
+from orchestrator.ledger.contents import are_compared
 from orchestrator.ledger.watched import is_watched
 
 
@@ -25,8 +27,23 @@ def not_reproducible(facts: ProjectFacts) -> dict[str, tuple[str, ...]]:
     return {what: tuple(node.name for node in facts.nodes if what in node.unseen) for what in kinds}
 
 
+def changed_by_hooks(facts: ProjectFacts) -> dict[str, tuple[str, ...]]:
+    """Return the names of the tables whose rows would be compared, by what has hooks or macros that may change them."""
+    if not are_compared(facts):
+        return {}
+    found = {
+        changer: tuple(one.name for one in others if one.resource_type == "seed" or one.materialized == "table")
+        for changer, others in ChangeTargets(facts).by_changer().items()
+    }
+    return {changer: names for changer, names in found.items() if names}
+
+
 def not_compared(facts: ProjectFacts) -> tuple[str, ...]:
     """Say what may have changed unnoticed, one thing each."""
     rows = (f"rows of source {name}" for name in unwatched_sources(facts))
     read = (f"{what} (read by {', '.join(nodes)})" for what, nodes in not_reproducible(facts).items())
-    return (*rows, *read)
+    hooks = (
+        f"rows of {', '.join(names)} (hooks or macros of {changer} may change them)"
+        for changer, names in changed_by_hooks(facts).items()
+    )
+    return (*rows, *read, *hooks)

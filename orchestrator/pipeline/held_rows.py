@@ -86,13 +86,19 @@ def unedited_models(ledger: Ledger, facts: ProjectFacts) -> list[NodeFacts]:
 
 
 def tables_gone(ledger: Ledger, facts: ProjectFacts, catalog: Catalog) -> dict[str, str]:
-    """Return the names of what finished stages built and what does not exist any more, by unique id."""
+    """Return the names of what finished stages built and what does not exist any more as such, by unique id."""
     built = {unique_id: facts.node(unique_id) for stage in ledger.stages for unique_id in stage.nodes}
     return {
         unique_id: node.name
         for unique_id, node in sorted(built.items())
-        if node is not None and node.leaves_relation and catalog.get(node.relation) is None
+        if node is not None and node.leaves_relation and not _is_there(node, catalog)
     }
+
+
+def _is_there(node: NodeFacts, catalog: Catalog) -> bool:
+    """Tell whether what a node builds exists: a view in place of a table is something else."""
+    relation = catalog.get(node.relation)
+    return relation is not None and (node.kind is None or relation.kind == node.kind)
 
 
 def require_carried(carried: Iterable[NodeFacts], catalog: Catalog, plan: SimulationPlan) -> None:

@@ -18,9 +18,9 @@ from orchestrator.pipeline.watched_years import WatchedYears
 class LeftRows:
     """Statements that note what a run has left, as far as it has come; ``lasting`` is there before the first year."""
 
-    def __init__(self, facts: ProjectFacts, years: WatchedYears, lasting: Set[str]) -> None:
+    def __init__(self, facts: ProjectFacts, years: WatchedYears, lasting: Set[str], year_column: str) -> None:
         self._years = years
-        self._tables = StageTables(facts, lasting)
+        self._tables = StageTables(facts, lasting, year_column)
         self._writer = LedgerWriter.of(facts)
         self._year: int | None = None
         self._built: set[str] = set()

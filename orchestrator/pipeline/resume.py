@@ -45,7 +45,8 @@ class Start:
     the names of tables that finished stages built and that do not exist any more. ``other_years`` are the names of
     models that change rows of other years than their own: because of them it is the first year of the simulation.
     ``other_stages`` are the names of what changes rows of other stages: because of them no stage of the year is kept.
-    ``done`` tells that the whole range is finished and unchanged, so that there is nothing to run.
+    ``done`` tells that the whole range is finished and unchanged, so that there is nothing to run; ``ending`` that
+    only the hooks are left which follow the last stage.
     """
 
     year: int
@@ -62,6 +63,7 @@ class Start:
     other_years: tuple[str, ...] = ()
     other_stages: tuple[str, ...] = ()
     done: bool = False
+    ending: bool = False
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -116,8 +118,11 @@ def find_start(
         _require_before(plan, ledger, print_now, changed, losses, gone)
     anew = Start(first, _first_stage(plan, first), _purge_from(plan, ledger, first), changes=changed, losses=losses)
     kept = replace(ledger, stages=tuple(one for one in ledger.stages if plan.before_again(one.year, one.stage)))
-    if not fresh and not changed and _is_done(plan, kept, losses, gone):
-        return replace(anew, purge_from=plan.years[-1] + 1, other_years=other_years, done=True)
+    if not fresh and not changed and _is_whole(plan, kept, losses, gone):
+        beyond = max(plan.years[-1], *(stage.year for stage in ledger.stages)) + 1
+        if _has_ended(plan, kept):
+            return replace(anew, purge_from=beyond, other_years=other_years, done=True)
+        return _ending(plan, kept, beyond)
     goes_on = None if fresh or changed or other_years else _resumed(plan, kept, ledger, losses, gone)
     if other_stages and goes_on is not None and goes_on.kept_stages:
         goes_on = _from_first_stage(plan, goes_on, anew, other_stages)
@@ -136,14 +141,36 @@ def _from_first_stage(plan: SimulationPlan, start: Start, anew: Start, other_sta
     return replace(start, stage=stage, kept_stages=(), kept_nodes=frozenset(), other_stages=other_stages)
 
 
-def _is_done(plan: SimulationPlan, ledger: Ledger, losses: tuple[Loss, ...], gone: Mapping[str, str]) -> bool:
-    """Tell whether every stage of the range is finished and whole, and the run that ended it came to its end."""
-    last = plan.years[-1]
-    ending = next((run for run in reversed(ledger.runs) if run.first_year <= last <= run.last_year), None)
-    if ending is None or ending.status != "completed" or any(loss.year <= last for loss in losses):
+def _is_whole(plan: SimulationPlan, ledger: Ledger, losses: tuple[Loss, ...], gone: Mapping[str, str]) -> bool:
+    """Tell whether every stage of the range is finished, and what it left is there."""
+    if any(loss.year <= plan.years[-1] for loss in losses):
         return False
     records = [ledger.finished(year, stage.name) for year, stage in plan]
-    return all(record is not None and not record.nodes & gone.keys() for record in records)
+    return bool(records) and all(record is not None and not record.nodes & gone.keys() for record in records)
+
+
+def _has_ended(plan: SimulationPlan, ledger: Ledger) -> bool:
+    """Tell whether hooks have returned that follow the last stage of a range of which every stage is finished.
+
+    Those at the end of a run were called if the last run of that year came to its end, and were not due yet if it was
+    to go on behind that year.
+    """
+    last = plan.years[-1]
+    stages = plan.stages_of(last)
+    record = ledger.finished(last, stages[-1].name) if stages else ledger.stages[-1]
+    if record is None or not record.hooks_done:
+        return False
+    ending = next((run for run in reversed(ledger.runs) if run.first_year <= last <= run.last_year), None)
+    return ending is not None and (ending.status == "completed" or ending.last_year > last)
+
+
+def _ending(plan: SimulationPlan, ledger: Ledger, beyond: int) -> Start:
+    """Return the start of a run that has only hooks to call; nothing of a year from ``beyond`` on is there."""
+    last = plan.years[-1]
+    names = tuple(stage.name for stage in plan.stages_of(last))
+    records = (ledger.finished(last, name) for name in names)
+    nodes = frozenset().union(*(record.nodes for record in records if record is not None))
+    return Start(last, names[-1], beyond, names, nodes, resumed=True, ending=True)
 
 
 def _resumed(

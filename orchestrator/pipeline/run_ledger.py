@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.database.catalog import Catalog
@@ -13,25 +12,20 @@ from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult
-from orchestrator.ledger.contents import changed_contents
 from orchestrator.ledger.layouts import ledger_version, upgrade_statements
-from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun, read_ledger, relation_key
+from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun, relation_key
 from orchestrator.ledger.watched import with_watched
 from orchestrator.ledger.writing import LedgerWriter
-from orchestrator.pipeline.carried_over import replaces_what_is_read, without_undo
-from orchestrator.pipeline.changed_elsewhere import ElsewhereLook
+from orchestrator.pipeline.carried_over import replaces_what_is_read
 from orchestrator.pipeline.fingerprint import components, fingerprint
-from orchestrator.pipeline.held_rows import HeldRows, require_carried, tables_gone, unedited_models
 from orchestrator.pipeline.left_rows import LeftRows
-from orchestrator.pipeline.resume import Start, find_start
-from orchestrator.pipeline.stage_tables import altered_tables, may_have_rebuilt
+from orchestrator.pipeline.resume import Start
+from orchestrator.pipeline.start_search import StartSearch
 from orchestrator.pipeline.watched_years import WatchedYears
 from orchestrator.pipeline.workflow import SimulationPlan
-from orchestrator.pipeline.year_rows import models_of_other_years, require_accumulating
 from orchestrator.pipeline.year_tables import (
     YearTables,
     count_rows,
-    require_known_column,
     require_year_column,
     with_years,
 )
@@ -74,10 +68,11 @@ class RunLedger:
         self._year_column = year_column
         self._writer = LedgerWriter.of(facts)
         self._run = LedgerRun(run_id, scenario, "", {}, plan.years[0], plan.years[-1])
-        self._take_components(facts)
+        self._take_components(components(facts, plan))
         self._years = WatchedYears(facts, carried, lasting, year_column)
-        self._rows = LeftRows(facts, self._years, lasting)
+        self._rows = LeftRows(facts, self._years, lasting, year_column)
         self._looked_at: frozenset[str] = frozenset()
+        self._read_first: frozenset[str] = frozenset()
 
     def find_start(self, reader: DatabaseReader, *, fresh: bool) -> Start:
         """Decide where the run begins; see :func:`orchestrator.pipeline.resume.find_start`.
@@ -86,48 +81,18 @@ class RunLedger:
             ConfigurationError: a table that carries rows over to the next year cannot hold several years.
             YearSequenceError: the year before the range is not there, not whole, or made of something else.
         """
-        require_accumulating(self._carried)
-        catalog = reader.catalog()
-        changed = changed_contents(reader, self._facts, self._lasting)
-        self._take_components(with_watched(self._facts, reader, catalog), changed)
-        known = read_ledger(reader, self._facts.ledger, self._facts)
-        cut_off, rebuilt = may_have_rebuilt(self._plan, known)
-        self._ledger = ledger = known.without_rows(cut_off, rebuilt)
-        tables = altered_tables(ledger, self._facts, self._lasting, rebuilt, reader, catalog)
-        require_known_column(unedited_models(ledger, self._facts), catalog, self._year_column)
-        held = HeldRows.of(ledger, self._facts, self._year_column, reader, catalog, tables)
-        gone = tables_gone(ledger, self._facts, catalog)
-        kept = without_undo(self._facts, catalog, self._year_column, self._lasting, ledger.staged)
-        beyond = ElsewhereLook(self._facts, self._plan, ledger, self._year_column, self._lasting).look()
-        others = (*models_of_other_years(self._facts), *(node.name for node in kept), *beyond.years)
-        later = fresh and self._plan.years[0] > self._plan.first_year
-        others += held.not_alone(ledger, self._facts, again=later)
-        if others:
-            self._plan = self._whole_plan()
-            self._run = replace(self._run, first_year=self._plan.years[0])
-        start = find_start(
-            self._plan,
-            ledger,
-            self.components,
-            held.counts,
-            gone,
-            altered=held.altered,
-            tables=held.tables,
-            fresh=fresh,
-            other_years=others,
-            other_stages=beyond.stages,
-        )
-        first, beginning = self._plan.years[0], self._plan.first_year
-        if first > beginning:
-            YearTables.of(self._facts, catalog, self._year_column).require_year_before(first, beginning, reader)
-            require_carried(self._carried, catalog, self._plan)
-        return start
+        search = StartSearch(self._plan, self._whole_plan, self._facts, self._carried, self._lasting, self._year_column)
+        found = search.find(reader, fresh=fresh)
+        self._plan, self._ledger, self._read_first = found.plan, found.ledger, found.read_first
+        self._run = replace(self._run, first_year=self._plan.years[0])
+        self._take_components(found.components)
+        return found.start
 
-    def _take_components(self, facts: ProjectFacts, changed: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Note what decides the run; ``changed`` are tables that were not the same for all years."""
-        self.components = {**components(facts, self._plan), **changed}
-        self.fingerprint = fingerprint(self.components)
-        self._run = replace(self._run, fingerprint=self.fingerprint, components=self.components)
+    def _take_components(self, made_of: dict[str, str]) -> None:
+        """Note what decides the run."""
+        self.components = made_of
+        self.fingerprint = fingerprint(made_of)
+        self._run = replace(self._run, fingerprint=self.fingerprint, components=made_of)
 
     @property
     def years(self) -> tuple[int, ...]:
@@ -217,7 +182,9 @@ class RunLedger:
         nodes = [
             node
             for node in self._facts.nodes
-            if node.materialized in ("incremental", "snapshot") or replaces_what_is_read(node, self._facts)
+            if node.materialized in ("incremental", "snapshot")
+            or node.unique_id in self._read_first
+            or replaces_what_is_read(node, self._facts)
         ]
         there = [n for n in nodes if n.unique_id not in self._lasting and catalog.get(n.relation) is not None]
         dated = with_years([node.relation for node in there], catalog, self._year_column)

@@ -77,4 +77,12 @@ def tell_run_start(emit: Emit, ledger: RunLedger, start: Start) -> None:
         emit(TablesLost(at=utc_now(), tables=start.gone))
     if start.resumed:
         previous = ledger.previous_run_id
-        emit(RunResumed(at=utc_now(), year=start.year, stage=start.stage, previous_run_id=previous))
+        emit(
+            RunResumed(
+                at=utc_now(),
+                year=start.year,
+                stage=start.stage,
+                previous_run_id=previous,
+                ending=start.ending,
+            )
+        )

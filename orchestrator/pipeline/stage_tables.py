@@ -11,22 +11,29 @@ from collections.abc import Iterable, Set
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.reader import QueryReader
 from orchestrator.dbt_runner.process.runner import DbtRunner
-from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.contents import KeptContents, are_compared, compared_nodes, contents_of, read_contents
 from orchestrator.ledger.reading import Ledger, relation_key
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.resume import Loss
 from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_rows import DIGESTED_ROWS
+from orchestrator.pipeline.year_tables import with_years
+
+MATERIALIZED = frozenset({"table", "incremental", "snapshot"})
 
 
 class StageTables:
-    """Notes what the tables hold that stages of one run build whole, and others than ``lasting`` (unique ids)."""
+    """Notes what the tables without years hold that stages of one run build, and others than ``lasting`` (unique ids).
 
-    def __init__(self, facts: ProjectFacts, lasting: Set[str]) -> None:
-        whole = [node for node in facts.nodes if node.resource_type == "seed" or node.materialized == "table"]
+    A table without years is one without ``year_column``: replaced whole, or one to which years add under other keys.
+    """
+
+    def __init__(self, facts: ProjectFacts, lasting: Set[str], year_column: str) -> None:
+        whole = [node for node in facts.nodes if node.resource_type == "seed" or node.materialized in MATERIALIZED]
         self._nodes = {node.unique_id for node in whole if are_compared(facts)} - lasting
         self._facts = facts
+        self._year_column = year_column
         self._built: set[str] = set()
         self._kept: dict[str, KeptContents] = {}
 
@@ -48,7 +55,7 @@ class StageTables:
     def _statements(self, runner: DbtRunner, unique_ids: Set[str]) -> tuple[str, ...]:
         if not unique_ids:
             return ()
-        nodes = compared_nodes(self._facts, unique_ids, runner.catalog())
+        nodes = _without_years(self._facts, unique_ids, runner.catalog(), self._year_column)
         found = contents_of([node.relation for node in nodes], runner, self._facts, most=DIGESTED_ROWS)
         new = {key: KeptContents(now) for key, now in found.items() if self._kept.get(key) != KeptContents(now)}
         self._kept |= new
@@ -56,7 +63,13 @@ class StageTables:
 
 
 def altered_tables(
-    ledger: Ledger, facts: ProjectFacts, lasting: Set[str], rebuilt: Set[str], reader: QueryReader, catalog: Catalog
+    ledger: Ledger,
+    facts: ProjectFacts,
+    lasting: Set[str],
+    rebuilt: Set[str],
+    reader: QueryReader,
+    catalog: Catalog,
+    year_column: str,
 ) -> tuple[Loss, ...]:
     """Return what does not hold any more what the stage that built it last has left; its year is that of the stage.
 
@@ -65,9 +78,8 @@ def altered_tables(
     years = {unique_id: stage.year for stage in ledger.stages for unique_id in sorted(stage.nodes)}
     wanted = years.keys() - lasting - rebuilt
     kept = read_contents(reader, facts.ledger, catalog) if wanted and are_compared(facts) else {}
-    nodes = (
-        [node for node in compared_nodes(facts, wanted, catalog) if relation_key(node.relation) in kept] if kept else []
-    )
+    comparable = _without_years(facts, wanted, catalog, year_column) if kept else []
+    nodes = [node for node in comparable if relation_key(node.relation) in kept]
     found = contents_of([node.relation for node in nodes], reader, facts, most=DIGESTED_ROWS)
     pairs = ((node, kept[key].contents, found[key]) for node in nodes for key in [relation_key(node.relation)])
     return tuple(
@@ -75,6 +87,13 @@ def altered_tables(
         for node, was, now in pairs
         if not was.same_as(now)
     )
+
+
+def _without_years(facts: ProjectFacts, unique_ids: Set[str], catalog: Catalog, year_column: str) -> list[NodeFacts]:
+    nodes = compared_nodes(facts, unique_ids, catalog, materialized=MATERIALIZED)
+    added_to = [node.relation for node in nodes if node.materialized in ("incremental", "snapshot")]
+    dated = with_years(added_to, catalog, year_column)
+    return [node for node in nodes if node.relation not in dated]
 
 
 def may_have_rebuilt(plan: SimulationPlan, ledger: Ledger) -> tuple[int, frozenset[str]]:

@@ -69,7 +69,8 @@ class YearLoop:
 
     def years(self) -> Iterator[YearResult]:
         """Run year after year; each result comes when its year is done."""
-        for number, year in enumerate(year for year in self._run.plan.years if year >= self._start.year):
+        first = self._start.year + self._start.ending
+        for number, year in enumerate(year for year in self._run.plan.years if year >= first):
             reopen = number > 0 and number % YEARS_BETWEEN_OPENINGS == 0
             if reopen:
                 self._runner.release()

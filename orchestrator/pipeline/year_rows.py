@@ -70,7 +70,7 @@ def digest_years(
     if not are_compared(facts):
         return {}
     small = [table for table in tables if sum(rows.get(table, {}).values()) <= DIGESTED_ROWS]
-    digest = digest_column(facts, of_one_shape=True)
+    digest = digest_column(facts)
     parts = [
         f"select {n}, {tables[table].number}, {digest} from {table.quoted()} as {ROW} group by 2"
         for n, table in enumerate(small)

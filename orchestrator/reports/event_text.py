@@ -39,7 +39,7 @@ from orchestrator.core.events import (
     YearsPurged,
     YearStarted,
 )
-from orchestrator.core.formats import purge_text, shown_seconds, told_loss, whole_year
+from orchestrator.core.formats import purge_text, resumed_at, shown_seconds, told_loss, whole_year
 from orchestrator.core.text import plural, shown_years
 
 BEGINNINGS = (
@@ -85,7 +85,7 @@ def _of_run(event: Event) -> str | None:
         case RunFinished():
             return f"{event.status.capitalize()} after {shown_seconds(event.seconds)}"
         case RunResumed():
-            return f"Resumed at {event.stage} of {event.year}: everything before it is done"
+            return f"Resumed {resumed_at(event.year, event.stage, ending=event.ending)}"
         case YearFinished():
             return f"{event.year} done in {shown_seconds(event.seconds)}"
         case StageFinished():

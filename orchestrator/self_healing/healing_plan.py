@@ -86,10 +86,11 @@ def make_plan(
 
     A missing or wrong table is built with those of its ancestors that it reads and that are not there either; a
     drifted or stale one also takes its required descendants along, and what lies between, and so does one that may get
-    other rows each time: a function builds it, or it reads the clock. ``is_there`` tells whether
-    what a node builds is in the database, ``holds_rows`` whether it is a table with any: an incremental or state table
-    with rows is never rebuilt, nor a snapshot whose own definition has changed: that is refused, and holds back what is
-    built from it. ``outdated`` are unique ids of ancestors that are not required and were changed.
+    other rows each time: a function builds it, it reads the clock, or it is incremental and has lost what it held.
+    ``is_there`` tells whether what a node builds is in the database, ``holds_rows`` whether it is a table with any: an
+    incremental or state table with rows is never rebuilt, nor a snapshot whose own definition has changed: that is
+    refused, and holds back what is built from it. ``outdated`` are unique ids of ancestors that are not required and
+    were changed.
     """
     nodes = {finding.table: node_of(finding.table, facts) for finding in findings}
     tiers = {node_of(table, facts).unique_id: table.tier for table in required}
@@ -102,7 +103,8 @@ def make_plan(
     build = set(problems) | outdated
     others = {u for u in problems if (n := facts.node(u)) is not None and (n.unseen or n.resource_type == BY_HOOK)}
     changed = {unique_id for unique_id, finding in problems.items() if _entails_descendants(finding)}
-    changed |= outdated | others
+    lost = {nodes[f.table].unique_id for f in findings if f.problem is Problem.MISSING and _has_history(nodes[f.table])}
+    changed |= outdated | others | (lost - {u for u, tier in tiers.items() if tier is TableTier.STATE})
     affected = {u for u in facts.descendants(changed) if (node := facts.node(u)) is not None and node.builds}
     foundation = {unique_id for unique_id, tier in tiers.items() if tier is TableTier.FOUNDATION}
     kept = {u for u in affected if (node := facts.node(u)) is not None and keeps(node, holds_rows)}
@@ -123,6 +125,11 @@ def make_plan(
     chosen = [node for node in facts.nodes if node.unique_id in build]
     commands = _commands(chosen, state, problems, changed | affected, facts)
     return HealingPlan(tuple(commands), tuple(refusals.values()), tuple(held))
+
+
+def _has_history(node: NodeFacts) -> bool:
+    """Tell whether a table holds rows that it would not get again when it is built from nothing."""
+    return node.materialized in ("incremental", "snapshot")
 
 
 def _told_above(unique_id: str, facts: ProjectFacts, problems: dict[str, TableFinding]) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator import Hook, HookContext, HookError, HookType, YearSequenceError
+from orchestrator import ConfigurationError, Hook, HookContext, HookError, HookType, YearSequenceError
 from orchestrator.core.events import RowsLost, StageFinished
+from orchestrator.maintenance.acceptance import accept_tables
+from orchestrator.maintenance.doctor.inputs_check import check_inputs
 from tests.support.workspaces import Workspace
 
 pytestmark = pytest.mark.slow
@@ -153,3 +155,77 @@ def test_what_hooks_of_dbt_change_is_not_compared(summed: Workspace) -> None:
     run(summed, end=2001)
     summed.sql("update totals set volume = 2")
     assert run(summed, end=2001) == []
+
+
+def test_other_types_of_columns_are_other_rows(summed: Workspace) -> None:
+    """DuckDB hashes 1.5 and 15 alike, where the types say that they differ."""
+    model = summed.root / "dbt" / "models" / "yearly" / "totals.sql"
+    model.write_text(model.read_text().replace("sum(volume)", "15::decimal(9, 1)"))
+    run(summed, end=2000)
+    summed.sql("alter table totals alter volume type decimal(9, 2) using volume / 10")
+    assert run(summed, end=2000) == stages(2000)
+
+
+def test_an_empty_list_is_not_nothing(summed: Workspace) -> None:
+    """DuckDB hashes both alike."""
+    model = summed.root / "dbt" / "models" / "yearly" / "totals.sql"
+    model.write_text(model.read_text().replace("sum(volume)", "[]::int[]"))
+    run(summed, end=2000)
+    for statement in ("update totals set volume = null", "update totals set volume = [null]"):
+        summed.sql(statement)
+        assert run(summed, end=2000) == stages(2000)
+    assert run(summed, end=2000) == []
+
+
+def test_a_table_that_years_add_to_under_other_keys_is_compared(summed: Workspace) -> None:
+    """No year can be taken out of it, so that all begin anew."""
+    model = summed.root / "dbt" / "models" / "yearly" / "deepest.sql"
+    keyed = "materialized='incremental', incremental_strategy='delete+insert', unique_key='lake'"
+    model.write_text(model.read_text().replace("materialized='table'", keyed))
+    run(summed)
+    before = summed.digests()
+    assert run(summed) == []
+    summed.sql("update deepest set level = 0")
+    assert run(summed) == stages(2000, 2001, 2002)
+    assert summed.digests() == before
+
+
+def test_a_year_without_rows_is_a_year(summed: Workspace) -> None:
+    """A range may follow it: what has been simulated is known by the ledger."""
+    summed.config.write_text(
+        summed.config.read_text().partition("stages:")[0] + 'stages: [{name: only, select: "only"}]\n'
+    )
+    model = summed.root / "dbt" / "models" / "yearly" / "only.sql"
+    model.write_text("{{ config(materialized='table') }} select {{ var('water_year') }} as newest")
+    run(summed, end=2000)
+    assert run(summed, start=2001, end=2001) == ["2001 only"]
+    assert summed.sql('select newest from "only"') == [(2001,)]
+
+
+def test_hooks_of_dbt_that_may_change_any_table_are_named(summed: Workspace) -> None:
+    """Tables are not compared then, and both the end of a run and the examination say so."""
+    project = summed.root / "dbt" / "dbt_project.yml"
+    project.write_text(project.read_text() + 'on-run-end: ["{{ note() }}"]\n')
+    macro = "{% macro note() %}{% set log = target.schema ~ '.log' %}insert into {{ log }} select 1{% endmacro %}"
+    (summed.root / "dbt" / "macros").mkdir(exist_ok=True)
+    (summed.root / "dbt" / "macros" / "note.sql").write_text(macro)
+    summed.sql("create table log (number int)")
+    with summed.orchestrator() as orchestrator:
+        result = orchestrator.execute_multi_year_simulation(None, 2000)
+        facts = orchestrator.runner.facts()
+    (told,) = [one for one in result.not_compared if one.startswith("rows of")]
+    assert "totals" in told and "rain" in told and "may change them" in told
+    assert any("totals" in diagnosis.detail for diagnosis in check_inputs(facts))
+
+
+def test_what_is_accepted_is_what_there_should_be(summed: Workspace) -> None:
+    """Its rows, too: dbt has built it with other ones."""
+    run(summed, end=2000)
+    model = summed.root / "dbt" / "models" / "foundation" / "lake_shape.sql"
+    model.write_text(model.read_text().replace("area * 2", "area * 3"))
+    summed.sql("update lake_shape set shore = area * 3")
+    with summed.orchestrator() as orchestrator:
+        assert [one.table.name for one in accept_tables(orchestrator, ["lake_shape"])] == ["lake_shape"]
+        assert [one.table.name for one in orchestrator.initializer.checker().findings()] == ["lake_shore"]
+        with pytest.raises(ConfigurationError, match="lake_shap"):
+            accept_tables(orchestrator, ["lake_shap"])

@@ -104,14 +104,17 @@ def test_a_finished_range_is_done_and_a_fresh_one_begins_anew() -> None:
 
 def test_a_range_is_not_done_where_anything_may_be_missing() -> None:
     """The run that ended it has to have come to its end; inputs, rows and tables have to be as they were."""
-    assert not start(ledger(*YEAR_1, *YEAR_2), 2025, 2026).done
+    assert not start(ledger(*YEAR_1, *YEAR_2), 2025, 2027).done
+    assert start(ledger(*YEAR_1, *YEAR_2), 2025, 2026).done  # that run was to go on behind it
     done = ledger(*YEAR_1, *YEAR_2, status="completed")
     assert not start(done, 2025, 2026, y2026=9).done
     assert start(done, 2025, 2025, y2026=9).done
     assert not start(done, 2025, 2026, gone=("events",)).done
     assert not start(ledger(*YEAR_1, made_of={**NOW, "var x": "2"}, status="completed"), 2025, 2025).done
     cut_off = replace(done, runs=(*done.runs, LedgerRun("s", "s", "", {}, 2025, 2026)))
-    assert not start(cut_off, 2025, 2026).done
+    found = start(cut_off, 2025, 2026)
+    assert (found.done, found.ending, found.point) == (False, True, ResumePoint(2026, "state"))
+    assert (found.kept_stages, found.removed) == (("events", "state"), ())
     later = replace(done, runs=(*done.runs, LedgerRun("s", "s", "", {}, 2027, 2027)))
     assert start(later, 2025, 2026).done
 
@@ -247,8 +250,9 @@ def test_a_point_that_is_not_there_is_refused(again: tuple[int | None, str | Non
 def test_the_years_that_go_are_known() -> None:
     """What is built again goes with all later years; those behind the range are not built again."""
     done = ledger(*YEAR_1, *YEAR_2)
-    assert (start(done, 2025, 2025).removed, start(done, 2025, 2025).forgone) == ((2025, 2026), (2026,))
-    assert (start(done, 2025, 2026).removed, start(done, 2025, 2026).forgone) == ((2025, 2026), ())
+    shorter, whole = start(done, 2025, 2025, fresh=True), start(done, 2025, 2026, fresh=True)
+    assert (shorter.removed, shorter.forgone) == ((2025, 2026), (2026,))
+    assert (whole.removed, whole.forgone) == ((2025, 2026), ())
     assert start(done).removed == ()
     assert start(ledger(*YEAR_1, (2026, "events"))).removed == ()
     assert start(Ledger()).removed == ()

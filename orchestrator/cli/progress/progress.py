@@ -49,7 +49,7 @@ from orchestrator.core.events import (
     YearsPurged,
     YearStarted,
 )
-from orchestrator.core.formats import purge_text, shown_path, told_loss, whole_year
+from orchestrator.core.formats import purge_text, resumed_at, shown_path, told_loss, whole_year
 from orchestrator.core.text import plural
 
 DONE, FAILED, WARNED = ("✓", "green"), ("✗", "red"), ("!", "yellow")
@@ -230,7 +230,8 @@ class Progress:
                 purge = purge_text(event.rows, event.from_year, len(event.tables), event.years, event.forgone)
                 self._step_line("purge", event.seconds, purge)
             case RunResumed():
-                self._line(Text(f"resuming at {event.stage} of {event.year}: everything before it is done"), *DONE)
+                where = resumed_at(event.year, event.stage, ending=event.ending)
+                self._line(Text(f"resuming {where}"), *DONE)
             case ChangesFound():
                 self._changes(f"starting at {event.from_year} again, because since the last run", event.changes)
             case TablesLost():

@@ -36,7 +36,13 @@ class ChangeTargets:
 
     def all(self) -> frozenset[str]:
         """Return the unique ids of the nodes that statements of other nodes, or of every command, may change."""
+        return frozenset(other.unique_id for others in self.by_changer().values() for other in others)
+
+    def by_changer(self) -> dict[str, list[NodeFacts]]:
+        """Return the nodes that statements of others may change, by the name of the node, or hook, that has these."""
         changing = [one for one in (*self._facts.nodes, *self._facts.run_hooks) if one.changes]
-        return frozenset(
-            other.unique_id for node in changing for change in node.changes for other in self.others(node, change)
-        )
+        found = {
+            node.name: {other.unique_id: other for change in node.changes for other in self.others(node, change)}
+            for node in changing
+        }
+        return {name: list(others.values()) for name, others in found.items() if others}

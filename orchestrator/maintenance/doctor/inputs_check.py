@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from orchestrator.core.text import plural
 from orchestrator.dbt_runner.project.facts import ProjectFacts
-from orchestrator.ledger.not_compared import not_reproducible, sources_of_others, unwatched_sources
+from orchestrator.ledger.not_compared import changed_by_hooks, not_reproducible, sources_of_others, unwatched_sources
 from orchestrator.maintenance.doctor.diagnosis import Diagnosis, check_passed, worth_noting
 
 SHOWN = 50
@@ -26,6 +26,10 @@ def check_inputs(facts: ProjectFacts) -> list[Diagnosis]:
         found.append(worth_noting("inputs", detail, remedy=remedy))
     for what, nodes in not_reproducible(facts).items():
         found.append(worth_noting("inputs", f"not reproducible, reads {what}: {_listed(nodes)}"))
+    for changer, tables in changed_by_hooks(facts).items():
+        detail = f"rows that are not compared, because hooks or macros of {changer} may change them: {_listed(tables)}"
+        remedy = "write to a table of a fixed name that no node builds, if it is a log"
+        found.append(worth_noting("inputs", detail, remedy=remedy))
     if found:
         return found
     watched = f", {plural(len(sources), 'source')} watched" if sources else ""
