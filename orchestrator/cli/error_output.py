@@ -39,7 +39,7 @@ def failure_of(error: BaseException) -> Failure:
     where = f" ({'; '.join(notes)})" if notes else ""
     if isinstance(cause, OrchestratorError):
         lines = cause.message.split("\n", 1)
-        lines[0] += where
+        lines[0] = f"{lines[0][:-1]}{where}:" if lines[0].endswith(":") else f"{lines[0]}{where}"
         status = "cancelled" if isinstance(cause, RunCancelledError) else "failed"
         return Failure(type(cause).__name__, "\n".join(lines), cause.to_fix, cause.exit_code, status)
     if isinstance(cause, SystemExit):

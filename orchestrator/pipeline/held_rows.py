@@ -66,15 +66,15 @@ class HeldRows:
         lost = other | {key for key, rows in ledger.carried.items() if counts.get(key, 0) != rows}
         return cls(counts, other, lost, tables)
 
-    def not_alone(self, ledger: Ledger, facts: ProjectFacts, *, again: bool) -> tuple[str, ...]:
+    def not_alone(self, ledger: Ledger, facts: ProjectFacts, cut_off: int, *, again: bool) -> tuple[str, ...]:
         """Return the names of tables in which no finished year can be run again by itself, where one would be.
 
         Later years have changed rows of earlier ones in them, or a stage that was cut off may have. ``again`` tells
-        that a finished year is to be run again anyway.
+        that a finished year is to be run again anyway; ``cut_off`` is the year of that stage, and is run again.
         """
         found = ledger.reaching if again or self.lost or self.tables else frozenset()
         if not ledger.is_whole:
-            found |= {unique_id for _, unique_id in self.altered}
+            found |= {unique_id for year, unique_id in self.altered if year < cut_off}
         return tuple(node.name for node in facts.nodes if node.unique_id in found)
 
 

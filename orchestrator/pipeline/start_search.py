@@ -74,7 +74,7 @@ class StartSearch:
         kept = without_undo(self.facts, catalog, self.year_column, self.lasting, ledger.staged)
         again = fresh and self.plan.years[0] > self.plan.first_year
         others = (*models_of_other_years(self.facts), *(node.name for node in kept), *look.years)
-        others += held.not_alone(ledger, self.facts, again=again)
+        others += held.not_alone(ledger, self.facts, cut_off, again=again)
         found = decision.because(others, look.stages)
         order = StageOrder(self.plan, known, self.facts)
         late = order.too_late(found.start, cut_off, rebuilt)
