@@ -20,14 +20,19 @@ from orchestrator.pipeline.workflow import ResumePoint, SimulationPlan
 class Loss:
     """A year of a table of years that does not hold the rows it held when it was simulated, or as many others.
 
-    ``whole``: the table has no years, and ``year`` built all of it.
+    ``node`` is its unique id. ``whole``: the table has no years, and ``year`` built all of it.
     """
 
     year: int
-    table: str
+    node: str
     expected: int
     found: int
     whole: bool = False
+
+    @property
+    def table(self) -> str:
+        """The name of the node."""
+        return ".".join(self.node.split(".")[2:])
 
     def words(self) -> str:
         """Say it for people."""
@@ -109,7 +114,7 @@ def find_start(
     print_now = fingerprint(now)
     changed = _changed(ledger, now, print_now)
     losses = tuple(
-        Loss(year, node.rpartition(".")[2], expected, counts.get((year, node), 0))
+        Loss(year, node, expected, counts.get((year, node), 0))
         for (year, node), expected in sorted(ledger.carried.items())
         if node not in gone and (counts.get((year, node), 0) != expected or (year, node) in altered)
     )
@@ -122,7 +127,7 @@ def find_start(
         beyond = max(plan.years[-1], *(stage.year for stage in ledger.stages)) + 1
         if _has_ended(plan, kept):
             return replace(anew, purge_from=beyond, other_years=other_years, done=True)
-        return _ending(plan, kept, beyond)
+        return _ending(plan, beyond)
     goes_on = None if fresh or changed or other_years else _resumed(plan, kept, ledger, losses, gone)
     if other_stages and goes_on is not None and goes_on.kept_stages:
         goes_on = _from_first_stage(plan, goes_on, anew, other_stages)
@@ -152,25 +157,25 @@ def _is_whole(plan: SimulationPlan, ledger: Ledger, losses: tuple[Loss, ...], go
 def _has_ended(plan: SimulationPlan, ledger: Ledger) -> bool:
     """Tell whether hooks have returned that follow the last stage of a range of which every stage is finished.
 
-    Those at the end of a run were called if the last run of that year came to its end, and were not due yet if it was
-    to go on behind that year.
+    Those at the end of a run were called if the last run of that year came to its end, and are not due if it was to go
+    on behind that year, or another one did.
     """
     last = plan.years[-1]
     stages = plan.stages_of(last)
     record = ledger.finished(last, stages[-1].name) if stages else ledger.stages[-1]
     if record is None or not record.hooks_done:
         return False
+    if any(stage.year > last for stage in ledger.stages):
+        return True
     ending = next((run for run in reversed(ledger.runs) if run.first_year <= last <= run.last_year), None)
     return ending is not None and (ending.status == "completed" or ending.last_year > last)
 
 
-def _ending(plan: SimulationPlan, ledger: Ledger, beyond: int) -> Start:
+def _ending(plan: SimulationPlan, beyond: int) -> Start:
     """Return the start of a run that has only hooks to call; nothing of a year from ``beyond`` on is there."""
     last = plan.years[-1]
     names = tuple(stage.name for stage in plan.stages_of(last))
-    records = (ledger.finished(last, name) for name in names)
-    nodes = frozenset().union(*(record.nodes for record in records if record is not None))
-    return Start(last, names[-1], beyond, names, nodes, resumed=True, ending=True)
+    return Start(last, names[-1] if names else "", beyond, names, resumed=True, ending=bool(names))
 
 
 def _resumed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from orchestrator.core.clocks import utc_now
@@ -19,7 +19,7 @@ from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.carried_over import replaces_what_is_read
 from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.left_rows import LeftRows
-from orchestrator.pipeline.resume import Start
+from orchestrator.pipeline.resume import Loss, Start
 from orchestrator.pipeline.start_search import StartSearch
 from orchestrator.pipeline.watched_years import WatchedYears
 from orchestrator.pipeline.workflow import SimulationPlan
@@ -295,7 +295,12 @@ class RunLedger:
         """Note again what tables hold, after hooks that were cut off when this stage was finished."""
         last = after.stage == self._plan.stages_of(after.year)[-1].name
         note = self._rows.by_hooks_of_year if last else self._rows.by_hooks
+        self._years.require_known(self._ledger.carried, after.year)
         runner.execute(note(runner, after.year, runner.catalog()))
+
+    def hooks_left(self, runner: DbtRunner, losses: Iterable[Loss]) -> None:
+        """Note what hooks before the first year have changed of what finished stages had left."""
+        runner.execute(self._rows.by_first_hooks(runner, losses, self._ledger.digests))
 
     def simulation_ended(self, runner: DbtRunner) -> None:
         """Note again which rows tables hold of all years, after hooks that may have changed them."""

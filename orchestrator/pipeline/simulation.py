@@ -86,7 +86,12 @@ class Simulation:
         # The first look refuses what cannot be run while nothing is touched yet, and says what healing may give up.
         # It is too old to build on: hooks and healing have changed the database, dbt may have parsed a newer project,
         # and as long as dbt has not opened a file another program may write it. A look costs some 10 ms.
+        before = {(loss.year, loss.node) for loss in start.losses}
         ledger, start = self._find_start(facts, fresh=fresh)
+        by_hooks = [loss for loss in start.losses if (loss.year, loss.node) not in before]
+        if by_hooks and self._calls_hooks_first():
+            ledger.hooks_left(runner, by_hooks)
+            ledger, start = self._find_start(facts, fresh=fresh)
         if start.done:
             return self._result(facts, ledger, start, ())
         _require_agreed(start, may_forgo, agreed)
@@ -103,11 +108,15 @@ class Simulation:
         ledger.completed(runner)
         return self._result(facts, ledger, start, years, loop.ran)
 
-    def _is_idle(self, facts: ProjectFacts) -> bool:
-        """Tell whether nothing is to be called or healed before a run either, as far as kept facts tell."""
+    def _calls_hooks_first(self) -> bool:
+        """Tell whether hooks of the user's are called before the first year."""
         manager = self._run.hooks
         hooks = (*manager.list_hooks(HookType.PRE_INITIALIZATION), *manager.list_hooks(HookType.PRE_SIMULATION))
-        if any(hook.name != HEALING_HOOK for hook in hooks) or self._runner.known_facts() is None:
+        return any(hook.name != HEALING_HOOK for hook in hooks)
+
+    def _is_idle(self, facts: ProjectFacts) -> bool:
+        """Tell whether nothing is to be called or healed before a run either, as far as kept facts tell."""
+        if self._calls_hooks_first() or self._runner.known_facts() is None:
             return False
         return not self._initializer.checker(facts).findings()
 

@@ -83,7 +83,7 @@ def altered_tables(
     found = contents_of([node.relation for node in nodes], reader, facts, most=DIGESTED_ROWS)
     pairs = ((node, kept[key].contents, found[key]) for node in nodes for key in [relation_key(node.relation)])
     return tuple(
-        Loss(years[node.unique_id], node.name, was.rows, now.rows, whole=True)
+        Loss(years[node.unique_id], node.unique_id, was.rows, now.rows, whole=True)
         for node, was, now in pairs
         if not was.same_as(now)
     )

@@ -77,7 +77,8 @@ class StartSearch:
         others += held.not_alone(ledger, self.facts, cut_off, again=again)
         found = decision.because(others, look.stages)
         order = StageOrder(self.plan, known, self.facts)
-        late = order.too_late(found.start, cut_off, rebuilt)
+        at_first = found.start.year == self.plan.first_year and not found.start.kept_stages
+        late = () if at_first else order.too_late(found.start, cut_off, rebuilt)
         if late:
             found = decision.because((*others, *late), look.stages)
         self._require_before(found, catalog, reader)

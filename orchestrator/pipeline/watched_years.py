@@ -23,6 +23,11 @@ from orchestrator.pipeline.year_rows import (
 )
 from orchestrator.pipeline.year_tables import with_years
 
+WHO_WRITES = (
+    "find out what else writes to it during a run (a hook, or the post-hook of another model?), then run again; the "
+    "run resumes after the last complete year"
+)
+
 
 class WatchedYears:
     """Counts of each year's rows in the incremental and carried-over tables of a run, as they were last counted.
@@ -61,6 +66,33 @@ class WatchedYears:
     def rows_of(self, year: int) -> dict[str, int]:
         """Return how many rows of a year each table held when it was last counted, by unique id."""
         return {node.unique_id: self._rows[table].get(year, 0) for table, node in self._nodes.items()}
+
+    def count_again(self, runner: DbtRunner, catalog: Catalog) -> dict[int, dict[str, int]]:
+        """Count all rows again, after hooks that may have changed any; return those that are others, by year and id."""
+        there = {table: column for table, column in self._columns.items() if catalog.get(table) is not None}
+        before, self._rows = self._rows, {**self._rows, **count_years(there, runner)}
+        changed: dict[int, dict[str, int]] = {}
+        for table in there:
+            now = self._rows[table]
+            for year in {*before[table], *now}:
+                if isinstance(year, int) and before[table].get(year, 0) != now.get(year, 0):
+                    changed.setdefault(year, {})[self._nodes[table].unique_id] = now.get(year, 0)
+        return changed
+
+    def require_known(self, known: Mapping[tuple[int, str], int], but_year: int) -> None:
+        """Make sure that tables hold the rows that the ledger knows of, ``but_year`` aside.
+
+        Raises:
+            ContinuityError: a table holds fewer or more rows of another year.
+        """
+        tables = {node.unique_id: table for table, node in self._nodes.items()}
+        lost = [
+            told_loss(self._nodes[tables[node]].name, year, expected=rows, found=found)
+            for (year, node), rows in sorted(known.items())
+            if year != but_year and node in tables and (found := self._rows[tables[node]].get(year, 0)) != rows
+        ]
+        if lost:
+            raise ContinuityError(_unexpected(but_year, lost), to_fix=WHO_WRITES)
 
     def note_digests(
         self, runner: DbtRunner, year: int, built: frozenset[str] | None = None, catalog: Catalog | None = None
@@ -156,10 +188,10 @@ class WatchedYears:
             changed = changed_years(self._rows[relation], rows, but_year)
             if changed:
                 name = self._nodes[relation].name
-                lost = "; ".join(told_loss(name, one.year, expected=one.before, found=one.after) for one in changed)
-                raise ContinuityError(
-                    f"Year {but_year} cannot be simulated: {lost}. No stage that builds this table did that.",
-                    to_fix="find out what else writes to it during a run (a hook, or the post-hook of another model?), "
-                    "then run again; the run resumes after the last complete year",
-                )
+                lost = [told_loss(name, one.year, expected=one.before, found=one.after) for one in changed]
+                raise ContinuityError(_unexpected(but_year, lost), to_fix=WHO_WRITES)
         self._rows |= found
+
+
+def _unexpected(year: int, lost: list[str]) -> str:
+    return f"Year {year} cannot be simulated: {'; '.join(lost)}. No stage that builds this table did that."

@@ -64,7 +64,7 @@ class Arena:
         self.database = self.workspace.orchestrator().config.database_path or self.workspace.database
         self.cli = Cli(root, self.database)
         self._to_the_end()
-        self.cli.sql("update orchestrator.runs set status = 'running'")  # else a run on it has nothing to do
+        self.workspace.leave_open()  # else a run on it has nothing to do
         self._kept = self.database.read_bytes()
         self.undisturbed = self.workspace.digests()
         self.database.unlink()

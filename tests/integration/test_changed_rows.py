@@ -78,7 +78,8 @@ def sending(kind: HookType, statement: str, year: int | None = None) -> Hook:
 def test_changed_rows_are_found_and_healed(reservoir: Workspace, statement: str, said: str) -> None:
     """The seed is drifted and what reads it is out of date; both are as before afterwards, and finished years stay."""
     before = reservoir.digests()
-    reservoir.sql("update orchestrator.runs set status = 'completed'", statement)
+    reservoir.complete()
+    reservoir.sql(statement)
     found = findings(reservoir)
     assert [(one.table.name, one.problem.value) for one in found] == [("rain", "drifted"), ("stg_rain", "stale")]
     assert isinstance(found[0].seen, RowsChanged)
@@ -185,7 +186,7 @@ def lost(workspace: Workspace) -> list[tuple[int, str, int, int]]:
 def test_other_rows_of_a_finished_year_let_it_begin_anew(reservoir: Workspace) -> None:
     """As many rows as before, with other values in them: the year and all later ones are simulated again."""
     before = reservoir.digests()
-    reservoir.sql("update orchestrator.runs set status = 'completed'")
+    reservoir.complete()
     reservoir.sql("update lake_level set level = level + 1 where water_year = 2001 and lake = 'upper'")
     assert run(reservoir) == [2001, 2002]
     assert lost(reservoir) == [(2001, "lake_level", 2, 2)]
@@ -225,7 +226,7 @@ def test_other_columns_of_years_are_other_rows(reservoir: Workspace) -> None:
     reservoir.sql(
         "create or replace table inflow as select lake, month, volume::double as volume, water_year from inflow"
     )
-    reservoir.sql("update orchestrator.runs set status = 'completed'")
+    reservoir.complete()
     assert run(reservoir) == [2000, 2001, 2002]
     assert reservoir.digests() == before
 
@@ -234,7 +235,7 @@ def test_digests_of_another_duckdb_are_made_anew(reservoir: Workspace) -> None:
     """They say nothing, and the next run is compared again."""
     reservoir.sql("update orchestrator.table_contents set digest = 'v0 1', read_digest = 'v0 1'")
     reservoir.sql("update orchestrator.carried_rows set digest = 'v0 x 1'")
-    reservoir.sql("update orchestrator.runs set status = 'completed'")
+    reservoir.complete()
     assert run(reservoir) == []
     reservoir.simulate(fresh=True)
     reservoir.sql(MORE_RAIN)
@@ -351,9 +352,8 @@ def test_a_text_that_is_no_year_is_found(reservoir: Workspace) -> None:
         )
     )
     reservoir.simulate()
-    reservoir.sql(
-        "insert into inflow values ('upper', 1, 1, '20a5')", "update orchestrator.runs set status = 'completed'"
-    )
+    reservoir.sql("insert into inflow values ('upper', 1, 1, '20a5')")
+    reservoir.complete()
     assert run(reservoir) == []
     reservoir.sql("delete from inflow where water_year = '2002'")
     assert run(reservoir) == [2002]

@@ -23,7 +23,7 @@ YEARS = "select distinct water_year from lake_level order by 1"
 def finished(simulated: Simulated) -> Cli:
     """Give a project whose years 2000 to 2002 are simulated."""
     workspace = simulated("reservoir")
-    workspace.sql("update orchestrator.runs set status = 'completed'")
+    workspace.complete()
     return Cli(workspace.root, workspace.database)
 
 

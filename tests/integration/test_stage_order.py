@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator import Hook, HookContext, HookError, HookType
+from orchestrator.core.errors import ContinuityError
 from orchestrator.core.events import RunResumed, StageFinished, WholeRangeRun
 from tests.support.workspaces import Workspace
 
@@ -143,3 +144,91 @@ def test_a_view_in_place_of_a_table_is_no_table(fresh: Prepare) -> None:
     workspace.sql("drop table latest", "create view latest as select 2002 as year, 99 as volume")
     assert run(workspace) == [2000, 2001, 2002]
     assert workspace.sql("select volume <> 99 from latest") == [(True,)]
+
+
+def sending(kind: HookType, statement: str, year: int | None = None, stage: str | None = None) -> Hook:
+    """Make a hook that sends a statement, in one year or always."""
+
+    def send(context: HookContext) -> None:
+        if year in (None, context.year):
+            context.execute(statement)
+
+    return Hook(kind, send, name=kind.value, stage=stage)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from inflow where lake = 'upper'",
+        "insert into inflow select * from inflow where water_year = 2001",
+        "update latest set volume = 7",
+    ],
+)
+def test_what_the_last_hook_changes_belongs_to_the_years(fresh: Prepare, statement: str) -> None:
+    """In whichever year, and however many rows: nothing is to be done afterwards."""
+    workspace, hook = make(fresh), sending(HookType.POST_SIMULATION, statement)
+    assert run(workspace, hook) == [2000, 2001, 2002]
+    assert run(workspace, hook) == []
+
+
+@pytest.mark.parametrize("statement", ["update latest set volume = 7", "delete from inflow where water_year = 2001"])
+def test_what_the_first_hook_changes_stays(fresh: Prepare, statement: str) -> None:
+    """It is called before each run, and what it leaves of finished years is what there should be."""
+    workspace = make(fresh)
+    run(workspace)
+    hook = sending(HookType.PRE_SIMULATION, statement)
+    assert run(workspace, hook) == []
+    assert run(workspace, hook) == []
+    workspace.sql("update lake_level set level = level + 1 where water_year = 2002")
+    assert 2002 in run(workspace, hook)
+
+
+def test_a_hook_that_is_repeated_may_not_change_other_years(fresh: Prepare) -> None:
+    """As little as one that is called for the first time."""
+
+    def fail(context: HookContext) -> None:
+        if context.year == 2002:
+            raise RuntimeError("not today")
+
+    workspace = fresh("reservoir")
+    with pytest.raises(HookError):
+        run(workspace, Hook(HookType.POST_YEAR, fail, name="last"))
+    worse = sending(HookType.POST_YEAR, "delete from inflow where water_year = 2000", year=2002)
+    with pytest.raises(ContinuityError, match="inflow has 0 rows of 2000"):
+        run(workspace, worse)
+
+
+def test_hooks_at_the_end_of_a_range_cost_no_later_year(fresh: Prepare) -> None:
+    """Nothing is removed where years have followed since."""
+
+    def fail(context: HookContext) -> None:
+        raise RuntimeError("not today")
+
+    workspace = fresh("reservoir")
+    with pytest.raises(HookError):
+        run(workspace, Hook(HookType.POST_SIMULATION, fail, name="last"), end=2000)
+    run(workspace, end=2001)
+    whole = workspace.sql("select count(*) from inflow")
+    workspace.sql("insert into inflow select * replace (2002 as water_year) from inflow where water_year = 2001")
+    assert run(workspace, end=2000) == []
+    assert workspace.sql("select count(*) from inflow where water_year < 2002") == whole
+
+
+def test_a_year_without_stages_has_hooks(fresh: Prepare) -> None:
+    """Where all stages belong to the first year, the hooks at the end are called for the last."""
+    workspace, calls = fresh("reservoir"), []
+
+    def fail_once(context: HookContext) -> None:
+        calls.append(context.year)
+        if len(calls) == 1:
+            raise RuntimeError("not today")
+
+    text = workspace.config.read_text().partition("stages:")[0]
+    workspace.config.write_text(text + 'stages: [{name: flows, select: "tag:FLOWS", first_year_only: true}]\n')
+    hook = Hook(HookType.POST_SIMULATION, fail_once, name="last")
+    with pytest.raises(HookError):
+        run(workspace, hook)
+    assert run(workspace, hook) == []
+    assert len(calls) == 2
+    assert run(workspace, hook) == []
+    assert len(calls) == 2

@@ -62,8 +62,20 @@ class Workspace:
             return rows
 
     def leave_open(self) -> None:
-        """Let the last run not have come to its end: the next one begins anew, where else nothing was to do."""
-        self.sql("update orchestrator.runs set status = 'running'")
+        """Let the last run not have come to the end of its first year: the next one begins anew, and keeps nothing."""
+        first = "select * from orchestrator.stages where year = (select min(year) from orchestrator.stages)"
+        self.sql(
+            "update orchestrator.runs set status = 'running'",
+            "update orchestrator.stages set stage = '-' || stage "
+            f"where finished_at = (select max(finished_at) from ({first})) and stage not like '-%'",
+        )
+
+    def complete(self) -> None:
+        """Take back :meth:`leave_open`: the last run has come to its end."""
+        self.sql(
+            "update orchestrator.runs set status = 'completed'",
+            "update orchestrator.stages set stage = ltrim(stage, '-')",
+        )
 
     def wait_unlocked(self, seconds: float = 60.0) -> None:
         """Wait until nobody holds the database's file: a killed process loses its command line before its locks."""
