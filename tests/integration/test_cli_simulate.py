@@ -110,11 +110,29 @@ def test_the_range_that_is_meant_is_named(lakes: Cli) -> None:
 
 
 def test_a_project_without_years_cannot_be_simulated(tmp_path: Path) -> None:
-    """The error says what the configuration lacks."""
+    """The error says what the configuration lacks, and what can be done without; the history does not ask for years."""
     shutil.copytree(PROJECTS / "plain", tmp_path / "plain")
-    told = Cli(tmp_path / "plain", tmp_path)("simulate", "--config", "orchestrator.yaml")
-    assert told.exit_code == 2
-    assert "no section simulation" in told.err
+    cli = Cli(tmp_path / "plain", tmp_path)
+    for command in (
+        ["simulate"],
+        ["plan", "2026"],
+        ["sweep", "run", "--vary", "x=1,2"],
+        ["report"],
+        ["compare", "baseline", "baseline"],
+    ):
+        told = cli(*command)
+        assert told.exit_code == 2
+        assert "no section simulation" in told.err, command
+        assert "use `orchestrator check` and `orchestrator init`" in told.err
+        assert "and a list of stages to orchestrator.yaml\n" in told.err
+    backup = cli("backup", "create")
+    assert "To fix: run `orchestrator init` first\n" in backup.err
+    assert cli("init").exit_code == 0
+    assert "only simulations are recorded" in cli("runs", "list").out
+    shown = cli("runs", "show")
+    assert "To fix: see what state the tables are in with `orchestrator check`" in shown.err
+    (cli.root / "orchestrator.yaml").unlink()
+    assert "write its configuration with `orchestrator new`\n" in cli("simulate").err
 
 
 def test_without_healing_a_database_that_is_not_ready_is_refused(lakes: Cli) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from orchestrator.config.simulation import SimulationConfig
+from orchestrator.config.years import no_years
 from orchestrator.core.errors import ConfigurationError, TableNotFoundError
 from orchestrator.core.text import shown_years
 from orchestrator.database.reader import DatabaseReader
@@ -52,7 +53,7 @@ def require_summary(facts: ProjectFacts) -> None:
 
 def _side(name: str, config: SimulationConfig, open_project: OpenProject) -> Side:
     if config.simulation is None:
-        raise ConfigurationError("This configuration has no section simulation, so there are no years to compare.")
+        raise no_years(config.file, "compare")
     with open_project(config) as (runner, facts):
         require_summary(facts)
         try:
