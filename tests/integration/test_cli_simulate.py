@@ -135,6 +135,23 @@ def test_a_project_without_years_cannot_be_simulated(tmp_path: Path) -> None:
     assert "write its configuration with `orchestrator new`\n" in cli("simulate").err
 
 
+def test_a_scenario_without_a_database_of_its_own(lakes: Cli) -> None:
+    """It is said when it begins that the years of another one are in its database, and not of years of its own."""
+    file = lakes.root / "config" / "scenarios" / "dry.yaml"
+    file.write_text("vars: {rain_factor: 0.5}\n")
+    held = "reservoir.duckdb holds years of another scenario (baseline: 2000–2002). This run of dry replaces"
+    try:
+        assert lakes("simulate", "--scenario", "dry", "--as", "driest", "2000").err.count("Warning") == 0
+        assert "Warning" not in lakes("simulate").err
+        told = lakes("simulate", "--scenario", "dry", "2000-2002", "--json")
+        assert told.exit_code == 0
+        assert held in told.err and "`database: var/dry.duckdb`" in told.err
+        assert "Warning" not in lakes("simulate", "--scenario", "dry").err
+        assert "holds years of another scenario (dry: 2000–2002)" in lakes("simulate").err
+    finally:
+        file.unlink()
+
+
 def test_without_healing_a_database_that_is_not_ready_is_refused(lakes: Cli) -> None:
     """--no-auto-initialize names what is missing and how to mend it."""
     lakes.sql("drop table rain")
