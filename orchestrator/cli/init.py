@@ -51,7 +51,12 @@ def init(
 ) -> int:
     """Build the required tables that are not ready, and nothing else."""
     if accept:
-        return _accept(options, output, accept, alone=not (dry_run or recreate))
+        return _accept(
+            options,
+            output,
+            accept,
+            beside=[flag for flag, given in (("--dry-run", dry_run), ("--recreate", recreate)) if given],
+        )
     if dry_run:
         return _dry_run(options, output, recreate=recreate)
     if recreate:
@@ -73,11 +78,14 @@ def init(
     return 0
 
 
-def _accept(options: CommonOptions, output: Output, names: list[str], *, alone: bool) -> int:
+def _accept(options: CommonOptions, output: Output, names: list[str], *, beside: list[str]) -> int:
     from orchestrator.maintenance.acceptance import accept_tables  # slow to import
 
-    if not alone:
-        raise ConfigurationError("--accept builds nothing.", to_fix="give it without --dry-run and --recreate")
+    if beside:
+        raise ConfigurationError(
+            f"--accept builds nothing, so {' and '.join(beside)} cannot be used with it.",
+            to_fix=f"leave out --accept, or {' and '.join(beside)}",
+        )
     with progress_for(output) as progress, orchestrator_for(load_config(options), [progress]) as orchestrator:
         found = accept_tables(orchestrator, names)
     accepted = [one.table.name for one in found]

@@ -79,16 +79,17 @@ def _unknown_key(where: str, path: KeyPath, model: type[BaseModel], layer: Layer
         guess = nearest(found, names)
     else:
         found = str(path[-1])
-        guess = (
-            nearest(found, known) or (_variable(found, layer) if len(path) == 1 else None) or elsewhere(found, model)
-        )
+        variable = _variable(found, layer) if len(path) == 1 else None
+        own = variable if variable == f"vars.{found}" else None
+        guess = own or nearest(found, known) or variable or elsewhere(found, model)
         if origin is not None and origin.kind == "override" and guess in known:
             found, guess = dotted(path), dotted((*path[:-1], guess))
     hint = f" Did you mean {guess!r}?" if guess else ""
+    may_be = f"write vars.{found} if it is a variable of dbt, or remove it." if len(path) == 1 else f"remove {found}."
     inside = f"in {dotted(path[:-1])}" if path[:-1] else "at the top level"
     return (
         f"{where}{dotted(path)} is not a known key.{hint} Keys allowed {inside}: {', '.join(known)}.",
-        f"write {guess} instead of {found}, or remove it." if guess else f"remove {found}.",
+        f"write {guess} instead of {found}, or remove it." if guess else may_be,
     )
 
 

@@ -39,6 +39,19 @@ def find_configuration(path: Path | str | None, environ: Mapping[str, str]) -> P
     )
 
 
+def configuration_in(folder: Path) -> Path | None:
+    """Return the configuration file that lies in a folder, None where none has a name that is looked for."""
+    names = (*NAMES, Path(NAMES[0].name), Path(DBT_PROJECT))
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def other_ending(file: Path) -> Path | None:
+    """Return the file that ends with ``.yaml`` in the place of ``.yml``, or the other way round, where there is one."""
+    endings = {".yaml": ".yml", ".yml": ".yaml"}
+    other = file.with_suffix(endings.get(file.suffix, file.suffix))
+    return other if other != file and other.is_file() else None
+
+
 def bare_project(file: Path) -> Layer:
     """Return the configuration of a dbt project that has none."""
     return Layer({"dbt": {"project_dir": "."}}, {(): Origin(file.name, "file")})

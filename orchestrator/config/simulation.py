@@ -54,7 +54,7 @@ from orchestrator.config.schema import (
     names_a_file,
 )
 from orchestrator.config.sweeps import SweepSettings
-from orchestrator.config.years import requested_years
+from orchestrator.config.years import no_years, requested_years
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.masking import masked_values, remember_secret_names, remember_secrets, remember_values
 from orchestrator.core.permissions import decide
@@ -313,10 +313,7 @@ class SimulationConfig(Section):
             ConfigurationError: there is no simulation, or the range is empty, begins too early or is not of numbers.
         """
         if self.simulation is None:
-            raise ConfigurationError(
-                "This configuration has no section simulation, so there are no years to run.",
-                to_fix="add simulation: {start_year: 2025, end_year: 2029} and stages.",
-            )
+            raise no_years(self.file)
         return requested_years(self.simulation, start, end, self.origin_of("simulation", "start_year"))
 
     def dbt_vars(self, year: int | None = None) -> dict[str, object]:

@@ -18,6 +18,7 @@ else:
     CParser = object  # type: ignore[misc, assignment]  # never used
 
 from orchestrator.config.errors import problems_error
+from orchestrator.config.finding import NAMES, configuration_in, other_ending
 from orchestrator.config.origins import KeyPath, Layer, Origin, dotted
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.untrusted import read_limited
@@ -235,9 +236,10 @@ def _read_text(path: Path, label: str) -> str:
     try:
         return read_limited(path, MOST_BYTES).decode("utf-8-sig")
     except FileNotFoundError as error:
+        near = other_ending(path)
         raise ConfigurationError(
             f"The configuration file {path} does not exist.",
-            to_fix="name another file (on the command line with --config PATH).",
+            to_fix="name another file (on the command line with --config PATH)." if near is None else f"name {near}",
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(
@@ -249,6 +251,14 @@ def _read_text(path: Path, label: str) -> str:
             to_fix="keep large data in a seed of the dbt project, and write only settings there",
         ) from error
     except OSError as error:
+        if path.is_dir():
+            inside = configuration_in(path)
+            raise ConfigurationError(
+                f"{path} is a folder, and the configuration is a file.",
+                to_fix=f"name the file in it: {inside}"
+                if inside is not None
+                else f"name a configuration file, such as {path / NAMES[1]}; `orchestrator new` writes one",
+            ) from error
         raise ConfigurationError(
             f"{label} cannot be read: {error.strerror or error}.",
             to_fix="make it readable for you, or name another file (on the command line with --config PATH).",

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.config.finding import DBT_PROJECT
 from orchestrator.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from orchestrator.config.schema import SimulationYears
+
+
+def no_years(file: Path | None, what: str = "run") -> ConfigurationError:
+    """Return the error for a command that needs years, in a project whose configuration ``file`` has none."""
+    section = "simulation: {start_year: 2025, end_year: 2029} and a list of stages"
+    for_years = "write its configuration with `orchestrator new`"
+    if file is None or file.name != DBT_PROJECT:
+        for_years = f"add {section} to {'the configuration' if file is None else file.name}"
+    return ConfigurationError(
+        f"This configuration has no section simulation, so there are no years to {what}.",
+        to_fix="use `orchestrator check` and `orchestrator init`, which need no years; or, if the models go by years, "
+        f"{for_years}",
+    )
 
 
 def requested_years(simulation: SimulationYears, start: int | None, end: int | None, where: str) -> tuple[int, ...]:

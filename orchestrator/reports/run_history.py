@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from orchestrator.storage.models import SweepRecord, WorkflowRun, WorkflowStep
 
 SECONDS_FOR_LAST_WORDS = 3.0
+EMPTY = "run `orchestrator simulate`, or `orchestrator runs import` for runs whose events are kept"
+EMPTY_WITHOUT_YEARS = (
+    "see what state the tables are in with `orchestrator check`: only simulations are recorded, and this project has "
+    "no years"
+)
 SHORT = 8  # characters of an id that tell runs apart
 
 
@@ -100,13 +105,13 @@ def list_runs(
     return RunList(runs, len(fitting) > limit, tuple(sweeps))
 
 
-def read_run(backend: StorageBackend, name: str | None) -> FullRun:
-    """Return the run whose id begins with ``name``, the newest one for None.
+def read_run(backend: StorageBackend, name: str | None, *, years: bool = True) -> FullRun:
+    """Return the run whose id begins with ``name``, the newest one for None; ``years``: the project has some.
 
     Raises:
         RunNotFoundError: there is none, or there are several.
     """
-    run = find_run(backend, name)
+    run = find_run(backend, name, years=years)
     record = backend.record(run)
     ((_, status),) = with_status(backend, [run])
     return FullRun(record, status)
@@ -161,8 +166,10 @@ def _annotations(backend: StorageBackend, run: WorkflowRun) -> Annotations:
     return backend.annotations.of_runs([run.id]).get(run.id, Annotations())
 
 
-def find_run(backend: StorageBackend, name: str | None, *, letters: int = 1) -> WorkflowRun:
+def find_run(backend: StorageBackend, name: str | None, *, letters: int = 1, years: bool = True) -> WorkflowRun:
     """Return the run whose id begins so, by at least so many ``letters``; the newest where no name is given.
+
+    ``years``: the project has some, so that a simulation of it would be recorded.
 
     Raises:
         RunNotFoundError: there is none, or there are several, or the name is too short.
@@ -172,7 +179,7 @@ def find_run(backend: StorageBackend, name: str | None, *, letters: int = 1) -> 
         if not newest:
             raise RunNotFoundError(
                 f"The run history {backend.url} is empty.",
-                to_fix="run `orchestrator simulate`, or `orchestrator runs import` for runs whose events are kept",
+                to_fix=EMPTY if years else EMPTY_WITHOUT_YEARS,
             )
         return newest[0]
     if len(name.strip()) < letters:

@@ -14,9 +14,12 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
+from orchestrator.config.finding import DBT_PROJECT
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.file_patterns import files_matching
+from orchestrator.core.permissions import WORKSPACE
 from orchestrator.core.versions import installed_versions
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.settings import DbtSettings
@@ -36,6 +39,8 @@ WITHOUT_ROWS = (
 """The sections of a configuration that change no row of a member."""
 NO_HOOKS = ("var", "node_modules", "__pycache__")
 NO_SOURCES = ("logs", "__pycache__")
+OF_REPORTS = (".html", ".png", ".svg")
+"""The endings of reports and of their charts; where a model reads such a file, it is among the inputs of the parse."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +57,11 @@ class ProjectInputs:
 
     def __init__(self, config: SimulationConfig, facts: ProjectFacts) -> None:
         self._files: dict[Path, str] = {}
+        folder, written = config.project_dir, _Written(config, facts)
+        files = [file for file in project_files(folder) if not written.holds(folder / file)]
         parts = {
             "facts": _facts(facts),
-            "files": {str(file): self._digest(config.project_dir / file) for file in project_files(config.project_dir)},
+            "files": {str(file): self._digest(folder / file) for file in files},
             "versions": installed_versions(),
         }
         self._shared = _digest_of(parts)
@@ -88,6 +95,34 @@ class ProjectInputs:
             except OSError as error:
                 self._files[file] = f"not read: {error.strerror}"
         return self._files[file]
+
+
+class _Written:
+    """The files below a dbt project that we write, or that are looked at otherwise, where it is the project root too.
+
+    These are all below ``var/``, reports and their charts, the run history, databases, what models write, and the
+    files of the configuration, whose settings count by themselves.
+    """
+
+    def __init__(self, config: SimulationConfig, facts: ProjectFacts) -> None:
+        history = Path(unquote(config.storage_url.partition(":///")[2].partition("?")[0]))
+        logs = (Path(f"{history}{ending}") for ending in ("-wal", "-shm", "-journal"))
+        named = [config.database_path, None if config.publish is None else config.resolve(config.publish)]
+        self._files = {history, *logs, *(file for file in named if file is not None)}
+        written = (config.resolve(Path(node.external_file)) for node in facts.nodes if node.external_file)
+        self._places = (config.root / WORKSPACE, *written)
+        self._scenarios = None
+        if config.file is not None and config.file.name != DBT_PROJECT:
+            self._files.add(config.file)
+            self._scenarios = config.file.parent / "scenarios"
+
+    def holds(self, file: Path) -> bool:
+        """Tell whether this is such a file."""
+        if file in self._files or file.suffix.lower() in OF_REPORTS:
+            return True
+        if file.parent == self._scenarios and file.suffix.lower() in (".yaml", ".yml"):
+            return True
+        return any(file.is_relative_to(place) for place in self._places)
 
 
 def project_files(folder: Path) -> Iterator[Path]:

@@ -19,7 +19,7 @@ from orchestrator import (
 )
 from orchestrator.core.events import ChangesFound, RowsLost, StageFinished
 from orchestrator.pipeline import year_rows
-from tests.support.workspaces import Workspace
+from tests.support.workspaces import Workspace, state_notes
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +27,11 @@ Prepare = Callable[[str], Workspace]
 MORE_RAIN = "update rain set depth = depth + 1"
 CHANGED = "rows of table {} are not the same as those that finished years have read"
 SAME_RAIN = "update rain set depth = 2"
+CLOSING = """\
+{{ config(materialized='table', tags=['BALANCE'], meta={'summary': true}) }}
+select water_year, count(*) as lakes from {{ ref('lake_level') }} group by 1
+"""
+LABELS = "models: [{name: closing, columns: [{name: lakes, meta: {label: Lakes}}]}]"
 RANDOM_LAKES = "select lake, start_level, area, random() as shore from"
 
 
@@ -110,14 +115,20 @@ def test_without_healing_changed_rows_are_refused(reservoir: Workspace) -> None:
 
 
 def test_a_build_that_gives_other_rows_lets_the_years_begin_anew(fresh: Prepare) -> None:
-    """Years that were finished have read other rows than those to come; it is said which table it was."""
+    """Years that were finished have read other rows than those to come; it is said which table it was.
+
+    What has begun anew is what the project is now, also where it is compared.
+    """
     workspace = fresh("reservoir")
     model = workspace.root / "dbt" / "models" / "foundation" / "lake_shape.sql"
     model.write_text(model.read_text().replace("select lake, start_level, area, area * 2 as shore from", RANDOM_LAKES))
+    (model.parents[1] / "yearly" / "closing.sql").write_text(CLOSING)
+    (model.parents[1] / "yearly" / "closing.yml").write_text(LABELS)
     run(workspace, end=2001)
     workspace.sql("drop table lake_shape")
     assert run(workspace) == [2000, 2001, 2002]
     assert changes(workspace) == [CHANGED.format("lake_shape"), CHANGED.format("lake_shore")]
+    assert state_notes(workspace) == ()
     workspace.sql("update lake_shape set area = 0")
     assert run(workspace) == [2000, 2001, 2002]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import socket
 from pathlib import Path
@@ -109,6 +110,28 @@ def test_commands_of_its_last_lines_can_be_typed(place: Cli, tmp_path: Path) -> 
     refused = place("backup", "restore", "-y", *config, "--database", str(other))
     assert refused.exit_code == 1
     assert refused.err.endswith("To fix: see `orchestrator backup list --config config/simulation.yaml`\n")
+
+
+def test_what_a_backup_of_a_scenario_says_restores_it(place: Cli) -> None:
+    """In the layout that `orchestrator new` writes too: the file in the project, its scenarios beside it."""
+    file = place.root / "orchestrator.yaml"
+    shutil.move(place.root / "config" / "simulation.yaml", file)
+    (place.root / "scenarios").mkdir(exist_ok=True)
+    (place.root / "scenarios" / "strong.yaml").write_text("database: var/strong.duckdb\n")
+    place.sql("create table other as select 1 as n")
+    strong = place.root / "var" / "strong.duckdb"
+    shutil.copy(place.database, strong)
+    told = [place("backup", "create", *options) for options in ((), ("--scenario", "strong"))]
+    for made in told:
+        assert made.exit_code == 0, made.err
+        assert strong.name in made.out and place.database.name in made.out
+        strong.write_bytes(b"lost")
+        command = shlex.split(made.out.splitlines()[-1].partition("orchestrator ")[2])
+        restored = place(*command, "--yes")
+        assert restored.exit_code == 0, restored.err
+        with duckdb.connect(str(strong), read_only=True) as connection:
+            assert connection.execute("select n from other").fetchall() == [(1,)]
+    assert "var/strong.duckdb" in place("migrate", "--dry-run").out
 
 
 def test_a_run_keeps_backups_away(place: Cli) -> None:

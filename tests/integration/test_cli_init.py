@@ -178,3 +178,12 @@ def test_an_interruption_ends_the_wait_for_another_run(lakes: Cli, number: signa
     assert "Traceback" not in told.err
     with duckdb.connect(str(lakes.database)) as connection:
         assert connection.execute("select 1").fetchall() == [(1,)]
+
+
+def test_accept_goes_with_nothing_that_builds(lakes: Cli) -> None:
+    """The option that was given is named, and no other."""
+    told = lakes("init", "--accept", "lakes", "--dry-run")
+    assert told.exit_code == 2
+    assert "--dry-run cannot be used with it" in told.err and "--recreate" not in told.err
+    told = lakes("init", "--accept", "lakes", "--dry-run", "--recreate")
+    assert "To fix: leave out --accept, or --dry-run and --recreate\n" in told.err

@@ -110,11 +110,46 @@ def test_the_range_that_is_meant_is_named(lakes: Cli) -> None:
 
 
 def test_a_project_without_years_cannot_be_simulated(tmp_path: Path) -> None:
-    """The error says what the configuration lacks."""
+    """The error says what the configuration lacks, and what can be done without; the history does not ask for years."""
     shutil.copytree(PROJECTS / "plain", tmp_path / "plain")
-    told = Cli(tmp_path / "plain", tmp_path)("simulate", "--config", "orchestrator.yaml")
-    assert told.exit_code == 2
-    assert "no section simulation" in told.err
+    cli = Cli(tmp_path / "plain", tmp_path)
+    for command in (
+        ["simulate"],
+        ["plan", "2026"],
+        ["sweep", "run", "--vary", "x=1,2"],
+        ["report"],
+        ["compare", "baseline", "baseline"],
+    ):
+        told = cli(*command)
+        assert told.exit_code == 2
+        assert "no section simulation" in told.err, command
+        assert "use `orchestrator check` and `orchestrator init`" in told.err
+        assert "and a list of stages to orchestrator.yaml\n" in told.err
+    backup = cli("backup", "create")
+    assert "To fix: run `orchestrator init` first\n" in backup.err
+    assert cli("init").exit_code == 0
+    assert "only simulations are recorded" in cli("runs", "list").out
+    shown = cli("runs", "show")
+    assert "To fix: see what state the tables are in with `orchestrator check`" in shown.err
+    (cli.root / "orchestrator.yaml").unlink()
+    assert "write its configuration with `orchestrator new`\n" in cli("simulate").err
+
+
+def test_a_scenario_without_a_database_of_its_own(lakes: Cli) -> None:
+    """It is said when it begins that the years of another one are in its database, and not of years of its own."""
+    file = lakes.root / "config" / "scenarios" / "dry.yaml"
+    file.write_text("vars: {rain_factor: 0.5}\n")
+    held = "reservoir.duckdb holds years of another scenario (baseline: 2000–2002). This run of dry replaces"
+    try:
+        assert lakes("simulate", "--scenario", "dry", "--as", "driest", "2000").err.count("Warning") == 0
+        assert "Warning" not in lakes("simulate").err
+        told = lakes("simulate", "--scenario", "dry", "2000-2002", "--json")
+        assert told.exit_code == 0
+        assert held in told.err and "`database: var/dry.duckdb`" in told.err
+        assert "Warning" not in lakes("simulate", "--scenario", "dry").err
+        assert "holds years of another scenario (dry: 2000–2002)" in lakes("simulate").err
+    finally:
+        file.unlink()
 
 
 def test_without_healing_a_database_that_is_not_ready_is_refused(lakes: Cli) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator import ConfigurationError, InitializationError
 from tests.support.cli_project import Cli
+from tests.support.workspaces import state_notes
 from tests.support.written import Written
 
 pytestmark = pytest.mark.slow
@@ -55,6 +56,21 @@ def ready(mill: Written) -> list[str]:
     """Return the names of the required tables that are not ready."""
     with mill.orchestrator() as orchestrator:
         return [finding.table.name for finding in orchestrator.initializer.checker().findings()]
+
+
+def test_its_function_is_part_of_what_years_were_made_of(mill: Written) -> None:
+    """A comparison finds nothing that has changed where a run finds nothing to do, and names what has."""
+    mill.write(
+        "models/total.sql",
+        "{{ config(materialized='table', meta={'summary': true}) }} "
+        "select year, sum(mill) as ground from {{ ref('flour') }} group by 1",
+    )
+    mill.write("models/total.yml", "models: [{name: total, columns: [{name: ground, meta: {label: Ground}}]}]")
+    mill.configure("select: flour}", "select: flour total}")
+    mill.simulate()
+    assert state_notes(mill) == ()
+    mill.write("mill_tables.py", BUILDS.replace("range(", "range(1 + "))
+    assert "mill_tables:registry" in " ".join(state_notes(mill))
 
 
 def test_it_is_built_between_seeds_and_foundation(mill: Written) -> None:

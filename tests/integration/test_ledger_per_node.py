@@ -72,7 +72,7 @@ def test_a_stale_table_that_dbt_has_brought_up_to_date_is_accepted(orchard: Orch
     assert "daily is ready; there was nothing to accept" in orchard("init", "--accept", "daily").out
     for arguments, words in (
         (("daili",), "Did you mean 'daily'?"),
-        (("daily", "--dry-run"), "--accept builds nothing."),
+        (("daily", "--dry-run"), "--accept builds nothing, so --dry-run cannot be used with it."),
         (("total",), "total cannot be accepted: it does not exist"),
     ):
         orchard.sql("drop table if exists total")

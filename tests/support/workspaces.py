@@ -11,8 +11,11 @@ from pathlib import Path
 import duckdb
 
 from orchestrator import PipelineOrchestrator, create_orchestrator
+from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.events import Event
 from orchestrator.pipeline.workflow import SimulationResult
+from orchestrator.reports.sides.databases import scenario_side
+from orchestrator.reports.sides.sources import Sources, opened_project
 from tests.support.processes import wait_until
 from tests.support.programs import start_python
 
@@ -225,3 +228,9 @@ def _is_locked(database: Path) -> bool:
     except duckdb.Error as error:
         return "Could not set lock" in str(error)
     return False
+
+
+def state_notes(workspace: Workspace) -> tuple[str, ...]:
+    """Return what a comparison says of the state that a project's database is in."""
+    config = SimulationConfig.load(workspace.config, environ={})
+    return scenario_side(Sources(config, lambda _: config, opened_project, None), config.scenario).notes

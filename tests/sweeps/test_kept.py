@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.reports.sides.intervals import difference_of
-from tests.sweeps.conftest import Swept, document
+from tests.sweeps.conftest import VARY, Swept, document
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -60,6 +60,34 @@ def test_what_decides_rows_decides_what_is_kept(swept: Swept) -> None:
     expected[:] = [(1, 1, "two?"), (2, 22, "two?")]
     assert run("two") == 0
     assert run("two") == 2
+
+
+def test_what_we_write_into_the_project_itself_is_no_change(swept: Swept) -> None:
+    """Where the dbt project is the root, ``var`` lies in it, and reports may; a model is a change there as well."""
+    for path in sorted((swept.root / "dbt").iterdir()):
+        path.rename(swept.root / path.name)
+    (swept.root / "dbt").rmdir()
+    file = swept.root / "config" / "simulation.yaml"
+    settings = file.read_text().replace("project_dir: dbt", "project_dir: .") + "storage: {url: sqlite:///history.db}\n"
+    file.write_text(settings)
+    (swept.root / "models" / "written.sql").write_text(
+        "{{ config(materialized='external', location='written.csv') }} select 1 as one"
+    )
+    run = ("2000-2001", *VARY, "--workers", "1", "--json")
+    assert document(swept.sweep(*run))["kept"] == 0
+    assert document(swept("sweep", "resume", "s", "--json"))["kept"] == 2
+    assert swept("simulate").exit_code == 0
+    (swept.root / "report.html").write_text("figures")
+    (swept.root / "charts").mkdir()
+    (swept.root / "charts" / "level.svg").write_text("<svg/>")
+    (file.parent / "scenarios" / "other.yaml").write_text("database: var/other.duckdb\n")
+    (swept.root / "written.csv").write_text("one\n2\n")
+    file.write_text(f"{settings}publish: p.db\n")
+    assert document(swept("sweep", "resume", "s", "--json"))["kept"] == 2
+    assert "not be what the project is now" not in swept("compare", "s", "baseline", "--json").out
+    model = swept.root / "models" / "written.sql"
+    model.write_text(model.read_text().replace("select 1", "select 2"))
+    assert document(swept("sweep", "resume", "s", "--json"))["kept"] == 0
 
 
 def test_a_seed_that_both_have_pairs_the_difference() -> None:

@@ -17,6 +17,7 @@ from orchestrator.maintenance.backup.backup import find_backup, list_backups, ve
 from orchestrator.maintenance.backup.bounds import Bounds, bounds_of
 from orchestrator.maintenance.backup.exclusion import recover_configured
 from orchestrator.maintenance.backup.restore import restore_backup
+from orchestrator.maintenance.backup.workspace import databases_of
 
 PAYLOAD = b"the bytes of somebody else\n"
 Backups = Callable[..., None]
@@ -195,6 +196,21 @@ def test_the_configuration_knows_its_scenarios_and_the_files_beside_it(place: Pl
     assert within.hold(place.root / "var" / "orchestrator.db", "sqlite")
     assert not within.hold(place.root / "var" / "orchestrator.db", "duckdb")
     assert not within.hold(place.root / "var" / "other.duckdb", "duckdb")
+
+
+@pytest.mark.parametrize("scenario", [None, "high"])
+def test_scenarios_beside_a_file_in_the_project_itself(tmp_path: Path, scenario: str | None) -> None:
+    """As `orchestrator new` lays them: whichever is asked for, all of their databases are known."""
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "orchestrator.yaml").write_text("database: var/lakes.duckdb\n")
+    (tmp_path / "scenarios" / "high.yaml").write_text("database: var/high.duckdb\n")
+    (tmp_path / "scenarios" / "wet.yml").write_text("database: var/wet.duckdb\n")
+    config = SimulationConfig.load(tmp_path / "orchestrator.yaml", scenario=scenario, environ={})
+    names = {database.name for database in databases_of(config)}
+    assert names == {"var/lakes.duckdb", "var/high.duckdb", "var/wet.duckdb", "run history"}
+    within = bounds_of(config)
+    assert all(within.hold(tmp_path / "var" / f"{name}.duckdb", "duckdb") for name in ("lakes", "high", "wet"))
+    assert not within.hold(tmp_path / "var" / "other.duckdb", "duckdb")
 
 
 def test_a_journal_of_ours_is_followed(place: Place) -> None:

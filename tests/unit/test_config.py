@@ -315,6 +315,40 @@ def test_a_project_that_is_no_simulation_needs_only_its_folder(tmp_path: Path) -
         config.years()
 
 
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        ("wage_drift=0.03", "write vars.wage_drift if it is a variable of dbt, or remove it"),
+        ("growth=0.03", "write vars.growth instead of growth, or remove it"),
+        ("scenari=x", "write scenario instead of scenari"),
+        ("sweep.wage_drift=1", "remove wage_drift"),
+    ],
+)
+def test_a_variable_that_is_set_without_vars(tmp_path: Path, given: str, remedy: str) -> None:
+    """It is named as it has to be written."""
+    (tmp_path / "orchestrator.yaml").write_text("vars: {growth: 1}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        SimulationConfig.load(tmp_path / "orchestrator.yaml", overrides=[given], environ={})
+    assert str(caught.value.to_fix).startswith(remedy)
+
+
+def test_a_file_that_is_named_nearly_right(tmp_path: Path) -> None:
+    """The file in a folder is named, and the one with the other ending."""
+    file = tmp_path / "place" / "orchestrator.yaml"
+    file.parent.mkdir()
+    with pytest.raises(ConfigurationError, match="place is a folder") as caught:
+        SimulationConfig.load(file.parent, environ={})
+    assert caught.value.to_fix == f"name a configuration file, such as {file}; `orchestrator new` writes one"
+    file.write_text("")
+    for wrong in (file.parent, file.with_suffix(".yml")):
+        with pytest.raises(ConfigurationError) as caught:
+            SimulationConfig.load(wrong, environ={})
+        assert str(caught.value.to_fix).endswith(str(file))
+    with pytest.raises(ConfigurationError, match="does not exist") as caught:
+        SimulationConfig.load(file.with_name("other.yml"), environ={})
+    assert "--config" in str(caught.value.to_fix)
+
+
 def test_years_are_given_or_configured(load: Load) -> None:
     """Either end may be named; the configured range is the default."""
     config = load()
@@ -508,7 +542,7 @@ def test_all_mistakes_are_told_at_once(load: Load) -> None:
 
 def test_unreadable_files_are_explained(tmp_path: Path) -> None:
     """A folder, or bytes that are no text, are named as such."""
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="is a folder"):
         SimulationConfig.load(tmp_path, environ={})
     (tmp_path / "x.yaml").write_bytes(b"a: \xff\n")
     with pytest.raises(ConfigurationError, match="not UTF-8 text"):

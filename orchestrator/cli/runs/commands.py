@@ -93,13 +93,16 @@ def list_(
             f"--status is {unknown[0]!r}, which no run has.", to_fix=f"give one of {', '.join((*STATUSES, CRASHED))}"
         )
     moment = parse_since(since)
-    with open_history(options) as (_, backend):
+    with open_history(options) as (config, backend):
         found = list_runs(backend, scenario=scenario, statuses=wanted, since=moment, tag=tag, sweep=sweep, limit=limit)
     output.write_json(list_record(found), "listed")
     if not found.runs and not found.sweeps:
         filtered = bool(wanted or scenario or since or tag or sweep)
-        none = options.same_workspace("No run yet: `orchestrator simulate` makes one.")
-        output.say("No such run." if filtered else none)
+        years = config.simulation is not None
+        none = (
+            "`orchestrator simulate` makes one." if years else "only simulations are recorded, and there are no years."
+        )
+        output.say("No such run." if filtered else options.same_workspace(f"No run yet: {none}"))
         return 0
     show_list(output, found)
     if found.more:
@@ -126,8 +129,8 @@ def show(
 
     if follow:
         return _follow(options, output, run_id)
-    with open_history(options) as (_, backend):
-        found = read_run(backend, run_id)
+    with open_history(options) as (config, backend):
+        found = read_run(backend, run_id, years=config.simulation is not None)
     output.write_json(full_record(found))
     show_run(output, found, advice=options.same_workspace(LOOK_AGAIN))
     return 0

@@ -20,7 +20,7 @@ from orchestrator.maintenance.backup.server import DUMP_SUFFIX, save_server
 from orchestrator.maintenance.backup.workspace import DUCKDB, POSTGRESQL, SQLITE, WorkspaceDatabase
 from orchestrator.storage.head import VERSION_TABLE
 
-FIRST = "run `orchestrator simulate` first"
+FIRST = "run `orchestrator init` first"
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 

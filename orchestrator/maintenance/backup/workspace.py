@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from orchestrator.config.finding import DBT_PROJECT
 from orchestrator.config.paths import in_project
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.config.yaml_file import read_yaml
@@ -71,10 +72,9 @@ def history_of(config: SimulationConfig) -> WorkspaceDatabase:
 
 
 def _of_other_files(config: SimulationConfig) -> list[Path]:
-    """Return the databases that the other files of the configuration name: its scenarios, and whatever they overlay."""
+    """Return the databases that the files of the configuration name, whichever of them were laid for this one."""
     found = []
-    folder = config.root / "config"
-    for file in (*sorted(folder.glob("*.y*ml")), *sorted((folder / "scenarios").glob("*.y*ml"))):
+    for file in _other_files(config):
         try:
             database = read_yaml(file, file.name).data.get("database")
         except ConfigurationError:
@@ -82,3 +82,15 @@ def _of_other_files(config: SimulationConfig) -> list[Path]:
         if isinstance(database, str) and database.strip():
             found.append(config.resolve(Path(database)))
     return found
+
+
+def _other_files(config: SimulationConfig) -> list[Path]:
+    """Return the configuration file, the scenarios beside it, and whatever lies in ``config/``."""
+    folder = config.root / "config"
+    places = [folder, folder / "scenarios"]
+    own = []
+    if config.file is not None:
+        own = [config.file] if config.file.name != DBT_PROJECT else []
+        places.append(config.file.parent / "scenarios")
+    files = [file for place in dict.fromkeys(places) for file in sorted(place.glob("*.y*ml"))]
+    return list(dict.fromkeys([*own, *files]))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from orchestrator.config.simulation import SimulationConfig
+from orchestrator.config.years import no_years
 from orchestrator.core.errors import ConfigurationError, TableNotFoundError
 from orchestrator.core.text import shown_years
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.ledger.changes import UNRECORDED, changes
+from orchestrator.ledger.contents import changed_contents
 from orchestrator.ledger.reading import Ledger, read_ledger
 from orchestrator.ledger.watched import with_watched
-from orchestrator.pipeline.fingerprint import components, fingerprint
+from orchestrator.pipeline.fingerprint import Components, components, fingerprint
 from orchestrator.pipeline.summary import read_summary, summary_model
 from orchestrator.pipeline.wording import listed
 from orchestrator.pipeline.workflow import SimulationPlan, Summary
@@ -18,6 +22,8 @@ from orchestrator.reports.sides.settings import SEED, as_recorded, decisive_sett
 from orchestrator.reports.sides.side import Repetition, Side, years_of
 from orchestrator.reports.sides.sources import OpenProject, Sources
 from orchestrator.reports.table_rows import ALL_YEARS, open_project_database, require_database
+from orchestrator.self_healing.initialization_state import TableTier
+from orchestrator.self_healing.registry import configured_tables, node_of, with_required
 
 
 def scenario_side(sources: Sources, name: str) -> Side:
@@ -47,7 +53,7 @@ def require_summary(facts: ProjectFacts) -> None:
 
 def _side(name: str, config: SimulationConfig, open_project: OpenProject) -> Side:
     if config.simulation is None:
-        raise ConfigurationError("This configuration has no section simulation, so there are no years to compare.")
+        raise no_years(config.file, "compare")
     with open_project(config) as (runner, facts):
         require_summary(facts)
         try:
@@ -104,7 +110,7 @@ def _state_notes(
 ) -> list[str]:
     """Say that years were made of something else than the project is now, and that the last run did not finish."""
     plan = SimulationPlan.of(config)
-    now = components(with_watched(facts, database), plan)
+    now = _now(config, database, facts, plan)
     others = [stage for stage in ledger.stages if stage.fingerprint != fingerprint(now)]
     notes = []
     if others:
@@ -118,3 +124,13 @@ def _state_notes(
         whole = f"{shown_years(tuple(done))} are finished" if done else "no year is finished"
         notes.append(f"The last run of {name} did not come to its end: {whole}.")
     return notes
+
+
+def _now(config: SimulationConfig, database: DatabaseReader, facts: ProjectFacts, plan: SimulationPlan) -> Components:
+    """Return what decides a run that would begin now."""
+    lasting: frozenset[str] = frozenset()
+    with suppress(ConfigurationError):  # `check` says what is wrong with the list; what is there can be compared
+        facts, required = with_required(facts, configured_tables(config))
+        lasting = frozenset(node_of(table, facts).unique_id for table in required if table.tier is not TableTier.STATE)
+    changed = changed_contents(database, facts, lasting)
+    return {**components(with_watched(facts, database), plan), **changed}

@@ -65,7 +65,11 @@ def kind_of(sources: Sources, name: SideName) -> str:
     """
     if name.kind == "run":
         if sources.history is None:
-            raise RunNotFoundError(f"There is no run {name.name}: the history is empty.")
+            there = ", ".join([*sources.scenarios, *sources.sweeps][:20])
+            raise RunNotFoundError(
+                f"There is no run {name.name}: the history is empty.",
+                to_fix=f"name a scenario or a sweep; there are: {there}",
+            )
         find_run(sources.history, name.name)
         return name.kind
     if name.kind == "scenario" and not sources.is_scenario(name.name):

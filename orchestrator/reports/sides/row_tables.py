@@ -86,7 +86,10 @@ def _of_run(sources: Sources, name: SideName, table: str, year: int | None, file
     run = find_run(sources.history, name.name)
     short = run.id[:SHORT]
     if run.database is None or not Path(run.database).is_file():
-        raise TableNotFoundError(f"The database of run {short} is not there any more, and its rows with it.")
+        raise TableNotFoundError(
+            f"The database of run {short} is not there any more, and its rows with it.",
+            to_fix="compare the results by year, without --rows, or the rows of a scenario",
+        )
     config = as_run(sources.config, run.scenario or sources.config.scenario, run.config_snapshot, Path(run.database))
     with (
         sources.open_project(config) as (runner, facts),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from orchestrator.config.years import no_years
 from orchestrator.core.errors import ConfigurationError, TableNotFoundError
 from orchestrator.core.masking import MASK
 from orchestrator.core.text import plural
@@ -123,7 +124,7 @@ def _side(sweep: OpenSweep, first: Member, repetitions: tuple[Repetition, ...], 
 def _columns(node: NodeFacts, sources: Sources) -> tuple[SummaryColumn, ...]:
     simulation = sources.config.simulation
     if simulation is None:
-        raise ConfigurationError("This configuration has no section simulation, so there are no years to compare.")
+        raise no_years(sources.config.file, "compare")
     year = simulation.year_column
     labelled = tuple(SummaryColumn(*label) for label in node.labels if label[0].lower() != year.lower())
     return SummaryColumn(year, "Year", "text"), *labelled
