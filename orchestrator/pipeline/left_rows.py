@@ -5,7 +5,7 @@ Something else may change them between two runs. The next one compares, and simu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Set
 
 from orchestrator.database.catalog import Catalog
 from orchestrator.dbt_runner.process.runner import DbtRunner
@@ -59,23 +59,10 @@ class LeftRows:
         digests = self._writer.year_digests(*self._years.note_digests(runner, year, catalog=catalog))
         return (*counts, *digests, *self._tables.left_by_hooks(runner))
 
-    def by_first_hooks(
-        self, runner: DbtRunner, losses: Iterable[Loss], digests: Mapping[tuple[int, str], str]
-    ) -> tuple[str, ...]:
-        """State what hooks before the years have left, where it is something else than was noted: the ``losses``.
-
-        ``digests`` are those that the ledger knows.
-        """
-        found = list(losses)
-        self._years.begin(runner, digests)
-        statements: list[str] = []
-        new, _ = self._years.note_digests(runner, 0)
-        for year, unique_id in sorted({(loss.year, loss.node) for loss in found if not loss.whole}):
-            rows = {unique_id: self._years.rows_of(year).get(unique_id, 0)}
-            statements += self._writer.year_rows(year, rows, of=rows)
-            statements += self._writer.year_digests({k: text for k, text in new.items() if k == (year, unique_id)})
-        self._tables.begin(runner, {loss.node for loss in found if loss.whole})
-        return (*statements, *self._tables.left_by_hooks(runner))
+    def by_first_hooks(self, runner: DbtRunner, losses: Iterable[Loss]) -> tuple[str, ...]:
+        """State what hooks before the years have left of tables without years, where it is not what was noted."""
+        self._tables.begin(runner, {loss.node for loss in losses})
+        return self._tables.left_by_hooks(runner)
 
     def of_year(self, runner: DbtRunner, year: int, catalog: Catalog | None = None) -> tuple[str, ...]:
         """State how many rows tables hold of a whole year, and which rows of all; ``catalog`` as after hooks."""

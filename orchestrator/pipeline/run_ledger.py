@@ -299,8 +299,8 @@ class RunLedger:
         runner.execute(note(runner, after.year, runner.catalog()))
 
     def hooks_left(self, runner: DbtRunner, losses: Iterable[Loss]) -> None:
-        """Note what hooks before the first year have changed of what finished stages had left."""
-        runner.execute(self._rows.by_first_hooks(runner, losses, self._ledger.digests))
+        """Note what hooks before the first year have changed in tables without years that finished stages had built."""
+        runner.execute(self._rows.by_first_hooks(runner, losses))
 
     def simulation_ended(self, runner: DbtRunner) -> None:
         """Note again which rows tables hold of all years, after hooks that may have changed them."""

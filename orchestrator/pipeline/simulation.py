@@ -88,7 +88,7 @@ class Simulation:
         # and as long as dbt has not opened a file another program may write it. A look costs some 10 ms.
         before = {(loss.year, loss.node) for loss in start.losses}
         ledger, start = self._find_start(facts, fresh=fresh)
-        by_hooks = [loss for loss in start.losses if (loss.year, loss.node) not in before]
+        by_hooks = [loss for loss in start.losses if loss.whole and (loss.year, loss.node) not in before]
         if by_hooks and self._calls_hooks_first():
             ledger.hooks_left(runner, by_hooks)
             ledger, start = self._find_start(facts, fresh=fresh)

@@ -306,7 +306,7 @@ def test_what_is_said_while_the_page_opens(browser: Browser, chat: Chat) -> None
     held: list[Route] = []
     with visiting(browser, chat.base) as visit:
         page = visit.context.new_page()
-        page.route("**/queue/join*", held.append)
+        page.route("**/queue/join*", lambda route: held.append(route))  # it keeps a mark at it
         visit.go(page, "/chat/")
         expect(page.locator("#question textarea")).to_be_focused()
         page.keyboard.type("catch half of it")

@@ -112,8 +112,10 @@ def test_commands_of_its_last_lines_can_be_typed(place: Cli, tmp_path: Path) -> 
     assert refused.err.endswith("To fix: see `orchestrator backup list --config config/simulation.yaml`\n")
 
 
-def test_what_a_backup_of_a_scenario_says_restores_it(place: Cli) -> None:
+def test_what_a_backup_of_a_scenario_says_restores_it(lakes: Cli, tmp_path: Path) -> None:
     """In the layout that `orchestrator new` writes too: the file in the project, its scenarios beside it."""
+    shutil.copytree(lakes.root, tmp_path / "lakes")
+    place = Cli(tmp_path / "lakes", tmp_path / "lakes" / "var" / lakes.database.name)
     file = place.root / "orchestrator.yaml"
     shutil.move(place.root / "config" / "simulation.yaml", file)
     (place.root / "scenarios").mkdir(exist_ok=True)

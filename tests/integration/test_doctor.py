@@ -423,6 +423,7 @@ def test_the_versions_are_those_of_the_package() -> None:
 )
 def test_years_that_are_not_whole(place: WarmWorkspace, damage: str, subject: str, detail: str) -> None:
     """What would keep a later year from being simulated is found, with the run that mends it."""
+    place.complete()
     place.sql(damage)
     diagnosis = only(examine(place.warm), "ledger")
     assert diagnosis.subject == subject and detail in diagnosis.detail

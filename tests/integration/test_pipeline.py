@@ -346,6 +346,7 @@ def test_what_is_no_configuration_is_told_in_words_of_python(warm: WarmWorkspace
 
 def test_healing_errors_keep_their_class_through_the_hook(warm: WarmWorkspace) -> None:
     """A healing that fails inside a run is caught as what it is, and as a HookError."""
+    warm.complete()
     warm.sql("alter table lake_level add column note varchar")
     with pytest.raises(InitializationError) as caught:
         run(warm, 2002, 2002)
