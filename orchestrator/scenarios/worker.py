@@ -6,6 +6,7 @@ the sweep says so to each worker (:func:`stop`), and a scheduler that lost its c
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
@@ -49,10 +50,19 @@ def dask_setup(worker: Worker) -> None:
     dbt processes have the environment of a simulation alone, so that a zygote can fork them.
     """
     put_back(dask.config.get(BEFORE, {}))
+    atexit.register(_exit_fast)  # long before what others register, so that it is called after it
     with suppress(OSError):
         os.setsid()
     with suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _exit_fast() -> None:
+    """End without taking the heap apart: threads of Dask still hold DuckDB's modules, which complain of it."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)
 
 
 def stop(topic: str) -> None:
