@@ -19,6 +19,7 @@ from orchestrator.core.events import jsonable
 from orchestrator.core.formats import NOTHING, shown, shown_seconds, shown_size
 from orchestrator.core.masking import masked
 from orchestrator.core.text import ascii_json, escaped, finite, plural, shown_years
+from orchestrator.reports.marked_code import with_code
 from orchestrator.reports.parameters import shown_value
 
 HERE = Path(__file__).parent
@@ -50,6 +51,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "clean": clean,
+        "code": with_code,
         "seconds": shown_seconds,
         "size": shown_size,
         "years": lambda years: shown_years(tuple(years)) or "–",

@@ -26,6 +26,7 @@ from orchestrator.reports.html.page_parts import (
     warnings_text,
 )
 from orchestrator.reports.html.pictures import inline_svg
+from orchestrator.reports.marked_code import with_code
 from orchestrator.reports.sides.cell_text import change_text, interval_text, percent_text, side_text, value_text
 from orchestrator.reports.sides.comparing import MetricTable
 from orchestrator.reports.sides.letters import letter
@@ -106,6 +107,7 @@ def _template() -> Template:
         finalize=_clean,
     )
     made.filters["moment"] = shown_time
+    made.filters["code"] = lambda text: with_code(escaped(masked(text)))
     return made.get_template("report.html.j2")
 
 
