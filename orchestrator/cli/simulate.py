@@ -18,7 +18,6 @@ from orchestrator.cli.options import (
     RangeArgument,
     TimeoutOption,
 )
-from orchestrator.cli.other_scenarios import warn_of_other_scenarios
 from orchestrator.cli.output import Output
 from orchestrator.cli.plan import show_plan
 from orchestrator.cli.summary import show_summary
@@ -98,7 +97,6 @@ def simulate(
         progress_for(output) as progress,
         orchestrator_for(config, [progress, spent], auto_initialize=not no_auto_initialize) as orchestrator,
     ):
-        warn_of_other_scenarios(output, config, orchestrator)
 
         def may_forgo(start: Start) -> bool:
             if yes:

@@ -288,6 +288,19 @@ class TablesLost(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherScenariosFound(Event):
+    """Signals that the database of a run holds ``years`` of other ``scenarios``, some of which it may replace.
+
+    ``database`` is its file, None for a server.
+    """
+
+    scenario: str
+    scenarios: tuple[str, ...]
+    years: tuple[int, ...]
+    database: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RowsLost(Event):
     """Signals that a table does not hold the rows of ``year`` that it held when that year was simulated.
 

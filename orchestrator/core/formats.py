@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -86,6 +87,20 @@ def told_loss(table: str, year: float | str | None, *, expected: int, found: int
     if year is None:
         return f"{table} has {plural(found, 'row')} without a year, but had {expected:,}"
     return f"{table} has {plural(found, 'row')} of {year}, but had {expected:,} when that year was simulated"
+
+
+def told_other_scenarios(scenarios: Sequence[str], years: tuple[int, ...], scenario: str, database: str) -> str:
+    """Say whose years a database holds that a run of ``scenario`` may replace.
+
+    >>> told_other_scenarios(["dry"], (1, 2), "wet", "var/a.duckdb").partition(". ")[0]
+    'var/a.duckdb holds years of another scenario (dry: 1–2)'
+    """
+    whose = "another scenario" if len(scenarios) == 1 else "other scenarios"
+    return (
+        f"{database} holds years of {whose} ({', '.join(scenarios)}: {shown_years(years)}). "
+        f"This run of {scenario} replaces those that it makes otherwise. To keep them, give each scenario a database "
+        f"of its own in its file, such as `database: var/{scenario}.duckdb`, or add --as NAME"
+    )
 
 
 def resumed_at(year: int, stage: str, *, ending: bool) -> str:

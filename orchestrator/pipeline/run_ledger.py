@@ -104,6 +104,13 @@ class RunLedger:
         """Return the run that began last before this one, None where the ledger knows none."""
         return self._ledger.last_run_id()
 
+    @property
+    def of_other_scenarios(self) -> dict[int, str]:
+        """Return the years in the database that runs of other scenarios made, and their scenarios."""
+        scenarios = {run.run_id: run.scenario for run in self._ledger.runs}
+        made = {stage.year: scenarios.get(stage.run_id, self._run.scenario) for stage in self._ledger.stages}
+        return {year: name for year, name in sorted(made.items()) if name != self._run.scenario}
+
     def expendable(self, start: Start) -> frozenset[str]:
         """Return the unique ids of incremental models whose rows a run from ``start`` does not need."""
         if not self._from_nothing(start):

@@ -6,6 +6,7 @@ from orchestrator.core.clocks import Deadline, utc_now
 from orchestrator.core.events import (
     ChangesFound,
     Emit,
+    OtherScenariosFound,
     RowsLost,
     RunResumed,
     StartFound,
@@ -51,6 +52,22 @@ def find_run_start(
     """
     with open_reader(runner, facts, patience=patience) as reader:
         return ledger.find_start(reader, fresh=fresh)
+
+
+def tell_other_scenarios(emit: Emit, ledger: RunLedger, scenario: str, facts: ProjectFacts) -> None:
+    """Tell whose years are in the database of a run, where they are not of its scenario."""
+    found = ledger.of_other_scenarios
+    if found:
+        path = facts.database_path
+        emit(
+            OtherScenariosFound(
+                at=utc_now(),
+                scenario=scenario,
+                scenarios=tuple(dict.fromkeys(found.values())),
+                years=tuple(found),
+                database=None if path is None else str(path),
+            )
+        )
 
 
 def tell_run_start(emit: Emit, ledger: RunLedger, start: Start) -> None:

@@ -18,7 +18,7 @@ from orchestrator.ledger.not_compared import not_compared
 from orchestrator.pipeline.current_run import CurrentRun
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
-from orchestrator.pipeline.run_start import find_run_start, run_ledger, tell_run_start
+from orchestrator.pipeline.run_start import find_run_start, run_ledger, tell_other_scenarios, tell_run_start
 from orchestrator.pipeline.selectors import require_matches
 from orchestrator.pipeline.summary import read_summary
 from orchestrator.pipeline.table_digests import TableDigests
@@ -79,6 +79,7 @@ class Simulation:
                 self.heal()  # which finds nothing to do
             return self._result(facts, ledger, start, ())
         if not start.done:
+            tell_other_scenarios(self._emit, ledger, run.config.scenario, facts)
             require_matches(run.config, runner, facts, run.plan, start.year)
         agreed = _require_agreed(start, may_forgo, ())
         self._expendable = ledger.expendable(start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from orchestrator.core.events import (
     ChangesFound,
@@ -19,6 +20,7 @@ from orchestrator.core.events import (
     LockWaited,
     NodeFinished,
     NodeStarted,
+    OtherScenariosFound,
     ProjectParsedAgain,
     ReplayDeclined,
     RowsLost,
@@ -39,7 +41,7 @@ from orchestrator.core.events import (
     YearsPurged,
     YearStarted,
 )
-from orchestrator.core.formats import purge_text, resumed_at, shown_seconds, told_loss, whole_year
+from orchestrator.core.formats import purge_text, resumed_at, shown_seconds, told_loss, told_other_scenarios, whole_year
 from orchestrator.core.text import plural, shown_years
 
 BEGINNINGS = (
@@ -48,6 +50,7 @@ BEGINNINGS = (
     LockAcquired,
     LockReleased,
     NodeStarted,
+    OtherScenariosFound,
     StageCheckpointed,
     StageStarted,
     StartFound,
@@ -75,7 +78,7 @@ def is_trouble(event: Event) -> bool:
         case NodeFinished():
             return event.error is not None
         case _:
-            return isinstance(event, (TestWarned, DbtWarned, RowsLost, TablesLost))
+            return isinstance(event, (TestWarned, DbtWarned, RowsLost, TablesLost, OtherScenariosFound))
 
 
 def _of_run(event: Event) -> str | None:
@@ -133,6 +136,9 @@ def _of_work(event: Event) -> str | None:
 
 def _other(event: Event) -> str:
     match event:
+        case OtherScenariosFound():
+            where = "The database" if event.database is None else Path(event.database).name
+            return told_other_scenarios(event.scenarios, event.years, event.scenario, where)
         case WholeRangeRun():
             return f"Starts at {event.years[0]}: no single year can be taken out of {', '.join(event.models)}"
         case WholeYearRun():

@@ -31,6 +31,7 @@ from orchestrator.core.events import (
     NodeFinished,
     NodeStarted,
     NothingKept,
+    OtherScenariosFound,
     ProjectParsedAgain,
     RowsLost,
     RunFinished,
@@ -49,7 +50,7 @@ from orchestrator.core.events import (
     YearsPurged,
     YearStarted,
 )
-from orchestrator.core.formats import purge_text, resumed_at, shown_path, told_loss, whole_year
+from orchestrator.core.formats import purge_text, resumed_at, shown_path, told_loss, told_other_scenarios, whole_year
 from orchestrator.core.text import plural
 
 DONE, FAILED, WARNED = ("✓", "green"), ("✗", "red"), ("!", "yellow")
@@ -243,6 +244,9 @@ class Progress:
 
     def _further(self, event: Event) -> None:
         match event:
+            case OtherScenariosFound():
+                where = shown_path(event.database)
+                self._line(Text(told_other_scenarios(event.scenarios, event.years, event.scenario, where)), *WARNED)
             case DatabaseSetAside():
                 self._line(Text(f"moved {shown_path(event.database)} to {shown_path(event.moved_to)}"), *DONE)
             case HookStarted() if event.name != HEALING_HOOK:
