@@ -12,7 +12,7 @@ from dbt_common.clients.jinja import get_environment
 from orchestrator.core.file_patterns import files_matching
 from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.dbt_runner.analysis.named_files import NamedFiles
-from orchestrator.dbt_runner.analysis.named_relations import CATALOG, LOOKED_UP, relations_read
+from orchestrator.dbt_runner.analysis.named_relations import CATALOG, COMPUTED, LOOKED_UP, relations_read
 from orchestrator.dbt_runner.analysis.not_reproducible import CLOCK, RANDOM, not_reproducible, python_not_reproducible
 from orchestrator.dbt_runner.analysis.python_code import names_in, python_parts, reads_anything
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
@@ -242,6 +242,54 @@ def test_no_relation_is_overlooked(sql: str) -> None:
 def test_nothing_is_taken_for_a_relation(sql: str) -> None:
     """Words, aliases, common table expressions and what ``ref`` gives are none."""
     assert relations_read([SqlParts.of(ENVIRONMENT, sql)]) == frozenset()
+
+
+PICK = "{% macro pick(relation, alias=none) %}select * from {{ relation }} {{ alias }}{% endmacro %}"
+THROUGH = "{% macro through(table) %}{{ pick(relation=table) }}{% endmacro %}"
+UNION = "{% macro union(tables) %}{% for one in tables %}select * from {{ one }} union all {% endfor %}{% endmacro %}"
+SENT = "{% macro latest(table) %}{{ return(adapter.dispatch('latest', 'own')(table)) }}{% endmacro %}"
+DEFAULT = "{% macro default__latest(table) %}select * from {{ table }}{% endmacro %}"
+RENAMED = "{% macro pick(relation) %}{% set relation = relation ~ '_old' %}select * from {{ relation }}{% endmacro %}"
+
+
+@pytest.mark.parametrize(
+    "templates",
+    [
+        ["{{ pick(ref('a')) }}", PICK],
+        ["{{ own.pick(source('a', 'b'), 'x') }} union all {{ pick(alias='y', relation=ref('a', v=2)) }}", PICK],
+        ["{{ through(this) }}", THROUGH, PICK],
+        ["{{ union([ref('a'), source('b', 'c'), this]) }}", UNION],
+        ["{% set all = [ref('a'), ref('b')] %}{{ union(all) }}", UNION],
+        ["{% set all = [] %}{% for one in [ref('a')] %}{{ pick(one) }}{% endfor %}", PICK],
+        ["{{ latest(ref('a')) }}", SENT, DEFAULT],
+    ],
+)
+def test_a_macro_that_is_handed_relations_computes_no_name(templates: list[str]) -> None:
+    """Every call hands over what ``ref`` and ``source`` return, maybe through another macro: dbt knows the edge."""
+    assert relations_read([SqlParts.of(ENVIRONMENT, one) for one in templates]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "templates",
+    [
+        [PICK],
+        ["{{ pick('plain') }}", PICK],
+        ["{{ pick(ref('a')) }} {{ pick('plain') }}", PICK],
+        ["{{ pick(ref('a') ~ '_old') }}", PICK],
+        ["{{ pick() }}", PICK],
+        ["{{ pick(ref('a')) }}", RENAMED],
+        ["{{ through('plain') }} {{ pick(ref('a')) }}", THROUGH, PICK],
+        ["{{ union([ref('a'), 'plain']) }}", UNION],
+        ["{% set all = [ref('a')] %}{% set all = all + ['b'] %}{{ union(all) }}", UNION],
+        ["{{ latest(ref('a')) }} {{ adapter.dispatch('latest')('plain') }}", SENT, DEFAULT],
+        ["{{ pick(ref('a')) }} {{ pick('(') }}", PICK],
+        ["{{ pick(ref('a')) }} {% set other = pick %}{{ other('plain') }}", PICK],
+        ["{{ pick(ref('a')) }} {{ context['pick']('plain') }}", PICK],
+    ],
+)
+def test_a_macro_that_may_be_handed_a_text_computes_a_name(templates: list[str]) -> None:
+    """One call is enough, and so is none that is seen."""
+    assert relations_read([SqlParts.of(ENVIRONMENT, one) for one in templates]) == {COMPUTED}
 
 
 @pytest.mark.parametrize(

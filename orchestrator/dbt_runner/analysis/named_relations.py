@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from orchestrator.dbt_runner.analysis.lexed_template import GAP
 from orchestrator.dbt_runner.analysis.named_files import DATA_FILE
+from orchestrator.dbt_runner.analysis.relation_parameters import relation_parameters
 from orchestrator.dbt_runner.analysis.sql_parts import END, NAME, SqlParts
 
 CATALOG = "the catalog of the database"
@@ -81,8 +82,16 @@ def relations_read(parts: Iterable[SqlParts], beside: Iterable[str] = ()) -> fro
     listed = list(parts)
     for one in listed:
         known.update(_plain(name).lower() for name in (*_CTE.findall(one.marked), *_MADE.findall(one.marked)))
+    found = _read(listed, known, [frozenset()] * len(listed))
+    if COMPUTED in found:  # what macros are handed is looked at where that may matter
+        found = _read(listed, known, relation_parameters([one.jinja for one in listed]))
+    return found
+
+
+def _read(parts: Sequence[SqlParts], known: set[str], handed: Sequence[frozenset[str]]) -> frozenset[str]:
+    """Return the same; ``handed`` are names of each part that stand for what ``ref`` and ``source`` return."""
     found: set[str] = set()
-    for one in listed:
+    for one, names in zip(parts, handed, strict=True):
         if _LOOKS_UP.search(one.jinja):
             found.add(LOOKED_UP)
         if _CHANGES_RELATION.search(one.jinja):
@@ -90,7 +99,7 @@ def relations_read(parts: Iterable[SqlParts], beside: Iterable[str] = ()) -> fro
         if _CATALOG_CALL.search(one.marked):
             found.add(CATALOG)
         found.update(literal.text for literal in one.literals if _QUERIED.search(literal.before))
-        given = _relations_set(one.jinja)
+        given = _relations_set(one.jinja) | names
         for number, statement in enumerate(one.marked.split(END)):
             if number == 0 or _SQL.search(statement):
                 found.update(_named(statement, one.expressions, known, given))
