@@ -1,6 +1,6 @@
-"""Parameters of macros that are handed relations alone: what ``ref`` and ``source`` return, which dbt knows of.
+r"""Parameters of macros that are handed relations alone: what ``ref`` and ``source`` return, which dbt knows of.
 
->>> macro = "macro pick(relation, columns)\\nrelation\\nendmacro"
+>>> macro = "macro pick(relation, columns)\nrelation\nendmacro"
 >>> relation_parameters(["pick(ref('a'), 'b')", macro])
 [frozenset(), frozenset({'relation'})]
 """
@@ -110,7 +110,8 @@ def _is_relation(expression: str, known: set[str]) -> bool:
 
 def _arguments(code: str, start: int) -> list[str]:
     """Return what stands between commas, up to the bracket that closes the one before ``start``."""
-    found, depth, quote, last = [], 0, "", start
+    found: list[str] = []
+    depth, quote, last = 0, "", start
     for place in range(start, len(code)):
         letter = code[place]
         if quote:
@@ -131,4 +132,5 @@ def _arguments(code: str, start: int) -> list[str]:
 
 def _end(code: str, start: int) -> int:
     """Return the place behind the bracket that closes the one before ``start``."""
-    return start + sum(len(one) + 1 for one in _arguments(code, start)) if _arguments(code, start) else start + 1
+    arguments = _arguments(code, start)
+    return start + (sum(len(one) + 1 for one in arguments) or 1)
