@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 
 SEED_OF_HASHES = "PYTHONHASHSEED"
+PARENT_OF_WORKER = "__DASK_PARENT_PID"
 OF_WORKERS = "distributed.nanny.pre-spawn-environ"
 BEFORE = "orchestrator.environment"
 
@@ -15,7 +16,8 @@ def before_workers() -> dict[str, str | None]:
     import dask
     import distributed  # noqa: F401 - brings its settings
 
-    return {name: os.environ.get(name) for name in (*dask.config.get(OF_WORKERS), SEED_OF_HASHES)}
+    names = (*dask.config.get(OF_WORKERS), SEED_OF_HASHES, PARENT_OF_WORKER)
+    return {name: os.environ.get(name) for name in names}
 
 
 def put_back(before: Mapping[str, str | None]) -> None:

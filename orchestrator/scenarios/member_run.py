@@ -111,8 +111,9 @@ class MemberRunner:
         ):
             if task.share and config.self_healing.auto_initialize:
                 SharedStart(task.folder.shared, task.varied).prepare(orchestrator, task.database)
+            fresh = task.database.exists() and (task.fresh or _has_later_years(orchestrator, task.last_year))
             result = orchestrator.execute_multi_year_simulation(
-                task.first_year, task.last_year, forgo_years=True, fresh=task.fresh and task.database.exists()
+                task.first_year, task.last_year, forgo_years=True, fresh=fresh
             )
             tables = tables_to_keep(orchestrator, task.keep)
             write_tables(orchestrator, task, tables)
@@ -121,6 +122,11 @@ class MemberRunner:
             if inputs is not None:
                 write_inputs(task.folder, task.member, inputs)
             return tuple(table.name for table in tables), result.not_compared
+
+
+def _has_later_years(orchestrator: PipelineOrchestrator, last_year: int) -> bool:
+    """Tell whether a member was simulated further than is asked for now: its tables hold years that are not wanted."""
+    return any(stage.year > last_year for stage in orchestrator.stage_history().stages)
 
 
 @contextmanager

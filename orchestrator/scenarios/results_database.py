@@ -20,13 +20,20 @@ if TYPE_CHECKING:
     import duckdb
 
 DONE = "done"
+EXACT_BITS = 53  # whole numbers of a double
 
 
 def value_columns(plan: SweepPlan) -> dict[str, str]:
     """Return the name of the column of each varied key: its last part, or all of it where that is not enough."""
-    lasts = [one.key.rpartition(".")[2] for one in plan.variations]
-    taken = (*OWN_COLUMNS, *(name for name in lasts if lasts.count(name) > 1))
-    return {one.key: one.key if last in taken else last for one, last in zip(plan.variations, lasts, strict=True)}
+    keys = [one.key for one in plan.variations]
+    found: dict[str, str] = {}
+    lasts = [key.rpartition(".")[2].lower() for key in keys]
+    for key, last in zip(keys, lasts, strict=True):
+        column = key if last in OWN_COLUMNS or lasts.count(last) > 1 else key.rpartition(".")[2]
+        while column.lower() in {name.lower() for name in (*found.values(), *OWN_COLUMNS)}:
+            column += "_"  # names of columns differ in more than their case
+        found[key] = column
+    return found
 
 
 def write_results(folder: SweepFolder, plan: SweepPlan, states: Mapping[str, MemberState]) -> None:
@@ -149,9 +156,14 @@ def _kind(values: list[JsonValue]) -> str:
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:
         return "boolean"
-    if kinds == {int} and all(-(2**63) <= value < 2**63 for value in values if isinstance(value, int)):
-        return "bigint"
-    return "double" if kinds and kinds <= {int, float} else "varchar"
+    whole = [value for value in values if isinstance(value, int)]
+    if kinds == {int}:
+        return next((name for name, bits in (("bigint", 63), ("hugeint", 127)) if _fit(whole, bits)), "varchar")
+    return "double" if kinds and kinds <= {int, float} and _fit(whole, EXACT_BITS) else "varchar"
+
+
+def _fit(values: Sequence[int], bits: int) -> bool:
+    return all(-(2**bits) <= value < 2**bits for value in values)
 
 
 def _plain(value: JsonValue, kind: str) -> JsonValue:

@@ -35,7 +35,7 @@ from orchestrator.scenarios.state import MemberState
 from orchestrator.scenarios.tables import remove_tables
 from orchestrator.scenarios.task import MemberReport, MemberTask
 from orchestrator.scenarios.told import SweepTeller
-from orchestrator.scenarios.written_outside import require_own_files
+from orchestrator.scenarios.written_outside import MemberPlaces
 
 RETRIES = 1
 
@@ -129,7 +129,9 @@ def prepare(project: SweptProject, request: SweepRequest, facts_of: FactsOf) -> 
     folder = SweepFolder.of(config.root, plan.name)
     facts = facts_of(config)
     inputs, varied = checked_members(project, plan, folder, facts)
-    require_own_files(plan, facts, varied, lambda one: facts_of(project.member(one, folder.member(one.key).database)))
+    variables = {key: one.settings.vars for key, one in inputs.items()}
+    places = MemberPlaces(plan, variables, lambda one: facts_of(project.member(one, folder.member(one.key).database)))
+    places.require_own(facts, varied)
     old = old_plan(folder)
     now = {member.key for member in plan.members}
     dropped = () if old is None else tuple(member for member in old.members if member.key not in now)
@@ -199,6 +201,10 @@ class _Running:
         make_folder(folder.results)
         plan.write(folder.plan)
         self.states = dict(self.sweep.states)
+        for key in self.sweep.again:  # their rows are old: nobody is to take them for done, whatever ends this run
+            self._keep(key, MemberState(hooks=self.states[key].hooks))
+        if not self.sweep.idle:
+            self.gather()
         kept = [member for member in plan.members if member.key in self.sweep.kept and plan.databases != "all"]
         self.emptied = tuple(member.key for member in kept if folder.member(member.key).database.exists())
         for member in kept:

@@ -315,6 +315,26 @@ def test_rows_of_two_databases(sweeps: Cli) -> None:
     assert member["counts"] == {"first": 2, "second": 3, "same": 0, "added": 1, "removed": 0, "changed": 2}
 
 
+def test_rows_that_are_not_of_the_project_are_named(sweeps: Cli) -> None:
+    """With what has changed, of scenarios as of members; two scenarios of one database are not compared."""
+    rows = ("--rows", "lake_summary", "--key", "water_year")
+    assert sweeps("compare", "baseline", "wet", *rows, "--json").document()["notes"] == []
+    told = sweeps("compare", "baseline", "wet", *rows, "--set", "vars.rain_factor=4")
+    assert "baseline is not what the project is now (2000–2002): var rain_factor changed from 1 to 4" in told.out
+    found = sweeps("compare", "rain[rain_factor=1,seed=1]", "baseline", *rows, "--json").document()
+    assert "rain[rain_factor=1,seed=1]: 1 member of 1 may not be what the project is now" in found["notes"][0]  # type: ignore[index]
+    by_year = sweeps("compare", "rain[rain_factor=1,seed=1]", "rain[rain_factor=2.5,seed=1]").out
+    assert "rain[rain_factor=2.5,seed=1]: 1 member of 1 may not be" in by_year
+    same = sweeps.root / "config" / "scenarios" / "same.yaml"
+    same.write_text("vars: {rain_factor: 1}\n")
+    try:
+        told = sweeps("compare", "baseline", "same", *rows)
+    finally:
+        same.unlink()
+    assert told.exit_code == 2
+    assert "baseline and same have one database" in told.err and "`database: var/NAME.duckdb`" in told.err
+
+
 def test_rows_that_a_sweep_kept_are_those_of_its_members(lakes: Cli) -> None:
     """What the files of a sweep say of their member is no column of the table; names that it takes are given back."""
     made: dict[str, tuple[str, ...]] = {

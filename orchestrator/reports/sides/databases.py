@@ -66,7 +66,7 @@ def _side(name: str, config: SimulationConfig, open_project: OpenProject) -> Sid
         with open_project_database(config, runner, facts) as database:
             summary = read_summary(database, facts, config.simulation.year_column, ALL_YEARS)
             ledger = read_ledger(database, facts.ledger, facts)
-            notes = _state_notes(name, config, database, ledger, facts)
+            notes = state_notes(name, config, database, ledger, facts)
     made_of = _made_of(ledger)
     years, odd = years_of(_there(name, summary, facts))
     last = ledger.runs[-1] if ledger.runs else None
@@ -105,7 +105,7 @@ def _made_of(ledger: Ledger) -> dict[str, str]:
     return ledger.components_of(ledger.stages[-1].fingerprint) if ledger.stages else {}
 
 
-def _state_notes(
+def state_notes(
     name: str, config: SimulationConfig, database: DatabaseReader, ledger: Ledger, facts: ProjectFacts
 ) -> list[str]:
     """Say that years were made of something else than the project is now, and that the last run did not finish."""

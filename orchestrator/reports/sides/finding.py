@@ -50,7 +50,7 @@ def _sides(sources: Sources, name: SideName) -> list[Side]:
     if kind == "sweep":
         folder = sources.sweep(name.name)
         assert folder is not None  # its kind would not be known else
-        return sweep_sides(sources, open_sweep(folder), name.conditions)
+        return sweep_sides(sources, open_sweep(folder), name.conditions, name.written if name.conditions else None)
     assert sources.history is not None
     run = find_run(sources.history, name.name)
     return [run_side(sources.history, run, sources.config.ledger.schema)]

@@ -29,11 +29,8 @@ class MemberTables:
 
     def files(self) -> dict[str, Path]:
         """Return the kept Parquet files by the key of their member."""
-        found: dict[str, Path] = {}
-        for name in dict.fromkeys([self.node.name, self.node.identifier]):
-            if is_file_name(name):
-                found |= {file.stem: file for file in (self.folder.results / name).rglob("*.parquet")}
-        return found
+        name = self.node.name
+        return {one.stem: one for one in (self.folder.results / name).rglob("*.parquet")} if is_file_name(name) else {}
 
     def seeds(self) -> dict[str, int]:
         """Return the random seeds of members of which a table was kept, by their key, as the places of files say."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,13 +17,16 @@ from orchestrator.database.sql import literal
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.reading import read_ledger
 from orchestrator.reports.run_history import SHORT, find_run
+from orchestrator.reports.sides.databases import state_notes
 from orchestrator.reports.sides.finding import kind_of
 from orchestrator.reports.sides.groups import DONE, OpenSweep, chosen_members, group_name, open_sweep
 from orchestrator.reports.sides.members import MemberTables
 from orchestrator.reports.sides.names import SideName, side_name
 from orchestrator.reports.sides.rows import Columns, RowComparison, RowsOfSide, row_comparison
 from orchestrator.reports.sides.sources import Sources, as_run
+from orchestrator.reports.sides.sweeps import outdated_note
 from orchestrator.reports.table_rows import open_project_database, open_table, year_condition
+from orchestrator.scenarios.freshness import outdated_members
 from orchestrator.scenarios.kept_columns import table_columns
 
 if TYPE_CHECKING:
@@ -51,6 +55,13 @@ def compared_rows(
             _written(sources, side_name(name), table, year, folder / f"{number}.parquet")
             for number, name in enumerate(names)
         )
+        if first.database is not None and first.database == second.database:
+            raise ConfigurationError(
+                f"{first.side} and {second.side} have one database, {first.database}: the rows of only one of them are "
+                "there, those of the last run.",
+                to_fix="give each scenario a database of its own in its file, such as "
+                "`database: var/NAME.duckdb`, and simulate both again",
+            )
         simulation = sources.config.simulation
         column = None if simulation is None or year is not None else simulation.year_column
         with row_comparison(first, second, key, folder, year=column) as found:
@@ -78,7 +89,12 @@ def _of_database(
                 to_fix="compare the results by year, without --rows",
             )
         with open_table(config, runner, facts, table, year=year) as found:
-            return RowsOfSide(side, found.label, found.write_parquet(file, None), file)
+            columns = found.write_parquet(file, None)
+        notes: list[str] = []
+        if config.simulation is not None:
+            with open_project_database(config, runner, facts) as database:
+                notes = state_notes(side, config, database, read_ledger(database, facts.ledger, facts), facts)
+        return RowsOfSide(side, found.label, columns, file, facts.database_path.resolve(), tuple(notes))
 
 
 def _of_run(sources: Sources, name: SideName, table: str, year: int | None, file: Path) -> RowsOfSide:
@@ -101,7 +117,7 @@ def _of_run(sources: Sources, name: SideName, table: str, year: int | None, file
             f"The rows of run {short} are not there any more: run {str(last)[:SHORT]} has used its database since.",
             to_fix="compare the results by year, which are in the history, without --rows",
         )
-    return _of_database(sources, config, f"run {short}", table, year, file)
+    return replace(_of_database(sources, config, f"run {short}", table, year, file), database=None)
 
 
 def _of_member(sources: Sources, name: SideName, table: str, year: int | None, file: Path) -> RowsOfSide:
@@ -116,6 +132,7 @@ def _of_member(sources: Sources, name: SideName, table: str, year: int | None, f
         )
     with sources.open_project(sources.config) as (_, facts):
         tables = MemberTables(folder, _node(facts, table))
+        outdated = outdated_members(sources.config, folder, sweep.plan, sweep.states, facts)
     kept = tables.files().get(members[0].key)
     database = tables.database(members[0])
     label = f"{tables.node.name} of {name.written}"
@@ -128,7 +145,8 @@ def _of_member(sources: Sources, name: SideName, table: str, year: int | None, f
             f"{name.written} has kept neither {table} nor its database.",
             to_fix=f"sweep again with --keep {tables.node.name}",
         )
-    return RowsOfSide(name.written, tables.node.name, columns, file)
+    notes = (outdated_note(sweep.name, name.written, 1, 1),) if members[0].key in outdated else ()
+    return RowsOfSide(name.written, tables.node.name, columns, file, notes=notes)
 
 
 def _from_file(config: SimulationConfig, label: str, kept: Path, year: int | None, file: Path) -> Columns:

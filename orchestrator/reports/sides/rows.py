@@ -33,12 +33,17 @@ _THERE, _OF_KIND, _PLACE = (quoted_name(f"orchestrator {name}") for name in ("th
 
 @dataclass(frozen=True)
 class RowsOfSide:
-    """The rows of a table of one side in a Parquet file; ``side`` and ``table`` are names for people."""
+    """The rows of a table of one side in a Parquet file; ``side`` and ``table`` are names for people.
+
+    ``database`` is where those of a scenario lie, and ``notes`` say what a reader has to know of it.
+    """
 
     side: str
     table: str
     columns: Columns
     file: Path
+    database: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -185,7 +190,8 @@ def row_comparison(
             for name, side in (("a", first), ("b", second)):
                 run(f"create view {name} as from read_parquet({literal(side.file)})")
                 _require_unique(run, name, side, columns.key)
-            notes = () if year is None else tuple(_years_apart(run, year, first, second))
+            apart = () if year is None else tuple(_years_apart(run, year, first, second))
+            notes = tuple(dict.fromkeys((*first.notes, *second.notes, *apart)))
             yield RowComparison(connection, worker, columns, _matched(run, columns), notes)
     except duckdb.Error as error:
         known = known_database_error(str(error), folder)

@@ -24,8 +24,20 @@ from orchestrator.scenarios.plan import Member
 from orchestrator.scenarios.project import SweptProject
 
 
-def sweep_sides(sources: Sources, sweep: OpenSweep, conditions: Sequence[Condition]) -> list[Side]:
+def outdated_note(sweep: str, side: str, old: int, done: int) -> str:
+    """Say that so many members of a side may be made of something else than the project is now."""
+    return (
+        f"{side}: {plural(old, 'member')} of {done} may not be what the project is now; "
+        f"`orchestrator sweep resume {sweep}` finds out and runs those again."
+    )
+
+
+def sweep_sides(
+    sources: Sources, sweep: OpenSweep, conditions: Sequence[Condition], named: str | None = None
+) -> list[Side]:
     """Return a side for each group of a sweep that fits all conditions, in the order of its plan.
+
+    ``named`` is what a person wrote for them.
 
     Raises:
         ConfigurationError: a condition names what the sweep does not vary, or no member fits.
@@ -44,10 +56,7 @@ def sweep_sides(sources: Sources, sweep: OpenSweep, conditions: Sequence[Conditi
     notes = [f"Sweep {sweep.name}: {missing}; the others are left out."] if missing else []
     old = [member for member in done if member.key in read.outdated]
     if old:
-        notes.append(
-            f"Sweep {sweep.name}: {plural(len(old), 'member')} of {len(done)} may not be what the project is now; "
-            f"`orchestrator sweep resume {sweep.name}` finds out and runs those again."
-        )
+        notes.append(outdated_note(sweep.name, named or f"Sweep {sweep.name}", len(old), len(done)))
     gone = len(done) - len(read.summaries)
     if gone:
         notes.append(f"Sweep {sweep.name}: {plural(gone, 'member')} left neither kept tables nor a database.")

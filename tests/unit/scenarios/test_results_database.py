@@ -54,6 +54,20 @@ def test_columns_of_values_have_the_last_part_of_a_key_unless_two_share_it() -> 
     assert value_columns(a_plan()) == {"vars.x": "x", "vars.a.y": "vars.a.y", "vars.b.y": "vars.b.y"}
 
 
+def test_names_of_columns_differ_in_more_than_their_case(tmp_path: Path) -> None:
+    """As DuckDB has it; and a number that no 64 bits hold keeps all of its digits."""
+    varied = (Variation("vars.Status", (2**70, 1)), Variation("vars.rate", (2**60, 0.5)), Variation("vars.Rate", (3,)))
+    member = Member.of("base", 7, {"vars.Status": 2**70, "vars.rate": 2**60, "vars.Rate": 3})
+    plan = SweepPlan("s", "", 1, 1, varied, ("base",), (7,), (member,))
+    assert value_columns(plan) == {"vars.Status": "vars.Status", "vars.rate": "vars.rate", "vars.Rate": "vars.Rate_"}
+    folder = SweepFolder(tmp_path / "s")
+    folder.path.mkdir()
+    write_results(folder, plan, {member.key: MemberState("done")})
+    with duckdb.connect(str(folder.results_database), read_only=True) as connection:
+        found = connection.execute('select "vars.Status", "vars.rate", "vars.Rate_" from members').fetchall()
+    assert found == [(2**70, float(2**60), 3)]
+
+
 def test_it_tells_that_its_folder_was_moved(tmp_path: Path) -> None:
     """Its views name files in full; written anew they are right again."""
     folder, plan = SweepFolder(tmp_path / "s"), a_plan()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 from orchestrator.pipeline.workflow import SummaryColumn
 from orchestrator.reports.sides.members import MemberTables, summaries_of
@@ -33,3 +35,15 @@ def test_columns_that_a_sweep_calls_otherwise(tmp_path: Path) -> None:
     found = summaries_of(tables, plan.members, COLUMNS)
     assert [one.rows for one in found.values()] == [((2000, 7, "wet"),)] * 2
     assert sorted(tables.seeds().values()) == [1, 2]
+
+
+def test_a_model_with_the_name_of_another_s_table(tmp_path: Path) -> None:
+    """Rows are kept under the names of models, whatever their tables are called."""
+    columns = [("member", "varchar"), ("year", "integer")]
+    lay_sweep(
+        tmp_path, "s", lambda one: [(one.key, 2000)], table="rpt", columns=columns, years=(2000, 2000), seeds=(1,)
+    )
+    results = SweepFolder.of(tmp_path, "s").results
+    copytree(results / "rpt", results / "totals")
+    tables = MemberTables(SweepFolder.of(tmp_path, "s"), replace(node("rpt", "table"), identifier="totals"))
+    assert [file.parts[-4] for file in tables.files().values()] == ["rpt"]
