@@ -9,6 +9,7 @@ from orchestrator.core.clocks import utc_now
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName
 from orchestrator.database.reader import DatabaseReader
+from orchestrator.database.transactions import execute_apart
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult
@@ -136,7 +137,7 @@ class RunLedger:
         return last if last is not None and not last.hooks_done else None
 
     def begin(self, runner: DbtRunner, start: Start) -> Purge:
-        """Remove what is built again and write that the run began, in one transaction.
+        """Remove what is built again and write that the run began, in one transaction for each database.
 
         A run from the very beginning drops its tables, so that a changed model gets its new columns; others lose rows.
         """
@@ -154,15 +155,16 @@ class RunLedger:
         version = ledger_version(runner, self._facts.ledger)
         cascade = self._facts.capabilities.drop_cascade
         point = None if start.point is None else (start.year, start.stage)
-        affected = runner.execute(
+        drops = [(node.relation, catalog.drop_statement(node.relation, cascade=cascade)) for node in dropped]
+        affected = execute_apart(
+            runner.execute,
+            self._facts.ledger.database,
+            [*drops, *strays, *purge],
             [
                 *upgrade_statements(version, self._facts.ledger),
                 *self._writer.forget(start.purge_from, start.kept_stages, start.kept_nodes, self._ledger.elsewhere),
                 *self._writer.run_started(self._run, utc_now(), point),
-                *(catalog.drop_statement(node.relation, cascade=cascade) for node in dropped),
-                *strays,
-                *purge,
-            ]
+            ],
         )
         for node in self._carried:
             if node.relation in gone:

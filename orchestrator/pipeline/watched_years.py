@@ -8,6 +8,7 @@ from orchestrator.core.errors import ContinuityError
 from orchestrator.core.formats import told_loss
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName
+from orchestrator.database.transactions import execute_apart
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.contents import rows_differ
@@ -145,10 +146,11 @@ class WatchedYears:
         }
         if changes:
             undo = [
-                text for table, changed in changes.items() for text in take_back(table, self._columns[table], changed)
+                (table, text)
+                for table, changed in changes.items()
+                for text in take_back(table, self._columns[table], changed)
             ]
-            if undo:
-                runner.execute(undo)
+            execute_apart(runner.execute, self._facts.ledger.database, undo)
             told = [(self._nodes[table], changed) for table, changed in changes.items()]
             raise other_years_written(told, year, stage, self._year_column)
         self._keep(found, year)

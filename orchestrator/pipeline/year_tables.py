@@ -10,6 +10,7 @@ from orchestrator.core.text import nearest
 from orchestrator.database.catalog import Catalog, Relation
 from orchestrator.database.names import RelationName
 from orchestrator.database.reader import DatabaseReader
+from orchestrator.database.transactions import Change
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.pipeline.year_column import YearColumn
 
@@ -46,22 +47,25 @@ class YearTables:
 
     def purge_statements(
         self, from_year: int, kept_year: int | None = None, kept: Set[RelationName] = frozenset()
-    ) -> tuple[str, ...]:
-        """Return the statements, one a table, that remove ``from_year`` and all later years.
+    ) -> tuple[Change, ...]:
+        """Return all tables, each with the statement that removes ``from_year`` and all later years.
 
         The tables in ``kept`` keep their rows of ``kept_year`` and earlier.
         """
         return tuple(
-            f"delete from {table.quoted()} where {column.number} "
-            + (f"> {kept_year}" if table in kept else f">= {from_year}")
+            (
+                table,
+                f"delete from {table.quoted()} where {column.number} "
+                + (f"> {kept_year}" if table in kept else f">= {from_year}"),
+            )
             for table, column in self.columns.items()
         )
 
-    def without_years_before(self, year: int, reader: DatabaseReader) -> tuple[str, ...]:
-        """Return the statements that remove rows of earlier years, and of none, where there are any."""
+    def without_years_before(self, year: int, reader: DatabaseReader) -> tuple[Change, ...]:
+        """Return tables with rows of earlier years, or of none, and the statements that remove these."""
         holding = {*self.holding(f"< {year}", reader), *self.holding("is null", reader)}
         return tuple(
-            f"delete from {table.quoted()} where {column.number} < {year} or {column.number} is null"
+            (table, f"delete from {table.quoted()} where {column.number} < {year} or {column.number} is null")
             for table, column in self.columns.items()
             if table in holding
         )

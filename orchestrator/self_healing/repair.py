@@ -9,6 +9,7 @@ from orchestrator.core.clocks import Deadline, utc_now
 from orchestrator.core.errors import NodeFailedError, OrchestratorError, RunCancelledError
 from orchestrator.core.text import plural
 from orchestrator.database.catalog import Relation
+from orchestrator.database.transactions import Change, execute_apart
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
@@ -103,7 +104,7 @@ class Repair:
             return None
         drops = [node for node in command.drops if node.unique_id not in self.unbuilt]
         if drops:
-            self._runner.execute(self._drop(drops, deadline), deadline.remaining())
+            self._execute((), self._drop(drops, deadline), deadline)
         if command.command == "create":
             for node in nodes:
                 self._runner.create_empty(node, deadline.remaining())
@@ -179,13 +180,17 @@ class Repair:
         if hidden:
             self._runner.execute(self._ledger.built(self._facts, hidden, utc_now(), UNSEEN), deadline.remaining())
 
-    def _drop(self, nodes: Sequence[NodeFacts], deadline: Deadline) -> list[str]:
+    def _execute(self, statements: Sequence[str], drops: Sequence[Change], deadline: Deadline) -> None:
+        own = self._facts.ledger.database
+        execute_apart(lambda texts: self._runner.execute(texts, deadline.remaining()), own, drops, statements)
+
+    def _drop(self, nodes: Sequence[NodeFacts], deadline: Deadline) -> list[Change]:
         """Return the statements that drop what these nodes built: of batches that failed, what the others left."""
         if not nodes:
             return []
         catalog = self._runner.catalog(deadline.remaining())
         cascade = self._facts.capabilities.drop_cascade
-        return [catalog.drop_statement(node.relation, cascade=cascade) for node in nodes]
+        return [(node.relation, catalog.drop_statement(node.relation, cascade=cascade)) for node in nodes]
 
     def told_apart(self, before: Mapping[str, Relation | None], after: Sight) -> Built:
         """Tell what is new, or of another kind than before, from what was built again; each by name.
@@ -207,13 +212,14 @@ class Repair:
         built = [node for node in nodes if node.unique_id not in failed and node.unique_id not in skipped]
         self.built += built
         statements = list(self._ledger.built(self._facts, built, utc_now()))
+        drops: list[Change] = []
         if failed or skipped:
             skipped |= self._below(failed)
             self.unbuilt |= failed | skipped
-            statements += self._drop([node for node in nodes if node.batched and node.unique_id in failed], deadline)
+            drops = self._drop([node for node in nodes if node.batched and node.unique_id in failed], deadline)
             statements += self._ledger.unbuilt(failed, FAILED, utc_now())
             statements += self._ledger.unbuilt(skipped, SKIPPED, utc_now())
-        self._runner.execute(statements, deadline.remaining())
+        self._execute(statements, drops, deadline)
 
     def _below(self, failed: Iterable[str]) -> dict[str, str]:
         """Return what is left of the plan below what failed, each with the name of that."""

@@ -22,6 +22,8 @@ from orchestrator.cli.output import Output
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.events import Event
 
+SECONDS_TO_START = 120.0
+
 
 class Killer:
     """A listener that kills at a moment."""
@@ -62,11 +64,19 @@ class Killer:
 
     def _kill(self) -> None:
         assert self.orchestrator is not None
-        pid = self.orchestrator.runner.pid
-        if self._target != "parent" and pid is not None:
-            os.kill(pid, self._signal)
+        if self._target != "parent":
+            os.kill(self._dbt_process(), self._signal)
         if self._target != "dbt":
             os.kill(os.getpid(), self._signal)
+
+    def _dbt_process(self) -> int:
+        """Wait until the dbt process, which is started beside all else, is there; return its pid."""
+        assert self.orchestrator is not None
+        until = time.monotonic() + SECONDS_TO_START
+        while (pid := self.orchestrator.runner.pid) is None:
+            assert time.monotonic() < until, "there is no dbt process"
+            time.sleep(0.001)
+        return pid
 
 
 def _size(path: Path) -> int:
