@@ -203,3 +203,28 @@ def test_what_the_profile_attaches_is_looked_at(orchard: Orchard) -> None:
     assert orchard("init").exit_code == 0
     left = orchard("check", "--json").document()["left_out"]
     assert [one["name"] for one in left] == ["secret"] and "vault" in left[0]["why"]  # type: ignore[attr-defined, index]
+
+
+def test_years_in_an_attached_database_are_simulated_again(orchard: Orchard) -> None:
+    """What is removed there, and what the ledger says of it, are two transactions: DuckDB writes one file in one."""
+    orchard.write(
+        "profiles.yml",
+        "odd: {target: dev, outputs: {dev: {type: duckdb, path: odd.duckdb, attach: ["
+        "{path: shop.duckdb, alias: shop}]}}}",
+    )
+    orchard.years()
+    orchard.model("sold", "select {{ var('y') }} as year, 5 as n", "incremental", ", tags=['S'], database='shop'")
+    orchard.model("total", "select year, n from {{ ref('sold') }}", "table", ", tags=['S']")
+    assert orchard("simulate").exit_code == 0
+    whole = orchard.sql("from total order by year")
+    for change in ("update sold set n = 9 where year = 2001", "delete from sold where year = 2000"):
+        with duckdb.connect(str(orchard.root / "shop.duckdb")) as shop:
+            shop.execute(change)
+        told = orchard("simulate")
+        assert told.exit_code == 0, told.err
+        with duckdb.connect(str(orchard.root / "shop.duckdb")) as shop:
+            assert shop.execute("from sold order by year").fetchall() == whole == [(2000, 5), (2001, 5)]
+    model = orchard.root / "models" / "sold.sql"
+    model.write_text(model.read_text().replace("5 as n", "6 as n"))
+    assert orchard("simulate").exit_code == 0
+    assert orchard.sql("from total order by year") == [(2000, 6), (2001, 6)]
