@@ -305,3 +305,16 @@ def test_a_step_may_be_a_quarter(odd: Odd) -> None:
             ("2027-Q1", 3),
             ("2027-Q2", 4),
         ]
+
+
+def test_a_hook_that_fails_before_any_node_has_a_remedy(odd: Odd) -> None:
+    """dbt tells neither its name nor its file; what is said in the macro that it calls is told."""
+    odd.write("dbt_project.yml", PROJECT + "\non-run-start: ['{{ begin() }}']\n")
+    odd.write(
+        "macros/m.sql", "{% macro begin() %}{% if execute %}{% do run_query('from nowhere') %}{% endif %}{% endmacro %}"
+    )
+    odd.write("models/m.sql", "select 1 as a")
+    told = odd("init")
+    assert told.exit_code == 1
+    assert "failed before its first node: Catalog Error: Table with name nowhere does not exist!" in told.err
+    assert "To fix: correct the hooks under `on-run-start` in dbt_project.yml, or the macros that they call" in told.err

@@ -20,6 +20,7 @@ from orchestrator.dbt_runner.project.settings import DbtSettings
 
 _UNTOLD = ("Error when sniffing file", "StopIteration")
 IN_A_THREAD = "Exception on worker thread. Runtime Error"
+OF_HOOKS = "correct the hooks under `on-run-start` in dbt_project.yml, or the macros that they call, and run again"
 _CSV_ADVICE = ("Column ", "This type was", "Possible fixes", "* ", "file = ")
 
 
@@ -68,16 +69,24 @@ def compiled_sql(result: RunResult) -> str:
 
 
 def command_error(
-    answer: dbtRunnerResult, what: str, settings: DbtSettings, database: Path | None
+    answer: dbtRunnerResult, what: str, settings: DbtSettings, database: Path | None, *, runs_hooks: bool = False
 ) -> OrchestratorError:
-    """Return the error of a command that has no results; ``database`` is the file it worked on, where that is known."""
+    """Return the error of a command that has no results; ``database`` is the file it worked on, where that is known.
+
+    ``runs_hooks`` tells that it first runs hooks of the project, whose failures dbt tells nothing else of.
+    """
     message = cleaned(str(answer.exception)) or "dbt gave no reason"
     if isinstance(answer.exception, UnicodeDecodeError):
         return DbtProjectError(
             f"{_undecodable(settings.project_dir)} is not UTF-8: {message}", to_fix="save it as UTF-8"
         )
     known = known_database_error(message, database or settings.database)
-    return known if known is not None else DbtError(f"{what}: {message}")
+    if known is not None:
+        return known
+    if runs_hooks:
+        told = message.removeprefix("Runtime Error\n")
+        return DbtError(f"{what} failed before its first node: {told}", to_fix=OF_HOOKS)
+    return DbtError(f"{what}: {message}")
 
 
 def parse_error(

@@ -15,6 +15,7 @@ from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 
 SHOWN = 5
+_OF_MACRO = re.compile(r"> (?:in|called by) macro \S+ \(([^()]+)\)")
 _MISSING_VAR = re.compile(r"Required var '([^']+)' not found in config")
 UNQUOTED = "unterminated string literal"
 
@@ -73,7 +74,9 @@ def _remedy(failed: NodeResult, project_dir: Path, facts: ProjectFacts | None, y
     missing = _MISSING_VAR.search(failed.message or "")
     if missing is not None:
         return _supply(missing[1], _file(failed, project_dir, facts), facts, year_vars)
-    return f"correct {_file(failed, project_dir, facts)}"
+    macros = (project_dir / file for file in _OF_MACRO.findall(failed.message or ""))
+    own = next((file for file in macros if file.is_file()), None)  # the innermost may be one of dbt's
+    return f"correct {own or _file(failed, project_dir, facts)}"
 
 
 def _file(failed: NodeResult, project_dir: Path, facts: ProjectFacts | None) -> Path:

@@ -149,7 +149,8 @@ class DbtSession:
         manifest = self._serving(request).served.copies.another()
         answer = self._dbt.call(args, request.vars, without_first_hooks(manifest) if begun else manifest)
         if not isinstance(answer.result, RunExecutionResult):
-            raise command_error(answer, f"dbt {request.command}", self._settings, self._path)
+            hooks = any("on-run-start" in hook.tags for hook in self.facts.run_hooks) and not begun
+            raise command_error(answer, f"dbt {request.command}", self._settings, self._path, runs_hooks=hooks)
         results = [
             (node_result(one, causes.get(one.node.unique_id, ())), compiled_sql(one)) for one in answer.result.results
         ]
