@@ -64,6 +64,19 @@ def test_a_variable_that_nobody_supplies(reads_year: bool, year_vars: set[str], 
     assert error.to_fix is not None and remedy in error.to_fix
 
 
+def test_an_error_in_a_macro_of_the_project(tmp_path: Path) -> None:
+    """The macro's file is at fault; macros of dbt, and of packages, have theirs elsewhere."""
+    message = "boom\n> in macro statement (macros/etc/statement.sql)\n> called by macro own (macros/own.sql)"
+    result = failed("model", "births", message, "models/births.sql")
+    elsewhere = failure_of(result, tmp_path, None, None)
+    (tmp_path / "macros").mkdir()
+    (tmp_path / "macros" / "own.sql").touch()
+    here = failure_of(result, tmp_path, None, None)
+    assert isinstance(elsewhere, NodeFailedError) and isinstance(here, NodeFailedError)
+    assert elsewhere.to_fix == f"correct {tmp_path / 'models/births.sql'} and run again"
+    assert here.to_fix == f"correct {tmp_path / 'macros/own.sql'} and run again"
+
+
 def test_the_pointer_of_the_database_points_at_what_is_wrong() -> None:
     """DuckDB underlines a part of the line of SQL above; dbt indents both."""
     with pytest.raises(duckdb.Error) as caught:
