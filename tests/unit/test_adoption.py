@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from orchestrator.database.names import SchemaName
 from orchestrator.dbt_runner.analysis.variable_uses import variable_uses
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, ProjectShape
 from orchestrator.dbt_runner.project.study import ProjectStudy, TextStudy
+from orchestrator.maintenance.adoption.changes import lines_to_change
 from orchestrator.maintenance.adoption.stages import FOLDERS, LAYERS, ONE, TAGS, stage_choices
 from orchestrator.maintenance.adoption.year_range import variables_to_set, year_range
 from orchestrator.maintenance.adoption.year_variable import YearCandidate, year_candidates
@@ -210,3 +212,17 @@ def test_a_name_that_others_have_in_theirs_is_written_in_full() -> None:
     """A folder of that name would be selected with it."""
     found = cut(node("a/b", YEAR, kept=False), node("c", YEAR, kept=False), node("b/d", YEAR, kept=False))
     assert found == [(ONE, [("years", ("fqn:p.a.b", "c", "d"))])]
+
+
+def test_a_table_of_results_is_asked_for() -> None:
+    """Where the project marks none: of the last model of a year that nothing reads."""
+    sql = "select {{ var('t') }} as k from a"
+    nodes = (node("flow", sql), node("level", sql, ["flow"]), node("closing", sql, ["level"]))
+    texts = tuple(TextStudy(one.unique_id, one.file, variable_uses(JINJA, sql, {})) for one in nodes)
+    study = ProjectStudy(texts, ())
+    facts = project(*nodes, t=2030)
+    chosen = year_candidates(facts, study, {})[0]
+    asked = [one.file for one in lines_to_change(facts, study, nodes, chosen, "k") if "summary: true" in one.what]
+    assert asked == ["models/closing.sql"]
+    marked = project(*nodes[:2], replace(nodes[2], summary=True), t=2030)
+    assert not any("summary" in one.what for one in lines_to_change(marked, study, nodes, chosen, "k"))

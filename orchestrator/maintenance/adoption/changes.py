@@ -63,6 +63,7 @@ def lines_to_change(
     found += _by_name(facts, study, {node.unique_id for node in yearly})
     found += _hooks(study, facts, lines)
     found += _reuse(facts, lines)
+    found += _closing_table(facts, [node for node in yearly if node.kind is not None])
     return tuple(sorted(dict.fromkeys(found), key=lambda one: not one.needed))
 
 
@@ -182,6 +183,22 @@ def _hooks(study: ProjectStudy, facts: ProjectFacts, lines: ProjectLines) -> Ite
             lines.find("dbt_project.yml", re.compile(rf"^\s*{kind}\s*:", re.M)),
             "make sure that these statements may run several times a year",
             f"dbt runs {kind} with every command: in each stage of a year, and in the repair before the first",
+            needed=False,
+        )
+
+
+def _closing_table(facts: ProjectFacts, yearly: list[NodeFacts]) -> Iterator[Change]:
+    """Tell what results are shown and compared by, where the project names no table for that."""
+    if any(node.summary for node in facts.nodes):
+        return
+    read = {parent for node in facts.nodes for parent in node.depends_on if node.resource_type != "test"}
+    last = next((node for node in reversed(yearly) if node.unique_id not in read), None)
+    if last is not None:
+        yield Change(
+            last.file,
+            None,
+            "where it has one row a year, mark it with `meta: {summary: true}`, else a model that has",
+            "runs end with that table, and `compare`, `report` and the pages of results show it by year",
             needed=False,
         )
 
