@@ -173,7 +173,7 @@ class NodeInputs:
         dispatch = [(DISPATCH, canonical(self._config.dispatch))] if self._config.dispatch else []
         folders = self._config.credentials.to_dict(omit_none=True).get("module_paths") or ()
         modules = self.files.of(f"{folder}/**/*.py" for folder in folders)
-        flags = flag_inputs(dict(self._config.flags))
+        flags = flag_inputs(self._config)
         session = session_inputs(self._manifest, self._config, self._macros.values())
         return (*profile_inputs(self._config), *flags, *dispatch, *modules, *session)
 
