@@ -17,6 +17,7 @@ from orchestrator.dbt_runner.analysis.reuse import vars_in_yaml
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.project.canonical import canonical, digest
 from orchestrator.dbt_runner.project.chosen import chosen_nodes
+from orchestrator.dbt_runner.project.config_inputs import is_batched
 from orchestrator.dbt_runner.project.database_place import reads_database_path
 from orchestrator.dbt_runner.project.edges import connected
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, ProjectShape
@@ -176,13 +177,8 @@ def _with_its_place(
         uses_year=facts.uses_year and years,
         external_file=file,
         external_untold=untold,
-        batched=_batched(node),
+        batched=is_batched(node),
     )
-
-
-def _batched(node: ManifestNode) -> bool:
-    config = node.config
-    return str(config.materialized) == "incremental" and str(config.get("incremental_strategy")) == "microbatch"
 
 
 def _unasked(macros: dict[str, str], reader: NodeReader, hooks: list[ManifestNode]) -> Pairs:

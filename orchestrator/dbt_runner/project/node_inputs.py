@@ -30,7 +30,7 @@ from orchestrator.dbt_runner.analysis.rendered_with import rendered_with
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 from orchestrator.dbt_runner.analysis.template_record import TemplateRecord
 from orchestrator.dbt_runner.project.canonical import canonical, digest
-from orchestrator.dbt_runner.project.config_inputs import config_inputs, entry_inputs, reads_config
+from orchestrator.dbt_runner.project.config_inputs import config_inputs, entry_inputs, is_batched, reads_config
 from orchestrator.dbt_runner.project.environment import environment_values, every_name, names_read
 from orchestrator.dbt_runner.project.file_inputs import FileInputs
 from orchestrator.dbt_runner.project.input_kinds import (
@@ -97,7 +97,7 @@ class NodeInputs:
         found += entry_inputs(node, code.reads)
         found += self.files.of(files_in([node.meta, node.config.meta, node.config.extra], self._cwd))
         for source in sources:
-            found += source_inputs(source, self._config)
+            found += source_inputs(source, self._config, batched=is_batched(node))
             found += self.files.of(source_files(source, self._environment, self._cwd))
         found += [(f"function {one.name}", digest(one.raw_code, canonical(one.config.to_dict()))) for one in functions]
         return (*found, *self._of_project(code), *self._of_files(node.package_name, texts), *self.everywhere)
