@@ -39,7 +39,6 @@ _UNQUOTED = re.compile(
 )
 _LIST_GOES_ON = re.compile(r"\s*,\s*$")
 _GAP = re.compile(f"{GAP}(\\d+){GAP}")
-_OF_VARIABLE = re.compile(r"(?:var|env_var)\s*\(")
 _LOCAL_URL = re.compile(r"^file:(?://localhost(?=/)|//(?=/))?(?=/)", re.IGNORECASE)
 _REMOTE = re.compile(r"^\w{2,}:(?://)?(?!\\)")
 
@@ -59,7 +58,9 @@ class NamedFiles:
 
     @classmethod
     def of(cls, parts: SqlParts, value_of: Callable[[str], str | None], folder: Path) -> NamedFiles:
-        """Find them; ``value_of`` gives the value of an expression, None where it is not known or not always the same.
+        """Find them; ``value_of`` gives what an expression prints, None where that is not known.
+
+        It may be ``*``, for what is surely a part of a name; of what is not known, a part of it may be a folder.
 
         A literal that stands where a file is read counts in any case, another one where there is such a file in
         ``folder``.
@@ -75,9 +76,8 @@ class NamedFiles:
                 in_list and _LIST_GOES_ON.fullmatch(literal.before) is not None
             )
             read = _is_read(literal) or (in_list and literal.before.rstrip().endswith(","))
-            name = _filled(literal.text, parts.expressions, value_of)
+            name, known = _filled(literal.text, parts.expressions, value_of)
             name = _LOCAL_URL.sub("", name)
-            computed |= read and _begins_anywhere(literal, parts.expressions, value_of)
             if not name.strip("*/ ") or len(name) > LONGEST_NAME or "\n" in name:
                 computed |= read and 0 < len(name) <= LONGEST_NAME and literal.quote == "'"
             elif _WRITES.search(literal.before):
@@ -90,7 +90,14 @@ class NamedFiles:
                 remote.add(name)
             elif read or _is_there(name, folder):
                 patterns.add(name)
-        return cls(frozenset(patterns), frozenset(written), frozenset(remote), frozenset(attached), computed)
+                computed |= read and not known
+        return cls(
+            frozenset(patterns),
+            frozenset(written),
+            frozenset(remote),
+            frozenset(attached),
+            computed,
+        )
 
     @classmethod
     def all_of(cls, found: Sequence[NamedFiles]) -> NamedFiles:
@@ -124,15 +131,6 @@ def _is_read(literal: Literal) -> bool:
     return literal.quote == "'" or DATA_FILE.search(literal.text) is not None
 
 
-def _begins_anywhere(literal: Literal, expressions: tuple[str, ...], value_of: Callable[[str], str | None]) -> bool:
-    """Tell whether a name begins with what is not known, and may be a folder."""
-    gap = _GAP.match(literal.text)
-    if gap is None:
-        return False
-    expression = expressions[int(gap[1])]
-    return _OF_VARIABLE.match(expression) is None and value_of(expression) is None
-
-
 def _is_there(name: str, folder: Path) -> bool:
     try:
         if "~" not in name and not has_magic(name) and not os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118
@@ -142,9 +140,8 @@ def _is_there(name: str, folder: Path) -> bool:
         return False
 
 
-def _filled(text: str, expressions: tuple[str, ...], value_of: Callable[[str], str | None]) -> str:
-    def value(gap: re.Match[str]) -> str:
-        known = value_of(expressions[int(gap[1])])
-        return "*" if known is None else known
-
-    return _GAP.sub(value, text)
+def _filled(text: str, expressions: tuple[str, ...], value_of: Callable[[str], str | None]) -> tuple[str, bool]:
+    """Return a text with what is printed into it, and whether all of that is known."""
+    printed = {number: value_of(expressions[int(number)]) for number in _GAP.findall(text)}
+    name = _GAP.sub(lambda gap: "*" if (known := printed[gap[1]]) is None else known, text)
+    return name, None not in printed.values()

@@ -8,7 +8,6 @@ known: its config, its columns, its relation and those of its sources.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
@@ -38,11 +37,11 @@ from orchestrator.dbt_runner.project.input_kinds import (
     DISPATCH,
     PROJECT_NAME,
     SHARE,
-    VAR,
     VERSION,
     WHOLE_PROJECT,
 )
 from orchestrator.dbt_runner.project.parsed_project import ParsedProject
+from orchestrator.dbt_runner.project.printed_values import PrintedValues
 from orchestrator.dbt_runner.project.profile_inputs import Pairs, flag_inputs, profile_inputs, target_inputs
 from orchestrator.dbt_runner.project.session_inputs import session_inputs
 from orchestrator.dbt_runner.project.source_inputs import files_in, source_files, source_inputs, source_parts
@@ -54,8 +53,6 @@ if TYPE_CHECKING:
 
 ANYTHING = frozenset({UNKNOWN, "invocation_args_dict", "context", "builtins"})
 WHOLE = ANYTHING | {"graph", "selected_resources"}
-_CALL = re.compile(r"""(var|env_var)\s*\(\s*(?:"([^"]*)"|'([^']*)')\s*(?:,\s*(?:"([^"]*)"|'([^']*)'|(\d+))\s*)?\)""")
-_OF_TARGET = re.compile(r"target\.(name|schema|database|type|profile_name)")
 
 
 class NodeInputs:
@@ -73,7 +70,7 @@ class NodeInputs:
         manifest = self._manifest = project.manifest
         self._config = config
         self._environment = environment
-        self._values = values
+        self._printed = PrintedValues(values, config.to_target_dict())
         self._macros = project.own_macros
         self._cwd = cwd
         self._whole = whole
@@ -205,7 +202,7 @@ class NodeInputs:
 
     def _named(self, package: str, parts: Iterable[SqlParts]) -> NamedFiles:
         def value_of(expression: str) -> str | None:
-            return self._printed(package, expression)
+            return self._printed.of(package, expression)
 
         found: list[NamedFiles] = []
         for one in parts:
@@ -213,20 +210,6 @@ class NodeInputs:
                 self._found[package, id(one)] = one, NamedFiles.of(one, value_of, self._cwd)
             found.append(self._found[package, id(one)][1])
         return NamedFiles.all_of(found)
-
-    def _printed(self, package: str, expression: str) -> str | None:
-        """Return what an expression prints, None where that is not known or not the same in all years."""
-        of_target = _OF_TARGET.fullmatch(expression)
-        if of_target is not None:
-            return str(self._config.to_target_dict().get(of_target[1]))
-        call = _CALL.fullmatch(expression)
-        if call is None:
-            return None
-        name, default = call[2] or call[3] or "", next((one for one in call.group(4, 5, 6) if one is not None), None)
-        if call[1] == VAR:
-            known = name in self._values.known(package)
-            return self._values.plain(package, name) if known or self._values.is_year(name) else default
-        return os.environ.get(name, default)
 
     def _written(self) -> set[Path]:
         """Return the files that the project's own SQL writes, and those of external models."""
