@@ -48,6 +48,7 @@ class NamedFiles:
     """Files that templates name: ``patterns`` in the words of the SQL, ``written`` by it, ``remote`` ones.
 
     ``attached`` are databases it opens. ``computed`` tells that a file is read whose name cannot be told.
+    ``perhaps_written`` are those of ``written`` whose names are not known: what is written may be another file.
     """
 
     patterns: frozenset[str] = frozenset()
@@ -55,6 +56,7 @@ class NamedFiles:
     remote: frozenset[str] = frozenset()
     attached: frozenset[str] = frozenset()
     computed: bool = False
+    perhaps_written: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, parts: SqlParts, value_of: Callable[[str], str | None], folder: Path) -> NamedFiles:
@@ -67,6 +69,7 @@ class NamedFiles:
         """
         patterns = set(_UNQUOTED.findall(parts.marked))
         written: set[str] = set()
+        perhaps_written: set[str] = set()
         remote: set[str] = set()
         attached: set[str] = set()
         computed = _computes(parts)
@@ -82,6 +85,7 @@ class NamedFiles:
                 computed |= read and 0 < len(name) <= LONGEST_NAME and literal.quote == "'"
             elif _WRITES.search(literal.before):
                 written.add(name)
+                perhaps_written |= set() if known else {name}
             elif _ATTACHES.search(literal.before) or (read and name.lower().endswith(DATABASES)):
                 attached.add(name)
             elif name.lower().endswith(DATABASES):
@@ -97,6 +101,7 @@ class NamedFiles:
             frozenset(remote),
             frozenset(attached),
             computed,
+            frozenset(perhaps_written),
         )
 
     @classmethod
@@ -108,6 +113,7 @@ class NamedFiles:
             frozenset().union(*(one.remote for one in found)),
             frozenset().union(*(one.attached for one in found)),
             any(one.computed for one in found),
+            frozenset().union(*(one.perhaps_written for one in found)),
         )
 
 

@@ -98,6 +98,7 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
         packages_dir=str(config.packages_install_path),
     )
     hooks = [node for node in manifest.nodes.values() if _is_own_hook(node)]
+    inputs.leave_out_written(lambda: reader.macros_reached(manifest.nodes.values()))
     inputs.come_before(hooks)
     before = tuple(pair for node in hooks if _comes_first(node, analysis, macros) for pair in reader.of_hook(node))
     every = every_node(manifest)

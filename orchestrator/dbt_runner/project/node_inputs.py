@@ -8,7 +8,7 @@ known: its config, its columns, its relation and those of its sources.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 ANYTHING = frozenset({UNKNOWN, "invocation_args_dict", "context", "builtins"})
 WHOLE = ANYTHING | {"graph", "selected_resources"}
+PERHAPS_WRITTEN = "files that a macro or a hook may write, under a name that is computed"
 
 
 class NodeInputs:
@@ -78,8 +79,7 @@ class NodeInputs:
         self._found: dict[tuple[str, int], tuple[SqlParts, NamedFiles]] = {}
         self._parts = project.parts
         self._parts.update((code, python_parts(code)) for code in python if code not in self._parts)
-        self.files = FileInputs(cwd, ())
-        self.files = FileInputs(cwd, self._written())
+        self.files = FileInputs(cwd)
         self._seeded = False
         self._before: tuple[str, ...] = ()
         self.whole_environment = False
@@ -121,6 +121,7 @@ class NodeInputs:
         found = not_reproducible(parts, seeded=self._seeded)
         clock = (CLOCK,) if checks_snapshot and CLOCK not in found else ()
         beside = self._beside(node.package_name, [*parts, *self._of_sources(node)], ())
+        beside += self._beside_code(node)
         return tuple(dict.fromkeys((*clock, *found, *beside, *self._before)))
 
     def python_unseen(self, node: ManifestNode, texts: Collection[str]) -> tuple[str, ...]:
@@ -129,7 +130,16 @@ class NodeInputs:
         why = reads_anything(code)
         opened = () if why is None else (f"what its Python may open, as {why}",)
         beside = self._beside(node.package_name, [*parts, *self._of_sources(node)], names_in(code))
+        beside += self._beside_code(node)
         return tuple(dict.fromkeys((*python_not_reproducible(code), *opened, *beside, *self._before)))
+
+    def _beside_code(self, node: ManifestNode) -> tuple[str, ...]:
+        """Return what is not compared of the files of its sources and its config."""
+        named = files_in([node.meta, node.config.meta, node.config.extra], self._cwd)
+        sources = [self._manifest.sources[one] for one in node.depends_on_nodes if one in self._manifest.sources]
+        named = named.union(*(source_files(one, self._environment, self._cwd) for one in sources))
+        written = (PERHAPS_WRITTEN,) if self.files.perhaps_written(named) else ()
+        return written
 
     def _of_sources(self, node: ManifestNode) -> list[SqlParts]:
         sources = (self._manifest.sources[one] for one in node.depends_on_nodes if one in self._manifest.sources)
@@ -144,6 +154,7 @@ class NodeInputs:
         return (
             *(("what else a command builds",) if selection else ()),
             *(("files whose names are computed",) if named.computed else ()),
+            *((PERHAPS_WRITTEN,) if self.files.perhaps_written(named.patterns) else ()),
             *((f"files that DuckDB looks for in its {SEARCH_PATH}",) if relative else ()),
             *(f"files at {one}" for one in sorted(named.remote)),
             *(f"the database at {one}" for one in sorted(named.attached)),
@@ -156,6 +167,23 @@ class NodeInputs:
         texts = (rendered_with(node) + str(getattr(node, "raw_code", "")) for node in self._manifest.nodes.values())
         settings = canonical(self._config.credentials.to_dict(omit_none=True))
         return any(SEARCH_PATH in text.lower() for text in (*texts, *self._macros.values(), settings))
+
+    def leave_out_written(self, reached: Callable[[], Collection[str]]) -> None:
+        """Leave out the files that the project writes itself: its nodes and hooks, and the macros that they reach."""
+        found: list[NamedFiles] = []
+        others: set[Path] = set()
+        for node in self._manifest.nodes.values():
+            texts = (str(getattr(node, "raw_code", "")), rendered_with(node))
+            found.append(self._named(node.package_name, map(self.parts, texts)))
+            location = node.config.get("location")
+            if isinstance(location, str) and str(node.config.materialized) == "external":
+                others.add(self._cwd / location)
+        macros = {
+            name: self._named(self._config.project_name, [self.parts(text)]) for name, text in self._macros.items()
+        }
+        if any(one.written for one in macros.values()):
+            found += [macros[name] for name in reached() if name in macros]
+        self.files.leave_out(NamedFiles.all_of(found), others)
 
     def come_before(self, hooks: Collection[ManifestNode]) -> None:
         """Note the hooks that run before every node: what they read counts for all, and one may set a seed."""
@@ -210,17 +238,3 @@ class NodeInputs:
                 self._found[package, id(one)] = one, NamedFiles.of(one, value_of, self._cwd)
             found.append(self._found[package, id(one)][1])
         return NamedFiles.all_of(found)
-
-    def _written(self) -> set[Path]:
-        """Return the files that the project's own SQL writes, and those of external models."""
-        found: set[Path] = set()
-        for node in self._manifest.nodes.values():
-            hooks = [hook.sql for kind in ("pre_hook", "post_hook") for hook in getattr(node.config, kind, ())]
-            for text in (str(getattr(node, "raw_code", "")), *hooks):
-                found |= self.files.written(self._named(node.package_name, [self.parts(text)]))
-            location = node.config.get("location")
-            if isinstance(location, str) and str(node.config.materialized) == "external":
-                found.add(self._cwd / location)
-        for text in self._macros.values():
-            found |= self.files.written(self._named(self._config.project_name, [self.parts(text)]))
-        return found
