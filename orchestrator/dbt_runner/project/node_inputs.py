@@ -40,11 +40,12 @@ from orchestrator.dbt_runner.project.input_kinds import (
     VERSION,
     WHOLE_PROJECT,
 )
+from orchestrator.dbt_runner.project.module_inputs import ModuleInputs
 from orchestrator.dbt_runner.project.parsed_project import ParsedProject
 from orchestrator.dbt_runner.project.printed_values import PrintedValues
 from orchestrator.dbt_runner.project.profile_inputs import Pairs, flag_inputs, profile_inputs, target_inputs
 from orchestrator.dbt_runner.project.session_inputs import session_inputs
-from orchestrator.dbt_runner.project.source_inputs import files_in, source_files, source_inputs, source_parts
+from orchestrator.dbt_runner.project.source_inputs import files_in, is_loaded, source_files, source_inputs, source_parts
 from orchestrator.dbt_runner.project.var_values import VarValues
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class NodeInputs:
         self._parts = project.parts
         self._parts.update((code, python_parts(code)) for code in python if code not in self._parts)
         self.files = FileInputs(cwd)
+        self._modules = ModuleInputs(config, cwd)
         self._seeded = False
         self._before: tuple[str, ...] = ()
         self.whole_environment = False
@@ -134,12 +136,14 @@ class NodeInputs:
         return tuple(dict.fromkeys((*python_not_reproducible(code), *opened, *beside, *self._before)))
 
     def _beside_code(self, node: ManifestNode) -> tuple[str, ...]:
-        """Return what is not compared of the files of its sources and its config."""
+        """Return what is not compared of the files of its sources and its config, and of what plugins open for it."""
         named = files_in([node.meta, node.config.meta, node.config.extra], self._cwd)
         sources = [self._manifest.sources[one] for one in node.depends_on_nodes if one in self._manifest.sources]
         named = named.union(*(source_files(one, self._environment, self._cwd) for one in sources))
         written = (PERHAPS_WRITTEN,) if self.files.perhaps_written(named) else ()
-        return written
+        if str(node.resource_type) == "seed":  # no SQL of the project, and no source
+            return written
+        return (*written, *self._modules.unseen(loads_source=any(map(is_loaded, sources))))
 
     def _of_sources(self, node: ManifestNode) -> list[SqlParts]:
         sources = (self._manifest.sources[one] for one in node.depends_on_nodes if one in self._manifest.sources)
@@ -196,8 +200,7 @@ class NodeInputs:
     def everywhere(self) -> Pairs:
         """Return the inputs that all nodes share."""
         dispatch = [(DISPATCH, canonical(self._config.dispatch))] if self._config.dispatch else []
-        folders = self._config.credentials.to_dict(omit_none=True).get("module_paths") or ()
-        modules = self.files.of(f"{folder}/**/*.py" for folder in folders)
+        modules = self.files.of({*self._modules.patterns, *self._modules.named_files()})
         flags = flag_inputs(self._config)
         session = session_inputs(self._manifest, self._config, self._macros.values())
         return (*profile_inputs(self._config), *flags, *dispatch, *modules, *session)

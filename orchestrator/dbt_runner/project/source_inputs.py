@@ -37,7 +37,7 @@ def source_inputs(source: SourceDefinition, config: RuntimeConfig, *, batched: b
     location = external_location(source)
     found = [(f"{SOURCE} {name}", f"{place}{_quoted(source, config)}" if location is None else location)]
     settings = _settings(source)
-    told: list[object] = [settings] if location is not None or PLUGIN in settings else []
+    told: list[object] = [settings] if location is not None or is_loaded(source) else []
     if batched and source.config.event_time:
         column = next((one for one in source.columns.values() if one.name == source.config.event_time), None)
         told += [source.config.event_time, column is not None and column.quote, source.quoting.column]
@@ -54,6 +54,11 @@ def _quoted(source: SourceDefinition, config: RuntimeConfig) -> str:
     chosen = {**usual, **config.quoting, **source.quoting.to_dict(omit_none=True)}
     others = [f"{'quoted' if chosen[part] else 'unquoted'} {part}" for part in usual if chosen[part] != usual[part]]
     return f", {', '.join(others)}" if others else ""
+
+
+def is_loaded(source: SourceDefinition) -> bool:
+    """Tell whether a plugin of the adapter loads a source."""
+    return PLUGIN in _settings(source)
 
 
 def external_location(source: SourceDefinition) -> str | None:
