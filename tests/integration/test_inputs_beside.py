@@ -76,7 +76,9 @@ mill:
     "models/never_written.sql": TABLE + "select * from read_csv('data/in2/a.csv')",
     "models/surely_written.sql": TABLE + "select * from read_csv('data/out/sure.csv')",
     "models/perhaps_written.sql": TABLE + "select * from read_csv('data/out/one.csv')",
-    "models/m.yml": "sources: [{name: r, schema: main, tables: [{name: events, config: {event_time: d}}]}]\n",
+    "models/m.yml": "sources: [{name: r, schema: main, "
+    "tables: [{name: events, config: {event_time: d}}, {name: Old}]}]\n",
+    "models/quoted.sql": TABLE + "select * from {{ source('r', 'Old') }}",
     "models/plain.sql": TABLE + "select * from {{ source('r', 'events') }}",
     "models/batches.sql": "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='ts', "
     "batch_size='day', begin='2026-11-29') }} select d as ts from {{ source('r', 'events') }}",
@@ -112,7 +114,8 @@ def after(mill: Path, before: ProjectFacts) -> ProjectFacts:
     for file in (mill / "data").rglob("*.csv"):
         file.write_text("a\n2\n")
     (mill / "rate.txt").write_text("4")
-    (mill / "models" / "m.yml").write_text(FILES["models/m.yml"].replace("event_time: d", "event_time: e"))
+    sources = FILES["models/m.yml"].replace("event_time: d", "event_time: e")
+    (mill / "models" / "m.yml").write_text(sources.replace("name: Old", "name: Old, quoting: {identifier: false}"))
     return parsed(mill)
 
 
@@ -132,6 +135,7 @@ def test_a_folder_that_jinja_prints_is_filled_in(name: str, before: ProjectFacts
         ("surely_written", [RATE]),
         ("perhaps_written", [RATE]),
         ("plain", [RATE]),
+        ("quoted", [RATE, "source r.Old is now main.Old, unquoted identifier (was main.Old)"]),
         ("batches", [RATE, "settings of source r.events changed"]),
     ],
 )
