@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,11 +29,9 @@ class ModuleInputs:
         settings = config.credentials.to_dict(omit_none=True)
         folders = settings.get("module_paths") or ()
         self.patterns = tuple(f"{folder}/**/*.py" for folder in folders)
-        self._texts: dict[Path, str] = {}
         self._names: dict[Path, str] = {}
         for folder, pattern in zip(folders, self.patterns, strict=True):
             for file in files_matching(pattern, cwd):
-                self._texts[file] = file.read_text(encoding="utf-8", errors="replace")
                 self._names[file] = file.relative_to(cwd / Path(folder).expanduser()).parts[0].removesuffix(".py")
         self._folder = cwd
         plugins = {str(one["module"]) for one in settings.get("plugins") or () if isinstance(one, dict)}
@@ -41,11 +40,11 @@ class ModuleInputs:
         self._elsewhere = sorted(
             name for name in plugins if name.partition(".")[0] not in own and not _is_there(f"{with_adapter}.{name}")
         )
-        self._plugins = frozenset(self._reached({name.partition(".")[0] for name in plugins}))
+        self._plugins = dict(self._reached({name.partition(".")[0] for name in plugins}))
 
     def named_files(self) -> frozenset[str]:
         """Return the files that plugins name, as patterns."""
-        found = [NamedFiles.of(python_parts(self._texts[one]), lambda _: None, self._folder) for one in self._plugins]
+        found = [NamedFiles.of(python_parts(text), lambda _: None, self._folder) for text in self._plugins.values()]
         return NamedFiles.all_of(found).patterns
 
     def unseen(self, *, loads_source: bool) -> tuple[str, ...]:
@@ -54,22 +53,25 @@ class ModuleInputs:
         A plugin that configures the connection may make functions that any SQL calls.
         """
         elsewhere = tuple(f"what the plugin {name} may open, which is not in module_paths" for name in self._elsewhere)
-        if not loads_source and not any(_FOR_ALL.search(self._texts[one]) for one in self._plugins):
-            return elsewhere
-        known = PARTS_OF_PLUGINS | (set(self._names.values()) - sys.stdlib_module_names)
-        why = {one: reads_anything(self._texts[one], known) for one in sorted(self._plugins)}
-        opened = (f"what {self._shown(one)} may open, as {said}" for one, said in why.items() if said is not None)
-        return (*opened, *elsewhere)
+        for_all = any(_FOR_ALL.search(text) for text in self._plugins.values())
+        return (*self._opened, *elsewhere) if loads_source or for_all else elsewhere
 
-    def _reached(self, names: set[str]) -> Iterator[Path]:
-        """Yield the files of modules by these names, and of those that they import."""
+    @cached_property
+    def _opened(self) -> tuple[str, ...]:
+        known = PARTS_OF_PLUGINS | (set(self._names.values()) - sys.stdlib_module_names)
+        why = {file: reads_anything(text, known) for file, text in sorted(self._plugins.items())}
+        return tuple(f"what {self._shown(file)} may open, as {said}" for file, said in why.items() if said is not None)
+
+    def _reached(self, names: set[str]) -> Iterator[tuple[Path, str]]:
+        """Yield the files, and their texts, of modules by these names and of those that they import."""
         pending = {file for file, name in self._names.items() if name in names}
         seen: set[Path] = set()
         while pending:
             file = pending.pop()
             seen.add(file)
-            yield file
-            imported = modules_in(self._texts[file])
+            text = file.read_text(encoding="utf-8", errors="replace")
+            yield file, text
+            imported = modules_in(text)
             imported |= {self._names[file]} if OWN_PACKAGE in imported else set()
             pending |= {one for one, name in self._names.items() if name in imported} - seen
 
