@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 
 TABLE = "{{ config(materialized='table') }} "
 READ = TABLE + "select * from read_csv('data/%s/a.csv')"
+SETS = "{%% set where = 'deep' %%}{%% for folder in ['deep/er'] %%}%s{%% endfor %%}"
 EXPORT = "{%% call statement('x') %%}copy {{ rel }} to 'data/out/%s.csv' (header){%% endcall %%}"
 PRINTED = {
     "by_keyword": '{{ var("dir", default="deep/er") }}',
@@ -25,9 +26,11 @@ PRINTED = {
     "by_environment": '{{ env_var("MILL_FOLDER") | trim }}',
     "by_either": '{{ var("nothing", none) or var("folder") }}',
     "joined": "{{ 'deep' ~ '/' ~ 'er' }}",
+    "set_once": "{{ where ~ '/er' }}",
+    "by_loop": "{{ folder }}",
 }
 UNKNOWN = {
-    "by_loop": "{% for d in ['deep/er'] %}" + READ % "{{ d }}" + "{% endfor %}",
+    "by_nothing_known": "{% for d in modules.re.split(',', 'deep/er') %}" + READ % "{{ d }}" + "{% endfor %}",
     "by_macro": TABLE + "select * from {{ of_folder('deep/er') }}",
     "by_reference": READ % "{{ this.name }}",
 }
@@ -82,7 +85,7 @@ mill:
     "models/plain.sql": TABLE + "select * from {{ source('r', 'events') }}",
     "models/batches.sql": "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='ts', "
     "batch_size='day', begin='2026-11-29') }} select d as ts from {{ source('r', 'events') }}",
-    **{f"models/{name}.sql": READ % folder for name, folder in PRINTED.items()},
+    **{f"models/{name}.sql": SETS % (READ % folder) for name, folder in PRINTED.items()},
     **{f"models/{name}.sql": text for name, text in UNKNOWN.items()},
 }
 COMPUTED = "files whose names are computed"

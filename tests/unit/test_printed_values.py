@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from dbt_common.clients.jinja import get_environment
 
 from orchestrator.dbt_runner.project.printed_values import PrintedValues
 from orchestrator.dbt_runner.project.var_values import VarValues
@@ -22,6 +23,15 @@ VARIABLES = {
     "nested": {"dir": "{{ x }}"},
     "nothing": None,
 }
+TEMPLATE = """
+{% set base = 'data/' ~ var('places').dir %}{% set twice = 1 %}{% set twice = 2 %}{% set self = self ~ 'x' %}
+{% set of_year = 'y/' ~ var('year') %}{% macro m(argument) %}{% set inner = argument %}{% endmacro %}
+{% for one in ['a', 'b/c'] %}{{ one }}{% for year in years %}{% endfor %}{% endfor %}
+{% set listed = ['a', 'b'] %}{% for item in listed %}{% endfor %}
+{% set handed = ['a'] %}{% set text = 'a' %}{{ call(handed, text) }}{% for of_handed in handed %}{% endfor %}
+{% for two in var('places').years %}{% endfor %}{% for key, value in pairs %}{% endfor %}
+"""
+ENVIRONMENT = get_environment(None, capture_macros=True)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +73,19 @@ VARIABLES = {
         ("'A'.lower()", None),
         ("['a', 'b'] | random", None),
         ("'a' ~", None),
+        ("base ~ '/x'", "data/deep/x"),
+        ("one", "a b/c"),
+        ("one ~ two", "aa/b ac b/ca/b b/cc"),
+        ("one ~ base", "adata/deep b/cdata/deep"),
+        ("item ~ text", "aa ba"),
+        ("of_handed", None),
+        ("twice", None),
+        ("self", None),
+        ("argument", None),
+        ("inner", None),
+        ("of_year", None),
+        ("year", None),
+        ("key ~ value", None),
     ],
 )
 def test_what_is_known_is_worked_out_and_nothing_else(
@@ -73,4 +96,13 @@ def test_what_is_known_is_worked_out_and_nothing_else(
     config = SimpleNamespace(cli_vars={}, project_name="mill", vars=SimpleNamespace(to_dict=lambda: VARIABLES))
     values = VarValues(cast("RuntimeConfig", config), frozenset({"year"}), tmp_path)
     target = {"name": "dev", "schema": "main", "path": "/a/b.duckdb"}
-    assert PrintedValues(values, target).of("mill", expression) == printed
+    found = PrintedValues(ENVIRONMENT, values, target).of("mill", expression, TEMPLATE)
+    assert found == (None if printed is None else tuple(printed.split()))
+
+
+def test_a_list_that_a_template_changes_is_not_known(tmp_path: Path) -> None:
+    """A loop over it takes what was added as well."""
+    config = SimpleNamespace(cli_vars={}, project_name="mill", vars=SimpleNamespace(to_dict=dict))
+    values = PrintedValues(ENVIRONMENT, VarValues(cast("RuntimeConfig", config), frozenset(), tmp_path), {})
+    template = "{% set all = ['a'] %}{{ all.append('b') }}{% for one in all %}{{ one }}{% endfor %}"
+    assert values.of("mill", "one", template) is None

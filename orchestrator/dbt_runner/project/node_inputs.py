@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,7 @@ class NodeInputs:
         manifest = self._manifest = project.manifest
         self._config = config
         self._environment = environment
-        self._printed = PrintedValues(values, config.to_target_dict())
+        self._printed = PrintedValues(environment, values, config.to_target_dict())
         self._macros = project.own_macros
         self._cwd = cwd
         self._whole = whole
@@ -232,12 +232,10 @@ class NodeInputs:
         return self.files.of(self._named(package, [self.parts(text) for text in texts]).patterns)
 
     def _named(self, package: str, parts: Iterable[SqlParts]) -> NamedFiles:
-        def value_of(expression: str) -> str | None:
-            return self._printed.of(package, expression)
-
         found: list[NamedFiles] = []
         for one in parts:
             if (package, id(one)) not in self._found:  # a macro is part of many nodes
-                self._found[package, id(one)] = one, NamedFiles.of(one, value_of, self._cwd)
+                printed = partial(self._printed.of, package, template=one.template)
+                self._found[package, id(one)] = one, NamedFiles.of(one, printed, self._cwd)
             found.append(self._found[package, id(one)][1])
         return NamedFiles.all_of(found)
