@@ -15,6 +15,7 @@ from types import ModuleType
 from orchestrator.config.schema import HookSettings, HookType
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import ConfigurationError, HookDefinitionError
+from orchestrator.core.source_modules import import_from_source
 from orchestrator.core.text import did_you_mean
 from orchestrator.pipeline.hooks import Hook, checked
 
@@ -127,6 +128,7 @@ def _forget_changed(name: str) -> None:
 @contextmanager
 def _importable(root: Path) -> Iterator[None]:
     with _importing:
+        import_from_source()
         sys.path.insert(0, str(root))
         importlib.invalidate_caches()
         try:

@@ -99,7 +99,8 @@ def test_what_a_template_reads_is_noted(code: str, reads: set[str]) -> None:
         ("from 'gone.parquet'", {"gone.parquet"}),
         ('select * from "a.csv" join "other"', {"a.csv"}),
         ("from read_json('b/{{ var(\"known\") }}.json')", {"b/k.json"}),
-        ("from read_json('b/{{ something }}.json')", {"b/*.json"}),
+        ("from read_json('b/{{ year }}.json')", {"b/*.json"}),
+        ("from '{{ one }}/{{ var(\"known\") }}.csv'", {"x/k.csv", "y/k.csv"}),
         ("{% set path = 'a.csv' %}", {"a.csv"}),
         ("select 'a.csv' as n, 'x' as m -- from 'c.csv'", {"a.csv"}),
         ("select 'not there.csv' as n, extract(year from '2020')", set()),
@@ -122,7 +123,7 @@ def test_files_in_sql_are_found(sql: str, named: set[str], tmp_path: Path) -> No
     (tmp_path / "a.csv").write_text("a")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "one.csv").write_text("a")
-    values = {'var("known")': "k"}
+    values = {'var("known")': ("k",), "year": ("*",), "one": ("x", "y")}
     found = NamedFiles.of(SqlParts.of(ENVIRONMENT, sql), values.get, tmp_path)
     assert found.patterns == named
     assert not found.computed
@@ -153,6 +154,9 @@ def test_files_elsewhere_and_without_a_name_are_told_apart(tmp_path: Path) -> No
         "{% set f = 'd' ~ 3 ~ '.csv' %}select * from '{{ f }}'",
         "select * from '{{ ['sub', 'd12.csv'] | join('/') }}'",
         "select * from '{{ 'D1.CSV' | lower }}'",
+        "from read_json('b/{{ something }}.json')",
+        "from read_csv(['a.csv', 'b/{{ something }}/a.csv'])",
+        "from '{{ var(\"folder\") }}/a.csv'",
     ],
 )
 def test_names_that_are_computed_are_known_to_be(sql: str, tmp_path: Path) -> None:

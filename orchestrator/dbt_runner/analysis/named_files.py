@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from glob import has_magic
+from itertools import product
+from math import prod
 from pathlib import Path
 
 from orchestrator.core.file_patterns import files_matching
 from orchestrator.dbt_runner.analysis.lexed_template import GAP
 from orchestrator.dbt_runner.analysis.sql_parts import END, NAME, TEXT, Literal, SqlParts
 
-LONGEST_NAME = 1000
+LONGEST_NAME, MOST_NAMES = 1000, 100
+ValueOf = Callable[[str], Collection[str] | None]
 DATABASES = (".duckdb", ".db", ".wal", ".ddb", ".sqlite", ".sqlite3")
 SEARCH_PATH = "file_search_path"
 _READERS = r"\b(?:read_\w+|\w+_scan|scan_\w+|sniff_csv|glob|parquet_\w+|st_read\w*)\s*\("
@@ -39,7 +42,6 @@ _UNQUOTED = re.compile(
 )
 _LIST_GOES_ON = re.compile(r"\s*,\s*$")
 _GAP = re.compile(f"{GAP}(\\d+){GAP}")
-_OF_VARIABLE = re.compile(r"(?:var|env_var)\s*\(")
 _LOCAL_URL = re.compile(r"^file:(?://localhost(?=/)|//(?=/))?(?=/)", re.IGNORECASE)
 _REMOTE = re.compile(r"^\w{2,}:(?://)?(?!\\)")
 
@@ -49,6 +51,7 @@ class NamedFiles:
     """Files that templates name: ``patterns`` in the words of the SQL, ``written`` by it, ``remote`` ones.
 
     ``attached`` are databases it opens. ``computed`` tells that a file is read whose name cannot be told.
+    ``perhaps_written`` are those of ``written`` whose names are not known: what is written may be another file.
     """
 
     patterns: frozenset[str] = frozenset()
@@ -56,41 +59,35 @@ class NamedFiles:
     remote: frozenset[str] = frozenset()
     attached: frozenset[str] = frozenset()
     computed: bool = False
+    perhaps_written: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, parts: SqlParts, value_of: Callable[[str], str | None], folder: Path) -> NamedFiles:
-        """Find them; ``value_of`` gives the value of an expression, None where it is not known or not always the same.
+    def of(cls, parts: SqlParts, value_of: ValueOf, folder: Path) -> NamedFiles:
+        """Find them; ``value_of`` gives all that an expression may print, None where that is not known.
+
+        It may be ``*``, for what is surely a part of a name; of what is not known, a part of it may be a folder.
 
         A literal that stands where a file is read counts in any case, another one where there is such a file in
         ``folder``.
         """
-        patterns = set(_UNQUOTED.findall(parts.marked))
-        written: set[str] = set()
-        remote: set[str] = set()
-        attached: set[str] = set()
-        computed = _computes(parts)
+        found = _Found(folder, set(_UNQUOTED.findall(parts.marked)), computed=_computes(parts))
         in_list = False
         for literal in parts.literals:
             in_list = literal.before.rstrip().endswith("[") or (
                 in_list and _LIST_GOES_ON.fullmatch(literal.before) is not None
             )
             read = _is_read(literal) or (in_list and literal.before.rstrip().endswith(","))
-            name = _filled(literal.text, parts.expressions, value_of)
-            name = _LOCAL_URL.sub("", name)
-            computed |= read and _begins_anywhere(literal, parts.expressions, value_of)
-            if not name.strip("*/ ") or len(name) > LONGEST_NAME or "\n" in name:
-                computed |= read and 0 < len(name) <= LONGEST_NAME and literal.quote == "'"
-            elif _WRITES.search(literal.before):
-                written.add(name)
-            elif _ATTACHES.search(literal.before) or (read and name.lower().endswith(DATABASES)):
-                attached.add(name)
-            elif name.lower().endswith(DATABASES):
-                continue
-            elif _REMOTE.match(name) and read:
-                remote.add(name)
-            elif read or _is_there(name, folder):
-                patterns.add(name)
-        return cls(frozenset(patterns), frozenset(written), frozenset(remote), frozenset(attached), computed)
+            names, known = _filled(literal.text, parts.expressions, value_of)
+            for name in names:
+                found.add(literal, _LOCAL_URL.sub("", name), read=read, known=known)
+        return cls(
+            frozenset(found.patterns),
+            frozenset(found.written),
+            frozenset(found.remote),
+            frozenset(found.attached),
+            found.computed,
+            frozenset(found.perhaps_written),
+        )
 
     @classmethod
     def all_of(cls, found: Sequence[NamedFiles]) -> NamedFiles:
@@ -101,7 +98,38 @@ class NamedFiles:
             frozenset().union(*(one.remote for one in found)),
             frozenset().union(*(one.attached for one in found)),
             any(one.computed for one in found),
+            frozenset().union(*(one.perhaps_written for one in found)),
         )
+
+
+@dataclass
+class _Found:
+    """What is found of one template."""
+
+    folder: Path
+    patterns: set[str]
+    written: set[str] = field(default_factory=set)
+    perhaps_written: set[str] = field(default_factory=set)
+    remote: set[str] = field(default_factory=set)
+    attached: set[str] = field(default_factory=set)
+    computed: bool = field(default=False, kw_only=True)
+
+    def add(self, literal: Literal, name: str, *, read: bool, known: bool) -> None:
+        """Add a name that a literal may have: ``read`` tells that it is a file's, ``known`` that all of it is known."""
+        if not name.strip("*/ ") or len(name) > LONGEST_NAME or "\n" in name:
+            self.computed |= read and 0 < len(name) <= LONGEST_NAME and literal.quote == "'"
+        elif _WRITES.search(literal.before):
+            self.written.add(name)
+            self.perhaps_written |= set() if known else {name}
+        elif _ATTACHES.search(literal.before) or (read and name.lower().endswith(DATABASES)):
+            self.attached.add(name)
+        elif name.lower().endswith(DATABASES):
+            return
+        elif _REMOTE.match(name) and read:
+            self.remote.add(name)
+        elif read or _is_there(name, self.folder):
+            self.patterns.add(name)
+            self.computed |= read and not known
 
 
 def _computes(parts: SqlParts) -> bool:
@@ -124,15 +152,6 @@ def _is_read(literal: Literal) -> bool:
     return literal.quote == "'" or DATA_FILE.search(literal.text) is not None
 
 
-def _begins_anywhere(literal: Literal, expressions: tuple[str, ...], value_of: Callable[[str], str | None]) -> bool:
-    """Tell whether a name begins with what is not known, and may be a folder."""
-    gap = _GAP.match(literal.text)
-    if gap is None:
-        return False
-    expression = expressions[int(gap[1])]
-    return _OF_VARIABLE.match(expression) is None and value_of(expression) is None
-
-
 def _is_there(name: str, folder: Path) -> bool:
     try:
         if "~" not in name and not has_magic(name) and not os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118
@@ -142,9 +161,15 @@ def _is_there(name: str, folder: Path) -> bool:
         return False
 
 
-def _filled(text: str, expressions: tuple[str, ...], value_of: Callable[[str], str | None]) -> str:
-    def value(gap: re.Match[str]) -> str:
-        known = value_of(expressions[int(gap[1])])
-        return "*" if known is None else known
+def _filled(text: str, expressions: tuple[str, ...], value_of: ValueOf) -> tuple[set[str], bool]:
+    """Return a text with all that may be printed into it, and whether that is known."""
+    printed = {number: value_of(expressions[int(number)]) for number in set(_GAP.findall(text))}
+    known = {number: values for number, values in printed.items() if values is not None}
+    if prod(map(len, known.values())) > MOST_NAMES:
+        known = {}
+    names = {_with(text, dict(zip(known, values, strict=True))) for values in product(*known.values())}
+    return names, known.keys() == printed.keys()
 
-    return _GAP.sub(value, text)
+
+def _with(text: str, chosen: Mapping[str, str]) -> str:
+    return _GAP.sub(lambda gap: chosen.get(gap[1], "*"), text)

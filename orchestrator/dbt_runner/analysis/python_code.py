@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from dataclasses import replace
 
 from orchestrator.dbt_runner.analysis.lexed_template import GAP
@@ -54,6 +55,8 @@ WHOLE_MODULES = frozenset({"duckdb"})
 RUNS_SQL = frozenset(["sql", "query", "execute", "executemany", "table_function", "from_query", "from_substrait"])
 """Functions of DuckDB that run SQL, which can read whatever it names."""
 READS_RELATION = frozenset(["table", "view"])
+OWN_PACKAGE = "."
+"""Stands for what a module imports from the package that it is a part of."""
 PARTS_OF_DBT = frozenset({"config", "ref", "source", "is_incremental", "this"})
 
 
@@ -105,8 +108,10 @@ def names_in(source: str) -> frozenset[str]:
     return frozenset([*stored, *(node.arg for node in ast.walk(tree) if isinstance(node, ast.arg))])
 
 
-def reads_anything(source: str) -> str | None:
+def reads_anything(source: str, besides: Collection[str] = ()) -> str | None:
     r"""Return why a python model may read what cannot be told, None where it reads tables and its config alone.
+
+    ``besides`` are modules, and names of DuckDB, that it may import as well.
 
     >>> reads_anything("def model(dbt, session):\n    return dbt.ref('a').df()")
     >>> reads_anything("import os\ndef model(dbt, session):\n    return dbt.ref('a')")
@@ -119,9 +124,10 @@ def reads_anything(source: str) -> str | None:
     for node in ast.walk(tree):
         match node:
             case ast.Import() | ast.ImportFrom():
-                unknown = [name for name in _modules(node) if name not in KNOWN_MODULES]
-                if isinstance(node, ast.ImportFrom) and node.module in WHOLE_MODULES:
-                    return f"it imports {node.names[0].name} from {node.module}"
+                unknown = [name for name in _modules(node) if name not in KNOWN_MODULES and name not in besides]
+                whole = _of_whole_module(node, besides)
+                if whole is not None:
+                    return whole
                 if unknown:
                     return f"it imports {unknown[0]}"
             case ast.Name(id=name) if name in READERS:
@@ -138,8 +144,26 @@ def reads_anything(source: str) -> str | None:
 
 
 def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
-    names = [one.name for one in node.names] if isinstance(node, ast.Import) else [node.module or "."]
-    return [name.partition(".")[0] for name in names]
+    names = [one.name for one in node.names] if isinstance(node, ast.Import) else [node.module or OWN_PACKAGE]
+    names = [OWN_PACKAGE] if isinstance(node, ast.ImportFrom) and node.level else names
+    return [name.partition(".")[0] or OWN_PACKAGE for name in names]
+
+
+def _of_whole_module(node: ast.Import | ast.ImportFrom, besides: Collection[str]) -> str | None:
+    if not isinstance(node, ast.ImportFrom) or node.module not in WHOLE_MODULES:
+        return None
+    names = [one.name for one in node.names if one.name not in besides]
+    return f"it imports {names[0]} from {node.module}" if names else None
+
+
+def modules_in(source: str) -> frozenset[str]:
+    """Return the modules that a source imports, each by the first part of its name; none where it cannot be read."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return frozenset()
+    imports = (node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)))
+    return frozenset(name for node in imports for name in _modules(node))
 
 
 def _is_computed(name: str, call: ast.Call) -> bool:

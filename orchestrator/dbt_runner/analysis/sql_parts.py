@@ -43,7 +43,7 @@ class SqlParts:
     """Parts of one template: ``literals`` of the SQL, then of the Jinja; ``marked`` is SQL with marks in their place.
 
     ``jinja`` is the code between the braces, ``expressions`` are those that print something, by their numbers.
-    ``joined`` are the texts that Jinja puts together with others.
+    ``joined`` are the texts that Jinja puts together with others, ``template`` is all of it, empty of what is none.
     """
 
     literals: tuple[Literal, ...]
@@ -51,6 +51,7 @@ class SqlParts:
     jinja: str
     expressions: tuple[str, ...]
     joined: tuple[str, ...] = ()
+    template: str = ""
 
     @classmethod
     def of(cls, environment: Environment, template: str) -> SqlParts:
@@ -67,6 +68,7 @@ class SqlParts:
             jinja=lexed.jinja,
             expressions=tuple(one.strip() for one in lexed.expressions),
             joined=tuple(lexed.joined),
+            template=template,
         )
 
     @classmethod

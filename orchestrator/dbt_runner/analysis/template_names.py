@@ -13,13 +13,14 @@ class TemplateNames:
     """``own``: all names that a template gives a value to, among them ``params``.
 
     ``dispatched`` maps a name that is set once, whatever happens, to ``adapter.dispatch('a constant')``, ``assigned``
-    one to the expression that is its only value.
+    one to the expression that is its only value, ``looped`` one to the list of which a loop gives it the items.
     """
 
     own: frozenset[str]
     params: frozenset[str]
     dispatched: dict[str, str]
     assigned: dict[str, nodes.Expr]
+    looped: dict[str, nodes.Expr]
 
     @classmethod
     def of(cls, tree: nodes.Template) -> TemplateNames:
@@ -30,7 +31,13 @@ class TemplateNames:
         own = params.union(stored, loop)
         once = {name: value for name, value in _assigned(tree) if stored.count(name) == 1 and name not in params}
         calls = {name: dispatched(value) for name, value in once.items()}
-        return cls(own, params, {name: macro for name, macro in calls.items() if macro is not None}, once)
+        loops = ((one.target.name, one.iter) for one in tree.find_all(nodes.For) if isinstance(one.target, nodes.Name))
+        looped = {
+            name: given
+            for name, given in loops
+            if stored.count(name) == 1 and name not in params and isinstance(given, nodes.Expr)
+        }
+        return cls(own, params, {name: macro for name, macro in calls.items() if macro is not None}, once, looped)
 
 
 def _assigned(tree: nodes.Template) -> Iterator[tuple[str, nodes.Expr]]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from orchestrator.core.clocks import Deadline
 from orchestrator.core.errors import DbtError, OrchestratorError
+from orchestrator.core.source_modules import forget_modules_from_source, import_from_source
 from orchestrator.database.errors import known_os_error
 from orchestrator.dbt_runner.project.settings import (
     Answer,
@@ -60,6 +61,7 @@ class Worker:
         self._session: DbtSession | None = None
         self._loads = self._frozen = self._collected = 0
         self._sql = ThreadPoolExecutor(1, "sql")
+        self._path = list(sys.path)
 
     def serve(self) -> None:
         """Answer requests until the socket closes or SIGINT arrives."""
@@ -129,6 +131,8 @@ class Worker:
         before, self._session = self._session, None
         if before is not None:
             before.close()
+        import_from_source()
+        forget_modules_from_source(self._path)
         os.chdir(request.settings.cwd)
         os.environ.clear()
         os.environ.update(request.environment)

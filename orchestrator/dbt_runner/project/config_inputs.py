@@ -67,6 +67,12 @@ def full_name(node: ManifestNode) -> str:
     return node.name if number is None else f"{node.name}.v{number}"
 
 
+def is_batched(node: ManifestNode) -> bool:
+    """Tell whether dbt builds a node batch by batch."""
+    config = node.config
+    return str(config.materialized) == "incremental" and str(config.get("incremental_strategy")) == "microbatch"
+
+
 def reads_config(reads: Set[str]) -> bool:
     """Tell whether a template may read any entry of its config, the harmless ones too."""
     return not reads.isdisjoint({"config", "model", "model.config", "unknown"})

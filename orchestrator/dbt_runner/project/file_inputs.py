@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from glob import has_magic
 from os.path import relpath
 from pathlib import Path
@@ -17,11 +17,12 @@ ABSENT = "absent"
 
 
 class FileInputs:
-    """The files of one project's inputs: each is read once; ``left_out`` are those that a run writes itself."""
+    """The files of one project's inputs: each is read once; those that a run writes itself are left out."""
 
-    def __init__(self, folder: Path, left_out: Iterable[Path]) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._left_out = frozenset(left_out)
+        self._left_out: frozenset[Path] = frozenset()
+        self._surely_written: frozenset[Path] = frozenset()
         self.records: dict[str, FileRecord] = {}
         self.patterns: set[str] = set()
 
@@ -36,9 +37,19 @@ class FileInputs:
             found.append((f"{FILE} {pattern}", self._digest(files, named=has_magic(pattern) or len(files) != 1)))
         return tuple(found)
 
-    def written(self, files: NamedFiles) -> set[Path]:
-        """Return the files that templates write."""
-        return {file for pattern in files.written for file in files_matching(pattern, self._folder)}
+    def leave_out(self, files: NamedFiles, others: Iterable[Path]) -> None:
+        """Leave out the files that templates write, and ``others``."""
+        surely = {*others, *self._matching(files.written - files.perhaps_written)}
+        self._surely_written = frozenset(surely)
+        self._left_out = frozenset({*surely, *self._matching(files.perhaps_written)})
+
+    def perhaps_written(self, patterns: Iterable[str]) -> bool:
+        """Tell whether one of these stands for a file that is left out, and of which it is not sure who writes it."""
+        doubtful = self._left_out - self._surely_written
+        return bool(doubtful) and any(file in doubtful for file in self._matching(patterns))
+
+    def _matching(self, patterns: Iterable[str]) -> Iterator[Path]:
+        return (file for pattern in patterns for file in files_matching(pattern, self._folder))
 
     def _digest(self, files: list[Path], *, named: bool) -> str:
         """Return a checksum of what files hold; ``named``: where they lie counts as well, for SQL can read it."""

@@ -17,6 +17,7 @@ from orchestrator.dbt_runner.analysis.reuse import vars_in_yaml
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
 from orchestrator.dbt_runner.project.canonical import canonical, digest
 from orchestrator.dbt_runner.project.chosen import chosen_nodes
+from orchestrator.dbt_runner.project.config_inputs import is_batched
 from orchestrator.dbt_runner.project.database_place import reads_database_path
 from orchestrator.dbt_runner.project.edges import connected
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, ProjectShape
@@ -97,6 +98,7 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
         packages_dir=str(config.packages_install_path),
     )
     hooks = [node for node in manifest.nodes.values() if _is_own_hook(node)]
+    inputs.leave_out_written(lambda: reader.macros_reached(manifest.nodes.values()))
     inputs.come_before(hooks)
     before = tuple(pair for node in hooks if _comes_first(node, analysis, macros) for pair in reader.of_hook(node))
     every = every_node(manifest)
@@ -176,13 +178,8 @@ def _with_its_place(
         uses_year=facts.uses_year and years,
         external_file=file,
         external_untold=untold,
-        batched=_batched(node),
+        batched=is_batched(node),
     )
-
-
-def _batched(node: ManifestNode) -> bool:
-    config = node.config
-    return str(config.materialized) == "incremental" and str(config.get("incremental_strategy")) == "microbatch"
 
 
 def _unasked(macros: dict[str, str], reader: NodeReader, hooks: list[ManifestNode]) -> Pairs:

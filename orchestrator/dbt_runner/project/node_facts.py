@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,6 +136,15 @@ class NodeReader:
             changes=self._changes(node, own, code, reached),
             unseen=self._unseen(node, [*own, *(self.macros[o] for o in reached if not self.reach.is_for_others(o))]),
         )
+
+    def macros_reached(self, nodes: Iterable[ManifestNode]) -> frozenset[str]:
+        """Return the macros of the project and its packages that some of these nodes and hooks reach."""
+        found: set[str] = set()
+        for node in nodes:
+            _, code = code_of_node(node, self.analysis, self.values.known(node.package_name))
+            found |= self._with_materialization(node, code).macros
+        reached = self.analysis.implementations(found)
+        return frozenset(name for name in reached if name in self.macros and not self.reach.is_for_others(name))
 
     def _file(self, node: ManifestNode) -> str:
         """Return the file of a node, of the project or of one of its packages."""

@@ -8,9 +8,8 @@ known: its config, its columns, its relation and those of its sources.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Collection, Iterable
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterable
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,7 @@ from orchestrator.dbt_runner.analysis.rendered_with import rendered_with
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 from orchestrator.dbt_runner.analysis.template_record import TemplateRecord
 from orchestrator.dbt_runner.project.canonical import canonical, digest
-from orchestrator.dbt_runner.project.config_inputs import config_inputs, entry_inputs, reads_config
+from orchestrator.dbt_runner.project.config_inputs import config_inputs, entry_inputs, is_batched, reads_config
 from orchestrator.dbt_runner.project.environment import environment_values, every_name, names_read
 from orchestrator.dbt_runner.project.file_inputs import FileInputs
 from orchestrator.dbt_runner.project.input_kinds import (
@@ -38,14 +37,15 @@ from orchestrator.dbt_runner.project.input_kinds import (
     DISPATCH,
     PROJECT_NAME,
     SHARE,
-    VAR,
     VERSION,
     WHOLE_PROJECT,
 )
+from orchestrator.dbt_runner.project.module_inputs import ModuleInputs
 from orchestrator.dbt_runner.project.parsed_project import ParsedProject
+from orchestrator.dbt_runner.project.printed_values import PrintedValues
 from orchestrator.dbt_runner.project.profile_inputs import Pairs, flag_inputs, profile_inputs, target_inputs
 from orchestrator.dbt_runner.project.session_inputs import session_inputs
-from orchestrator.dbt_runner.project.source_inputs import files_in, source_files, source_inputs, source_parts
+from orchestrator.dbt_runner.project.source_inputs import files_in, is_loaded, source_files, source_inputs, source_parts
 from orchestrator.dbt_runner.project.var_values import VarValues
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ if TYPE_CHECKING:
 
 ANYTHING = frozenset({UNKNOWN, "invocation_args_dict", "context", "builtins"})
 WHOLE = ANYTHING | {"graph", "selected_resources"}
-_CALL = re.compile(r"""(var|env_var)\s*\(\s*(?:"([^"]*)"|'([^']*)')\s*(?:,\s*(?:"([^"]*)"|'([^']*)'|(\d+))\s*)?\)""")
-_OF_TARGET = re.compile(r"target\.(name|schema|database|type|profile_name)")
+PERHAPS_WRITTEN = "files that a macro or a hook may write, under a name that is computed"
 
 
 class NodeInputs:
@@ -73,7 +72,7 @@ class NodeInputs:
         manifest = self._manifest = project.manifest
         self._config = config
         self._environment = environment
-        self._values = values
+        self._printed = PrintedValues(environment, values, config.to_target_dict())
         self._macros = project.own_macros
         self._cwd = cwd
         self._whole = whole
@@ -81,8 +80,8 @@ class NodeInputs:
         self._found: dict[tuple[str, int], tuple[SqlParts, NamedFiles]] = {}
         self._parts = project.parts
         self._parts.update((code, python_parts(code)) for code in python if code not in self._parts)
-        self.files = FileInputs(cwd, ())
-        self.files = FileInputs(cwd, self._written())
+        self.files = FileInputs(cwd)
+        self._modules = ModuleInputs(config, cwd)
         self._seeded = False
         self._before: tuple[str, ...] = ()
         self.whole_environment = False
@@ -97,7 +96,7 @@ class NodeInputs:
         found += entry_inputs(node, code.reads)
         found += self.files.of(files_in([node.meta, node.config.meta, node.config.extra], self._cwd))
         for source in sources:
-            found += source_inputs(source, self._config)
+            found += source_inputs(source, self._config, batched=is_batched(node))
             found += self.files.of(source_files(source, self._environment, self._cwd))
         found += [(f"function {one.name}", digest(one.raw_code, canonical(one.config.to_dict()))) for one in functions]
         return (*found, *self._of_project(code), *self._of_files(node.package_name, texts), *self.everywhere)
@@ -124,6 +123,7 @@ class NodeInputs:
         found = not_reproducible(parts, seeded=self._seeded)
         clock = (CLOCK,) if checks_snapshot and CLOCK not in found else ()
         beside = self._beside(node.package_name, [*parts, *self._of_sources(node)], ())
+        beside += self._beside_code(node)
         return tuple(dict.fromkeys((*clock, *found, *beside, *self._before)))
 
     def python_unseen(self, node: ManifestNode, texts: Collection[str]) -> tuple[str, ...]:
@@ -132,7 +132,18 @@ class NodeInputs:
         why = reads_anything(code)
         opened = () if why is None else (f"what its Python may open, as {why}",)
         beside = self._beside(node.package_name, [*parts, *self._of_sources(node)], names_in(code))
+        beside += self._beside_code(node)
         return tuple(dict.fromkeys((*python_not_reproducible(code), *opened, *beside, *self._before)))
+
+    def _beside_code(self, node: ManifestNode) -> tuple[str, ...]:
+        """Return what is not compared of the files of its sources and its config, and of what plugins open for it."""
+        named = files_in([node.meta, node.config.meta, node.config.extra], self._cwd)
+        sources = [self._manifest.sources[one] for one in node.depends_on_nodes if one in self._manifest.sources]
+        named = named.union(*(source_files(one, self._environment, self._cwd) for one in sources))
+        written = (PERHAPS_WRITTEN,) if self.files.perhaps_written(named) else ()
+        if str(node.resource_type) == "seed":  # no SQL of the project, and no source
+            return written
+        return (*written, *self._modules.unseen(loads_source=any(map(is_loaded, sources))))
 
     def _of_sources(self, node: ManifestNode) -> list[SqlParts]:
         sources = (self._manifest.sources[one] for one in node.depends_on_nodes if one in self._manifest.sources)
@@ -147,6 +158,7 @@ class NodeInputs:
         return (
             *(("what else a command builds",) if selection else ()),
             *(("files whose names are computed",) if named.computed else ()),
+            *((PERHAPS_WRITTEN,) if self.files.perhaps_written(named.patterns) else ()),
             *((f"files that DuckDB looks for in its {SEARCH_PATH}",) if relative else ()),
             *(f"files at {one}" for one in sorted(named.remote)),
             *(f"the database at {one}" for one in sorted(named.attached)),
@@ -160,6 +172,23 @@ class NodeInputs:
         settings = canonical(self._config.credentials.to_dict(omit_none=True))
         return any(SEARCH_PATH in text.lower() for text in (*texts, *self._macros.values(), settings))
 
+    def leave_out_written(self, reached: Callable[[], Collection[str]]) -> None:
+        """Leave out the files that the project writes itself: its nodes and hooks, and the macros that they reach."""
+        found: list[NamedFiles] = []
+        others: set[Path] = set()
+        for node in self._manifest.nodes.values():
+            texts = (str(getattr(node, "raw_code", "")), rendered_with(node))
+            found.append(self._named(node.package_name, map(self.parts, texts)))
+            location = node.config.get("location")
+            if isinstance(location, str) and str(node.config.materialized) == "external":
+                others.add(self._cwd / location)
+        macros = {
+            name: self._named(self._config.project_name, [self.parts(text)]) for name, text in self._macros.items()
+        }
+        if any(one.written for one in macros.values()):
+            found += [macros[name] for name in reached() if name in macros]
+        self.files.leave_out(NamedFiles.all_of(found), others)
+
     def come_before(self, hooks: Collection[ManifestNode]) -> None:
         """Note the hooks that run before every node: what they read counts for all, and one may set a seed."""
         parts = [self.parts(hook.raw_code) for hook in hooks]
@@ -171,9 +200,8 @@ class NodeInputs:
     def everywhere(self) -> Pairs:
         """Return the inputs that all nodes share."""
         dispatch = [(DISPATCH, canonical(self._config.dispatch))] if self._config.dispatch else []
-        folders = self._config.credentials.to_dict(omit_none=True).get("module_paths") or ()
-        modules = self.files.of(f"{folder}/**/*.py" for folder in folders)
-        flags = flag_inputs(dict(self._config.flags))
+        modules = self.files.of({*self._modules.patterns, *self._modules.named_files()})
+        flags = flag_inputs(self._config)
         session = session_inputs(self._manifest, self._config, self._macros.values())
         return (*profile_inputs(self._config), *flags, *dispatch, *modules, *session)
 
@@ -204,40 +232,10 @@ class NodeInputs:
         return self.files.of(self._named(package, [self.parts(text) for text in texts]).patterns)
 
     def _named(self, package: str, parts: Iterable[SqlParts]) -> NamedFiles:
-        def value_of(expression: str) -> str | None:
-            return self._printed(package, expression)
-
         found: list[NamedFiles] = []
         for one in parts:
             if (package, id(one)) not in self._found:  # a macro is part of many nodes
-                self._found[package, id(one)] = one, NamedFiles.of(one, value_of, self._cwd)
+                printed = partial(self._printed.of, package, template=one.template)
+                self._found[package, id(one)] = one, NamedFiles.of(one, printed, self._cwd)
             found.append(self._found[package, id(one)][1])
         return NamedFiles.all_of(found)
-
-    def _printed(self, package: str, expression: str) -> str | None:
-        """Return what an expression prints, None where that is not known or not the same in all years."""
-        of_target = _OF_TARGET.fullmatch(expression)
-        if of_target is not None:
-            return str(self._config.to_target_dict().get(of_target[1]))
-        call = _CALL.fullmatch(expression)
-        if call is None:
-            return None
-        name, default = call[2] or call[3] or "", next((one for one in call.group(4, 5, 6) if one is not None), None)
-        if call[1] == VAR:
-            known = name in self._values.known(package)
-            return self._values.plain(package, name) if known or self._values.is_year(name) else default
-        return os.environ.get(name, default)
-
-    def _written(self) -> set[Path]:
-        """Return the files that the project's own SQL writes, and those of external models."""
-        found: set[Path] = set()
-        for node in self._manifest.nodes.values():
-            hooks = [hook.sql for kind in ("pre_hook", "post_hook") for hook in getattr(node.config, kind, ())]
-            for text in (str(getattr(node, "raw_code", "")), *hooks):
-                found |= self.files.written(self._named(node.package_name, [self.parts(text)]))
-            location = node.config.get("location")
-            if isinstance(location, str) and str(node.config.materialized) == "external":
-                found.add(self._cwd / location)
-        for text in self._macros.values():
-            found |= self.files.written(self._named(self._config.project_name, [self.parts(text)]))
-        return found

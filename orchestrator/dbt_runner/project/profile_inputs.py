@@ -86,8 +86,6 @@ HARMLESS_FLAGS = frozenset(
         "version_check",
         "static_parser",
         "use_experimental_parser",
-        "cache_selected_only",
-        "populate_cache",
         "warn_error",
         "warn_error_options",
         "debug",
@@ -96,12 +94,21 @@ HARMLESS_FLAGS = frozenset(
         "print",
         "indirect_selection",
         "use_fast_test_edges",
-        "require_explicit_package_overrides_for_builtin_materializations",
         "require_resource_names_without_spaces",
         "source_freshness_run_project_hooks",
-        "skip_nodes_if_on_run_start_fails",
     ]
 )
+"""Flags of logs and files, of what ends with an error, and of a parse: what that finds is compared itself."""
+USUAL_FLAGS: dict[str, object] = {
+    "cache_selected_only": False,
+    "populate_cache": True,
+    "require_explicit_package_overrides_for_builtin_materializations": True,
+    "skip_nodes_if_on_run_start_fails": False,
+}
+"""Flags that may decide rows, and what dbt takes where they are not set: written out, this is no change.
+
+The cache is what ``adapter.get_relation`` looks into: a relation that dbt did not make is found without it.
+"""
 
 
 def target_inputs(config: RuntimeConfig, parts: set[str] | None) -> Pairs:
@@ -131,10 +138,24 @@ def profile_inputs(config: RuntimeConfig) -> Pairs:
     return tuple((f"{PROFILE} {name}", shown(name, value)) for name, value in sorted(found.items()))
 
 
-def flag_inputs(project_flags: dict[str, object]) -> Pairs:
-    """Return the flags of ``dbt_project.yml`` that may change what dbt makes of a project."""
-    chosen = {name: value for name, value in project_flags.items() if name not in HARMLESS_FLAGS}
+def flag_inputs(config: RuntimeConfig) -> Pairs:
+    """Return the flags of ``dbt_project.yml``, or of ``profiles.yml``, that may change what dbt makes of a project."""
+    project_flags = dict(config.flags) or _flags_of_profile()
+    chosen = {
+        name: value
+        for name, value in project_flags.items()
+        if name not in HARMLESS_FLAGS and not (name in USUAL_FLAGS and value in (None, USUAL_FLAGS[name]))
+    }
     return tuple((f"{FLAG} {name}", canonical(value)) for name, value in sorted(chosen.items()))
+
+
+def _flags_of_profile() -> dict[str, object]:
+    """Return what stands under ``config:`` in profiles.yml, where dbt looks if the project has no flags."""
+    from dbt.config.profile import read_profile  # dbt's, which is slow to import
+    from dbt.flags import get_flags
+
+    found = read_profile(str(get_flags().PROFILES_DIR)).get("config")
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def _below(value: object, root: Path) -> object:

@@ -25,18 +25,40 @@ LOCATION, PLUGIN = "external_location", "plugin"
 _ALONE = re.compile(r"[^'(]+")
 
 
-def source_inputs(source: SourceDefinition, config: RuntimeConfig) -> Pairs:
-    """Return what a source stands for, and the settings by which an adapter loads it."""
+def source_inputs(source: SourceDefinition, config: RuntimeConfig, *, batched: bool) -> Pairs:
+    """Return what a source stands for, the settings by which an adapter loads it, and its ``event_time``.
+
+    By that dbt gives each batch of a microbatch model, which is ``batched``, its rows of the source.
+    """
     name = f"{source.source_name}.{source.name}"
     place = f"{source.schema}.{source.identifier}"
     if source.database and source.database != config.credentials.database:
         place = f"{source.database}.{place}"
     location = external_location(source)
-    found = [(f"{SOURCE} {name}", place if location is None else location)]
+    found = [(f"{SOURCE} {name}", f"{place}{_quoted(source, config)}" if location is None else location)]
     settings = _settings(source)
-    if location is not None or PLUGIN in settings:
-        found.append((f"{SETTINGS_OF_SOURCE} {name}", digest(canonical(settings))[:16]))
+    told: list[object] = [settings] if location is not None or is_loaded(source) else []
+    if batched and source.config.event_time:
+        column = next((one for one in source.columns.values() if one.name == source.config.event_time), None)
+        told += [source.config.event_time, column is not None and column.quote, source.quoting.column]
+    if told:
+        found.append((f"{SETTINGS_OF_SOURCE} {name}", digest(canonical(told[0] if len(told) == 1 else told))[:16]))
     return tuple(found)
+
+
+def _quoted(source: SourceDefinition, config: RuntimeConfig) -> str:
+    """Tell which parts of a source's name are in quotes, and which not, where the adapter would have it otherwise."""
+    from dbt.adapters.factory import get_relation_class_by_name  # dbt's, which is slow to import
+
+    usual = get_relation_class_by_name(str(config.credentials.type)).get_default_quote_policy().to_dict()
+    chosen = {**usual, **config.quoting, **source.quoting.to_dict(omit_none=True)}
+    others = [f"{'quoted' if chosen[part] else 'unquoted'} {part}" for part in usual if chosen[part] != usual[part]]
+    return f", {', '.join(others)}" if others else ""
+
+
+def is_loaded(source: SourceDefinition) -> bool:
+    """Tell whether a plugin of the adapter loads a source."""
+    return PLUGIN in _settings(source)
 
 
 def external_location(source: SourceDefinition) -> str | None:

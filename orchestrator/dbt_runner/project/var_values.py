@@ -75,11 +75,6 @@ class VarValues:
         """Tell whether a variable changes from year to year."""
         return name in self._year_vars
 
-    def plain(self, package: str, name: str) -> str | None:
-        """Return a variable as it is printed, None where it is no text or number, or the year."""
-        value = None if name in self._year_vars else self.known(package).get(name)
-        return str(value) if isinstance(value, (str, int, float)) else None
-
     def _text(self, value: object) -> str:
         text = canonical(value, ordered=True)
         if not isinstance(value, str) or not value or len(value) > LONGEST_PATH:
