@@ -5,7 +5,7 @@ Something else may change them between two runs. The next one compares, and simu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Set
+from collections.abc import Collection, Iterable
 
 from orchestrator.database.catalog import Catalog
 from orchestrator.dbt_runner.process.runner import DbtRunner
@@ -17,11 +17,14 @@ from orchestrator.pipeline.watched_years import WatchedYears
 
 
 class LeftRows:
-    """Statements that note what a run has left, as far as it has come; ``lasting`` is there before the first year."""
+    """Statements that note what a run has left, as far as it has come.
 
-    def __init__(self, facts: ProjectFacts, years: WatchedYears, lasting: Set[str], year_column: str) -> None:
+    ``tables`` are those that stages build whole.
+    """
+
+    def __init__(self, facts: ProjectFacts, years: WatchedYears, tables: StageTables) -> None:
         self._years = years
-        self._tables = StageTables(facts, lasting, year_column)
+        self._tables = tables
         self._writer = LedgerWriter.of(facts)
         self._year: int | None = None
         self._built: set[str] = set()

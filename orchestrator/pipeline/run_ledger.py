@@ -16,10 +16,11 @@ from orchestrator.ledger.layouts import ledger_version, upgrade_statements
 from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun, relation_key
 from orchestrator.ledger.watched import with_watched
 from orchestrator.ledger.writing import LedgerWriter
-from orchestrator.pipeline.carried_over import replaces_what_is_read
+from orchestrator.pipeline.carried_over import is_of_unknown_kind, replaces_what_is_read
 from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.left_rows import LeftRows
 from orchestrator.pipeline.resume import Loss, Start
+from orchestrator.pipeline.stage_tables import StageTables
 from orchestrator.pipeline.start_search import StartSearch
 from orchestrator.pipeline.watched_years import WatchedYears
 from orchestrator.pipeline.workflow import SimulationPlan
@@ -70,7 +71,7 @@ class RunLedger:
         self._run = LedgerRun(run_id, scenario, "", {}, plan.years[0], plan.years[-1])
         self._take_components(components(facts, plan))
         self._years = WatchedYears(facts, carried, lasting, year_column)
-        self._rows = LeftRows(facts, self._years, lasting, year_column)
+        self._rows = LeftRows(facts, self._years, StageTables(facts, carried, lasting, year_column))
         self._looked_at: frozenset[str] = frozenset()
         self._read_first: frozenset[str] = frozenset()
 
@@ -183,6 +184,7 @@ class RunLedger:
             node
             for node in self._facts.nodes
             if node.materialized in ("incremental", "snapshot")
+            or self._may_have_added(node, catalog)
             or node.unique_id in self._read_first
             or replaces_what_is_read(node, self._facts)
         ]
@@ -199,6 +201,10 @@ class RunLedger:
             )
         ]
 
+    def _may_have_added(self, node: NodeFacts, catalog: Catalog) -> bool:
+        relation = catalog.get(node.relation)
+        return is_of_unknown_kind(node) and relation is not None and relation.kind == "table"
+
     def _held_nothing_before(self, table: RelationName) -> bool:
         """Tell whether a table is known to have held no row of an earlier year when its simulation began."""
         return self._ledger.earlier.get(relation_key(table)) == 0
@@ -211,7 +217,9 @@ class RunLedger:
         models = [
             m
             for m in self._facts.models()
-            if (m.materialized == "incremental" and not m.writes_other_years) or replaces_what_is_read(m, self._facts)
+            if (m.materialized == "incremental" and not m.writes_other_years)
+            or is_of_unknown_kind(m)
+            or replaces_what_is_read(m, self._facts)
         ]
         new = [
             m

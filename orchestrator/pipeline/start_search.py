@@ -66,7 +66,9 @@ class StartSearch:
         cut_off, rebuilt = may_have_rebuilt(self.plan, known)
         ledger = known.without_rows(cut_off, rebuilt)
         meanwhile = rebuilt if cut_off <= self.plan.years[-1] else frozenset()
-        tables = altered_tables(ledger, self.facts, self.lasting, meanwhile, reader, catalog, self.year_column)
+        tables = altered_tables(
+            ledger, self.facts, self.carried, self.lasting, meanwhile, reader, catalog, self.year_column
+        )
         require_known_column(unedited_models(ledger, self.facts), catalog, self.year_column)
         held = HeldRows.of(ledger, self.facts, self.year_column, reader, catalog, tables)
         decision = _Decision(self, ledger, made_of, held, tables_gone(ledger, self.facts, catalog), fresh=fresh)
