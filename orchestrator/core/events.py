@@ -291,7 +291,8 @@ class TablesLost(Event):
 class RowsLost(Event):
     """Signals that a table does not hold the rows of ``year`` that it held when that year was simulated.
 
-    ``whole``: it has no years, and ``year`` built all of it.
+    ``whole``: it has no years, and ``year`` built all of it. ``of`` is ``rows``, or ``view`` or ``file`` where it is
+    another view, or the file that it reads is not what that year wrote.
     """
 
     year: int
@@ -299,6 +300,7 @@ class RowsLost(Event):
     expected: int
     found: int
     whole: bool = False
+    of: str = "rows"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 from orchestrator.core.text import plural, shown_years
 
 NOTHING = "–"
+ROWS, VIEW, FILE = "rows", "view", "file"
+"""What may not be what a finished year has left of a table."""
 _UNITS = (("B", 1e9), ("M", 1e6), ("K", 1e3))
 
 
@@ -66,10 +68,13 @@ def purge_text(rows: int, from_year: int, tables: int, years: tuple[int, ...], f
     return f"{text}; {not_simulated_again(forgone)}" if forgone else text
 
 
-def told_loss(table: str, year: float | str | None, *, expected: int, found: int, whole: bool = False) -> str:
+def told_loss(
+    table: str, year: float | str | None, *, expected: int, found: int, whole: bool = False, of: str = ROWS
+) -> str:
     """Say that a table does not hold the rows of a year that it held when it was simulated; None: rows without a year.
 
-    ``whole``: it has no years, and the year built all of it.
+    ``whole``: it has no years, and the year built all of it. ``of`` is what is not what it was: :data:`ROWS`, the
+    :data:`VIEW` or the :data:`FILE` that an external model wrote.
 
     >>> told_loss("balances", 2026, expected=1000, found=999)
     'balances has 999 rows of 2026, but had 1,000 when that year was simulated'
@@ -77,7 +82,13 @@ def told_loss(table: str, year: float | str | None, *, expected: int, found: int
     'balances holds other values in its 1 row of 2026 than when that year was simulated'
     >>> told_loss("totals", 2026, expected=4, found=5, whole=True)
     'totals has 5 rows, but had 4 when 2026 built it'
+    >>> told_loss("shown", 2026, expected=0, found=0, whole=True, of=VIEW)
+    'shown is another view than when 2026 built it'
     """
+    if of == VIEW:
+        return f"{table} is another view than when {year} built it"
+    if of == FILE:
+        return f"the file of {table} does not hold what it held when {year} wrote it"
     if whole:
         now = f"has {plural(found, 'row')}, but had {expected:,} when"
         return f"{table} {now if expected != found else 'holds other values than when'} {year} built it"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.core.errors import YearSequenceError
+from orchestrator.core.formats import ROWS
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
@@ -75,7 +76,7 @@ class HeldRows:
         again anyway; ``cut_off`` is the year of that stage, and is run again.
         """
         found = ledger.reaching if again or self.lost or self.tables else frozenset()
-        found |= {loss.node for loss in self.tables if is_of_unknown_kind(facts.node(loss.node))}
+        found |= {loss.node for loss in self.tables if loss.of == ROWS and is_of_unknown_kind(facts.node(loss.node))}
         if not ledger.is_whole:
             found |= {unique_id for year, unique_id in self.altered if year < cut_off}
         return tuple(node.name for node in facts.nodes if node.unique_id in found)

@@ -65,6 +65,7 @@ def tell_run_start(emit: Emit, ledger: RunLedger, start: Start) -> None:
                 expected=loss.expected,
                 found=loss.found,
                 whole=loss.whole,
+                of=loss.of,
             )
         )
     if start.other_years:

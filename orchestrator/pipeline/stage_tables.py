@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Set
 
+from orchestrator.core.formats import ROWS, VIEW
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.reader import QueryReader
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.ledger.contents import KeptContents, are_compared, compared_nodes, contents_of, read_contents
+from orchestrator.ledger.contents import KeptContents, compared_nodes, contents_of, read_contents
 from orchestrator.ledger.reading import Ledger, relation_key
+from orchestrator.ledger.views import anything_is_compared, compared_views, definitions_of
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.resume import Loss
 from orchestrator.pipeline.workflow import SimulationPlan
@@ -31,7 +33,7 @@ class StageTables:
     def __init__(
         self, facts: ProjectFacts, carried: Collection[NodeFacts], lasting: Set[str], year_column: str
     ) -> None:
-        self._nodes = {node.unique_id for node in facts.nodes if node.builds and are_compared(facts)} - lasting
+        self._nodes = {node.unique_id for node in facts.nodes if node.builds and anything_is_compared(facts)} - lasting
         self._facts = facts
         self._carried = frozenset(node.unique_id for node in carried)
         self._year_column = year_column
@@ -56,8 +58,10 @@ class StageTables:
     def _statements(self, runner: DbtRunner, unique_ids: Set[str]) -> tuple[str, ...]:
         if not unique_ids:
             return ()
-        nodes = _watched_whole(self._facts, unique_ids, self._carried, runner.catalog(), self._year_column)
+        catalog = runner.catalog()
+        nodes = _watched_whole(self._facts, unique_ids, self._carried, catalog, self._year_column)
         found = contents_of([node.relation for node in nodes], runner, self._facts, most=DIGESTED_ROWS)
+        found |= definitions_of(compared_views(self._facts, unique_ids, catalog), runner, self._facts)
         new = {key: KeptContents(now) for key, now in found.items() if self._kept.get(key) != KeptContents(now)}
         self._kept |= new
         return LedgerWriter.of(self._facts).contents(new)
@@ -80,14 +84,18 @@ def altered_tables(
     """
     years = {unique_id: stage.year for stage in ledger.stages for unique_id in sorted(stage.nodes)}
     wanted = years.keys() - lasting - rebuilt
-    kept = read_contents(reader, facts.ledger, catalog) if wanted and are_compared(facts) else {}
+    kept = read_contents(reader, facts.ledger, catalog) if wanted and anything_is_compared(facts) else {}
+    known = {node.unique_id for node in facts.nodes if relation_key(node.relation) in kept} & wanted
     of_years = frozenset(node.unique_id for node in carried)
-    comparable = _watched_whole(facts, wanted, of_years, catalog, year_column) if kept else []
-    nodes = [node for node in comparable if relation_key(node.relation) in kept]
+    nodes = _watched_whole(facts, known, of_years, catalog, year_column) if known else []
+    views = compared_views(facts, known, catalog) if known else []
     found = contents_of([node.relation for node in nodes], reader, facts, most=DIGESTED_ROWS)
-    pairs = ((node, kept[key].contents, found[key]) for node in nodes for key in [relation_key(node.relation)])
+    found |= definitions_of(views, reader, facts)
+    pairs = (
+        (node, kept[key].contents, found[key]) for node in (*nodes, *views) for key in [relation_key(node.relation)]
+    )
     return tuple(
-        Loss(years[node.unique_id], node.unique_id, was.rows, now.rows, whole=True)
+        Loss(years[node.unique_id], node.unique_id, was.rows, now.rows, whole=True, of=VIEW if node in views else ROWS)
         for node, was, now in pairs
         if not was.same_as(now)
     )
