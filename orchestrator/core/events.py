@@ -291,8 +291,8 @@ class TablesLost(Event):
 class RowsLost(Event):
     """Signals that a table does not hold the rows of ``year`` that it held when that year was simulated.
 
-    ``whole``: it has no years, and ``year`` built all of it. ``of`` is ``rows``, or ``view`` or ``file`` where it is
-    another view, or the file that it reads is not what that year wrote.
+    ``whole``: it has no years, and ``year`` built all of it. ``of`` is ``rows``, or ``view`` where it is another
+    view, and ``file`` or ``files`` where what that year wrote outside of the database is not what it was.
     """
 
     year: int

@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.core.text import plural, shown_years
 
 NOTHING = "–"
-ROWS, VIEW, FILE = "rows", "view", "file"
+ROWS, VIEW, FILE, FILES = "rows", "view", "file", "files"
 """What may not be what a finished year has left of a table."""
 _UNITS = (("B", 1e9), ("M", 1e6), ("K", 1e3))
 
@@ -74,7 +74,7 @@ def told_loss(
     """Say that a table does not hold the rows of a year that it held when it was simulated; None: rows without a year.
 
     ``whole``: it has no years, and the year built all of it. ``of`` is what is not what it was: :data:`ROWS`, the
-    :data:`VIEW` or the :data:`FILE` that an external model wrote.
+    :data:`VIEW`, or the :data:`FILE` that an external model wrote (:data:`FILES`: those in a folder).
 
     >>> told_loss("balances", 2026, expected=1000, found=999)
     'balances has 999 rows of 2026, but had 1,000 when that year was simulated'
@@ -84,11 +84,18 @@ def told_loss(
     'totals has 5 rows, but had 4 when 2026 built it'
     >>> told_loss("shown", 2026, expected=0, found=0, whole=True, of=VIEW)
     'shown is another view than when 2026 built it'
+    >>> told_loss("sheet", 2026, expected=1, found=1, whole=True, of=FILE)
+    'the file of sheet does not hold what 2026 wrote into it'
+    >>> told_loss("parts", 2026, expected=2, found=0, whole=True, of=FILES)
+    'the files of parts, which 2026 wrote, are gone'
     """
     if of == VIEW:
         return f"{table} is another view than when {year} built it"
-    if of == FILE:
-        return f"the file of {table} does not hold what it held when {year} wrote it"
+    if of in (FILE, FILES):
+        it, do, are = ("it", "does", "is") if of == FILE else ("them", "do", "are")
+        if not found:
+            return f"the {of} of {table}, which {year} wrote, {are} gone"
+        return f"the {of} of {table} {do} not hold what {year} wrote into {it}"
     if whole:
         now = f"has {plural(found, 'row')}, but had {expected:,} when"
         return f"{table} {now if expected != found else 'holds other values than when'} {year} built it"

@@ -19,7 +19,7 @@ from orchestrator.ledger.reading import relation_key
 
 def definitions_are_compared(facts: ProjectFacts) -> bool:
     """Tell whether definitions are compared: where the database tells them, with years or without."""
-    return facts.capabilities.view_digests_sql is not None
+    return facts.capabilities.views_sql is not None
 
 
 def anything_is_compared(facts: ProjectFacts) -> bool:
@@ -42,9 +42,21 @@ def compared_views(facts: ProjectFacts, unique_ids: Set[str], catalog: Catalog) 
 
 def definitions_of(views: Iterable[NodeFacts], reader: QueryReader, facts: ProjectFacts) -> dict[str, Contents]:
     """Return what views, which exist, are now, by key of the relation; without any, nothing is asked."""
+    found = _asked(views, reader, facts, "digest")
+    return {relation_key(relation): Contents(0, text) for relation, text in found.items()}
+
+
+def texts_of(views: Iterable[NodeFacts], reader: QueryReader, facts: ProjectFacts) -> dict[RelationName, str]:
+    """Return the definitions of those of these nodes that are views, in the words of the database."""
+    return _asked(views, reader, facts, "definition")
+
+
+def _asked(
+    views: Iterable[NodeFacts], reader: QueryReader, facts: ProjectFacts, column: str
+) -> dict[RelationName, str]:
     wanted = {node.relation for node in views}
-    sql = facts.capabilities.view_digests_sql
-    if not wanted or sql is None:
+    if not wanted or facts.capabilities.views_sql is None:
         return {}
-    found = ((RelationName.of(str(a), str(b), str(name)), str(text)) for a, b, name, text in reader.query(sql))
-    return {relation_key(relation): Contents(0, text) for relation, text in found if relation in wanted}
+    rows = reader.query(f"select database, schema, name, {column} from ({facts.capabilities.views_sql}) as views")
+    found = {RelationName.of(str(database), str(schema), str(name)): str(text) for database, schema, name, text in rows}
+    return {relation: text for relation, text in found.items() if relation in wanted}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.database.catalog import Catalog
@@ -20,6 +21,7 @@ from orchestrator.pipeline.carried_over import is_of_unknown_kind, replaces_what
 from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.left_rows import LeftRows
 from orchestrator.pipeline.resume import Loss, Start
+from orchestrator.pipeline.stage_files import StageFiles
 from orchestrator.pipeline.stage_tables import StageTables
 from orchestrator.pipeline.start_search import StartSearch
 from orchestrator.pipeline.watched_years import WatchedYears
@@ -46,7 +48,8 @@ class RunLedger:
 
     ``carried`` are the models of tier ``state``: what a year reads of the year before. ``lasting`` are the unique ids
     of the other required tables: they are there before the first year. ``whole_plan`` makes the run begin at the first
-    year of the simulation, and returns its plan: there are tables out of which no single year can be taken.
+    year of the simulation, and returns its plan: there are tables out of which no single year can be taken. ``folder``
+    is the working folder of dbt.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class RunLedger:
         lasting: frozenset[str],
         year_column: str,
         whole_plan: Callable[[], SimulationPlan] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._plan = plan
         self._whole_plan = whole_plan or (lambda: plan)
@@ -71,7 +75,9 @@ class RunLedger:
         self._run = LedgerRun(run_id, scenario, "", {}, plan.years[0], plan.years[-1])
         self._take_components(components(facts, plan))
         self._years = WatchedYears(facts, carried, lasting, year_column)
-        self._rows = LeftRows(facts, self._years, StageTables(facts, carried, lasting, year_column))
+        tables = StageTables(facts, carried, lasting, year_column)
+        self._files = StageFiles(facts, lasting, folder)
+        self._rows = LeftRows(facts, self._years, tables, self._files)
         self._looked_at: frozenset[str] = frozenset()
         self._read_first: frozenset[str] = frozenset()
 
@@ -82,7 +88,9 @@ class RunLedger:
             ConfigurationError: a table that carries rows over to the next year cannot hold several years.
             YearSequenceError: the year before the range is not there, not whole, or made of something else.
         """
-        search = StartSearch(self._plan, self._whole_plan, self._facts, self._carried, self._lasting, self._year_column)
+        search = StartSearch(
+            self._plan, self._whole_plan, self._facts, self._carried, self._lasting, self._year_column, self._files
+        )
         found = search.find(reader, fresh=fresh)
         self._plan, self._ledger, self._read_first = found.plan, found.ledger, found.read_first
         self._run = replace(self._run, first_year=self._plan.years[0])

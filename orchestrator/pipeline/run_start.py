@@ -34,7 +34,15 @@ def run_ledger(run: CurrentRun, facts: ProjectFacts, required: tuple[RequiredTab
     carried = tuple(node_of(table, facts) for table in required if table.tier is TableTier.STATE)
     lasting = frozenset(node_of(table, facts).unique_id for table in required if table.tier is not TableTier.STATE)
     return RunLedger(
-        run.run_id, run.config.scenario, run.plan, facts, carried, lasting, run.year_column, run.begin_at_first_year
+        run.run_id,
+        run.config.scenario,
+        run.plan,
+        facts,
+        carried,
+        lasting,
+        run.year_column,
+        run.begin_at_first_year,
+        run.config.root,
     )
 
 
