@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         RowsChanged,
         TooFewRows,
         Unfinished,
+        ViewReplaced,
         WrongKind,
     )
     from orchestrator.self_healing.initialization_state import (
@@ -104,6 +105,7 @@ _MODULE_OF = {
     "RowsChanged": "self_healing.evidence",
     "TooFewRows": "self_healing.evidence",
     "Unfinished": "self_healing.evidence",
+    "ViewReplaced": "self_healing.evidence",
     "WrongKind": "self_healing.evidence",
     "YearSequenceError": "core.errors",
     "YearsWouldBeLostError": "core.errors",
@@ -158,6 +160,7 @@ __all__ = [
     "TestFailedError",
     "TooFewRows",
     "Unfinished",
+    "ViewReplaced",
     "WarmProcess",
     "WrongKind",
     "YearSequenceError",

@@ -111,7 +111,7 @@ def _show_start(output: Output, start: Start) -> None:
         for table in gone_tables(start):
             output.say(f"  {table}")
     for loss in start.losses:
-        output.say(f"\nRows are not what they were: {loss.words()}.")
+        output.say(f"\nFinished years are not what they were: {loss.words()}.")
     if start.resumed:
         output.say(f"\nResumes {resumed_at(start.year, start.stage, ending=start.ending)}.")
     if start.removed:

@@ -304,7 +304,8 @@ class OtherScenariosFound(Event):
 class RowsLost(Event):
     """Signals that a table does not hold the rows of ``year`` that it held when that year was simulated.
 
-    ``whole``: it has no years, and ``year`` built all of it.
+    ``whole``: it has no years, and ``year`` built all of it. ``of`` is ``rows``, or ``view`` where it is another
+    view, and ``file`` or ``files`` where what that year wrote outside of the database is not what it was.
     """
 
     year: int
@@ -312,6 +313,7 @@ class RowsLost(Event):
     expected: int
     found: int
     whole: bool = False
+    of: str = "rows"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 from orchestrator.core.text import plural, shown_years
 
 NOTHING = "–"
+ROWS, VIEW, FILE, FILES = "rows", "view", "file", "files"
+"""What may not be what a finished year has left of a table."""
 _UNITS = (("B", 1e9), ("M", 1e6), ("K", 1e3))
 
 
@@ -67,10 +69,13 @@ def purge_text(rows: int, from_year: int, tables: int, years: tuple[int, ...], f
     return f"{text}; {not_simulated_again(forgone)}" if forgone else text
 
 
-def told_loss(table: str, year: float | str | None, *, expected: int, found: int, whole: bool = False) -> str:
+def told_loss(
+    table: str, year: float | str | None, *, expected: int, found: int, whole: bool = False, of: str = ROWS
+) -> str:
     """Say that a table does not hold the rows of a year that it held when it was simulated; None: rows without a year.
 
-    ``whole``: it has no years, and the year built all of it.
+    ``whole``: it has no years, and the year built all of it. ``of`` is what is not what it was: :data:`ROWS`, the
+    :data:`VIEW`, or the :data:`FILE` that an external model wrote (:data:`FILES`: those in a folder).
 
     >>> told_loss("balances", 2026, expected=1000, found=999)
     'balances has 999 rows of 2026, but had 1,000 when that year was simulated'
@@ -78,7 +83,20 @@ def told_loss(table: str, year: float | str | None, *, expected: int, found: int
     'balances holds other values in its 1 row of 2026 than when that year was simulated'
     >>> told_loss("totals", 2026, expected=4, found=5, whole=True)
     'totals has 5 rows, but had 4 when 2026 built it'
+    >>> told_loss("shown", 2026, expected=0, found=0, whole=True, of=VIEW)
+    'shown is another view than when 2026 built it'
+    >>> told_loss("sheet", 2026, expected=1, found=1, whole=True, of=FILE)
+    'the file of sheet does not hold what 2026 wrote into it'
+    >>> told_loss("parts", 2026, expected=2, found=0, whole=True, of=FILES)
+    'the files of parts, which 2026 wrote, are gone'
     """
+    if of == VIEW:
+        return f"{table} is another view than when {year} built it"
+    if of in (FILE, FILES):
+        it, do, are = ("it", "does", "is") if of == FILE else ("them", "do", "are")
+        if not found:
+            return f"the {of} of {table}, which {year} wrote, {are} gone"
+        return f"the {of} of {table} {do} not hold what {year} wrote into {it}"
     if whole:
         now = f"has {plural(found, 'row')}, but had {expected:,} when"
         return f"{table} {now if expected != found else 'holds other values than when'} {year} built it"

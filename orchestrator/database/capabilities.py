@@ -20,6 +20,9 @@ class Capabilities:
     ``describe_sql``: a query that gives name and type of each column of the query ``{sql}``, None where there is none.
     ``functions_sql``: a query that gives database, schema and name of every function that somebody made, None where
     there is none.
+    ``views_sql``: a query that gives ``database``, ``schema`` and ``name`` of every view that somebody made, its
+    ``definition`` and a ``digest`` of that, behind the version of the database and the word ``view``; None where there
+    is none, or where a definition may read otherwise although nobody has replaced the view.
     ``row_digest_sql``: an aggregate over the rows of ``{row}``, the same for the same rows in any order; ``null`` where
     there is none.
     ``row_shape_sql``: the same for rows with the same columns and types; ``null`` where there is none.
@@ -38,6 +41,7 @@ class Capabilities:
     type_name_sql: str | None = None
     describe_sql: str | None = None
     functions_sql: str | None = None
+    views_sql: str | None = None
     row_digest_sql: str = "null"
     row_shape_sql: str = "null"
     row_nested_sql: str = "false"
@@ -56,6 +60,8 @@ _DUCKDB = Capabilities(
     type_name_sql="select typeof(cast(null as {type}))",
     describe_sql="select column_name, column_type from (describe {sql})",
     functions_sql="select database_name, schema_name, function_name from duckdb_functions() where not internal",
+    views_sql="select database_name as database, schema_name as schema, view_name as name, sql as definition, "
+    "version() || ' view ' || md5(sql) as digest from duckdb_views() where not internal",
     row_digest_sql="coalesce(sum(hash({row})), 0)::varchar",
     row_shape_sql="md5(any_value(typeof({row})))",
     row_nested_sql=r"regexp_matches(typeof({row}), '\]|MAP\(|UNION\(|VARIANT|JSON|STRUCT\(.*STRUCT\(')",

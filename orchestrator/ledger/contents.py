@@ -160,12 +160,12 @@ def compared_nodes(
     catalog: Catalog,
     *,
     functions: bool = False,
-    materialized: Set[str] = frozenset({"table"}),
+    materialized: Set[str] | None = frozenset({"table"}),
 ) -> list[NodeFacts]:
     """Return those of these nodes that have left a table whose rows nothing but a build of them is meant to change.
 
     With ``functions`` also what functions build, which may change it as they like. Of models (and snapshots) those that
-    are ``materialized`` so.
+    are ``materialized`` so; with None, of all.
 
     Statements of hooks and macros of dbt are meant to change what they change: a log, for example. Where it cannot be
     told which tables those are, none is compared.
@@ -177,9 +177,10 @@ def compared_nodes(
     nodes = [
         node
         for node in facts.nodes
-        if node.unique_id in unique_ids - changed
+        if node.builds
+        and node.unique_id in unique_ids - changed
         and node.external_file is None
-        and (node.resource_type in kinds or node.materialized in materialized)
+        and (materialized is None or node.resource_type in kinds or node.materialized in materialized)
     ]
     there = ((node, catalog.get(node.relation)) for node in nodes)
     return [node for node, relation in there if relation is not None and relation.kind == "table"]

@@ -7,7 +7,7 @@ database that is restored does not bring it back: the relation that reads it the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from orchestrator.dbt_runner.project.facts import NodeFacts
@@ -37,6 +37,23 @@ def still_written_by(node: NodeFacts, recorded: Mapping[str, str]) -> dict[str, 
     entries: dict[str, tuple[int, int, int, int, int, str]] = json.loads(state)
     known = {str(place / path) if path else str(place): FileRecord(*entry) for path, entry in entries.items()}
     return {_what(node): state} if same_files(known, _files(place)) is not None else written_by(node)
+
+
+def lost_by(node: NodeFacts, recorded: Mapping[str, str]) -> tuple[int, int] | None:
+    """Return how many files were recorded of a node and how many it has now, where they do not hold what they held.
+
+    None where they do, or where nothing was recorded of them.
+    """
+    before, now = recorded.get(_what(node)), still_written_by(node, recorded).get(_what(node))
+    if before is None or now is None or before == now:
+        return None
+    return len(json.loads(before)), len(json.loads(now))
+
+
+def writers_recorded(recorded: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the nodes of which files are recorded, by what is recorded of built tables."""
+    mark = f"{WRITTEN_FILE} "
+    return tuple(sorted({what.removeprefix(mark) for what in recorded if what.startswith(mark)}))
 
 
 def _place(node: NodeFacts) -> Path | None:

@@ -49,6 +49,11 @@ def replaces_what_is_read(node: NodeFacts, facts: ProjectFacts) -> bool:
     )
 
 
+def is_of_unknown_kind(node: NodeFacts | None) -> bool:
+    """Tell whether nobody knows whether a node replaces its table or adds to it: its materialization is not dbt's."""
+    return node is not None and node.builds and not node.leaves_relation
+
+
 def _is_keyed_without_year(node: NodeFacts, catalog: Catalog, year_column: str) -> bool:
     relation = catalog.get(node.relation)
     if node.materialized != "incremental" or node.appends or relation is None or relation.kind != "table":

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.core.errors import YearSequenceError
+from orchestrator.core.formats import FILES, ROWS
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.contents import rows_differ
 from orchestrator.ledger.reading import Ledger
+from orchestrator.pipeline.carried_over import is_of_unknown_kind
 from orchestrator.pipeline.resume import Loss
 from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_rows import count_years, digest_years
@@ -69,13 +71,20 @@ class HeldRows:
     def not_alone(self, ledger: Ledger, facts: ProjectFacts, cut_off: int, *, again: bool) -> tuple[str, ...]:
         """Return the names of tables in which no finished year can be run again by itself, where one would be.
 
-        Later years have changed rows of earlier ones in them, or a stage that was cut off may have. ``again`` tells
-        that a finished year is to be run again anyway; ``cut_off`` is the year of that stage, and is run again.
+        Later years have changed rows of earlier ones in them, or a stage that was cut off may have; or they are whole
+        tables, or folders, of which nobody can tell whether a year replaces them. ``again`` tells that a finished year
+        is to be run again anyway; ``cut_off`` is the year of that stage, and is run again.
         """
         found = ledger.reaching if again or self.lost or self.tables else frozenset()
+        found |= {loss.node for loss in self.tables if _may_hold_other_years(loss, facts.node(loss.node))}
         if not ledger.is_whole:
             found |= {unique_id for year, unique_id in self.altered if year < cut_off}
         return tuple(node.name for node in facts.nodes if node.unique_id in found)
+
+
+def _may_hold_other_years(loss: Loss, node: NodeFacts | None) -> bool:
+    """Tell whether what is lost may have held rows of other years than the one that built it last."""
+    return loss.of == FILES or (loss.of == ROWS and is_of_unknown_kind(node))
 
 
 def unedited_models(ledger: Ledger, facts: ProjectFacts) -> list[NodeFacts]:

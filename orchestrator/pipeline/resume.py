@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from orchestrator.core.errors import YearSequenceError
-from orchestrator.core.formats import told_loss
+from orchestrator.core.formats import ROWS, told_loss
 from orchestrator.ledger.changes import UNRECORDED, Change, changes
 from orchestrator.ledger.reading import Ledger
 from orchestrator.ledger.wording import told_change
@@ -20,7 +20,8 @@ from orchestrator.pipeline.workflow import ResumePoint, SimulationPlan
 class Loss:
     """A year of a table of years that does not hold the rows it held when it was simulated, or as many others.
 
-    ``node`` is its unique id. ``whole``: the table has no years, and ``year`` built all of it.
+    ``node`` is its unique id. ``whole``: the table has no years, and ``year`` built all of it; ``of`` is what is not
+    what it was (:func:`orchestrator.core.formats.told_loss`).
     """
 
     year: int
@@ -28,6 +29,7 @@ class Loss:
     expected: int
     found: int
     whole: bool = False
+    of: str = ROWS
 
     @property
     def table(self) -> str:
@@ -36,7 +38,7 @@ class Loss:
 
     def words(self) -> str:
         """Say it for people."""
-        return told_loss(self.table, self.year, expected=self.expected, found=self.found, whole=self.whole)
+        return told_loss(self.table, self.year, expected=self.expected, found=self.found, whole=self.whole, of=self.of)
 
 
 @dataclass(frozen=True)

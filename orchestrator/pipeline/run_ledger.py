@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.database.catalog import Catalog
@@ -17,10 +18,12 @@ from orchestrator.ledger.layouts import ledger_version, upgrade_statements
 from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun, relation_key
 from orchestrator.ledger.watched import with_watched
 from orchestrator.ledger.writing import LedgerWriter
-from orchestrator.pipeline.carried_over import replaces_what_is_read
+from orchestrator.pipeline.carried_over import is_of_unknown_kind, replaces_what_is_read
 from orchestrator.pipeline.fingerprint import components, fingerprint
 from orchestrator.pipeline.left_rows import LeftRows
 from orchestrator.pipeline.resume import Loss, Start
+from orchestrator.pipeline.stage_files import StageFiles
+from orchestrator.pipeline.stage_tables import StageTables
 from orchestrator.pipeline.start_search import StartSearch
 from orchestrator.pipeline.watched_years import WatchedYears
 from orchestrator.pipeline.workflow import SimulationPlan
@@ -46,7 +49,8 @@ class RunLedger:
 
     ``carried`` are the models of tier ``state``: what a year reads of the year before. ``lasting`` are the unique ids
     of the other required tables: they are there before the first year. ``whole_plan`` makes the run begin at the first
-    year of the simulation, and returns its plan: there are tables out of which no single year can be taken.
+    year of the simulation, and returns its plan: there are tables out of which no single year can be taken. ``folder``
+    is the working folder of dbt.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class RunLedger:
         lasting: frozenset[str],
         year_column: str,
         whole_plan: Callable[[], SimulationPlan] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._plan = plan
         self._whole_plan = whole_plan or (lambda: plan)
@@ -71,7 +76,9 @@ class RunLedger:
         self._run = LedgerRun(run_id, scenario, "", {}, plan.years[0], plan.years[-1])
         self._take_components(components(facts, plan))
         self._years = WatchedYears(facts, carried, lasting, year_column)
-        self._rows = LeftRows(facts, self._years, lasting, year_column)
+        tables = StageTables(facts, carried, lasting, year_column)
+        self._files = StageFiles(facts, lasting, folder)
+        self._rows = LeftRows(facts, self._years, tables, self._files)
         self._looked_at: frozenset[str] = frozenset()
         self._read_first: frozenset[str] = frozenset()
 
@@ -82,7 +89,9 @@ class RunLedger:
             ConfigurationError: a table that carries rows over to the next year cannot hold several years.
             YearSequenceError: the year before the range is not there, not whole, or made of something else.
         """
-        search = StartSearch(self._plan, self._whole_plan, self._facts, self._carried, self._lasting, self._year_column)
+        search = StartSearch(
+            self._plan, self._whole_plan, self._facts, self._carried, self._lasting, self._year_column, self._files
+        )
         found = search.find(reader, fresh=fresh)
         self._plan, self._ledger, self._read_first = found.plan, found.ledger, found.read_first
         self._run = replace(self._run, first_year=self._plan.years[0])
@@ -192,6 +201,7 @@ class RunLedger:
             node
             for node in self._facts.nodes
             if node.materialized in ("incremental", "snapshot")
+            or self._may_have_added(node, catalog)
             or node.unique_id in self._read_first
             or replaces_what_is_read(node, self._facts)
         ]
@@ -208,6 +218,10 @@ class RunLedger:
             )
         ]
 
+    def _may_have_added(self, node: NodeFacts, catalog: Catalog) -> bool:
+        relation = catalog.get(node.relation)
+        return is_of_unknown_kind(node) and relation is not None and relation.kind == "table"
+
     def _held_nothing_before(self, table: RelationName) -> bool:
         """Tell whether a table is known to have held no row of an earlier year when its simulation began."""
         return self._ledger.earlier.get(relation_key(table)) == 0
@@ -220,7 +234,9 @@ class RunLedger:
         models = [
             m
             for m in self._facts.models()
-            if (m.materialized == "incremental" and not m.writes_other_years) or replaces_what_is_read(m, self._facts)
+            if (m.materialized == "incremental" and not m.writes_other_years)
+            or is_of_unknown_kind(m)
+            or replaces_what_is_read(m, self._facts)
         ]
         new = [
             m

@@ -35,7 +35,15 @@ def run_ledger(run: CurrentRun, facts: ProjectFacts, required: tuple[RequiredTab
     carried = tuple(node_of(table, facts) for table in required if table.tier is TableTier.STATE)
     lasting = frozenset(node_of(table, facts).unique_id for table in required if table.tier is not TableTier.STATE)
     return RunLedger(
-        run.run_id, run.config.scenario, run.plan, facts, carried, lasting, run.year_column, run.begin_at_first_year
+        run.run_id,
+        run.config.scenario,
+        run.plan,
+        facts,
+        carried,
+        lasting,
+        run.year_column,
+        run.begin_at_first_year,
+        run.config.root,
     )
 
 
@@ -82,6 +90,7 @@ def tell_run_start(emit: Emit, ledger: RunLedger, start: Start) -> None:
                 expected=loss.expected,
                 found=loss.found,
                 whole=loss.whole,
+                of=loss.of,
             )
         )
     if start.other_years:

@@ -29,7 +29,7 @@ from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.self_healing.auto_initializer import AutoInitializer
 from orchestrator.self_healing.contents_keeper import ContentsKeeper, hooks_before_healing
 from orchestrator.self_healing.database_look import import_reader
-from orchestrator.self_healing.evidence import RowsChanged
+from orchestrator.self_healing.evidence import RowsChanged, ViewReplaced
 from orchestrator.self_healing.initialization_state import InitializationResult, TableFinding
 
 MayForgo = Callable[[Start], bool]
@@ -175,7 +175,7 @@ class Simulation:
         if self._auto_initialize and not self._run.hooks.list_hooks(HookType.PRE_INITIALIZATION):
             return
         checker = self._initializer.checker(self._runner.current_facts())
-        changed = [one for one in checker.findings() if isinstance(one.seen, RowsChanged)]
+        changed = [one for one in checker.findings() if isinstance(one.seen, (RowsChanged, ViewReplaced))]
         if changed and not self._auto_initialize:
             raise _not_ready(changed)
         with hooks_before_healing(checker, self._runner):

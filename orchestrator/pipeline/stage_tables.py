@@ -1,38 +1,41 @@
 """Tables that stages build whole: what they held when they were built, and whether they hold it still.
 
-A table of years is compared year by year (:mod:`orchestrator.pipeline.held_rows`). One that each year builds anew has
-no years, and what something else than a build has changed in it would stay until the next year is simulated.
+A table of years is compared year by year (:mod:`orchestrator.pipeline.held_rows`). All others are compared whole,
+however they are materialized: what something else than a build has changed in one that each year builds anew would stay
+until the next year is simulated, and in one that years add to for good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Iterable, Set
 
+from orchestrator.core.formats import ROWS, VIEW
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.reader import QueryReader
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.ledger.contents import KeptContents, are_compared, compared_nodes, contents_of, read_contents
+from orchestrator.ledger.contents import KeptContents, compared_nodes, contents_of, read_contents
 from orchestrator.ledger.reading import Ledger, relation_key
+from orchestrator.ledger.views import anything_is_compared, compared_views, definitions_of
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.resume import Loss
 from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_rows import DIGESTED_ROWS
-from orchestrator.pipeline.year_tables import with_years
-
-MATERIALIZED = frozenset({"table", "incremental", "snapshot"})
+from orchestrator.pipeline.year_tables import counted_by_years
 
 
 class StageTables:
-    """Notes what the tables without years hold that stages of one run build, and others than ``lasting`` (unique ids).
+    """Notes what the tables hold that stages of one run build whole, others than ``lasting`` (unique ids).
 
-    A table without years is one without ``year_column``: replaced whole, or one to which years add under other keys.
+    Those are all that are not watched year by year (:func:`orchestrator.pipeline.year_tables.counted_by_years`).
     """
 
-    def __init__(self, facts: ProjectFacts, lasting: Set[str], year_column: str) -> None:
-        whole = [node for node in facts.nodes if node.resource_type == "seed" or node.materialized in MATERIALIZED]
-        self._nodes = {node.unique_id for node in whole if are_compared(facts)} - lasting
+    def __init__(
+        self, facts: ProjectFacts, carried: Collection[NodeFacts], lasting: Set[str], year_column: str
+    ) -> None:
+        self._nodes = {node.unique_id for node in facts.nodes if node.builds and anything_is_compared(facts)} - lasting
         self._facts = facts
+        self._carried = frozenset(node.unique_id for node in carried)
         self._year_column = year_column
         self._built: set[str] = set()
         self._kept: dict[str, KeptContents] = {}
@@ -55,8 +58,10 @@ class StageTables:
     def _statements(self, runner: DbtRunner, unique_ids: Set[str]) -> tuple[str, ...]:
         if not unique_ids:
             return ()
-        nodes = _without_years(self._facts, unique_ids, runner.catalog(), self._year_column)
+        catalog = runner.catalog()
+        nodes = _watched_whole(self._facts, unique_ids, self._carried, catalog, self._year_column)
         found = contents_of([node.relation for node in nodes], runner, self._facts, most=DIGESTED_ROWS)
+        found |= definitions_of(compared_views(self._facts, unique_ids, catalog), runner, self._facts)
         new = {key: KeptContents(now) for key, now in found.items() if self._kept.get(key) != KeptContents(now)}
         self._kept |= new
         return LedgerWriter.of(self._facts).contents(new)
@@ -65,6 +70,7 @@ class StageTables:
 def altered_tables(
     ledger: Ledger,
     facts: ProjectFacts,
+    carried: Collection[NodeFacts],
     lasting: Set[str],
     rebuilt: Set[str],
     reader: QueryReader,
@@ -73,27 +79,34 @@ def altered_tables(
 ) -> tuple[Loss, ...]:
     """Return what does not hold any more what the stage that built it last has left; its year is that of the stage.
 
-    ``rebuilt`` are the unique ids of what a stage that was cut off may have built meanwhile.
+    ``carried`` are the models that carry rows over to the next year, ``lasting`` the unique ids of what is there before
+    the first year, ``rebuilt`` those of what a stage that was cut off may have built meanwhile.
     """
     years = {unique_id: stage.year for stage in ledger.stages for unique_id in sorted(stage.nodes)}
     wanted = years.keys() - lasting - rebuilt
-    kept = read_contents(reader, facts.ledger, catalog) if wanted and are_compared(facts) else {}
-    comparable = _without_years(facts, wanted, catalog, year_column) if kept else []
-    nodes = [node for node in comparable if relation_key(node.relation) in kept]
+    kept = read_contents(reader, facts.ledger, catalog) if wanted and anything_is_compared(facts) else {}
+    known = {node.unique_id for node in facts.nodes if relation_key(node.relation) in kept} & wanted
+    of_years = frozenset(node.unique_id for node in carried)
+    nodes = _watched_whole(facts, known, of_years, catalog, year_column) if known else []
+    views = compared_views(facts, known, catalog) if known else []
     found = contents_of([node.relation for node in nodes], reader, facts, most=DIGESTED_ROWS)
-    pairs = ((node, kept[key].contents, found[key]) for node in nodes for key in [relation_key(node.relation)])
+    found |= definitions_of(views, reader, facts)
+    pairs = (
+        (node, kept[key].contents, found[key]) for node in (*nodes, *views) for key in [relation_key(node.relation)]
+    )
     return tuple(
-        Loss(years[node.unique_id], node.unique_id, was.rows, now.rows, whole=True)
+        Loss(years[node.unique_id], node.unique_id, was.rows, now.rows, whole=True, of=VIEW if node in views else ROWS)
         for node, was, now in pairs
         if not was.same_as(now)
     )
 
 
-def _without_years(facts: ProjectFacts, unique_ids: Set[str], catalog: Catalog, year_column: str) -> list[NodeFacts]:
-    nodes = compared_nodes(facts, unique_ids, catalog, materialized=MATERIALIZED)
-    added_to = [node.relation for node in nodes if node.materialized in ("incremental", "snapshot")]
-    dated = with_years(added_to, catalog, year_column)
-    return [node for node in nodes if node.relation not in dated]
+def _watched_whole(
+    facts: ProjectFacts, unique_ids: Set[str], carried: Set[str], catalog: Catalog, year_column: str
+) -> list[NodeFacts]:
+    nodes = compared_nodes(facts, unique_ids, catalog, materialized=None)
+    by_years = counted_by_years(nodes, carried, catalog, year_column)
+    return [node for node in nodes if node.relation not in by_years]
 
 
 def may_have_rebuilt(plan: SimulationPlan, ledger: Ledger) -> tuple[int, frozenset[str]]:

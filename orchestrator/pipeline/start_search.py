@@ -16,6 +16,7 @@ from orchestrator.pipeline.changed_elsewhere import ElsewhereLook
 from orchestrator.pipeline.fingerprint import components
 from orchestrator.pipeline.held_rows import HeldRows, require_carried, tables_gone, unedited_models
 from orchestrator.pipeline.resume import Start, find_start
+from orchestrator.pipeline.stage_files import StageFiles
 from orchestrator.pipeline.stage_order import StageOrder
 from orchestrator.pipeline.stage_tables import altered_tables, may_have_rebuilt
 from orchestrator.pipeline.workflow import SimulationPlan
@@ -41,7 +42,8 @@ class FoundStart:
 class StartSearch:
     """What a run is: its ``plan`` and, where it must begin at the first year, its ``whole_plan``.
 
-    ``carried`` and ``lasting`` are as in :class:`orchestrator.pipeline.run_ledger.RunLedger`.
+    ``carried`` and ``lasting`` are as in :class:`orchestrator.pipeline.run_ledger.RunLedger`; ``files`` compares what
+    stages wrote outside of the database.
     """
 
     plan: SimulationPlan
@@ -50,6 +52,7 @@ class StartSearch:
     carried: tuple[NodeFacts, ...]
     lasting: frozenset[str]
     year_column: str
+    files: StageFiles
 
     def find(self, reader: DatabaseReader, *, fresh: bool) -> FoundStart:
         """Find the start in a database; see :func:`orchestrator.pipeline.resume.find_start`.
@@ -66,7 +69,10 @@ class StartSearch:
         cut_off, rebuilt = may_have_rebuilt(self.plan, known)
         ledger = known.without_rows(cut_off, rebuilt)
         meanwhile = rebuilt if cut_off <= self.plan.years[-1] else frozenset()
-        tables = altered_tables(ledger, self.facts, self.lasting, meanwhile, reader, catalog, self.year_column)
+        tables = altered_tables(
+            ledger, self.facts, self.carried, self.lasting, meanwhile, reader, catalog, self.year_column
+        )
+        tables += self.files.altered(ledger, meanwhile, reader, catalog)
         require_known_column(unedited_models(ledger, self.facts), catalog, self.year_column)
         held = HeldRows.of(ledger, self.facts, self.year_column, reader, catalog, tables)
         decision = _Decision(self, ledger, made_of, held, tables_gone(ledger, self.facts, catalog), fresh=fresh)

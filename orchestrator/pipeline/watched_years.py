@@ -22,7 +22,7 @@ from orchestrator.pipeline.year_rows import (
     other_years_written,
     take_back,
 )
-from orchestrator.pipeline.year_tables import with_years
+from orchestrator.pipeline.year_tables import counted_by_years
 
 WHO_WRITES = (
     "find out what else writes to it during a run (a hook, or the post-hook of another model?), then run again; the "
@@ -57,10 +57,10 @@ class WatchedYears:
 
     def add(self, nodes: Iterable[NodeFacts], catalog: Catalog) -> None:
         """Watch the tables of these nodes as well, as far as they add years; so far they held nothing."""
-        wanted = {node.relation: node for node in nodes if node.materialized == "incremental"}
-        wanted |= {node.relation: node for node in self._carried}
-        for relation, column in with_years(wanted, catalog, self._year_column).items():
-            if relation not in self._nodes and not wanted[relation].writes_other_years:
+        wanted = {node.relation: node for node in (*nodes, *self._carried)}
+        carried = {node.unique_id for node in self._carried}
+        for relation, column in counted_by_years(wanted.values(), carried, catalog, self._year_column).items():
+            if relation not in self._nodes:
                 self._nodes[relation], self._columns[relation] = wanted[relation], column
                 self._rows[relation] = {}
 

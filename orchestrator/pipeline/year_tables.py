@@ -108,6 +108,22 @@ def with_years(names: Iterable[RelationName], catalog: Catalog, year_column: str
     }
 
 
+def counted_by_years(
+    nodes: Iterable[NodeFacts], carried: Set[str], catalog: Catalog, year_column: str
+) -> dict[RelationName, YearColumn]:
+    """Return the tables of these nodes of which the rows of each year are watched, and how the year is read.
+
+    They are incremental, or ``carried`` over to the next year (unique ids). Every other table is watched as a whole
+    (:mod:`orchestrator.pipeline.stage_tables`): also one that has the column, and one whose years change other years.
+    """
+    adding = [
+        node.relation
+        for node in nodes
+        if (node.materialized == "incremental" or node.unique_id in carried) and not node.writes_other_years
+    ]
+    return with_years(adding, catalog, year_column)
+
+
 def require_known_column(nodes: Iterable[NodeFacts], catalog: Catalog, year_column: str) -> None:
     """Make sure that tables that finished years have built hold the column of the year.
 

@@ -102,7 +102,9 @@ def _of_run(event: Event) -> str | None:
         case TablesLost():
             return f"Tables are gone: {', '.join(event.tables)}"
         case RowsLost():
-            return told_loss(event.table, event.year, expected=event.expected, found=event.found, whole=event.whole)
+            return told_loss(
+                event.table, event.year, expected=event.expected, found=event.found, whole=event.whole, of=event.of
+            )
         case _:
             return None
 

@@ -11,13 +11,12 @@ from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.ledger.contents import (
     Contents,
     KeptContents,
-    are_compared,
     compared_nodes,
     contents_of,
     read_contents,
 )
 from orchestrator.ledger.layouts import ledger_version, upgrade_statements
-from orchestrator.ledger.reading import relation_key
+from orchestrator.ledger.views import anything_is_compared, compared_views, definitions_of
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.self_healing.registry import node_of
 from orchestrator.self_healing.table_checker import TableExistenceChecker
@@ -76,12 +75,17 @@ class ContentsKeeper:
 
     def _note(self, runner: DbtRunner, note: Note, timeout: float | None = None, *, functions: bool = False) -> None:
         """Write what ``note`` makes of each table; nothing where the ledger knows it already."""
-        if not are_compared(self._facts) or not self._lasting:
+        if not anything_is_compared(self._facts) or not self._lasting:
+            return
+        catalog = runner.catalog(timeout)
+        nodes = compared_nodes(self._facts, self._lasting, catalog, functions=functions)
+        views = compared_views(self._facts, self._lasting, catalog)
+        if not nodes and not views:
             return
         kept = read_contents(runner, self._facts.ledger)
-        nodes = compared_nodes(self._facts, self._lasting, runner.catalog(timeout), functions=functions)
         now = contents_of([node.relation for node in nodes], runner, self._facts)
-        noted = {key: note(kept.get(key), now[key]) for node in nodes for key in [relation_key(node.relation)]}
+        now |= definitions_of(views, runner, self._facts)
+        noted = {key: note(kept.get(key), one) for key, one in now.items()}
         new = {key: one for key, one in noted.items() if one is not None and one != kept.get(key)}
         if new:
             place = self._facts.ledger

@@ -131,6 +131,14 @@ class RowsChanged:
 
 
 @dataclass(frozen=True)
+class ViewReplaced:
+    """It is another view than the one that was built at ``since`` (UTC)."""
+
+    problem: ClassVar[Problem] = Problem.DRIFTED
+    since: datetime | None
+
+
+@dataclass(frozen=True)
 class Outdated:
     """Change of what it was built from, at or after ``since`` (UTC), when ``name`` was built.
 
@@ -172,6 +180,7 @@ Evidence = (
     | TooFewRows
     | ColumnsDiffer
     | RowsChanged
+    | ViewReplaced
     | Outdated
     | UpstreamDiffers
 )

@@ -92,7 +92,8 @@ class InitializationResult:
 
     ``missing_tables_found`` are the names of required tables that were not ready. Of what was built, ``tables_created``
     are the names that the database holds afterwards and did not hold, or held as another kind, before;
-    ``tables_repaired`` are the nodes of everything else, such as what is built from a table that was stale.
+    ``tables_repaired`` are the nodes of everything else, such as what is built from a table that was stale. What was
+    built and left nothing that can be seen under its name is in neither.
     """
 
     state: InitializationState

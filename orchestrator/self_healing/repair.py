@@ -195,12 +195,14 @@ class Repair:
     def told_apart(self, before: Mapping[str, Relation | None], after: Sight) -> Built:
         """Tell what is new, or of another kind than before, from what was built again; each by name.
 
-        ``before`` is what there was, by unique id.
+        ``before`` is what there was, by unique id. What left nothing that can be seen under its name is neither.
         """
         created, repaired = [], []
         for node in self.built:
             was, there = before[node.unique_id], after.relation(node)
-            if was is None or (there is not None and was.kind != there.kind):
+            if there is None:
+                continue
+            if was is None or was.kind != there.kind:
                 created.append(node.relation.name)
             else:
                 repaired.append(node.name)

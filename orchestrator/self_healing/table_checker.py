@@ -13,6 +13,7 @@ from orchestrator.database.reader import DatabaseReader, OpenDatabase
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.ledger.contents import are_compared, compared_nodes, contents_of, read_contents
 from orchestrator.ledger.reading import read_built_tables, relation_key
+from orchestrator.ledger.views import compared_views, definitions_are_compared, definitions_of
 from orchestrator.ledger.watched import with_watched
 from orchestrator.self_healing.evidence import (
     ColumnsDiffer,
@@ -23,6 +24,7 @@ from orchestrator.self_healing.evidence import (
     RowsChanged,
     TooFewRows,
     UpstreamDiffers,
+    ViewReplaced,
     WrongKind,
 )
 from orchestrator.self_healing.initialization_state import (
@@ -142,24 +144,33 @@ class TableExistenceChecker:
     def _changed_rows(
         self, reader: DatabaseReader, catalog: Catalog, staleness: Staleness, but: Collection[RequiredTable]
     ) -> dict[RequiredTable, TableFinding]:
-        """Return the tables whose rows something else than their build has changed; none of ``but``."""
-        if not are_compared(self.facts):
-            return {}
-        kept = read_contents(reader, self.facts.ledger, self._whole(catalog))
+        """Return the tables whose rows something else than their build has changed, and the views; none of ``but``."""
         tables = {
             node.unique_id: table
             for table, node in self._nodes
-            if table.tier is not TableTier.STATE and table not in but and relation_key(node.relation) in kept
+            if table.tier is not TableTier.STATE and table not in but and self._is_compared(node, catalog)
         }
-        nodes = compared_nodes(self.facts, tables.keys(), catalog) if tables else []
+        kept = read_contents(reader, self.facts.ledger, self._whole(catalog)) if tables else {}
+        known = {node.unique_id for _, node in self._nodes if relation_key(node.relation) in kept} & tables.keys()
+        nodes = compared_nodes(self.facts, known, catalog) if known else []
+        views = compared_views(self.facts, known, catalog) if known else []
         now = contents_of([node.relation for node in nodes], reader, self.facts)
+        now |= definitions_of(views, reader, self.facts)
         changed = {}
-        for node in nodes:
-            key, table = relation_key(node.relation), tables[node.unique_id]
+        for node in (*nodes, *views):
+            key, table, since = relation_key(node.relation), tables[node.unique_id], staleness.built_at(node)
             before = kept[key].contents
             if not before.same_as(now[key]):
-                changed[table] = TableFinding(table, RowsChanged(staleness.built_at(node), before.rows, now[key].rows))
+                seen = ViewReplaced(since) if node in views else RowsChanged(since, before.rows, now[key].rows)
+                changed[table] = TableFinding(table, seen)
         return changed
+
+    def _is_compared(self, node: NodeFacts, catalog: Catalog) -> bool:
+        """Tell whether what a build left of a node may be compared: rows of a table, the definition of a view."""
+        relation = catalog.get(node.relation)
+        if relation is None:
+            return False
+        return definitions_are_compared(self.facts) if relation.kind == "view" else are_compared(self.facts)
 
     def _whole(self, catalog: Catalog | None) -> Catalog | None:
         """Return the catalog where the ledger is in it."""

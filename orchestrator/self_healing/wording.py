@@ -21,6 +21,7 @@ from orchestrator.self_healing.evidence import (
     TooFewRows,
     Unfinished,
     UpstreamDiffers,
+    ViewReplaced,
     WrongKind,
 )
 
@@ -46,8 +47,8 @@ def told(seen: Evidence) -> str:
             return f"has {found:,} rows, but at least {expected:,} {'is' if expected == 1 else 'are'} required"
         case ColumnsDiffer():
             return _told_columns(seen)
-        case RowsChanged():
-            return _told_rows(seen)
+        case RowsChanged() | ViewReplaced():
+            return _told_drift(seen)
         case Outdated():
             cause = f"{seen.name}, which it is built from: " if seen.inherited else ""
             return f"is out of date: {cause}{_told_changes(seen)}"
@@ -78,11 +79,13 @@ def _told_columns(seen: ColumnsDiffer) -> str:
     return "has its columns in a different order from the seed's header"
 
 
-def _told_rows(seen: RowsChanged) -> str:
-    built = "it was built" if seen.since is None else f"it was built on {_minute(seen.since)}"
+def _told_drift(seen: RowsChanged | ViewReplaced) -> str:
+    built = "when it was built" if seen.since is None else f"when it was built on {_minute(seen.since)}"
+    if isinstance(seen, ViewReplaced):
+        return f"is another view than {built}"
     if seen.expected == seen.found:
-        return f"holds other values in its {plural(seen.found, 'row')} than when {built}"
-    return f"had {plural(seen.expected, 'row')} when {built}, and has {seen.found:,} now"
+        return f"holds other values in its {plural(seen.found, 'row')} than {built}"
+    return f"had {plural(seen.expected, 'row')} {built}, and has {seen.found:,} now"
 
 
 def _told_changes(seen: Outdated) -> str:

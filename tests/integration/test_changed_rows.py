@@ -185,7 +185,7 @@ def test_an_older_ledger_is_taken_as_it_is_once(reservoir: Workspace) -> None:
     reservoir.sql("drop table orchestrator.table_contents", "update orchestrator.ledger_version set version = 3")
     assert findings(reservoir) == ()
     reservoir.simulate()
-    assert reservoir.sql("select count(*) from orchestrator.table_contents") == [(4,)]
+    assert reservoir.sql("select count(*) from orchestrator.table_contents") == [(5,)]
 
 
 def lost(workspace: Workspace) -> list[tuple[int, str, int, int]]:

@@ -16,6 +16,21 @@ pytestmark = pytest.mark.slow
 
 Prepare = Callable[[str], Workspace]
 TOTALS = "select sum(volume) as volume, max(water_year) as newest from {{ ref('inflow') }}"
+SNAPSHOT = """\
+{% snapshot seen %}
+{{ config(unique_key='lake', strategy='timestamp', updated_at='day', tags=['BALANCE'], target_schema='main') }}
+select lake, level, water_year, make_timestamp(water_year, 1, 1, 0, 0, 0) as day from {{ ref('lake_level') }}
+where water_year = {{ var('water_year') }}
+{% endsnapshot %}"""
+ADDING = """\
+{% materialization adding, default %}
+{% call statement('main') %}
+{% if load_relation(this) %}insert into {{ this }} {{ sql }}{% else %}create table {{ this }} as {{ sql }}{% endif %}
+{% endcall %}
+{{ adapter.commit() }}
+{{ return({'relations': [this]}) }}
+{% endmaterialization %}"""
+KEPT = "select lake, level, water_year from {{ ref('lake_level') }} where water_year = {{ var('water_year') }}"
 DEEPEST = "select lake, max(level) as level from {{ ref('lake_level') }} group by lake"
 
 
@@ -188,6 +203,42 @@ def test_a_table_that_years_add_to_under_other_keys_is_compared(summed: Workspac
     summed.sql("update deepest set level = 0")
     assert run(summed) == stages(2000, 2001, 2002)
     assert summed.digests() == before
+
+
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [("seen", "update seen set level = -1 where water_year = 2000"), ("kept", "delete from kept where lake = 'upper'")],
+)
+def test_a_table_that_has_the_year_and_keeps_other_rows_is_compared_whole(
+    summed: Workspace, table: str, statement: str
+) -> None:
+    """A snapshot, and what a materialization of the project adds to: no year can be taken out, so all begin anew."""
+    dbt = summed.root / "dbt"
+    files = {"snapshots/seen.sql": SNAPSHOT, "macros/adding.sql": ADDING}
+    files["models/yearly/kept.sql"] = f"{{{{ config(materialized='adding', tags=['BALANCE']) }}}} {KEPT}"
+    for name, text in files.items():
+        (dbt / name).parent.mkdir(exist_ok=True)
+        (dbt / name).write_text(text)
+    summed.config.write_text(summed.config.read_text().replace('"tag:BALANCE"', '"tag:BALANCE", command: build'))
+    run(summed, end=2001)
+    before = summed.digests()
+    assert run(summed, end=2001) == []
+    summed.sql(statement)
+    assert run(summed, end=2001) == stages(2000, 2001)
+    assert [loss[:2] for loss in lost(summed)] == [(2001, table)]
+    assert summed.digests() == before
+    assert run(summed, end=2001) == []
+
+
+def test_a_table_whose_years_change_other_years_is_compared_whole(summed: Workspace) -> None:
+    """Each run begins at the first year, also where all are finished and one has been changed."""
+    model = summed.root / "dbt" / "models" / "yearly" / "inflow.sql"
+    model.write_text(model.read_text().replace("tags=", "meta={'writes_other_years': true}, tags="))
+    run(summed, end=2001)
+    assert run(summed, end=2001) == []
+    summed.sql("update inflow set volume = 0 where water_year = 2000")
+    assert run(summed, end=2001) == stages(2000, 2001)
+    assert run(summed, end=2001) == []
 
 
 def test_a_year_without_rows_is_a_year(summed: Workspace) -> None:

@@ -20,6 +20,7 @@ from orchestrator.self_healing.evidence import (
     TooFewRows,
     Unfinished,
     UpstreamDiffers,
+    ViewReplaced,
     WrongKind,
 )
 from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding, TableTier
@@ -49,6 +50,8 @@ SENTENCES: list[tuple[Evidence, str]] = [
         Failed(NOON, "Binder Error:\n  no such column"),
         "could not be built on 2026-07-01 at 12:05 UTC: Binder Error: no such column",
     ),
+    (ViewReplaced(NOON), "is another view than when it was built on 2026-07-01 at 12:05 UTC"),
+    (ViewReplaced(None), "is another view than when it was built"),
     (FileMissing("/lake/out.parquet"), "is there, but its file is not: /lake/out.parquet"),
     (
         UpstreamDiffers(NOON, ("rain",)),

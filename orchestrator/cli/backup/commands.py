@@ -114,6 +114,7 @@ def restore(
     """Put a backup, or one --database of it, in the place of what is there, which is backed up first."""
     from orchestrator.maintenance.backup.backup import find_backup
     from orchestrator.maintenance.backup.bounds import bounds_of
+    from orchestrator.maintenance.backup.outside import files_not_restored
     from orchestrator.maintenance.backup.restore import restore_backup
 
     config = load_config(options)
@@ -138,8 +139,14 @@ def restore(
             emit=progress,
         )
     kept = None if done.kept is None else done.kept.name
-    output.write_json({"restored": backup.name, "databases": done.databases, "kept": kept}, "restored")
+    outside = files_not_restored(done, config.root, config.ledger.schema)
+    document = {"restored": backup.name, "databases": done.databases, "kept": kept, "files_not_restored": outside}
+    output.write_json(document, "restored")
     output.say(f"Restored {', '.join(done.databases)} from {backup.name}.")
+    if outside:
+        output.say(f"A backup holds no files that external models wrote: {', '.join(outside)}.")
+        look = options.carried_by("orchestrator doctor")
+        output.say(f"To see which are not those of {backup.name}: {look}. The next run makes them anew.")
     if kept is not None:
         undo = options.carried_by(f"orchestrator backup restore {kept}")
         output.say(f"The previous databases are backed up; to undo: {undo}")

@@ -239,7 +239,9 @@ class Progress:
                 gone = tuple(f"table {name} is gone" for name in event.tables)
                 self._changes("finished stages are run again, because since the last run", gone)
             case RowsLost():
-                lost = told_loss(event.table, event.year, expected=event.expected, found=event.found, whole=event.whole)
+                lost = told_loss(
+                    event.table, event.year, expected=event.expected, found=event.found, whole=event.whole, of=event.of
+                )
                 self._line(Text(f"{lost}, so {event.year} is simulated again"), *WARNED)
 
     def _further(self, event: Event) -> None:

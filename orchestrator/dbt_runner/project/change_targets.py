@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
-from orchestrator.dbt_runner.analysis.change_kinds import THIS, ChangedRelation
+from orchestrator.dbt_runner.analysis.change_kinds import CHANGES, THIS, ChangedRelation
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 
 
@@ -23,12 +23,15 @@ class ChangeTargets:
         )
 
     def others(self, node: NodeFacts, change: ChangedRelation) -> Iterator[NodeFacts]:
-        """Yield the other nodes whose relation a statement of a node changes, or may change."""
+        """Yield the other nodes whose rows a statement of a node changes, or may change."""
+        return (other for other in self._named(node, change) if other.kind != "view")
+
+    def _named(self, node: NodeFacts, change: ChangedRelation) -> Iterator[NodeFacts]:
         if self.is_own(node, change):
             return
         relation = self._sources.get(change.target)
         for other in self._facts.nodes:
-            if other is node or not other.builds or other.kind == "view":
+            if other is node or not other.builds:
                 continue
             names = (other.name.lower(), other.identifier.lower())
             if other.relation == relation or any(fnmatchcase(name, change.target) for name in names):
@@ -40,9 +43,19 @@ class ChangeTargets:
 
     def by_changer(self) -> dict[str, list[NodeFacts]]:
         """Return the nodes that statements of others may change, by the name of the node, or hook, that has these."""
+        return self._by_changer(lambda node: [o for change in node.changes for o in self.others(node, change)])
+
+    def replaced_views(self) -> frozenset[str]:
+        """Return the unique ids of what statements of others may replace where it is a view."""
+        return frozenset(other.unique_id for others in self.by_replacer().values() for other in others)
+
+    def by_replacer(self) -> dict[str, list[NodeFacts]]:
+        """Return the same of what they may replace where it is a view: what only adds or removes rows changes none."""
+        return self._by_changer(
+            lambda node: [o for change in node.changes if change.how == CHANGES for o in self._named(node, change)]
+        )
+
+    def _by_changer(self, reached: Callable[[NodeFacts], Iterable[NodeFacts]]) -> dict[str, list[NodeFacts]]:
         changing = [one for one in (*self._facts.nodes, *self._facts.run_hooks) if one.changes]
-        found = {
-            node.name: {other.unique_id: other for change in node.changes for other in self.others(node, change)}
-            for node in changing
-        }
+        found = {node.name: {other.unique_id: other for other in reached(node)} for node in changing}
         return {name: list(others.values()) for name, others in found.items() if others}

@@ -6,7 +6,14 @@ from collections.abc import Iterable
 
 from orchestrator.core.text import plural
 from orchestrator.dbt_runner.project.facts import ProjectFacts
-from orchestrator.ledger.not_compared import changed_by_hooks, not_reproducible, sources_of_others, unwatched_sources
+from orchestrator.ledger.not_compared import (
+    changed_by_hooks,
+    files_elsewhere,
+    not_reproducible,
+    replaced_by_hooks,
+    sources_of_others,
+    unwatched_sources,
+)
 from orchestrator.maintenance.doctor.diagnosis import Diagnosis, check_passed, worth_noting
 
 SHOWN = 50
@@ -30,6 +37,13 @@ def check_inputs(facts: ProjectFacts) -> list[Diagnosis]:
         detail = f"rows that are not compared, because hooks or macros of {changer} may change them: {_listed(tables)}"
         remedy = "write to a table of a fixed name that no node builds, if it is a log"
         found.append(worth_noting("inputs", detail, remedy=remedy))
+    for changer, views in replaced_by_hooks(facts).items():
+        detail = f"views that are not compared, because hooks or macros of {changer} may replace them: {_listed(views)}"
+        found.append(worth_noting("inputs", detail))
+    elsewhere = [f"{name} ({file})" for name, file in files_elsewhere(facts).items()]
+    if elsewhere:
+        detail = f"files that are not compared, because they are not on this machine: {_listed(elsewhere)}"
+        found.append(worth_noting("inputs", detail))
     if found:
         return found
     watched = f", {plural(len(sources), 'source')} watched" if sources else ""
