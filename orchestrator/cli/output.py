@@ -43,8 +43,8 @@ class Output:
             _make_forgiving(stream)
         self._data: TextIO | None = None
         self._document = _claim_stdout("ascii") if json else None
-        self.people = _PipeConsole(stderr=json, quiet=quiet, highlight=False, markup=False, emoji=False)
-        self.errors = _PipeConsole(stderr=True, highlight=False, markup=False, emoji=False)
+        self.people = _console(stderr=json, quiet=quiet)
+        self.errors = _console(stderr=True)
         _show_log(verbosity, advice, quiet=quiet)
 
     def say(self, text: Text | str = "") -> None:
@@ -73,7 +73,7 @@ class Output:
     def keep_stdout(self) -> None:
         """Keep standard output for :meth:`write_data`; people, and whatever else writes to it, go to standard error."""
         self._data = _claim_stdout("utf-8")
-        self.people = _PipeConsole(stderr=True, quiet=self.quiet, highlight=False, markup=False, emoji=False)
+        self.people = _console(stderr=True, quiet=self.quiet)
 
     def write_data(self, lines: Iterable[str]) -> None:
         """Write lines of data as they are, after :meth:`keep_stdout`; on a terminal, control characters written out."""
@@ -125,6 +125,12 @@ def _stacked(table: Table) -> Table:
             stack.add_row(heading, cell)
         stack.add_row("", "")
     return stack
+
+
+def _console(*, stderr: bool, quiet: bool = False) -> _PipeConsole:
+    """Make a console. A width of 0 in COLUMNS, as some editors set it, tells nothing; nothing would be shown in it."""
+    known = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES") or value != "0"}
+    return _PipeConsole(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False, _environ=known)
 
 
 class _PipeConsole(Console):

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from orchestrator.config.healing import RequiredTables
 from orchestrator.config.schema import HookSettings, SimulationYears, StageSettings, finding_at
+from orchestrator.core.untrusted import what_is_no_file
+from orchestrator.database.file_names import ANOTHER_NAME, why_unusable
+
+OWN_PATH = "set `database:` to the path of a file of its own, such as var/simulation.duckdb"
+
+
+def database_trouble(path: Path, history: Path | None) -> tuple[str, str] | None:
+    """Return why a path can be no database, and what to do about it; None where it can.
+
+    ``history`` is the file of the run history. A folder is told by whoever opens it.
+    """
+    special = what_is_no_file(path)
+    if special not in (None, "a folder"):
+        return f"this is {special}, not a file", OWN_PATH
+    if path == history:
+        return "that is the file of the run history (storage.url)", OWN_PATH
+    reason = why_unusable(path)
+    return None if reason is None else (reason, ANOTHER_NAME)
 
 
 def require_unique_names(names: Sequence[str], remedy: str) -> None:

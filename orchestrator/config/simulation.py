@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from orchestrator.config.consistency import (
+    database_trouble,
     require_json_values,
     require_stages_of_hooks,
     require_unique_names,
@@ -58,7 +59,6 @@ from orchestrator.config.years import no_years, requested_years
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.masking import masked_values, remember_secret_names, remember_secrets, remember_values
 from orchestrator.core.permissions import decide
-from orchestrator.database.file_names import ANOTHER_NAME, why_unusable
 
 
 class SimulationConfig(Section):
@@ -207,11 +207,11 @@ class SimulationConfig(Section):
         return config
 
     def _require_usable_database(self) -> None:
-        reason = None if self.database_path is None else why_unusable(self.database_path)
-        if reason is not None:
+        trouble = None if self.database_path is None else database_trouble(self.database_path, self._history_file())
+        if trouble is not None:
             raise ConfigurationError(
-                f"{self.origin_of('database')}: database is {str(self.database)!r}, and {reason}.",
-                to_fix=ANOTHER_NAME,
+                f"{self.origin_of('database')}: database is {str(self.database)!r}, and {trouble[0]}.",
+                to_fix=trouble[1],
             )
 
     @field_validator("vars")
@@ -280,8 +280,13 @@ class SimulationConfig(Section):
 
     def _own_places(self) -> list[Path]:
         """Return the project root, and the folder of a run history that is a file elsewhere."""
+        history = self._history_file()
+        return [self.root] if history is None else [self.root, history.parent]
+
+    def _history_file(self) -> Path | None:
+        """Return the file of the run history, None where that is no file."""
         found = re.match(r"sqlite[^:]*:///(/[^?]*)", self.storage_url)
-        return [self.root, Path(unquote(found[1])).parent] if found else [self.root]
+        return Path(unquote(found[1])) if found else None
 
     def snapshot(self) -> dict[str, object]:
         """Return every setting as plain values, with the project root and without secrets."""

@@ -56,3 +56,22 @@ def is_file_name(name: str) -> bool:
     [True, False, False, False, False, False]
     """
     return name not in ("", ".", "..") and not set("/\\\0") & set(name) and len(os.fsencode(name)) <= LONGEST_NAME
+
+
+def what_is_no_file(path: Path) -> str | None:
+    """Say what a path leads to where that is no file, None where it is one, or nothing is there.
+
+    >>> what_is_no_file(Path("/dev/null")), what_is_no_file(Path("/"))
+    ('a device', 'a folder')
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return None
+    kinds = (
+        (stat.S_ISREG, None),
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+    )
+    return next((words for fits, words in kinds if fits(mode)), "a device")

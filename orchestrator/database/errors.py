@@ -14,6 +14,7 @@ from orchestrator.core.errors import (
     DatabasePermissionError,
     DiskFullError,
 )
+from orchestrator.core.untrusted import what_is_no_file
 
 _LOCKED = re.compile(r"Could not set lock on file.*?(?:\(PID (\d+)\)|$)", re.DOTALL)
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?) \(PID")
@@ -99,12 +100,27 @@ def folder_error(path: Path | None) -> DatabaseError:
     return DatabaseError(f"The {where} is a folder, not a file.", to_fix="set `database:` to the path of a file")
 
 
+def refuse_special_file(path: Path) -> None:
+    """Refuse what is neither a file nor a folder: a device has no rows, and who opens a pipe waits for ever.
+
+    Raises:
+        DatabaseError: it is such a thing.
+    """
+    what = what_is_no_file(path)
+    if what is not None and not path.is_dir():
+        raise DatabaseError(
+            f"The database {path} is {what}, not a file.", to_fix="set `database:` to the path of a file"
+        )
+
+
 def refuse_other_database(path: Path) -> None:
     """Refuse a file that another program's database is in: DuckDB would look for an extension that reads it.
 
     Raises:
         DatabaseCorruptionError: it is an SQLite file.
+        DatabaseError: it is no file at all.
     """
+    refuse_special_file(path)
     try:
         with path.open("rb") as file:
             head = file.read(len(_SQLITE))
@@ -113,8 +129,7 @@ def refuse_other_database(path: Path) -> None:
     if head == _SQLITE:
         raise DatabaseCorruptionError(
             f"The database {path} is not a DuckDB database: it is an SQLite file.",
-            to_fix="set `database:` to another path, or run `orchestrator init --recreate`, which moves the file aside "
-            "and builds a new one",
+            to_fix="set `database:` to another path: what is in this file belongs to another program",
         )
 
 

@@ -184,6 +184,8 @@ class DatabaseMutex:
         except PermissionError:
             return self.note.read().believable
         except OSError as error:
+            if error.errno == errno.EROFS:  # nobody takes it where nobody can write
+                return False
             raise self._unusable(error) from error
         probe.release()
         return False

@@ -11,7 +11,7 @@ from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import ConfigurationError, DatabaseError, DatabaseLockedError, DatabasePermissionError
 from orchestrator.core.events import DatabaseSetAside, Emit, ignore
 from orchestrator.core.files import flush_folder
-from orchestrator.database.errors import folder_error, known_database_error
+from orchestrator.database.errors import folder_error, known_database_error, refuse_other_database
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 from orchestrator.self_healing.evidence import Missing
 from orchestrator.self_healing.healing_plan import HealingPlan, make_plan
@@ -50,11 +50,12 @@ def database_file(orchestrator: PipelineOrchestrator) -> Path:
 
     Raises:
         ConfigurationError: it works on a server.
-        DatabaseError: a folder has its name.
+        DatabaseError: a folder or a device has its name, or another program's database is in it.
     """
     database = orchestrator.config.database_path or _file_of_profile(orchestrator)
     if database.is_dir():
         raise folder_error(database)
+    refuse_other_database(database)
     return database
 
 

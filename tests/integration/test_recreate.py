@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from orchestrator.core.errors import DatabaseError, DatabaseLockedError
+from orchestrator.database.errors import refuse_other_database
 from orchestrator.maintenance import recreate
 from orchestrator.maintenance.recreate import set_aside
 from tests.support.cli_project import Cli
@@ -108,3 +111,15 @@ def test_a_folder_in_its_place_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="is a folder, not a file"):
         set_aside(place)
     assert list(tmp_path.iterdir()) == [place]
+
+
+def test_what_belongs_to_another_program_is_not_moved(tmp_path: Path) -> None:
+    """Nor a device: whoever follows an advice must not lose anything by it."""
+    other = tmp_path / "other.duckdb"
+    with closing(sqlite3.connect(other)) as made:
+        made.execute("create table t (a)")
+    with pytest.raises(DatabaseError, match="it is an SQLite file") as caught:
+        refuse_other_database(other)
+    assert "recreate" not in str(caught.value.to_fix)
+    with pytest.raises(DatabaseError, match="is a device, not a file"):
+        refuse_other_database(Path("/dev/null"))

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from orchestrator.config.simulation import SimulationConfig
-from orchestrator.core.errors import BackupError, DiskFullError
+from orchestrator.core.errors import BackupError, ConfigurationError, DiskFullError
 from orchestrator.core.events import ignore
 from orchestrator.maintenance.backup.keeping import publisher
 from tests.maintenance.conftest import Shop
@@ -71,3 +71,31 @@ def test_what_a_killed_run_left_is_taken_away(shop: Shop) -> None:
     publisher(config_of(shop), lambda: shop.lakes, ignore)()
     assert [path.name for path in out.iterdir()] == ["it.duckdb"]
     assert Path(out / "it.duckdb").stat().st_mode & 0o777 == 0o444
+
+
+def test_a_published_copy_replaces_nothing_but_an_older_one(shop: Shop) -> None:
+    """Neither databases of the workspace nor files that are none; it is refused before anything is run."""
+    scenarios = shop.root / "config" / "scenarios"
+    scenarios.mkdir(parents=True, exist_ok=True)
+    (scenarios / "wet.yaml").write_text("database: var/wet.duckdb\n")
+    (shop.root / "seeds.csv").write_text("id\n1\n")
+    base = {"dbt": {"project_dir": "."}, "database": "var/own.duckdb"}
+    for place, whose in (
+        ("var/own.duckdb", "belongs to the database var/own.duckdb"),
+        ("var/own.duckdb.wal", "belongs to the database var/own.duckdb"),
+        ("var/wet.duckdb", "belongs to the database var/wet.duckdb"),
+        ("var/orchestrator.db-wal", "belongs to the run history"),
+        ("seeds.csv", "is no DuckDB database"),
+        ("config", "is a folder"),
+    ):
+        config = SimulationConfig.from_mapping({**base, "publish": place}, root=shop.root)
+        with pytest.raises(ConfigurationError) as caught:
+            publisher(config, lambda: shop.lakes, ignore)
+        assert whose in str(caught.value) and caught.value.to_fix is not None
+    of_profile = SimulationConfig.from_mapping(
+        {"dbt": {"project_dir": "."}, "publish": str(shop.lakes)}, root=shop.root
+    )
+    before = shop.lakes.read_bytes()
+    with pytest.raises(ConfigurationError):
+        publisher(of_profile, lambda: shop.lakes, ignore)()
+    assert shop.lakes.read_bytes() == before

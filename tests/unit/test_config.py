@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import subprocess
 import sys
@@ -154,6 +155,24 @@ def test_a_database_that_is_no_file_is_refused(load: Load, key: str, path: str) 
     """What DuckDB keeps in memory or elsewhere can be locked, copied and looked at by nobody."""
     message = message_of(load, BASE + f'{key}: "{path}"\n')
     assert f"{key} is '{Path(path)}', which is not a file" in message
+
+
+@pytest.mark.parametrize(
+    ("database", "reason"),
+    [
+        ("/dev/null", "this is a device, not a file"),
+        ("var/pipe.duckdb", "this is a named pipe, not a file"),
+        ("var/orchestrator.db", "that is the file of the run history (storage.url)"),
+    ],
+)
+def test_a_database_in_a_place_of_something_else_is_refused(
+    load: Load, tmp_path: Path, database: str, reason: str
+) -> None:
+    """Who opens a pipe waits for ever, and what moves a damaged database aside would move a device."""
+    (tmp_path / "var").mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / "var" / "pipe.duckdb")
+    message = message_of(load, overrides={"database": database})
+    assert reason in message and "To fix: set `database:` to the path of a file of its own" in message
 
 
 @pytest.mark.parametrize("name", ["main.duckdb", "var/Temp.v2.duckdb", "system", 'quo"te.db', "it's.db", "a#b.db"])

@@ -40,6 +40,12 @@ def test_a_file_has_no_edge(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     ]
 
 
+def test_no_width_is_not_a_width(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some editors set COLUMNS to 0, and nothing could be shown in that."""
+    monkeypatch.setenv("COLUMNS", "0")
+    assert shown(capsys)[1].startswith("da6aaa33  2026-11-26 16:55")
+
+
 def test_a_narrow_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Words are wrapped as long as that is enough; then each value gets a line."""
     monkeypatch.setenv("FORCE_COLOR", "1")
