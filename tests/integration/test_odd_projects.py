@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -318,3 +319,12 @@ def test_a_hook_that_fails_before_any_node_has_a_remedy(odd: Odd) -> None:
     assert told.exit_code == 1
     assert "failed before its first node: Catalog Error: Table with name nowhere does not exist!" in told.err
     assert "To fix: correct the hooks under `on-run-start` in dbt_project.yml, or the macros that they call" in told.err
+
+
+def test_a_pipe_in_the_project_is_not_waited_for(odd: Odd) -> None:
+    """It is named; dbt would open it, and wait for somebody to write."""
+    odd.write("models/m.sql", "select 1 as a")
+    os.mkfifo(odd.root / "models" / "f.sql")
+    told = odd("check")
+    assert told.exit_code == 2
+    assert "models/f.sql is a named pipe, not a file" in told.err and "To fix: move it out" in told.err

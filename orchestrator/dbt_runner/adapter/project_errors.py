@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import yaml
 
 from orchestrator.core.errors import DbtProjectError
+from orchestrator.core.untrusted import what_is_no_file
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 
 _FILE = re.compile(r"\(([^()\s]+\.(?:sql|yml|yaml|csv|py))\)")
 _NOT_FOUND = re.compile(r"(?P<what>\w+ '[^']+' \([^)]*\)) depends on a node named '(?P<name>[^']+)'")
+_READ = (".sql", ".csv", ".yml", ".yaml", ".md", ".py")
+_NOT_READ = ("logs", "node_modules", "var", "__pycache__")
 _WRAPPING = ("Runtime Error", "Compilation Error", "Parsing Error", "Syntax error near line", "Raw Error:")
 
 
@@ -58,6 +62,23 @@ def project_error(message: str, project_dir: Path, profiles_dir: Path, changed: 
         + (f"\nThe file is {where}." if named is None and file_name is not None else ""),
         to_fix=f"correct {where} and run again",
     )
+
+
+def refuse_special_files(project_dir: Path) -> None:
+    """Refuse a project that holds a pipe, a socket or a device where dbt reads a file: it would wait for ever.
+
+    Raises:
+        DbtProjectError: it does.
+    """
+    for path, folders, names in os.walk(project_dir):
+        folders[:] = [name for name in folders if not name.startswith((".", "target")) and name not in _NOT_READ]
+        for name in names:
+            what = what_is_no_file(Path(path, name)) if name.endswith(_READ) else None
+            if what is not None:
+                raise DbtProjectError(
+                    f"{Path(path, name)} is {what}, not a file, and dbt would wait for its content for ever.",
+                    to_fix="move it out of the dbt project",
+                )
 
 
 def missing_seed(message: str, project_dir: Path, last: ProjectFacts) -> DbtProjectError | None:

@@ -25,6 +25,7 @@ from orchestrator.core.files import replace_file
 from orchestrator.dbt_runner.adapter.answers import parse_error
 from orchestrator.dbt_runner.adapter.dbt_command import DbtCommand
 from orchestrator.dbt_runner.adapter.dbt_events import DbtEvents
+from orchestrator.dbt_runner.adapter.project_errors import refuse_special_files
 from orchestrator.dbt_runner.process.cache_folder import CacheFolder
 from orchestrator.dbt_runner.process.copies import Copies, pack
 from orchestrator.dbt_runner.process.parse_in_use import ParseInUse, blocker
@@ -295,6 +296,7 @@ class Parses:
         )
 
     def _parse(self, variables: Vars) -> Manifest:
+        refuse_special_files(self._settings.project_dir)
         answer = self._dbt.call(["parse"], variables, None)
         if not isinstance(answer.result, Manifest):
             database = self._in_use[0].facts.database_path if self._in_use else None
