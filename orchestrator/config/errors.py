@@ -67,6 +67,7 @@ _EXPECTED = {
     "model_type": "a mapping of keys and values",
     "tuple_type": "a list",
     "too_short": "a list of at least one",
+    "invalid-json-value": "what JSON can say: text, a number, true, false, null, a list or a mapping",
 }
 
 

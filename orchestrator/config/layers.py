@@ -21,7 +21,8 @@ from orchestrator.config.origins import (
 )
 from orchestrator.config.paths import in_project
 from orchestrator.config.schema_fields import takes_text
-from orchestrator.config.yaml_file import MOST_DEPTH, parse_scalar, read_yaml
+from orchestrator.config.yaml_file import parse_scalar, read_yaml
+from orchestrator.config.yaml_values import MOST_DEPTH
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.text import did_you_mean
 
