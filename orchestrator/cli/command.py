@@ -84,7 +84,9 @@ def load_config(options: CommonOptions, *, timeout: float | None = None) -> Simu
     from orchestrator.config.simulation import SimulationConfig  # half a second: the first words come before
 
     database = options.database
-    if database is not None and is_a_file(str(database)):  # else the refusal shows it as it was written
+    if (
+        database is not None and database != Path() and is_a_file(str(database))
+    ):  # else the refusal shows it as it was written
         database = database.expanduser().absolute()
     config = SimulationConfig.load(
         options.config,

@@ -14,6 +14,7 @@ from orchestrator.config.finding import NAMES, configuration_in, other_ending
 from orchestrator.config.origins import KeyPath, Layer, Origin, dotted
 from orchestrator.config.yaml_values import KINDS, TooMuch, composed, shown_tag
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.text import is_encodable
 from orchestrator.core.untrusted import read_limited
 
 MOST_BYTES = 1024 * 1024
@@ -137,9 +138,10 @@ def _read_text(path: Path, label: str) -> str:
                 if inside is not None
                 else f"name a configuration file, such as {path / NAMES[1]}; `orchestrator new` writes one",
             ) from error
+        way = "make it readable for you" if path.is_file() else "put a file in its place"
         raise ConfigurationError(
             f"{label} cannot be read: {error.strerror or error}.",
-            to_fix="make it readable for you, or name another file (on the command line with --config PATH).",
+            to_fix=f"{way}, or name another file (on the command line with --config PATH).",
         ) from error
 
 
@@ -214,6 +216,9 @@ def _key_complaint(key: yaml.Node, name: str, lines: Mapping[str, int]) -> _Comp
 def _ambiguity(node: yaml.ScalarNode, name: str) -> _Complaint | None:
     if "\0" in node.value:
         return _Complaint(f"{name or 'the value'} holds a NUL character.", "remove it.")
+    if not is_encodable(node.value):
+        half = "half of a character (a surrogate), which no UTF-8 text can hold"
+        return _Complaint(f"{name or 'the value'} holds {half}.", "write the whole character.")
     subject = f"{name} is" if name else "the value is"
     if node.style or node.tag != "tag:yaml.org,2002:str":
         octal = not node.style and _AMBIGUOUS_OCTAL.match(str(node.value))
