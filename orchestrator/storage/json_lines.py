@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 class JsonLinesListener:
     """Writes ``<runs_dir>/<run id>/events.jsonl`` from RunStarted to RunFinished, a line an event, unbuffered.
 
-    Several runs may go on at once, each in a thread of its own. Where a file cannot be written, a warning is logged, and
-    the rest of that run is left out.
+    Several runs may go on at once, each in a thread of its own. Where a file cannot be written, a warning is logged,
+    and the rest of that run is left out.
     """
 
     def __init__(self, runs_dir: Path) -> None:

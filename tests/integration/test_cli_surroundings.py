@@ -1,8 +1,9 @@
-"""What surrounds a command: its standard streams, the folder that it is called in."""
+"""What surrounds a command: its standard streams, the folder that it is called in, signals before it has begun."""
 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +71,32 @@ def test_the_current_folder_is_gone(tmp_path: Path, args: list[str]) -> None:
     assert "The current folder is gone" in told.err and "To fix: cd to a folder that exists" in told.err
     if "--json" in args:
         assert told.error()["to_fix"] == "cd to a folder that exists"
+
+
+EARLY = """
+import os, runpy, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "orchestrator.cli":
+            os.kill(os.getpid(), int(sys.argv[1]))
+
+sys.meta_path.insert(0, Finder())
+runpy.run_module("orchestrator", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_before_the_first_import(tmp_path: Path, number: signal.Signals) -> None:
+    """The process ends as one that is interrupted later: with 130 and a sentence, and without a traceback."""
+    line = [sys.executable, "-c", EARLY, str(int(number))]
+    done = subprocess.run(line, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted; run the same command again.\n")
+
+
+def test_hangups_that_are_ignored_stay_so(tmp_path: Path) -> None:
+    """As under nohup."""
+    ignoring = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{EARLY}"
+    line = [sys.executable, "-c", ignoring, str(int(signal.SIGHUP))]
+    done = subprocess.run(line, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "Interrupted" not in done.stderr
