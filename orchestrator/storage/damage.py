@@ -59,8 +59,8 @@ def _is_damaged(check: Callable[[object], object], stored: object) -> bool:
 def damage_error(url: URL, found: Sequence[Damage]) -> StorageCorruptionError:
     """Return the error that names the first of some damaged values, and how many others there are."""
     first = str(found[0]) if found else "a value"
-    others = f", and so are {plural(len(found) - 1, 'other value')}" if len(found) > 1 else ""
-    message = f"The run history {shown(url)} is damaged: {first} is not what was written there{others}."
+    others = f" ({plural(len(found), 'damaged value')} in all)" if len(found) > 1 else ""
+    message = f"The run history {shown(url)} is damaged: {first}, is not what was written there{others}."
     return StorageCorruptionError(
         message, to_fix=DAMAGED_FIX if url.get_backend_name() == "sqlite" else "name another database in storage.url"
     )

@@ -5,15 +5,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.masking import masked
+from orchestrator.core.untrusted import parsed_json
 from orchestrator.maintenance.backup.saving import missing
 from orchestrator.maintenance.backup.workspace import POSTGRESQL, WorkspaceDatabase, history_of
 from orchestrator.maintenance.doctor.diagnosis import Diagnosis, check_passed, from_error, size, worth_noting
 from orchestrator.storage.head import HEAD, TABLES, VERSION_TABLE
+
+_ANY_JSON = ("value", "generated_config")  # columns; other columns of JSON hold objects
+_PLAIN: dict[str, type | tuple[type, ...]] = {"TEXT": str, "VARCHAR": str, "FLOAT": (float, int), "INTEGER": int}
 
 
 def check_history(config: SimulationConfig) -> list[Diagnosis]:
@@ -81,6 +86,27 @@ def _require_no_damage(history: str, rows: Callable[[str], Iterable[Sequence[obj
         raise damage_error(url, found)
 
 
+def _is_suspect(connection: sqlite3.Connection, table: str) -> bool:
+    """Tell whether a value of a table may be damaged; whether it is, is for the types of the columns to say."""
+    columns = connection.execute(f"pragma table_info({table})").fetchall()
+    kinds = ["any" if name in _ANY_JSON else str(kind).partition("(")[0] for _, name, kind, *_ in columns]
+    for row in connection.execute(f"select * from {table}"):
+        if not all(value is None or _is_of(kind, value) for kind, value in zip(kinds, row, strict=True)):
+            return True
+    return False
+
+
+def _is_of(kind: str, value: object) -> bool:
+    if kind in _PLAIN:
+        return isinstance(value, _PLAIN[kind])
+    try:
+        if kind == "DATETIME":
+            return datetime.fromisoformat(str(value)).year > 0
+        return isinstance(parsed_json(str(value)), dict if kind == "JSON" else object)
+    except ValueError:
+        return False
+
+
 def _read(file: Path, url: str, *, whole: bool) -> tuple[str | None, set[str]]:
     """Return the version that a SQLite file says it has, and the names of its tables."""
     # Where there is no log, SQLite is kept from making one: it would stay behind.
@@ -93,6 +119,7 @@ def _read(file: Path, url: str, *, whole: bool) -> tuple[str | None, set[str]]:
         found = None
         if VERSION_TABLE in tables:
             found = connection.execute(f"select version_num from {VERSION_TABLE}").fetchone()
-        if whole and found == (HEAD,) and tables.issuperset(TABLES[HEAD]):
+        known = TABLES[HEAD] if whole and found == (HEAD,) and tables.issuperset(TABLES[HEAD]) else ()
+        if any(_is_suspect(connection, table) for table in known):
             _require_no_damage(url, connection.execute)
     return None if found is None else str(found[0]), tables
