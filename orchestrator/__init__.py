@@ -6,7 +6,8 @@ Heavy imports wait until a name is used: ``import orchestrator`` alone imports n
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+
+TYPE_CHECKING = False  # as in typing, whose import takes most of the time until a command can be interrupted
 
 if TYPE_CHECKING:
     from orchestrator.config.schema import HookType

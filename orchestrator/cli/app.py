@@ -145,11 +145,14 @@ def run_program(args: Sequence[str]) -> int:
         command: object = app(args=_sentence_apart(args), prog_name="orchestrator", standalone_mode=False)
     except typer.TyperException as error:
         return _refuse(error, args)
+    except OSError as error:  # nothing is done yet but that help or the version is written
+        return _unwritten(error)
     if command == INTERRUPTED:  # Typer's word for Ctrl-C while it reads the command line
         raise KeyboardInterrupt
     if callable(command):
         command = command()
-    return command if isinstance(command, int) else 0
+        return command if isinstance(command, int) else 0
+    return _unwritten(None, command if isinstance(command, int) else 0)
 
 
 def _sentence_apart(args: Sequence[str]) -> list[str]:
@@ -166,6 +169,14 @@ def _sentence_apart(args: Sequence[str]) -> list[str]:
         is_option = one.startswith("-") and not _NEGATIVE.match(one)
         (options if is_option or before in _VALUED else words).append(one)
     return ["ask", *options, "--", *words]
+
+
+def _unwritten(error: OSError | None, code: int = 0) -> int:
+    """Return the exit code of what Typer itself has written; ``error`` is what kept it from that."""
+    from orchestrator.cli.error_output import report_unwritten  # as below
+
+    output = Output(json=False, verbosity=0, quiet=False)
+    return report_unwritten(output.unwritten() or error, output, code)
 
 
 def _refuse(error: typer.TyperException, args: Sequence[str]) -> int:

@@ -6,13 +6,15 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.error_output import report_error
+from orchestrator.cli.error_output import report_error, report_unwritten
 from orchestrator.cli.fast_exit import allow_fast_exit
 from orchestrator.cli.options import CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.signals import ignore_further
+from orchestrator.core.errors import ConfigurationError
 from orchestrator.core.events import HEALING_HOOK, Event
 from orchestrator.core.fan_out import fan_out
 from orchestrator.database.file_names import is_a_file
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 Body = Callable[..., int]  # of CommonOptions, Output, and the options and arguments of its own
 Command = Callable[[], int]
+ANYWHERE = {"version", "help"}  # commands that name no file
 
 
 def typer_function(body: Body, name: str) -> Callable[..., Command]:
@@ -38,23 +41,42 @@ def typer_function(body: Body, name: str) -> Callable[..., Command]:
 
     def parsed(**values: Any) -> Command:
         options = CommonOptions(**{parameter.name: values.pop(parameter.name) for parameter in common})
-        return lambda: _run(options, partial(body, **values))
+        return lambda: _run(options, partial(body if name in ANYWHERE else _somewhere(body), **values))
 
     parsed.__doc__ = body.__doc__
     parsed.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]  # what Typer reads
     return parsed
 
 
+def _somewhere(body: Body) -> Body:
+    """Return a body that is not run where the current folder is gone: paths cannot be told then."""
+
+    def run(*args: Any, **values: Any) -> int:
+        try:
+            Path.cwd()
+        except OSError as error:
+            raise ConfigurationError(
+                "The current folder is gone: it has been removed."
+                if isinstance(error, FileNotFoundError)
+                else f"The current folder cannot be used: {error.strerror}.",
+                to_fix="cd to a folder that exists",
+            ) from error
+        return body(*args, **values)
+
+    return run
+
+
 def _run(options: CommonOptions, body: Body) -> int:
     """Run the body of a command; whatever it raises is shown, and gives the exit code."""
     output = Output(json=options.json, verbosity=options.verbosity, quiet=options.quiet, advice=options.same_workspace)
     try:
-        return body(options, output)
+        code = body(options, output)
     except KeyboardInterrupt as error:
         ignore_further()
         return report_error(error, output, options)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # the process edge
         return report_error(error, output, options)
+    return report_unwritten(output.unwritten(), output, code)
 
 
 def load_config(options: CommonOptions, *, timeout: float | None = None) -> SimulationConfig:
@@ -62,7 +84,9 @@ def load_config(options: CommonOptions, *, timeout: float | None = None) -> Simu
     from orchestrator.config.simulation import SimulationConfig  # half a second: the first words come before
 
     database = options.database
-    if database is not None and is_a_file(str(database)):  # else the refusal shows it as it was written
+    if (
+        database is not None and database != Path() and is_a_file(str(database))
+    ):  # else the refusal shows it as it was written
         database = database.expanduser().absolute()
     config = SimulationConfig.load(
         options.config,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, replace
 
 from rich.text import Text
@@ -69,6 +70,23 @@ def report_error(error: BaseException, output: Output, options: CommonOptions) -
     output.errors.print(paragraph(failure), soft_wrap=not output.errors.is_terminal)
     output.write_json(document(failure), ok=False)
     return failure.exit_code
+
+
+def report_unwritten(error: OSError | None, output: Output, code: int) -> int:
+    """Return a command's exit code; where its result could not be written, say so, and return that of a failure."""
+    if error is None:
+        return code
+    output.errors.print(paragraph(unwritten_failure(error)), soft_wrap=not output.errors.is_terminal)
+    return 1
+
+
+def unwritten_failure(error: OSError) -> Failure:
+    """Turn an error of writing to standard output into what is shown of it."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    message = f"Standard output cannot be written: {error.strerror or error}."
+    return Failure(
+        "OSError", message, "free space there, or write elsewhere" if full else "let it be written elsewhere", 1
+    )
 
 
 def paragraph(failure: Failure) -> Text:

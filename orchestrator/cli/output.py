@@ -42,10 +42,23 @@ class Output:
         for stream in (sys.stdout, sys.stderr):
             _make_forgiving(stream)
         self._data: TextIO | None = None
+        self._unwritten: OSError | None = None
         self._document = _claim_stdout("ascii") if json else None
         self.people = _console(stderr=json, quiet=quiet)
         self.errors = _console(stderr=True)
         _show_log(verbosity, advice, quiet=quiet)
+
+    def unwritten(self) -> OSError | None:
+        """Write what is still held, and return why standard output cannot be written, None where it can.
+
+        That its reader went away is no such reason.
+        """
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError as error:
+            self._give_up(sys.stdout, error)
+        return self._unwritten or (None if self.people.stderr else self.people.unwritten)
 
     def say(self, text: Text | str = "") -> None:
         """Write one paragraph of a result for people, wrapped between words on a terminal and not at all elsewhere.
@@ -84,8 +97,8 @@ class Output:
             for line in lines:
                 self._data.write(f"{escaped(line) if on_terminal else line}\n")
             self._data.flush()
-        except BrokenPipeError:
-            _to_nowhere(self._data)
+        except OSError as error:
+            self._give_up(self._data, error)
 
     def write_json(self, document: Mapping[str, object], status: str | None = None, *, ok: bool = True) -> None:
         """Write the one JSON document of this command.
@@ -102,8 +115,14 @@ class Output:
         try:
             self._document.write(ascii_json(finite(jsonable(document)), indent=2) + "\n")
             self._document.flush()
-        except BrokenPipeError:
-            _to_nowhere(self._document)
+        except OSError as error:
+            self._give_up(self._document, error)
+
+    def _give_up(self, stream: TextIO, error: OSError) -> None:
+        """Write nothing more to a stream, and remember why, unless its reader went away."""
+        _to_nowhere(stream)
+        if not isinstance(error, BrokenPipeError):
+            self._unwritten = error
 
 
 def _least_width(console: Console, unlimited: ConsoleOptions, table: Table) -> int:
@@ -134,10 +153,22 @@ def _console(*, stderr: bool, quiet: bool = False) -> _PipeConsole:
 
 
 class _PipeConsole(Console):
-    """A console that falls silent when its reader goes away (``| head``): the command itself goes on.
+    """A console that falls silent when its reader goes away (``| head``) or its disk is full: the command goes on.
 
+    ``unwritten`` is why it could not be written; that its reader went away is no such reason.
     Names and messages come from files and databases. Whatever they hold, no control character of theirs is written.
     """
+
+    unwritten: OSError | None = None
+
+    def __exit__(self, *exc: Any) -> None:
+        try:
+            super().__exit__(*exc)
+        except BrokenPipeError:
+            self.on_broken_pipe()
+        except OSError as error:
+            self.unwritten = error
+            self.on_broken_pipe()
 
     def render_str(self, text: str, **how: Any) -> Text:
         return super().render_str(escaped(text), **how)
@@ -214,7 +245,10 @@ class _LogLines(logging.Handler):
             line += f" ({record.exc_info[1]!r})"
         elif record.exc_info:
             line += "\n" + logging.Formatter().formatException(record.exc_info)
-        print(escaped(masked(line)), file=sys.stderr, flush=True)
+        try:
+            print(escaped(masked(line)), file=sys.stderr, flush=True)
+        except OSError:  # there is nowhere to say so, and the command goes on
+            _to_nowhere(sys.stderr)
 
 
 def _show_log(verbosity: int, advice: Callable[[str], str], *, quiet: bool) -> None:

@@ -136,7 +136,9 @@ def simulate(
     _show_closing(output, result)
     if config.storage.enabled and is_ready(config.storage_url):
         output.say(f"history   {options.carried_by(f'orchestrator runs show {result.run_id[:8]}')}")
-    output.say(f"events    {shown_path(config.root / 'var' / 'runs' / result.run_id / 'events.jsonl')}")
+    events = config.root / "var" / "runs" / result.run_id / "events.jsonl"
+    if events.is_file():  # else a warning has said why not
+        output.say(f"events    {shown_path(events)}")
     exit_fast_unless_hooked(orchestrator)
     return 0
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.config.healing import RequiredTables
 from orchestrator.config.schema import HookSettings, SimulationYears, StageSettings, finding_at
+from orchestrator.core.text import is_encodable, on_one_line
 from orchestrator.core.untrusted import what_is_no_file
 from orchestrator.database.file_names import ANOTHER_NAME, why_unusable
 
@@ -36,12 +37,34 @@ def require_unique_names(names: Sequence[str], remedy: str) -> None:
 
 
 def require_json_values(variables: Mapping[str, object]) -> None:
-    """Refuse dbt vars without a name, and numbers that JSON does not have."""
+    """Refuse dbt vars without a name that can be told, and what JSON, in UTF-8, does not have, however deep it lies."""
     for name, value in variables.items():
         if not name.strip():
             raise ValueError("holds an empty name.")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise finding_at(f"is {value}, which JSON, and so dbt, cannot carry.", name)
+        if on_one_line(name) != name:
+            raise ValueError(f"holds a name with a control character: {on_one_line(name)!r}.")
+        for one in _scalars(value):
+            if isinstance(one, float) and not math.isfinite(one):
+                raise finding_at(f"{_where(one, value)} {one}, which JSON, and so dbt, cannot carry.", name)
+            if isinstance(one, str) and not is_encodable(one):
+                raise finding_at(f"{_where(one, value)} {one!r}, which UTF-8, and so dbt, cannot carry.", name)
+
+
+def _where(one: object, value: object) -> str:
+    return "is" if one is value else "holds"
+
+
+def _scalars(value: object) -> Iterator[object]:
+    """Yield the keys and values that a value of JSON is made of."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield key
+            yield from _scalars(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _scalars(item)
+    else:
+        yield value
 
 
 def require_years_and_stages(

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from orchestrator.config.origins import ENV_PREFIX, ENV_SEPARATOR, KeyPath, Layer, Origin, dotted
 from orchestrator.config.schema_fields import choices_at, description_at, elsewhere, fields_at, leaf_paths
 from orchestrator.core.errors import ConfigurationError
-from orchestrator.core.text import nearest
+from orchestrator.core.text import nearest, on_one_line
 
 
 def configuration_error(error: ValidationError, model: type[BaseModel], layer: Layer) -> ConfigurationError:
@@ -67,6 +67,7 @@ _EXPECTED = {
     "model_type": "a mapping of keys and values",
     "tuple_type": "a list",
     "too_short": "a list of at least one",
+    "invalid-json-value": "what JSON can say: text, a number, true, false, null, a list or a mapping",
 }
 
 
@@ -78,7 +79,7 @@ def _unknown_key(where: str, path: KeyPath, model: type[BaseModel], layer: Layer
         names = [ENV_PREFIX + ENV_SEPARATOR.join(leaf).upper() for leaf in leaf_paths(model)]
         guess = nearest(found, names)
     else:
-        found = str(path[-1])
+        found = on_one_line(str(path[-1]))
         variable = _variable(found, layer) if len(path) == 1 else None
         own = variable if variable == f"vars.{found}" else None
         guess = own or nearest(found, known) or variable or elsewhere(found, model)

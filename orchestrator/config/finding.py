@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,12 +32,17 @@ def find_configuration(path: Path | str | None, environ: Mapping[str, str]) -> P
     for names in (NAMES, (Path(DBT_PROJECT),)):
         for place in places:
             for name in names:
-                if (place / name).is_file():
+                if stands_at(place / name):
                     return place / name
     raise ConfigurationError(
         f"There is no config/simulation.yaml, orchestrator.yaml or {DBT_PROJECT} in {folder} or a folder above it.",
         to_fix=f"run in the folder of your project, or name the configuration file with --config or {PATH_VARIABLE}",
     )
+
+
+def stands_at(path: Path) -> bool:
+    """Tell whether something stands where a file is looked for, readable or not; a folder is something else."""
+    return os.path.lexists(path) and not path.is_dir()
 
 
 def configuration_in(folder: Path) -> Path | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from orchestrator.config.errors import problems_error
-from orchestrator.config.finding import DBT_PROJECT, bare_project
+from orchestrator.config.finding import DBT_PROJECT, bare_project, stands_at
 from orchestrator.config.origins import (
     ENV_PREFIX,
     ENV_SEPARATOR,
@@ -21,9 +21,10 @@ from orchestrator.config.origins import (
 )
 from orchestrator.config.paths import in_project
 from orchestrator.config.schema_fields import takes_text
-from orchestrator.config.yaml_file import MOST_DEPTH, parse_scalar, read_yaml
+from orchestrator.config.yaml_file import parse_scalar, read_yaml
+from orchestrator.config.yaml_values import MOST_DEPTH
 from orchestrator.core.errors import ConfigurationError
-from orchestrator.core.text import did_you_mean
+from orchestrator.core.text import did_you_mean, is_encodable
 
 Overrides = Mapping[str, object] | Sequence[str]
 
@@ -108,7 +109,7 @@ def scenario_names(folder: Path) -> list[str]:
 def scenario_file(folder: Path, name: str) -> Path | None:
     """Return the file of a scenario, None where the base file is all that there is of it."""
     files = [folder / f"{name}{suffix}" for suffix in _SUFFIXES]
-    return next((file for file in files if is_scenario_name(name) and file.is_file()), None)
+    return next((file for file in files if is_scenario_name(name) and stands_at(file)), None)
 
 
 def is_scenario_name(name: str) -> bool:
@@ -165,6 +166,9 @@ def environment_layer(environ: Mapping[str, str], model: type[BaseModel], base: 
             problems.append(f"{label} names a key more than {MOST_DEPTH} levels deep.")
             continue
         path = _written_as(parts, base.data)
+        if not is_encodable(variable + text):
+            problems.append(f"{label} is not UTF-8 text.")
+            continue
         try:
             value = text if takes_text(model, path) else parse_scalar(text)
         except ValueError as error:
@@ -172,7 +176,7 @@ def environment_layer(environ: Mapping[str, str], model: type[BaseModel], base: 
             continue
         layer.put(path, value, Origin(label, "environment"))
     if problems:
-        raise problems_error(problems)
+        raise problems_error(problems, to_fix="correct its value, written as YAML has it, or unset it")
     return layer
 
 
@@ -228,6 +232,8 @@ class _Raw(str):
 
 
 def _read_value(text: _Raw, model: type[BaseModel], path: Sequence[str]) -> object:
+    if not is_encodable(text):
+        raise ValueError("is not UTF-8 text.")
     if takes_text(model, path):
         return str(text) if text.strip() and text.strip() != "null" else None
     return parse_scalar(text)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from orchestrator.core.text import on_one_line
+
 ENV_PREFIX = "ORCHESTRATOR_"
 ENV_SEPARATOR = "__"
 RESERVED_NAMES = frozenset({"ORCHESTRATOR_CONFIG", "ORCHESTRATOR_UI_PASSWORD_HASH", "ORCHESTRATOR_ZYGOTE"})
@@ -86,5 +88,6 @@ def dotted(path: KeyPath) -> str:
     """
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)
+        name = part if isinstance(part, int) else on_one_line(part)
+        text += f"[{name}]" if isinstance(name, int) else (f".{name}" if text else name)
     return text

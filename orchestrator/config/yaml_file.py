@@ -8,24 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
-from yaml.composer import Composer
-from yaml.constructor import SafeConstructor
-from yaml.resolver import Resolver
-
-if yaml.__with_libyaml__:
-    from yaml.cyaml import CParser  # type: ignore[attr-defined]  # a class of the extension
-else:
-    CParser = object  # type: ignore[misc, assignment]  # never used
 
 from orchestrator.config.errors import problems_error
 from orchestrator.config.finding import NAMES, configuration_in, other_ending
 from orchestrator.config.origins import KeyPath, Layer, Origin, dotted
+from orchestrator.config.yaml_values import KINDS, TooMuch, composed, shown_tag
 from orchestrator.core.errors import ConfigurationError
+from orchestrator.core.text import is_encodable
 from orchestrator.core.untrusted import read_limited
 
 MOST_BYTES = 1024 * 1024
-MOST_DEPTH = 50
-MOST_VALUES = 50_000
 
 
 class _Complaint(NamedTuple):
@@ -37,119 +29,6 @@ class _Complaint(NamedTuple):
     def __str__(self) -> str:
         return f"{self.message} {self.to_fix[0].upper()}{self.to_fix[1:]}"
 
-
-class _Limits(Composer, SafeConstructor, Resolver):
-    """What every loader here refuses: too much, before anything is made of it, and what Python cannot hold.
-
-    Too much is what is nested deeper than ``MOST_DEPTH``, or holds more than ``MOST_VALUES`` once aliases are written
-    out.
-    """
-
-    depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Compose a node, unless it is too deep."""
-        if self.depth >= MOST_DEPTH:
-            too_deep = f"it is nested deeper than {MOST_DEPTH} levels"
-            raise _TooMuch(None, None, too_deep, self.peek_event().start_mark)  # type: ignore[attr-defined]  # a parser's
-        self.depth += 1
-        try:
-            found: yaml.Node | None = super().compose_node(parent, index)
-        finally:
-            self.depth -= 1
-        return found
-
-    def get_single_node(self) -> yaml.Node | None:
-        """Compose the whole document, unless it is too large."""
-        node: yaml.Node | None = super().get_single_node()
-        sizes: dict[int, int] = {}
-        if node is not None and _values_in(node, sizes) > MOST_VALUES:
-            reason = f"it holds more than {MOST_VALUES:,} values once its aliases are written out"
-            raise _TooMuch(None, None, reason, _largest(node, sizes).start_mark)
-        return node
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: FBT001, FBT002 - PyYAML's own
-        """Make a value; one that Python cannot hold, such as a number of thousands of digits, is no YAML of ours."""
-        try:
-            found: object = super().construct_object(node, deep)
-        except (ValueError, OverflowError) as error:
-            raise yaml.MarkedYAMLError(None, None, f"this value cannot be read: {error}", node.start_mark) from error
-        return found
-
-
-class _Loader(_Limits, yaml.SafeLoader):
-    """PyYAML with the scalars of YAML 1.2: only true and false are booleans, dates stay text."""
-
-
-class _QuickLoader(_Limits, CParser):
-    """The same over the scanner of libyaml, which is ten times as fast and whose messages say less."""
-
-    def __init__(self, text: str) -> None:
-        CParser.__init__(self, str(text))  # it takes no subclass
-        Composer.__init__(self)
-        SafeConstructor.__init__(self)
-        Resolver.__init__(self)
-
-
-def _composed(text: str) -> tuple[_Loader | _QuickLoader, yaml.Node | None]:
-    """Return the nodes of a text, and the loader that makes values of them; a text with a fault is read twice."""
-    if yaml.__with_libyaml__:
-        quick = _QuickLoader(text)
-        try:
-            return quick, quick.get_single_node()
-        except (yaml.YAMLError, UnicodeError):
-            quick.dispose()
-    loader = _Loader(text)
-    return loader, loader.get_single_node()
-
-
-class _TooMuch(yaml.MarkedYAMLError):
-    """Signals YAML that no configuration needs."""
-
-
-def _values_in(node: yaml.Node, known: dict[int, int]) -> int:
-    """Return how many nodes a node is made of, those of an alias each time; a node within itself counts once."""
-    if id(node) not in known:
-        known[id(node)] = 1
-        known[id(node)] = 1 + sum(_values_in(part, known) for part in _parts(node))
-    return known[id(node)]
-
-
-def _largest(node: yaml.Node, sizes: Mapping[int, int]) -> yaml.Node:
-    """Return the innermost node that is too large."""
-    inner = next((part for part in _parts(node) if sizes[id(part)] > MOST_VALUES and part is not node), None)
-    return node if inner is None else _largest(inner, sizes)
-
-
-def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
-    for part in node.value if isinstance(node, yaml.CollectionNode) else ():
-        yield from part if isinstance(part, tuple) else (part,)
-
-
-_Limits.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("null", r"~|null|Null|NULL|", "~nN"),
-    ("int", r"[-+]?(0|[1-9][0-9_]*)|0x[0-9a-fA-F]+", "-+0123456789"),
-    (
-        "float",
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        "-+.0123456789",
-    ),
-    ("merge", r"<<", "<"),
-):
-    _Limits.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}",
-        re.compile(f"(?:{_pattern})$"),
-        list(_first) + ([""] * (_tag == "null")),
-    )
-
-
-def _construct_float(_: SafeConstructor, node: yaml.ScalarNode) -> float:
-    return float(str(node.value).replace(".inf", "inf").replace(".nan", "nan").lower().lstrip("+"))
-
-
-_Limits.yaml_constructors = {**SafeConstructor.yaml_constructors, "tag:yaml.org,2002:float": _construct_float}
 
 # What YAML 1.1 (and so dbt's own files) reads as a boolean or an octal number, and YAML 1.2 does not.
 _AMBIGUOUS_TRUTH = re.compile(r"(?:yes|no|on|off)$", re.IGNORECASE)
@@ -167,7 +46,7 @@ def parse_scalar(text: str) -> object:
         ValueError: the text is no YAML, or an ambiguous word such as ``no``.
     """
     try:
-        loader, node = _composed(text)
+        loader, node = composed(text)
         if node is None:
             return None
         for _, _, complaint in _walk(node, ()):
@@ -175,7 +54,7 @@ def parse_scalar(text: str) -> object:
                 raise ValueError(str(complaint))
         value: object = loader.construct_document(node)
         return value
-    except _TooMuch as error:
+    except TooMuch as error:
         raise ValueError(f"is too large: {error.problem}") from error
     except yaml.YAMLError as error:
         raise ValueError(f"is not valid YAML: {_yaml_reason(error)}") from error
@@ -189,7 +68,7 @@ def read_yaml(path: Path, label: str) -> Layer:
     """
     text = _read_text(path, label)
     try:
-        loader, node = _composed(text)
+        loader, node = composed(text)
         if node is None:
             raise ConfigurationError(f"{label} is empty.", to_fix=f"write the configuration into {path}.")
         if not isinstance(node, yaml.MappingNode):
@@ -207,7 +86,7 @@ def read_yaml(path: Path, label: str) -> Layer:
             raise _refusal(complaints)
         layer.data = loader.construct_document(node)
         return layer
-    except _TooMuch as error:
+    except TooMuch as error:
         place = "" if error.problem_mark is None else f", line {error.problem_mark.line + 1}"
         raise ConfigurationError(
             f"{label}{place}: this is not a configuration: {error.problem}.",
@@ -259,9 +138,10 @@ def _read_text(path: Path, label: str) -> str:
                 if inside is not None
                 else f"name a configuration file, such as {path / NAMES[1]}; `orchestrator new` writes one",
             ) from error
+        way = "make it readable for you" if path.is_file() else "put a file in its place"
         raise ConfigurationError(
             f"{label} cannot be read: {error.strerror or error}.",
-            to_fix="make it readable for you, or name another file (on the command line with --config PATH).",
+            to_fix=f"{way}, or name another file (on the command line with --config PATH).",
         ) from error
 
 
@@ -295,6 +175,15 @@ def _walk(
         return
     seen.add(id(node))
     above = above | {id(node)}
+    if node.tag not in KINDS:
+        name, tag = dotted(path) or "the value", shown_tag(node.tag)
+        yield (
+            path,
+            line,
+            _Complaint(
+                f"{name} has the tag {tag}, which is not known here.", "write it without the tag, or as text in quotes."
+            ),
+        )
     if isinstance(node, yaml.ScalarNode):
         yield path, line, _ambiguity(node, dotted(path))
     elif isinstance(node, yaml.SequenceNode):
@@ -327,6 +216,9 @@ def _key_complaint(key: yaml.Node, name: str, lines: Mapping[str, int]) -> _Comp
 def _ambiguity(node: yaml.ScalarNode, name: str) -> _Complaint | None:
     if "\0" in node.value:
         return _Complaint(f"{name or 'the value'} holds a NUL character.", "remove it.")
+    if not is_encodable(node.value):
+        half = "half of a character (a surrogate), which no UTF-8 text can hold"
+        return _Complaint(f"{name or 'the value'} holds {half}.", "write the whole character.")
     subject = f"{name} is" if name else "the value is"
     if node.style or node.tag != "tag:yaml.org,2002:str":
         octal = not node.style and _AMBIGUOUS_OCTAL.match(str(node.value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,7 +34,8 @@ def replace_file(
                 os.fsync(file.fileno())
         new.replace(path)
     except BaseException:
-        new.unlink(missing_ok=True)
+        with suppress(IsADirectoryError):  # which is not ours
+            new.unlink(missing_ok=True)
         raise
     if durable:
         flush_folder(path.parent)

@@ -55,6 +55,28 @@ def shown_years(years: tuple[int, ...]) -> str:
     return ", ".join(map(str, years))
 
 
+def on_one_line(text: str) -> str:
+    r"""Return a text with its line ends and control characters written out.
+
+    >>> print(on_one_line("a\nb\x1b"))
+    a\nb\x1b
+    """
+    return escaped(text.replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def is_encodable(text: str) -> bool:
+    r"""Tell whether a text can be written as UTF-8: a name of a file or variable of the system may hold any bytes.
+
+    >>> is_encodable("é"), is_encodable("\udcff")
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def escaped(text: str) -> str:
     r"""Return a text with its control characters written out, so that it can steer no terminal.
 

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 LONGEST_NAME = 255  # bytes: what file systems take
 
@@ -27,13 +28,22 @@ def read_limited(path: Path, most: int, *, follow: bool = True) -> bytes:
         if error.errno == errno.ELOOP and not follow:
             raise OSError(error.errno, "is a symbolic link", str(path)) from error
         raise
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    with _regular(descriptor, path) as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise ValueError(f"it is larger than {most:,} bytes")
     return content
+
+
+def _regular(descriptor: int, path: Path) -> BinaryIO:
+    """Return an open file, unless it is a folder, a pipe or a device; it is closed then."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
+    raise OSError(errno.EINVAL, "is not a regular file", str(path))
 
 
 def parsed_json(content: bytes | str) -> object:

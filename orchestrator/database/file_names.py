@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlparse
 
+from orchestrator.core.text import is_encodable
+
 LONGEST_PART = 255  # bytes: what file systems take
 LONGEST_NAME = 200  # bytes: locks, logs and copies beside it have longer names
 IN_MEMORY = ":memory:"
@@ -61,6 +63,8 @@ def why_unusable(path: Path, *, named: str | None = None) -> str | None:
         return "this is a symbolic link that leads back to itself"
     if any(len(os.fsencode(part)) > LONGEST_PART for part in file.parts) or len(os.fsencode(file.name)) > LONGEST_NAME:
         return f"its name is too long: at most {LONGEST_NAME} bytes, and {LONGEST_PART} for each folder"
+    if not is_encodable(str(file)):
+        return "its name, or that of a folder above it, is not UTF-8 text"
     called, for_dbt = database_in(file), database_for_dbt(file if named is None else Path(named))
     found = next((character for character in "\"'" if character in called), "\\" if "\\" in file.name else None)
     if found is not None:

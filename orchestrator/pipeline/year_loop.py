@@ -208,7 +208,9 @@ class YearLoop:
         try:
             write_text(file, test.sql.strip() + "\n")
         except OSError as error:
-            logger.warning("The query of test %s could not be written to %s: %s", test.name, file, error)
+            logger.warning(
+                "The query of test %s could not be written to %s: %s", test.name, file, error.strerror or error
+            )
             return None
         return str(file)
 

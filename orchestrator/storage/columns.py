@@ -1,25 +1,70 @@
-"""Column types that give back what was put in, on SQLite as on PostgreSQL."""
+"""Column types that give back what was put in, on SQLite as on PostgreSQL, and refuse what somebody else put there."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from typing import TypeVar
 
-from sqlalchemy import JSON, DateTime, Dialect, Text
+from sqlalchemy import JSON, DateTime, Dialect, Float, Integer, Text
 from sqlalchemy.types import TypeDecorator
 
 from orchestrator.core.events import jsonable
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+T = TypeVar("T")
 
 
-class UtcDateTime(TypeDecorator[datetime]):
+class DamagedValueError(ValueError):
+    """Signals a stored value that is not of its column's kind: SQLite takes any."""
+
+
+class Checked(TypeDecorator[T]):
+    """A column whose values are of one of ``kinds`` when they are read."""
+
+    __abstract__ = True
+    kinds: tuple[type, ...] = ()
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], T | None]:
+        """Return what makes a value of a stored one; it raises :class:`DamagedValueError`."""
+        made = super().result_processor(dialect, coltype)
+
+        def process(stored: object) -> T | None:
+            try:
+                value = stored if made is None else made(stored)
+            except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+                raise DamagedValueError(str(error)) from error
+            if stored is not None and not isinstance(value, self.kinds):
+                raise DamagedValueError(f"it is {type(value).__name__}")
+            return value  # type: ignore[return-value]  # of a kind
+
+        return process
+
+
+class Whole(Checked[int]):
+    """A whole number."""
+
+    impl = Integer
+    cache_ok = True
+    kinds = (int,)
+
+
+class Seconds(Checked[float]):
+    """A number of seconds."""
+
+    impl = Float
+    cache_ok = True
+    kinds = (float, int)
+
+
+class UtcDateTime(Checked[datetime]):
     """An aware moment, stored as UTC; one without a zone is refused."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
+    kinds = (datetime,)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Turn a moment into UTC; SQLite stores it without its zone."""
@@ -37,26 +82,35 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
 
 
-class CleanText(TypeDecorator[str]):
+class CleanText(Checked[str]):
     """Text of any source: NUL and halves of surrogate pairs, which not every database takes, are replaced."""
 
     impl = Text
     cache_ok = True
+    kinds = (str,)
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Replace what cannot be stored."""
         return None if value is None else clean(value)
 
 
-class CleanJson(TypeDecorator[object]):
+class CleanJson(Checked[object]):
     """A JSON value; dates, decimals and paths become what JSON can say, NaN and infinities null."""
 
     impl = JSON(none_as_null=True)
     cache_ok = True
+    kinds = (object,)
 
     def process_bind_param(self, value: object, dialect: Dialect) -> object:
         """Turn a value into what both databases store alike."""
         return _clean_json(jsonable(value))
+
+
+class CleanMapping(CleanJson):
+    """A JSON object, with text as keys."""
+
+    cache_ok = True
+    kinds = (dict,)
 
 
 def clean(text: str) -> str:

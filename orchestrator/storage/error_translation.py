@@ -18,14 +18,15 @@ from orchestrator.core.errors import (
 from orchestrator.core.masking import masked
 from orchestrator.storage.engine import sqlite_file
 
+DAMAGED_FIX = "move the file away, with its -wal; `orchestrator runs import` fills a new one from var/runs"
 Known = tuple[tuple[str, ...], type[StorageError], str, str]
 
 SQLITE: tuple[Known, ...] = (
     (
-        ("file is not a database", "malformed", "file is encrypted"),
+        ("file is not a database", "malformed", "file is encrypted", "could not decode to utf-8"),
         StorageCorruptionError,
         "is not a SQLite database, or is damaged",
-        "move the file away, with its -wal; `orchestrator runs import` fills a new one from var/runs",
+        DAMAGED_FIX,
     ),
     (
         ("database or disk is full", "disk i/o error"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -9,11 +11,14 @@ from orchestrator.core.events import Event, RunFinished, RunStarted, as_record
 from orchestrator.core.permissions import make_folder, opener
 from orchestrator.core.text import ascii_json
 
+logger = logging.getLogger(__name__)
+
 
 class JsonLinesListener:
     """Writes ``<runs_dir>/<run id>/events.jsonl`` from RunStarted to RunFinished, a line an event, unbuffered.
 
-    Several runs may go on at once, each in a thread of its own.
+    Several runs may go on at once, each in a thread of its own. Where a file cannot be written, a warning is logged,
+    and the rest of that run is left out.
     """
 
     def __init__(self, runs_dir: Path) -> None:
@@ -22,15 +27,28 @@ class JsonLinesListener:
 
     def __call__(self, event: Event) -> None:
         """Write one event; those outside a run are not written."""
+        if event.run_id is None:
+            return
+        place = self._runs_dir / event.run_id / "events.jsonl"
+        try:
+            self._write(event, event.run_id, place)
+        except OSError as error:
+            begun = self._files.pop(event.run_id, None)
+            if begun is not None:
+                with suppress(OSError):
+                    begun.close()
+            kept = "it has no events" if begun is None else "its later events are missing"
+            reason = error.strerror or error
+            logger.warning("%s cannot be written: %s; the run goes on, but %s", place, reason, kept)
+
+    def _write(self, event: Event, run_id: str, place: Path) -> None:
         if isinstance(event, RunStarted):
-            folder = self._runs_dir / event.run_id
-            make_folder(folder)
-            file = open(folder / "events.jsonl", "a", encoding="utf-8", buffering=1, opener=opener)  # noqa: SIM115
-            self._files[event.run_id] = file
-        found = None if event.run_id is None else self._files.get(event.run_id)
+            make_folder(place.parent)
+            self._files[run_id] = open(place, "a", encoding="utf-8", buffering=1, opener=opener)  # noqa: SIM115
+        found = self._files.get(run_id)
         if found is None:
             return
         found.write(ascii_json(as_record(event)) + "\n")
         if isinstance(event, RunFinished):
             found.close()
-            del self._files[event.run_id]
+            del self._files[run_id]

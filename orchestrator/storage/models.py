@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Annotated
 from uuid import uuid4
 
-from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from orchestrator.core.clocks import utc_now
-from orchestrator.storage.columns import CleanJson, CleanText, UtcDateTime
+from orchestrator.storage.columns import CleanJson, CleanMapping, CleanText, Seconds, UtcDateTime, Whole
 
 ID, WORD = String(36), String(32)
 RunId = Annotated[str, mapped_column(ID, ForeignKey("workflow_runs.id", ondelete="CASCADE"), primary_key=True)]
@@ -40,15 +40,15 @@ class WorkflowRun(Base):
     database: Mapped[str | None] = mapped_column(CleanText, default=None)
     fingerprint: Mapped[str | None] = mapped_column(CleanText, default=None)
     resumed_from: Mapped[str | None] = mapped_column(ID, default=None)
-    config_snapshot: Mapped[dict[str, object]] = mapped_column(CleanJson, default_factory=dict)
-    inputs: Mapped[dict[str, object]] = mapped_column(CleanJson, default_factory=dict)
-    outputs: Mapped[dict[str, object] | None] = mapped_column(CleanJson, default=None)
-    versions: Mapped[dict[str, object]] = mapped_column(CleanJson, default_factory=dict)
+    config_snapshot: Mapped[dict[str, object]] = mapped_column(CleanMapping, default_factory=dict)
+    inputs: Mapped[dict[str, object]] = mapped_column(CleanMapping, default_factory=dict)
+    outputs: Mapped[dict[str, object] | None] = mapped_column(CleanMapping, default=None)
+    versions: Mapped[dict[str, object]] = mapped_column(CleanMapping, default_factory=dict)
     error_message: Mapped[str | None] = mapped_column(CleanText, default=None)
     traceback: Mapped[str | None] = mapped_column(CleanText, default=None)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
-    duration_seconds: Mapped[float | None] = mapped_column(Float, default=None)
+    duration_seconds: Mapped[float | None] = mapped_column(Seconds, default=None)
     sweep: Mapped[str | None] = mapped_column(CleanText, default=None)
     member: Mapped[str | None] = mapped_column(CleanText, default=None)
 
@@ -70,10 +70,10 @@ class WorkflowStep(Base):
     kind: Mapped[str] = mapped_column(WORD)
     status: Mapped[str] = mapped_column(WORD)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    year: Mapped[int | None] = mapped_column(Integer, default=None)
+    year: Mapped[int | None] = mapped_column(Whole, default=None)
     stage: Mapped[str | None] = mapped_column(CleanText, default=None)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
-    seconds: Mapped[float | None] = mapped_column(Float, default=None)
+    seconds: Mapped[float | None] = mapped_column(Seconds, default=None)
     detail: Mapped[str | None] = mapped_column(CleanText, default=None)
     error: Mapped[str | None] = mapped_column(CleanText, default=None)
     traceback: Mapped[str | None] = mapped_column(CleanText, default=None)
@@ -86,7 +86,7 @@ class ExecutionState(Base):
 
     run_id: Mapped[RunId]
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    state_data: Mapped[dict[str, object]] = mapped_column(CleanJson)
+    state_data: Mapped[dict[str, object]] = mapped_column(CleanMapping)
     node_id: Mapped[str | None] = mapped_column(CleanText, default=None)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
 
@@ -128,7 +128,7 @@ class SessionState(Base):
     __tablename__ = "session_state"
 
     run_id: Mapped[RunId]
-    pid: Mapped[int] = mapped_column(Integer)
+    pid: Mapped[int] = mapped_column(Whole)
     host: Mapped[str] = mapped_column(CleanText)
     process_started: Mapped[str | None] = mapped_column(CleanText)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -145,11 +145,11 @@ class SweepRecord(Base):
     workflow_name: Mapped[str] = mapped_column(CleanText, primary_key=True)
     name: Mapped[str] = mapped_column(CleanText, primary_key=True)
     status: Mapped[str] = mapped_column(WORD)
-    plan: Mapped[dict[str, object]] = mapped_column(CleanJson, default_factory=dict)
-    counts: Mapped[dict[str, object]] = mapped_column(CleanJson, default_factory=dict)
+    plan: Mapped[dict[str, object]] = mapped_column(CleanMapping, default_factory=dict)
+    counts: Mapped[dict[str, object]] = mapped_column(CleanMapping, default_factory=dict)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
-    duration_seconds: Mapped[float | None] = mapped_column(Float, default=None)
+    duration_seconds: Mapped[float | None] = mapped_column(Seconds, default=None)
 
 
 class ChatSession(Base):
@@ -181,7 +181,7 @@ class ChatMessage(Base):
     content: Mapped[str] = mapped_column(CleanText)
     id: Mapped[int] = mapped_column(Integer, primary_key=True, init=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
-    details: Mapped[dict[str, object]] = mapped_column("metadata", CleanJson, default_factory=dict)
+    details: Mapped[dict[str, object]] = mapped_column("metadata", CleanMapping, default_factory=dict)
 
     __table_args__ = (
         CheckConstraint("role in ('user', 'assistant')", name="chat_messages_role"),

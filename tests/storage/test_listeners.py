@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+
+import pytest
 
 from orchestrator.core.events import Event, RunFinished, RunStarted, StageFinished, StageStarted, StepStarted
 from orchestrator.storage.factory import create_storage_backend
@@ -60,3 +63,28 @@ def test_two_runs_of_one_listener_are_kept_apart(tmp_path: Path) -> None:
             assert [(s.name, s.year, s.status) for s in history.steps.list_by_run(run_id)] == [
                 ("flows", year, "completed")
             ]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_events_that_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture, *, late: bool) -> None:
+    """Place and reason are said once, in words, with what the run is without; the next run tries again."""
+    runs = tmp_path / "runs"
+    write = JsonLinesListener(runs)
+    started, *_, finished = story("a", 2000)
+    if late:
+        write(started)
+        os.dup2(os.open("/dev/full", os.O_WRONLY), write._files["a"].fileno())
+    else:
+        runs.write_text("not a folder")
+        write(started)
+    write(finished)
+    write(finished)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert str(runs / "a" / "events.jsonl") in said and "Error" not in said
+    reason, without = ("No space left", "its later events") if late else ("Not a directory", "it has no events")
+    assert reason in said and without in said
+    if not late:
+        runs.unlink()
+    write(started)
+    write(finished)
+    assert (runs / "a" / "events.jsonl").is_file()

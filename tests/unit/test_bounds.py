@@ -292,6 +292,29 @@ def test_a_journal_that_is_none(place: Place, content: bytes) -> None:
     assert "remove that file" in str(caught.value.to_fix)
 
 
+@pytest.mark.parametrize("name", ["restoring.json", ".restoring.json.new"])
+def test_a_folder_in_the_place_of_the_journal(place: Place, name: str) -> None:
+    """It is named as a folder, by its path, and left to whoever made it."""
+    folder = place.backups / name
+    folder.mkdir()
+    with pytest.raises(BackupError, match=r"folder|directory") as caught:
+        recover_configured(place.config)
+    assert str(folder) in caught.value.message and "Errno" not in caught.value.message
+    assert "away" in str(caught.value.to_fix)
+    assert folder.is_dir()
+
+
+def test_a_folder_where_a_restore_lays_a_file(place: Place) -> None:
+    """The restore says what is in its way, and nothing has changed."""
+    place.leave_backup()
+    folder = place.root / "var" / "lakes.duckdb.restoring"
+    (folder / "precious").mkdir(parents=True)
+    with pytest.raises(BackupError, match="irectory") as caught:
+        place.restore()
+    assert f"move {folder} away" in str(caught.value.to_fix)
+    assert (folder / "precious").is_dir()
+
+
 def test_a_link_in_the_place_of_the_journal(place: Place) -> None:
     """It is not read through, nor is the file beside it written through."""
     (place.home / "journal").write_text(json.dumps({"phase": "laying", "swaps": [], "server": None, "kept": None}))
@@ -314,5 +337,8 @@ def test_what_is_read_is_limited(tmp_path: Path) -> None:
         read_limited(file, 4)
     with pytest.raises(OSError, match="regular"):
         read_limited(Path("/dev/zero"), 5)
+    with pytest.raises(IsADirectoryError, match="is a folder") as caught:
+        read_limited(tmp_path, 5)
+    assert caught.value.filename == str(tmp_path)
     with pytest.raises(ValueError, match="too deeply"):
         parsed_json("[" * 100_000)

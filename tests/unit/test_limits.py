@@ -25,6 +25,10 @@ HUGE = {
     "merged aliases": ("vars:\n  b0: &b0 {x: 1}\n" + MERGES, "more than 50,000 values"),
     "deep lists": ("vars: {a: " + "[" * 5000, "deeper than 50 levels"),
     "deep mappings": ("vars:\n" + "".join(" " * n + "a:\n" for n in range(1, 300)), "deeper than 50 levels"),
+    "deep aliases": (
+        "vars:\n  a0: &a0 [x]\n" + "".join(f"  a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 3000)),
+        "line 49: .*deeper than 50 levels",
+    ),
     "a large file": ("#" * 2_000_000, "larger than"),
     "a long number": ("vars: {a: " + "1" * 5000 + "}", "line 1.*digits"),
     "a NUL in a name": ('database: "a\\0.duckdb"', "NUL"),

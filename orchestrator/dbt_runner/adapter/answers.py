@@ -11,6 +11,7 @@ from dbt.contracts.graph.nodes import ManifestNode
 from dbt.contracts.results import RunResult
 
 from orchestrator.core.errors import DbtError, DbtProjectError, OrchestratorError
+from orchestrator.core.text import is_encodable
 from orchestrator.database.errors import known_database_error
 from orchestrator.dbt_runner.adapter.project_errors import missing_seed, project_error
 from orchestrator.dbt_runner.project.kept_parse import last_facts
@@ -80,6 +81,10 @@ def command_error(
         return DbtProjectError(
             f"{_undecodable(settings.project_dir)} is not UTF-8: {message}", to_fix="save it as UTF-8"
         )
+    if isinstance(answer.exception, UnicodeEncodeError) and (misnamed := _misnamed(settings.project_dir)) is not None:
+        return DbtProjectError(
+            f"The name of {misnamed} is not UTF-8 text, and dbt takes no other.", to_fix="rename it, or move it away"
+        )
     known = known_database_error(message, database or settings.database)
     if known is not None:
         return known
@@ -117,6 +122,11 @@ def _undecodable(project_dir: Path) -> str:
             except UnicodeDecodeError:
                 return f"File {path}"
     return f"A file of the dbt project {project_dir}"
+
+
+def _misnamed(project_dir: Path) -> Path | None:
+    """Find the file or folder whose name dbt could not write."""
+    return next((path for path in sorted(project_dir.rglob("*")) if not is_encodable(str(path))), None)
 
 
 def cleaned(message: str | None) -> str | None:

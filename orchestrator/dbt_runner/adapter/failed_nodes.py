@@ -112,8 +112,11 @@ def _test_failure(
         line = f"Test {node.name} found {plural(node.rows, 'failing row')}."
         if failures_dir is not None and node.sql is not None:
             file = failures_dir / f"{node.file_name}.sql"
-            write_text(file, node.sql.strip() + "\n")
-            line += f" The query that shows them: {file}"
+            try:
+                write_text(file, node.sql.strip() + "\n")
+                line += f" The query that shows them: {file}"
+            except OSError as error:
+                line += f" The query that shows them could not be written to {file}: {error.strerror or error}."
         lines.append(line)
     if len(failures) > SHOWN:
         lines.append(f"… and {len(failures) - SHOWN} more tests failed.")

@@ -18,7 +18,7 @@ from orchestrator.core.text import plural
 from orchestrator.database.lock_note import what_stands_at
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.maintenance.backup.bounds import Bounds, bounds_of
-from orchestrator.maintenance.backup.files import beside, remove_folder
+from orchestrator.maintenance.backup.files import beside, remove_folder, translate_os_errors
 from orchestrator.maintenance.backup.folders import KEEPING, UNFINISHED, abandoned
 from orchestrator.maintenance.backup.journal import JOURNAL, Journal
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase
@@ -139,8 +139,9 @@ def recover_held(root: Path, history_url: str | None, database: Path, bounds: Bo
 def finish_interrupted(place: Path, history_url: str | None, bounds: Bounds) -> bool:
     """End what a killed process began; the caller holds what it takes. Tell whether a restore was finished."""
     journal = place / JOURNAL
-    finished = journal.exists() and Journal.read(journal, bounds).finish_interrupted(journal, history_url)
-    beside(journal).unlink(missing_ok=True)
+    with translate_os_errors("What a killed process left of a restore cannot be removed", place):
+        finished = journal.exists() and Journal.read(journal, bounds).finish_interrupted(journal, history_url)
+        beside(journal).unlink(missing_ok=True)
     for leftover in place.glob(f"{KEEPING}*"):
         remove_folder(leftover)
     return finished

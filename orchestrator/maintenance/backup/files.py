@@ -109,9 +109,13 @@ def translate_os_errors(what: str, place: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, OrchestratorError):
             raise
-        reason = f"{what}: {error.strerror or error}" + (f" ({error.filename})." if error.filename else ".")
+        place_of_error = error.filename2 or error.filename  # the second is the one that a rename does not get
+        named = isinstance(place_of_error, str)
+        reason = f"{what}: {error.strerror or error}" + (f" ({place_of_error})." if named else ".")
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise DiskFullError(reason, to_fix=f"free some space on the disk of {place}, and try again") from error
+        if named and error.errno in {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}:
+            raise BackupError(reason, to_fix=f"move {place_of_error} away, and try again") from error
         raise BackupError(reason, to_fix="give yourself the right to read and write there, and try again") from error
 
 

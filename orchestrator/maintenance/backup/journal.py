@@ -96,10 +96,13 @@ class Journal:
         except FileNotFoundError:
             raise
         except (ValueError, OSError) as error:
-            reason = f"{error.error_count()} of its values are wrong" if isinstance(error, ValidationError) else error
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            if isinstance(error, ValidationError):
+                reason = f"{error.error_count()} of its values are wrong"
             raise BackupError(
                 f"A restore was cut off, and its journal {file} cannot be read: {reason}.",
-                to_fix="remove that file and restore again: `orchestrator backup restore`",
+                to_fix=f"{'move that folder away' if isinstance(error, IsADirectoryError) else 'remove that file'} "
+                "and restore again: `orchestrator backup restore`",
             ) from error
         journal = cls(found.phase, tuple(Swap(one.target, one.kind, one.parts) for one in found.swaps), found.server)
         for swap in journal.swaps:
@@ -231,7 +234,8 @@ def take_back(file: Path, bounds: Bounds) -> None:
     if file.exists():
         journal = Journal.read(file, bounds)
         if journal.phase == LAYING:
-            journal.take_back(file)
+            with translate_os_errors("What was laid beside the databases cannot be removed", file.parent):
+                journal.take_back(file)
 
 
 def _made_at(folder: Path) -> datetime:
