@@ -297,7 +297,8 @@ class Reader:
 
     def _keeps_rest(self, clause: Clause) -> bool:
         known = words.FILLER | words.KEEP | words.KEPT | words.REST | words.NEGATIONS | words.ALTER | words.REFERENCES
-        rest = clause.has(*words.REST) and len(clause.tokens) > 1
+        stays = clause.has(*words.KEEP, *words.KEPT, *words.NEGATIONS, *words.REFERENCES)
+        rest = stays and clause.has(*words.REST) and len(clause.tokens) > 1
         return rest and all(token.text in known or token.kind == "sign" for token in clause.tokens)
 
     def unknown(self, clause: Clause, said: str) -> Outcome:

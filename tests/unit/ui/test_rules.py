@@ -148,9 +148,18 @@ def test_long_messages_are_asked_about_in_no_time(shipped: RuleBasedAssistant, t
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=80))
 def test_no_text_breaks_it(shipped: RuleBasedAssistant, text: str) -> None:
-    """Whatever is typed, there is an answer and a proposal."""
-    found = answered(shipped, text)
-    assert found.changes or found.name or found.questions or found.not_understood
+    """Whatever is typed, there is an answer and a proposal; that all else stays is an answer, too."""
+    *told, found = shipped.stream_chat([Message("user", text)])
+    assert isinstance(found, Proposal)
+    asked = found.changes or found.name or found.questions or found.not_understood
+    assert asked or "Everything else stays as it is." in "".join(map(str, told))
+
+
+def test_that_the_rest_stays_has_to_be_said(shipped: RuleBasedAssistant) -> None:
+    """Words for the rest alone say nothing of it."""
+    assert answered(shipped, "OTHER%VALUE").not_understood
+    kept = answered(shipped, "everything else stays as it is")
+    assert not (kept.changes or kept.questions or kept.not_understood)
 
 
 SAYABLE = """
