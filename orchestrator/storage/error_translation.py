@@ -23,9 +23,15 @@ Known = tuple[tuple[str, ...], type[StorageError], str, str]
 
 SQLITE: tuple[Known, ...] = (
     (
-        ("file is not a database", "malformed", "file is encrypted", "could not decode to utf-8"),
+        ("file is not a database", "file is encrypted"),
         StorageCorruptionError,
         "is not a SQLite database, or is damaged",
+        f"where it is a file of something else, name another file in storage.url; where it was the history, {DAMAGED_FIX}",
+    ),
+    (
+        ("malformed", "could not decode to utf-8"),
+        StorageCorruptionError,
+        "is damaged",
         DAMAGED_FIX,
     ),
     (
