@@ -159,6 +159,9 @@ def _show_closing(output: Output, result: SimulationResult) -> None:
             output.say(f"{label:<9} {line}")
         if len(lines) > LINES:
             output.say(f"{label:<9} and {len(lines) - LINES} more; --json has all of them")
+    changed = (*result.changed_files, *result.edited_files)
+    if changed:
+        output.say(f"changed   {', '.join(changed)}, while the run went on")
     left = told_left_out(result.left_out)
     if left is not None:
         output.say(left)

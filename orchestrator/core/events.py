@@ -301,11 +301,26 @@ class OtherScenariosFound(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class InputsChanged(Event):
+    """Signals that ``files`` were written while a run went on.
+
+    ``stage`` of ``year`` read them: its rows, and those of all later years, may be of another state of the files than
+    what the run notes, and that year is simulated again by the next run. Both None: no stage read them since; at the
+    end of a run, its results are not of what the project is by then.
+    """
+
+    files: tuple[str, ...]
+    year: int | None = None
+    stage: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RowsLost(Event):
     """Signals that a table does not hold the rows of ``year`` that it held when that year was simulated.
 
     ``whole``: it has no years, and ``year`` built all of it. ``of`` is ``rows``, or ``view`` where it is another
-    view, and ``file`` or ``files`` where what that year wrote outside of the database is not what it was.
+    view, and ``file`` or ``files`` where what that year wrote outside of the database is not what it was. ``read``:
+    ``table`` is a file that was written while that year read it.
     """
 
     year: int

@@ -10,8 +10,8 @@ from pathlib import Path
 from orchestrator.core.text import plural, shown_years
 
 NOTHING = "–"
-ROWS, VIEW, FILE, FILES = "rows", "view", "file", "files"
-"""What may not be what a finished year has left of a table."""
+ROWS, VIEW, FILE, FILES, READ = "rows", "view", "file", "files", "read"
+"""What may not be what a finished year has left of a table; ``read``: a file that changed while the year read it."""
 _UNITS = (("B", 1e9), ("M", 1e6), ("K", 1e3))
 
 
@@ -75,7 +75,8 @@ def told_loss(
     """Say that a table does not hold the rows of a year that it held when it was simulated; None: rows without a year.
 
     ``whole``: it has no years, and the year built all of it. ``of`` is what is not what it was: :data:`ROWS`, the
-    :data:`VIEW`, or the :data:`FILE` that an external model wrote (:data:`FILES`: those in a folder).
+    :data:`VIEW`, or the :data:`FILE` that an external model wrote (:data:`FILES`: those in a folder). In place of a
+    table it may be a file that was written while a run read it (:data:`READ`).
 
     >>> told_loss("balances", 2026, expected=1000, found=999)
     'balances has 999 rows of 2026, but had 1,000 when that year was simulated'
@@ -89,7 +90,11 @@ def told_loss(
     'the file of sheet does not hold what 2026 wrote into it'
     >>> told_loss("parts", 2026, expected=2, found=0, whole=True, of=FILES)
     'the files of parts, which 2026 wrote, are gone'
+    >>> told_loss("data/rates.csv", 2026, expected=0, found=0, whole=True, of=READ)
+    'data/rates.csv was written while the run of 2026 read it'
     """
+    if of == READ:
+        return f"{table} was written while the run of {year} read it"
     if of == VIEW:
         return f"{table} is another view than when {year} built it"
     if of in (FILE, FILES):
@@ -132,6 +137,21 @@ def resumed_at(year: int, stage: str, *, ending: bool) -> str:
     if ending:
         return f"after {stage} of {year}: only the hooks that follow it are left"
     return f"at {stage} of {year}: everything before it is done"
+
+
+def told_written(files: Sequence[str], year: int | None) -> str:
+    """Say what it means that files were written while a run went on; None: no stage of a year read them since.
+
+    >>> told_written(["data/rates.csv"], 2026).partition(":")[0]
+    'data/rates.csv was written while the run read it'
+    >>> told_written(["models/a.sql", "models/b.sql"], None)
+    'models/a.sql, models/b.sql were changed while the run went on: its results are of what they were when it began'
+    """
+    names, (were, them, they) = ", ".join(files), ("was", "it", "it") if len(files) == 1 else ("were", "them", "they")
+    if year is None:
+        return f"{names} {were} changed while the run went on: its results are of what {they} {were} when it began"
+    rows = f"rows of {year} and later years may be of either state"
+    return f"{names} {were} written while the run read {them}: {rows}, and the next run simulates these years again"
 
 
 def whole_year(year: int, changed_by: tuple[str, ...]) -> str:

@@ -38,13 +38,15 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
         "alter table {place}.carried_rows add column if not exists digest varchar",
         "alter table {place}.carried_rows add column if not exists reaches_back boolean",
     ),
+    ("alter table {place}.stages add column if not exists changed_files varchar",),
 )
-YEARS_SINCE_LAYOUT, RELATIONS_SINCE_LAYOUT, CONTENTS_SINCE_LAYOUT = 2, 3, 4
+YEARS_SINCE_LAYOUT, RELATIONS_SINCE_LAYOUT, CONTENTS_SINCE_LAYOUT, FILES_SINCE_LAYOUT = 2, 3, 4, 5
 TABLES_SINCE = (
     ("ledger_version", "built_tables"),
     ("runs", "stages", "carried_rows"),
     ("earlier_rows",),
     ("table_contents",),
+    (),
 )
 TABLES = tuple(name for names in TABLES_SINCE for name in names)
 MARKS = {

@@ -21,6 +21,7 @@ from orchestrator.database.reader import QueryReader
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.ledger.layouts import (
     CONTENTS_SINCE_LAYOUT,
+    FILES_SINCE_LAYOUT,
     RELATIONS_SINCE_LAYOUT,
     YEARS_SINCE_LAYOUT,
     as_number,
@@ -70,7 +71,8 @@ class FinishedStage:
     """A stage of a year whose rows are in the database.
 
     ``nodes`` are the unique ids it ran; ``hooks_done`` tells whether the hooks after it have returned. ``run_id`` is
-    the run that finished it.
+    the run that finished it. ``changed_files`` were written while it ran, or between the start of the run and it, and
+    are read by it: what it made may be of another state of them than the fingerprint says.
     """
 
     year: int
@@ -81,6 +83,7 @@ class FinishedStage:
     seconds: float = 0.0
     hooks_done: bool = True
     run_id: str = ""
+    changed_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,9 +194,10 @@ def read_ledger(reader: QueryReader, place: SchemaName, facts: ProjectFacts | No
         f"select run_id, scenario, fingerprint, components, first_year, last_year, status from {schema}.runs "
         "order by started_at"
     )
+    changed = "changed_files" if version >= FILES_SINCE_LAYOUT else "null"
     stages = reader.query(
-        f"select year, stage, fingerprint, nodes, row_count, seconds, hooks_done, run_id from {schema}.stages "
-        "order by year, finished_at"
+        f"select year, stage, fingerprint, nodes, row_count, seconds, hooks_done, {changed}, run_id "
+        f"from {schema}.stages order by year, finished_at"
     )
     relation = "relation" if with_relations else "null"
     digest = "digest, reaches_back" if version >= CONTENTS_SINCE_LAYOUT else "null, null"
@@ -222,7 +226,7 @@ def read_ledger(reader: QueryReader, place: SchemaName, facts: ProjectFacts | No
 
 
 def _finished_stage(year: object, stage: object, *values: object) -> FinishedStage:
-    fingerprint, nodes, rows, seconds, hooks_done, run_id = values
+    fingerprint, nodes, rows, seconds, hooks_done, changed, run_id = values
     return FinishedStage(
         year=as_number(year),
         stage=str(stage),
@@ -232,6 +236,7 @@ def _finished_stage(year: object, stage: object, *values: object) -> FinishedSta
         seconds=float(str(seconds)),
         hooks_done=hooks_done is True,
         run_id=str(run_id),
+        changed_files=() if changed is None else tuple(map(str, json.loads(str(changed)))),
     )
 
 

@@ -80,7 +80,8 @@ class LedgerWriter:
     def stage_finished(self, run: LedgerRun, stage: FinishedStage, at: datetime) -> tuple[str, ...]:
         """State that a stage of a year is in the database."""
         values = (run.run_id, run.scenario, stage.fingerprint, stage.year, stage.stage, sorted(stage.nodes))
-        return (self._insert("stages", (*values, stage.rows, stage.seconds, at, stage.hooks_done)),)
+        changed = list(stage.changed_files) or None
+        return (self._insert("stages", (*values, stage.rows, stage.seconds, at, stage.hooks_done, changed)),)
 
     def hooks_done(self, year: int, stage: str, elsewhere: Collection[str] = ()) -> tuple[str, ...]:
         """State that the hooks after a finished stage have returned; ``elsewhere`` are runs of others."""

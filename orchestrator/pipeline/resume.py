@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from orchestrator.core.errors import YearSequenceError
-from orchestrator.core.formats import ROWS, told_loss
+from orchestrator.core.formats import READ, ROWS, told_loss
 from orchestrator.ledger.changes import UNRECORDED, Change, changes
 from orchestrator.ledger.reading import Ledger
 from orchestrator.ledger.wording import told_change
@@ -21,7 +21,7 @@ class Loss:
     """A year of a table of years that does not hold the rows it held when it was simulated, or as many others.
 
     ``node`` is its unique id. ``whole``: the table has no years, and ``year`` built all of it; ``of`` is what is not
-    what it was (:func:`orchestrator.core.formats.told_loss`).
+    what it was (:func:`orchestrator.core.formats.told_loss`); in place of a node it is then a file that the year read.
     """
 
     year: int
@@ -33,8 +33,8 @@ class Loss:
 
     @property
     def table(self) -> str:
-        """The name of the node."""
-        return ".".join(self.node.split(".")[2:])
+        """The name of the node, or of the file."""
+        return self.node if self.of == READ else ".".join(self.node.split(".")[2:])
 
     def words(self) -> str:
         """Say it for people."""
@@ -138,6 +138,12 @@ def find_start(
     if start.kept_stages:
         removed.discard(start.year)
     return replace(start, removed=tuple(sorted(removed)), forgone=tuple(sorted(removed - set(plan.years))))
+
+
+def read_while_written(ledger: Ledger) -> tuple[Loss, ...]:
+    """Return which files were written while years read them: those years are not made of what the project says."""
+    found = dict.fromkeys((stage.year, file) for stage in ledger.stages for file in stage.changed_files)
+    return tuple(Loss(year, file, 0, 0, whole=True, of=READ) for year, file in sorted(found))
 
 
 def _from_first_stage(plan: SimulationPlan, start: Start, anew: Start, other_stages: tuple[str, ...]) -> Start:

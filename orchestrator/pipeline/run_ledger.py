@@ -16,7 +16,6 @@ from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.results import DbtResult
 from orchestrator.ledger.layouts import ledger_version, upgrade_statements
 from orchestrator.ledger.reading import FinishedStage, Ledger, LedgerRun, relation_key
-from orchestrator.ledger.watched import with_watched
 from orchestrator.ledger.writing import LedgerWriter
 from orchestrator.pipeline.carried_over import is_of_unknown_kind, replaces_what_is_read
 from orchestrator.pipeline.fingerprint import components, fingerprint
@@ -266,11 +265,19 @@ class RunLedger:
         runner.execute(self._rows.by_hooks(runner, but_year, runner.catalog()))
 
     def stage_finished(
-        self, runner: DbtRunner, year: int, stage: str, result: DbtResult, seconds: float, *, hooks_done: bool
+        self,
+        runner: DbtRunner,
+        year: int,
+        stage: str,
+        result: DbtResult,
+        seconds: float,
+        *,
+        hooks_done: bool,
+        changed_files: tuple[str, ...],
     ) -> None:
         """Write that a stage is in the database; with the last stage of a year, also the rows of that year.
 
-        ``hooks_done`` tells that no hooks follow it.
+        ``hooks_done`` tells that no hooks follow it; ``changed_files`` were written while the run read them.
 
         Raises:
             ConfigurationError: the stage appends to a table out of which a year could not be taken again.
@@ -283,20 +290,15 @@ class RunLedger:
         last = stage == self._plan.stages_of(year)[-1].name
         self._years.stage_done(runner, year, stage, nodes, all_tables=last)
         rows = sum(node.rows or 0 for node in result.nodes if node.resource_type != "test" and (node.rows or 0) > 0)
-        finished = FinishedStage(year, stage, self.fingerprint, nodes, rows, seconds, hooks_done)
+        finished = FinishedStage(
+            year, stage, self.fingerprint, nodes, rows, seconds, hooks_done, changed_files=changed_files
+        )
         held = self._rows.by_stage(runner, year, nodes, last=last)
-        written = self._written_again(runner, nodes)
+        written = self._files.left_lasting(runner, nodes)
         again = nodes & self._lasting
         if again:
             ContentsKeeper(self._facts, again).read_from_now_on(runner, by_stages=True)
         runner.execute([*self._writer.stage_finished(self._run, finished, utc_now()), *held, *written])
-
-    def _written_again(self, runner: DbtRunner, nodes: frozenset[str]) -> tuple[str, ...]:
-        """State which files a stage left of what was there before the first year, and is compared with them."""
-        again = [
-            n for n in self._facts.nodes if n.external_file and n.unique_id in nodes and n.unique_id in self._lasting
-        ]
-        return self._writer.built(with_watched(self._facts, runner), again, utc_now()) if again else ()
 
     def _look_at(self, runner: DbtRunner, nodes: frozenset[str]) -> None:
         known = [node for unique_id in sorted(nodes) if (node := self._facts.node(unique_id)) is not None]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
 
 from orchestrator.config.schema import HookType
 from orchestrator.core.clocks import stopwatch, utc_now
 from orchestrator.core.errors import InitializationError, YearsWouldBeLostError
-from orchestrator.core.events import HEALING_HOOK, YearsPurged
+from orchestrator.core.events import HEALING_HOOK, InputsChanged, YearsPurged
 from orchestrator.core.run_scope import RunScope
 from orchestrator.core.text import plural, shown_years
 from orchestrator.database.duckdb_file import SECONDS_TO_WAIT_FOR_OTHERS
@@ -16,6 +17,7 @@ from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import ProjectFacts
 from orchestrator.ledger.not_compared import not_compared
 from orchestrator.pipeline.current_run import CurrentRun
+from orchestrator.pipeline.files_in_use import FilesInUse
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
 from orchestrator.pipeline.run_start import find_run_start, run_ledger, tell_other_scenarios, tell_run_start
@@ -97,7 +99,8 @@ class Simulation:
             return self._result(facts, ledger, start, ())
         _require_agreed(start, may_forgo, agreed)
         digests = TableDigests(facts, run.year_column)
-        loop = YearLoop(run, runner=runner, ledger=ledger, start=start, digests=digests, emit=self._emit)
+        files = FilesInUse(facts, runner)
+        loop = YearLoop(run, runner=runner, ledger=ledger, start=start, digests=digests, files=files, emit=self._emit)
         left = loop.repeat_left_hooks()
         run.begun = True
         self._begin(ledger, start)
@@ -107,7 +110,11 @@ class Simulation:
         if run.fire(HookType.POST_SIMULATION):
             ledger.simulation_ended(runner)
         ledger.completed(runner)
-        return self._result(facts, ledger, start, years, loop.ran)
+        edited = files.changed_but(loop.changed_files)
+        if edited:
+            self._emit(InputsChanged(at=utc_now(), files=edited))
+        result = self._result(facts, ledger, start, years, loop.ran)
+        return replace(result, changed_files=tuple(sorted(loop.changed_files)), edited_files=edited)
 
     def _calls_hooks_first(self) -> bool:
         """Tell whether hooks of the user's are called before the first year."""

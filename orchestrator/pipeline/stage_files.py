@@ -38,6 +38,7 @@ class StageFiles:
     def __init__(self, facts: ProjectFacts, lasting: Set[str], folder: Path | None) -> None:
         self._facts = facts
         self._folder = folder
+        self._lasting = lasting
         self._writers = [node for node in facts.nodes if _is_external(node) and node.unique_id not in lasting]
         self._built: set[str] = set()
 
@@ -50,6 +51,11 @@ class StageFiles:
         new = set(built)
         self._built |= new
         return self._stated(runner, self._with_their_files(runner, new))
+
+    def left_lasting(self, runner: DbtRunner, built: Iterable[str]) -> tuple[str, ...]:
+        """State which files a stage has left of what was there before the first year, and is compared with them."""
+        again = self._lasting & set(built)
+        return self._stated(runner, [n for n in self._facts.nodes if n.external_file and n.unique_id in again])
 
     def left_by_hooks(self, runner: DbtRunner) -> tuple[str, ...]:
         """State what hooks have changed in the files of all that was built."""

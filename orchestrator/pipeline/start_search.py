@@ -15,7 +15,7 @@ from orchestrator.pipeline.carried_over import without_undo
 from orchestrator.pipeline.changed_elsewhere import ElsewhereLook
 from orchestrator.pipeline.fingerprint import components
 from orchestrator.pipeline.held_rows import HeldRows, require_carried, tables_gone, unedited_models
-from orchestrator.pipeline.resume import Start, find_start
+from orchestrator.pipeline.resume import Start, find_start, read_while_written
 from orchestrator.pipeline.stage_files import StageFiles
 from orchestrator.pipeline.stage_order import StageOrder
 from orchestrator.pipeline.stage_tables import altered_tables, may_have_rebuilt
@@ -72,7 +72,7 @@ class StartSearch:
         tables = altered_tables(
             ledger, self.facts, self.carried, self.lasting, meanwhile, reader, catalog, self.year_column
         )
-        tables += self.files.altered(ledger, meanwhile, reader, catalog)
+        tables += (*self.files.altered(ledger, meanwhile, reader, catalog), *read_while_written(ledger))
         require_known_column(unedited_models(ledger, self.facts), catalog, self.year_column)
         held = HeldRows.of(ledger, self.facts, self.year_column, reader, catalog, tables)
         decision = _Decision(self, ledger, made_of, held, tables_gone(ledger, self.facts, catalog), fresh=fresh)

@@ -184,7 +184,9 @@ class SimulationResult:
     ``initialization`` is None where self-healing was off; ``summary`` is None where the dbt project has no model
     with ``meta.summary``. ``left_out`` are the nodes that healing and checks do not look at. ``nothing_to_do`` tells
     that the range was finished and unchanged, so that no year was run. ``not_compared`` is what may change rows and is
-    not compared, such as rows of a source that others load.
+    not compared, such as rows of a source that others load. ``changed_files`` were written while stages read
+    them: nobody knows which rows are of which state. ``edited_files`` are others of the project that changed while the
+    run went on: its results are of what they were when it began.
     """
 
     run_id: str
@@ -200,6 +202,8 @@ class SimulationResult:
     left_out: tuple[LeftOut, ...] = ()
     nothing_to_do: bool = False
     not_compared: tuple[str, ...] = ()
+    changed_files: tuple[str, ...] = ()
+    edited_files: tuple[str, ...] = ()
 
 
 def outputs_of(result: SimulationResult) -> dict[str, object]:

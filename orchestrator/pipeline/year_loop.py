@@ -17,6 +17,7 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.events import (
     Emit,
+    InputsChanged,
     StageCheckpointed,
     StageFinished,
     StageStarted,
@@ -30,6 +31,7 @@ from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
 from orchestrator.ledger.reading import FinishedStage
 from orchestrator.pipeline.current_run import CurrentRun
+from orchestrator.pipeline.files_in_use import FilesInUse
 from orchestrator.pipeline.resume import Start
 from orchestrator.pipeline.run_ledger import RunLedger
 from orchestrator.pipeline.table_digests import TableDigests
@@ -44,7 +46,7 @@ YEARS_BETWEEN_OPENINGS = 5
 class YearLoop:
     """The years of one run from ``start`` on; ``ledger`` is told of each stage when it is done.
 
-    ``ran`` are the unique ids of all nodes that ran.
+    ``ran`` are the unique ids of all nodes that ran, ``changed_files`` what was written while they read it.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class YearLoop:
         ledger: RunLedger,
         start: Start,
         digests: TableDigests,
+        files: FilesInUse,
         emit: Emit,
     ) -> None:
         self._run = run
@@ -64,8 +67,10 @@ class YearLoop:
         self._ledger = ledger
         self._start = start
         self._digests = digests
+        self._files = files
         self._emit = emit
         self.ran: set[str] = set()
+        self.changed_files: set[str] = set()
 
     def years(self) -> Iterator[YearResult]:
         """Run year after year; each result comes when its year is done."""
@@ -152,7 +157,15 @@ class YearLoop:
             warnings = self._warnings(year, stage, outcome)
             last = stage is self._run.plan.stages_of(year)[-1]
             hooks_done = not self._hooks_after(stage, last=last)
-            self._ledger.stage_finished(self._runner, year, stage.name, outcome, elapsed(), hooks_done=hooks_done)
+            self._ledger.stage_finished(
+                self._runner,
+                year,
+                stage.name,
+                outcome,
+                elapsed(),
+                hooks_done=hooks_done,
+                changed_files=self._written_meanwhile(year, stage, outcome),
+            )
         except DbtTimeoutError as error:
             failure = error.message
             raise StageTimeoutError(
@@ -188,6 +201,14 @@ class YearLoop:
         result = StageResult(stage.name, elapsed(), nodes, replayed, why, warnings)
         self._checkpoint(year, stage, outcome)
         return result
+
+    def _written_meanwhile(self, year: int, stage: Stage, outcome: DbtResult) -> tuple[str, ...]:
+        """Return which files a stage may have read in another state than that in which the run began, and tell it."""
+        files = self._files.changed(node.unique_id for node in outcome.nodes)
+        if not self.changed_files.issuperset(files):
+            self.changed_files.update(files)
+            self._emit(InputsChanged(at=utc_now(), files=files, year=year, stage=stage.name))
+        return files
 
     def _warnings(self, year: int, stage: Stage, outcome: DbtResult) -> tuple[TestWarning, ...]:
         """Tell of tests that found rows and stop nothing, and write the queries that show these."""

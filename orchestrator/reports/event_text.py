@@ -15,6 +15,7 @@ from orchestrator.core.events import (
     Event,
     HookFinished,
     HookStarted,
+    InputsChanged,
     LockAcquired,
     LockReleased,
     LockWaited,
@@ -41,7 +42,15 @@ from orchestrator.core.events import (
     YearsPurged,
     YearStarted,
 )
-from orchestrator.core.formats import purge_text, resumed_at, shown_seconds, told_loss, told_other_scenarios, whole_year
+from orchestrator.core.formats import (
+    purge_text,
+    resumed_at,
+    shown_seconds,
+    told_loss,
+    told_other_scenarios,
+    told_written,
+    whole_year,
+)
 from orchestrator.core.text import plural, shown_years
 
 BEGINNINGS = (
@@ -78,7 +87,7 @@ def is_trouble(event: Event) -> bool:
         case NodeFinished():
             return event.error is not None
         case _:
-            return isinstance(event, (TestWarned, DbtWarned, RowsLost, TablesLost, OtherScenariosFound))
+            return isinstance(event, (TestWarned, DbtWarned, RowsLost, TablesLost, InputsChanged, OtherScenariosFound))
 
 
 def _of_run(event: Event) -> str | None:
@@ -141,6 +150,8 @@ def _other(event: Event) -> str:
         case OtherScenariosFound():
             where = "The database" if event.database is None else Path(event.database).name
             return told_other_scenarios(event.scenarios, event.years, event.scenario, where)
+        case InputsChanged():
+            return told_written(event.files, event.year)
         case WholeRangeRun():
             return f"Starts at {event.years[0]}: no single year can be taken out of {', '.join(event.models)}"
         case WholeYearRun():

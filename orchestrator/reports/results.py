@@ -37,6 +37,8 @@ def simulation_record(result: SimulationResult, time: RunTime) -> dict[str, obje
         "left_out": result.left_out,
         "nothing_to_do": result.nothing_to_do,
         "not_compared": result.not_compared,
+        "changed_files": result.changed_files,
+        "edited_files": result.edited_files,
         "summary": None if result.summary is None else _rows(result.summary),
         "time": {
             **_seconds(time.seconds),

@@ -46,13 +46,26 @@ def write_inputs(folder: SweepFolder, member: Member, inputs: ParseInputs) -> No
     replace_file(folder.member(member.key).inputs, json.dumps(inputs.to_json()).encode())
 
 
+def changed_files(folder: SweepFolder, key: str, settings: DbtSettings) -> tuple[str, ...]:
+    """Return the files that are not what a member was made of, as seen from where dbt runs."""
+    inputs = _inputs(folder.member(key).inputs)
+    files = () if inputs is None else inputs.changed_files(settings)
+    return tuple(str(one.relative_to(settings.cwd)) if one.is_relative_to(settings.cwd) else str(one) for one in files)
+
+
 def _unchanged(path: Path, settings: DbtSettings) -> bool:
     """Tell whether the files and the environment that a member was made of are the same now."""
+    inputs = _inputs(path)
+    return inputs is not None and inputs.unchanged(settings) is not None
+
+
+def _inputs(path: Path) -> ParseInputs | None:
+    """Return what a member was made of, None where that cannot be read."""
     try:
         document = parsed_json(read_limited(path, MOST_BYTES))
-        return isinstance(document, dict) and ParseInputs.from_json(document).unchanged(settings) is not None
+        return ParseInputs.from_json(document) if isinstance(document, dict) else None
     except (OSError, ValueError, KeyError, TypeError, AssertionError):
-        return False
+        return None
 
 
 def old_plan(folder: SweepFolder) -> SweepPlan | None:

@@ -115,10 +115,18 @@ class MemberRunner:
             result = orchestrator.execute_multi_year_simulation(
                 task.first_year, task.last_year, forgo_years=True, fresh=fresh
             )
+            inputs = orchestrator.runner.parse_inputs()  # what is asked next reads the project anew where it changed
+            if result.changed_files:
+                raise OrchestratorError(
+                    f"{', '.join(result.changed_files)} changed while the member was simulated: rows of it may be of "
+                    "either state.",
+                    to_fix="run `orchestrator sweep resume`, and change nothing of the project until it ends",
+                )
             tables = tables_to_keep(orchestrator, task.keep)
             write_tables(orchestrator, task, tables)
-            orchestrator.runner.parsed()  # where nothing was to be done, nobody may have waited for it yet
-            inputs = orchestrator.runner.parse_inputs()
+            if inputs is None:
+                orchestrator.runner.parsed()  # where nothing was to be done, nobody may have waited for it yet
+                inputs = orchestrator.runner.parse_inputs()
             if inputs is not None:
                 write_inputs(task.folder, task.member, inputs)
             return tuple(table.name for table in tables), result.not_compared

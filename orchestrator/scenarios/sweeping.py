@@ -25,7 +25,7 @@ from orchestrator.scenarios.happenings import Happening, MemberReached, Tell, te
 from orchestrator.scenarios.history import SweepHistory
 from orchestrator.scenarios.holding import held, stop_asked
 from orchestrator.scenarios.inputs import MemberInputs, database_mark
-from orchestrator.scenarios.keeping import is_kept, old_plan, read_states, remove_database, remove_member
+from orchestrator.scenarios.keeping import changed_files, is_kept, old_plan, read_states, remove_database, remove_member
 from orchestrator.scenarios.plan import Member, SweepPlan
 from orchestrator.scenarios.planning import SweepRequest, checked_members, make_plan
 from orchestrator.scenarios.project import SweptProject, of_member
@@ -68,7 +68,8 @@ class SweepOutcome:
     """What became of a sweep: the state of each member by key, in the order of the plan.
 
     ``kept`` are the members that were finished before, ``removed`` those of an older plan that are gone, ``emptied``
-    those finished before whose databases are to stay no longer. ``stopped`` tells that somebody stopped it.
+    those finished before whose databases are to stay no longer. ``stopped`` tells that somebody stopped it. ``changed``
+    are the files that are not any more what a finished member read, with the keys of these members.
     """
 
     plan: SweepPlan
@@ -79,6 +80,7 @@ class SweepOutcome:
     removed: tuple[str, ...] = ()
     emptied: tuple[str, ...] = ()
     stopped: bool = False
+    changed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def with_status(self, status: str) -> tuple[str, ...]:
         """Return the members of a status."""
@@ -176,7 +178,8 @@ def run(sweep: PreparedSweep, work: SweepWork, tell: Tell = tell_nobody) -> Swee
         stopped = any(state.status not in ("done", "failed") for state in running.states.values())
         removed = tuple(member.key for member in sweep.dropped)
         return SweepOutcome(
-            *(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, removed, running.emptied, stopped)
+            *(sweep.plan, sweep.folder, running.states, elapsed(), sweep.kept, removed, running.emptied, stopped),
+            changed=running.changed(),
         )
 
 
@@ -230,6 +233,15 @@ class _Running:
                 stopped=lambda: stop_asked(self.sweep.folder),
             )
             engine.run(tasks)
+
+    def changed(self) -> dict[str, tuple[str, ...]]:
+        """Return the files that changed since finished members read them, each with the keys of these members."""
+        found: dict[str, tuple[str, ...]] = {}
+        for key, state in self.states.items():
+            if state.status == "done" and not state.foreign:
+                for file in changed_files(self.sweep.folder, key, self.sweep.inputs[key].settings):
+                    found[file] = (*found.get(file, ()), key)
+        return found
 
     def gather(self) -> None:
         """Write the database of results."""

@@ -26,7 +26,7 @@ SQLITE: tuple[Known, ...] = (
         ("file is not a database", "file is encrypted"),
         StorageCorruptionError,
         "is not a SQLite database, or is damaged",
-        f"where it is a file of something else, name another file in storage.url; where it was the history, {DAMAGED_FIX}",
+        f"if it is a file of something else, name another in storage.url; if it was the history, {DAMAGED_FIX}",
     ),
     (
         ("malformed", "could not decode to utf-8"),

@@ -265,7 +265,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     before = file.read_bytes()
     with pytest.raises(StorageCorruptionError, match=r"a\.db is not a SQLite database") as caught:
         ensure_initialized(f"sqlite:///{file}")
-    assert "name another file in storage.url" in str(caught.value.to_fix)  # it may be somebody's, such as a DuckDB file
+    assert "name another in storage.url" in str(caught.value.to_fix)  # it may be somebody's, such as a DuckDB file
     assert file.read_bytes() == before
 
 

@@ -31,7 +31,7 @@ def hold(context):
     held.write_text(str(context.database))
     while not (root / "go").exists():
         time.sleep(0.02)
-    held.unlink()
+    held.unlink(missing_ok=True)
 """
 
 

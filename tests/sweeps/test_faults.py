@@ -191,3 +191,20 @@ def test_dask_is_told_what_its_defaults_would_do_wrong() -> None:
         assert cluster.local is not None and len(cluster.local.workers) == 1
     assert dask.config.get("distributed.deploy.lost-worker-timeout") == "15s"
     assert before_workers() == of_dask
+
+
+def test_a_model_that_is_edited_while_a_sweep_runs_is_named(swept: Swept) -> None:
+    """Members before and after it are not of one project; the next call makes them so."""
+    swept.hold_members()
+    process = swept.start("sweep", "run", "--name", "s", *VARY, "--workers", "1", "--keep", "inflow")
+    swept.wait_held()
+    model = swept.root / "dbt" / "models" / "yearly" / "inflow.sql"
+    model.write_text(model.read_text().replace("r.depth", "2 * r.depth"))
+    swept.let_go()
+    out, err = process.communicate(timeout=GENEROUS * 2)
+    assert process.returncode == 0, err
+    assert "changed   dbt/models/yearly/inflow.sql: 1 member read it as it was before" in out
+    again = swept("sweep", "resume", "s")
+    assert (again.exit_code, "changed " in again.out) == (0, False), again.err
+    twice = "sum(volume) filter (rain_factor = 2) = 2 * sum(volume) filter (rain_factor = 1)"
+    assert swept.results(f"select {twice} from inflow") == [(True,)]

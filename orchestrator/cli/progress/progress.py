@@ -26,6 +26,7 @@ from orchestrator.core.events import (
     Event,
     HookFinished,
     HookStarted,
+    InputsChanged,
     LockAcquired,
     LockWaited,
     NodeFinished,
@@ -50,7 +51,15 @@ from orchestrator.core.events import (
     YearsPurged,
     YearStarted,
 )
-from orchestrator.core.formats import purge_text, resumed_at, shown_path, told_loss, told_other_scenarios, whole_year
+from orchestrator.core.formats import (
+    purge_text,
+    resumed_at,
+    shown_path,
+    told_loss,
+    told_other_scenarios,
+    told_written,
+    whole_year,
+)
 from orchestrator.core.text import plural
 
 DONE, FAILED, WARNED = ("✓", "green"), ("✗", "red"), ("!", "yellow")
@@ -139,7 +148,9 @@ class Progress:
                 self._year(event)
             case WholeYearRun():
                 self._line(Text(f"starting {whole_year(event.year, event.changed_by)}"), *WARNED)
-            case YearsPurged() | RunResumed() | ChangesFound() | TablesLost() | RowsLost() | WholeRangeRun():
+            case YearsPurged() | RunResumed() | ChangesFound() | TablesLost() | RowsLost():
+                self._start(event)
+            case WholeRangeRun() | InputsChanged():
                 self._start(event)
             case _:
                 self._further(event)
@@ -220,8 +231,13 @@ class Progress:
             case _:
                 pass
 
-    def _start(self, event: YearsPurged | RunResumed | ChangesFound | TablesLost | RowsLost | WholeRangeRun) -> None:
+    def _start(
+        self,
+        event: YearsPurged | RunResumed | ChangesFound | TablesLost | RowsLost | WholeRangeRun | InputsChanged,
+    ) -> None:
         match event:
+            case InputsChanged():
+                self._line(Text(told_written(event.files, event.year)), *WARNED)
             case WholeRangeRun():
                 if self._years is not None:
                     self._years.expect(event.years)

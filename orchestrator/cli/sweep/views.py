@@ -39,6 +39,10 @@ def show_outcome(output: Output, outcome: SweepOutcome, carried: Callable[[str],
     if len(outcome.kept) == len(outcome.states):
         what = "Nothing was run" if outcome.removed or outcome.emptied else "Nothing to do"
         output.say(f"          {what}: all of them were done, and nothing has changed.")
+    if outcome.changed:
+        members = plural(len({key for keys in outcome.changed.values() for key in keys}), "member")
+        again = carried(f"orchestrator sweep resume {outcome.plan.name}")
+        output.say(f"changed   {', '.join(outcome.changed)}: {members} read it as it was before; {again} takes that up")
     unseen = dict.fromkeys(text for state in outcome.states.values() for text in state.not_compared)
     if unseen:
         output.say(f"Not compared: {'; '.join(unseen)}")

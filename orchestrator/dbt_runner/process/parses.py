@@ -9,6 +9,7 @@ and one all others. Where none does, the project is parsed again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -171,10 +172,28 @@ class Parses:
             elapsed = stopwatch()
             taken = self._parse_and_keep(settings, first=False)
             self._emit(ProjectParsedAgain(at=utc_now(), reason=str(reasons[-1]), seconds=elapsed()))
+        if self._loaded:
+            self._require_same_files(taken, str(reasons[-1]))
         self._in_use.append(taken)
         if self._loaded:
             self._require_known(taken)
         return taken
+
+    def _require_same_files(self, later: ParseInUse, why: str) -> None:
+        """Make sure that the project is still what it was when the run began.
+
+        Raises:
+            DbtProjectError: it is not; what was built until now is made of what it was.
+        """
+        settings = self._settings
+        changed = self.first.kept.inputs.files_changed_until(later.kept.inputs, settings.project_dir)
+        if changed:
+            names = ", ".join(os.path.relpath(path, settings.cwd) for path in changed)
+            raise DbtProjectError(
+                f"{names} changed while the run went on, and dbt has to read the project again for this year ({why}). "
+                "Nothing of the stage was run.",
+                to_fix="run the same command again: finished years stay where the change decides none of their rows",
+            )
 
     def _require_known(self, later: ParseInUse) -> None:
         """Make sure that the tables which a later parse adds rows to were known when the run began.

@@ -165,6 +165,7 @@ class ProjectFacts:
     what ``foundation_selector`` of the configuration matches; both are empty where the configuration has none.
     ``run_hooks`` are what dbt runs at the beginning and the end of each command, in its order; they are no ``nodes``.
     ``selectable`` are exposures and the like, by which a selector may choose the nodes above or below them.
+    ``written_files`` are what the project writes itself, as names or patterns.
     """
 
     project_name: str
@@ -194,6 +195,7 @@ class ProjectFacts:
     foundation_selector: str = ""
     run_hooks: tuple[NodeFacts, ...] = ()
     selectable: tuple[Selectable, ...] = ()
+    written_files: tuple[str, ...] = ()
 
     @property
     def capabilities(self) -> Capabilities:

@@ -37,6 +37,7 @@ def facts_of(document: dict[str, object]) -> ProjectFacts:
         tests_decided=_pairs(values.pop("tests_decided")),
         foundation=_texts(values.pop("foundation")),
         selectable=_selectable(values.pop("selectable")),
+        written_files=_texts(values.pop("written_files")),
         project_dir=Path(str(values.pop("project_dir"))),
         database_path=None if path is None else Path(str(path)),
         attachments=tuple(_attachment_of(one) for one in attachments),

@@ -17,12 +17,16 @@ ABSENT = "absent"
 
 
 class FileInputs:
-    """The files of one project's inputs: each is read once; those that a run writes itself are left out."""
+    """The files of one project's inputs: each is read once; those that a run writes itself are left out.
+
+    ``patterns`` are the names that were asked for, ``written`` those of what is left out.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._left_out: frozenset[Path] = frozenset()
         self._surely_written: frozenset[Path] = frozenset()
+        self.written: tuple[str, ...] = ()
         self.records: dict[str, FileRecord] = {}
         self.patterns: set[str] = set()
 
@@ -39,6 +43,7 @@ class FileInputs:
 
     def leave_out(self, files: NamedFiles, others: Iterable[Path]) -> None:
         """Leave out the files that templates write, and ``others``."""
+        self.written = tuple(sorted({*files.written, *files.perhaps_written, *map(str, others)}))
         surely = {*others, *self._matching(files.written - files.perhaps_written)}
         self._surely_written = frozenset(surely)
         self._left_out = frozenset({*surely, *self._matching(files.perhaps_written)})

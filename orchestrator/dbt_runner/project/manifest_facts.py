@@ -158,6 +158,7 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
         foundation_selector=" ".join(chosen),
         run_hooks=tuple(reader.facts_of_hook(node) for node in sorted(hooks, key=lambda node: node.index or 0)),
         selectable=selectable(manifest),
+        written_files=inputs.files.written,
     )
     patterns = tuple(sorted(inputs.files.patterns))
     return ReadProject(facts, patterns, inputs.files.records, whole_environment=inputs.whole_environment)

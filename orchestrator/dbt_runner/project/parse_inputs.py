@@ -106,6 +106,22 @@ class ParseInputs:
         given = digests_of(settings.vars)
         return {name for name in {*given, *self.variables} if given.get(name) != self.variables.get(name)}
 
+    def changed_files(self, settings: DbtSettings) -> tuple[Path, ...]:
+        """Return the files that do not hold any more what they held, are new or are gone."""
+        paths = dict.fromkeys(_paths(settings, self.folders, self.var_files))
+        if same_files(self.files, paths) is not None:
+            return ()
+        now = records_of({**paths, **self.files})
+        differ = [path for path in {**paths, **self.files} if _digest(now, path) != _digest(self.files, path)]
+        return tuple(map(Path, sorted(differ)))
+
+    def files_changed_until(self, later: ParseInputs, project_dir: Path) -> tuple[Path, ...]:
+        """Return the files of the project, and others that both parses read, that a later parse read otherwise."""
+        own = tuple(f"{project_dir / folder}{os.sep}" for folder in {*self.folders, *later.folders})
+        both = self.files.keys() & later.files.keys()
+        paths = sorted(path for path in {**self.files, **later.files} if path in both or path.startswith(own))
+        return tuple(Path(path) for path in paths if _digest(self.files, path) != _digest(later.files, path))
+
     def _unchanged(self, settings: DbtSettings) -> ParseInputs | None:
         if self.versions != versions() or self.env != _env_digest(self.env_names):
             return None
@@ -133,6 +149,11 @@ class ParseInputs:
             if now is not None and now.digest != record.digest and now.same_time(record):
                 return True
         return False
+
+
+def _digest(records: Mapping[str, FileRecord], path: str) -> str | None:
+    record = records.get(path)
+    return None if record is None else record.digest
 
 
 def records_before(settings: DbtSettings, last: ParseInputs | None) -> dict[str, FileRecord]:

@@ -15,6 +15,7 @@ from orchestrator.ledger.contents import changed_contents
 from orchestrator.ledger.reading import Ledger, read_ledger
 from orchestrator.ledger.watched import with_watched
 from orchestrator.pipeline.fingerprint import Components, components, fingerprint
+from orchestrator.pipeline.resume import read_while_written
 from orchestrator.pipeline.summary import read_summary, summary_model
 from orchestrator.pipeline.wording import listed
 from orchestrator.pipeline.workflow import SimulationPlan, Summary
@@ -117,6 +118,7 @@ def state_notes(
         years = shown_years(tuple(sorted({stage.year for stage in others})))
         why = listed(changes(ledger.components_of(others[-1].fingerprint), now) or (UNRECORDED,))
         notes.append(f"{name} is not what the project is now ({years}): {why}.")
+    notes += [f"{name} is to be simulated again: {loss.words()}." for loss in read_while_written(ledger)]
     last = ledger.runs[-1] if ledger.runs else None
     if last is not None and last.status != "completed":
         simulated = sorted({stage.year for stage in ledger.stages})
