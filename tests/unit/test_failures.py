@@ -86,3 +86,23 @@ def test_the_pointer_of_the_database_points_at_what_is_wrong() -> None:
     (pointer,) = (number for number, line in enumerate(lines) if line.strip("^ ") == "")
     column = lines[pointer].index("^")
     assert lines[pointer - 1][column:].startswith(",")
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ("Catalog Error: Scalar Function with name scale does not exist!", True),
+        ('Catalog Error: Table Function with name "scale" does not exist because', True),
+        ("function main.scale(integer) does not exist", True),
+        ("Catalog Error: Scalar Function with name other does not exist!", False),
+    ],
+)
+def test_a_function_that_no_stage_builds(message: str, named: bool) -> None:
+    """The stage is at fault, and not the model that calls it: `dbt run` builds no functions."""
+    scale = replace(node("scale"), unique_id="function.p.scale", resource_type="function", file="functions/scale.sql")
+    births = replace(node("births", parents=[scale.unique_id]), unique_id="model.lakes.births")
+    result = failed("model", "births", message, "models/births.sql")
+    error = failure_of(result, Path("/p"), project([scale, births], ()), None)
+    assert isinstance(error, NodeFailedError) and error.to_fix is not None
+    assert ("reads function scale (functions/scale.sql), which is not in the database" in error.message) is named
+    assert ("let this or an earlier stage with `command: build` select scale" in error.to_fix) is named
