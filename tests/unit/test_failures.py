@@ -13,6 +13,8 @@ from orchestrator.core.errors import NodeFailedError
 from orchestrator.dbt_runner.adapter.answers import cleaned
 from orchestrator.dbt_runner.adapter.failed_nodes import failure_of
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
+from orchestrator.dbt_runner.project.year_macros import told_year_macros
+from orchestrator.self_healing.foundation import yearly_members
 from tests.unit.test_healing_plan import node, project
 
 
@@ -106,3 +108,18 @@ def test_a_function_that_no_stage_builds(message: str, named: bool) -> None:
     assert isinstance(error, NodeFailedError) and error.to_fix is not None
     assert ("reads function scale (functions/scale.sql), which is not in the database" in error.message) is named
     assert ("let this or an earlier stage with `command: build` select scale" in error.to_fix) is named
+
+
+def test_a_macro_keeps_a_model_out_of_the_foundation() -> None:
+    """The macro is named: the model's own file says nothing of the year."""
+    base = replace(node("base"), names_year=True, code=(("model base", "1"), ("macro create_table_as", "2")))
+    births = replace(node("births", parents=[base.unique_id]), unique_id="model.lakes.births")
+    message = "Catalog Error: Table with name base does not exist!"
+    facts = project([base, births], ())
+    error = failure_of(failed("model", "births", message, "models/births.sql"), Path("/p"), facts, None)
+    why = "is built by the macro create_table_as, which reads the year"
+    assert isinstance(error, NodeFailedError) and why in error.message
+    assert [why in one.why for one in yearly_members(facts, ()) if one.node is base] == [True]
+    two = replace(base, code=(*base.code, ("macro other", "3")))
+    assert "(create_table_as, other, or one of them)" in str(told_year_macros(two))
+    assert told_year_macros(replace(base, uses_year=True)) is None

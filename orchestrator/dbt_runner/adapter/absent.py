@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from orchestrator.dbt_runner.project.facts import BY_BUILD, NodeFacts, ProjectFacts
 from orchestrator.dbt_runner.project.results import NodeResult
 from orchestrator.dbt_runner.project.source_facts import SourceFacts
+from orchestrator.dbt_runner.project.year_macros import told_year_macros
 
 FUNCTION = "function"
 _ABSENT = (
@@ -75,11 +76,13 @@ def _node(parent: NodeFacts, failed: NodeResult, facts: ProjectFacts) -> Absent:
             f"build it first: `orchestrator init`, or `dbt build --select {parent.name}`",
         )
     left_out = parent.resource_type in BY_BUILD
+    macros = told_year_macros(parent)
+    because = "" if macros is None else f", as it {macros}"
     why = f" Stages build {parent.resource_type}s only with `command: build`." if left_out else ""
     stage = "stage with `command: build`" if left_out else "stage"
     return Absent(
-        f"{_reader(failed)} reads {which}, which is not in the database: it is not built before the first year, and no "
-        f"stage so far has built it.{why}",
+        f"{_reader(failed)} reads {which}, which is not in the database: it is not built before the first year"
+        f"{because}, and no stage so far has built it.{why}",
         f"let this or an earlier {stage} select {parent.name} (`orchestrator plan` lists what each one selects)",
     )
 
