@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.core.errors import ConfigurationError
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.year_macros import told_year_macros
 
 FOUNDATION_TAG = "FOUNDATION"
 KEY = "self_healing.foundation"
@@ -81,5 +82,7 @@ def _causes(facts: ProjectFacts, state: frozenset[str]) -> dict[str, NodeFacts]:
 
 
 def _told(node: NodeFacts, cause: NodeFacts, selected_by: str) -> str:
-    reads = "reads the year" if cause is node else f"is built from {cause.name}, which each year changes"
+    reads = f"is built from {cause.name}, which each year changes"
+    if cause is node:
+        reads = told_year_macros(node) or "reads the year"
     return f"matches {selected_by}, but {reads}, so it is no foundation: a stage has to build it"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from orchestrator.core.errors import InitializationError
-from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.facts import BY_BUILD, NodeFacts, ProjectFacts
 from orchestrator.self_healing.evidence import Problem
 from orchestrator.self_healing.hook_tables import BY_HOOK
 from orchestrator.self_healing.initialization_state import RequiredTable, TableFinding, TableTier
@@ -19,7 +19,6 @@ STEP_OF = {
     TableTier.FOUNDATION: "build_foundation",
     TableTier.STATE: "create_state",
 }
-BY_BUILD = ("snapshot", "function")  # `dbt run` leaves them out
 Tells = Callable[[NodeFacts], bool]
 
 

@@ -13,6 +13,8 @@ from orchestrator.core.errors import NodeFailedError
 from orchestrator.dbt_runner.adapter.answers import cleaned
 from orchestrator.dbt_runner.adapter.failed_nodes import failure_of
 from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
+from orchestrator.dbt_runner.project.year_macros import told_year_macros
+from orchestrator.self_healing.foundation import yearly_members
 from tests.unit.test_healing_plan import node, project
 
 
@@ -86,3 +88,38 @@ def test_the_pointer_of_the_database_points_at_what_is_wrong() -> None:
     (pointer,) = (number for number, line in enumerate(lines) if line.strip("^ ") == "")
     column = lines[pointer].index("^")
     assert lines[pointer - 1][column:].startswith(",")
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ("Catalog Error: Scalar Function with name scale does not exist!", True),
+        ('Catalog Error: Table Function with name "scale" does not exist because', True),
+        ("function main.scale(integer) does not exist", True),
+        ("Catalog Error: Scalar Function with name other does not exist!", False),
+    ],
+)
+def test_a_function_that_no_stage_builds(message: str, named: bool) -> None:
+    """The stage is at fault, and not the model that calls it: `dbt run` builds no functions."""
+    scale = replace(node("scale"), unique_id="function.p.scale", resource_type="function", file="functions/scale.sql")
+    births = replace(node("births", parents=[scale.unique_id]), unique_id="model.lakes.births")
+    result = failed("model", "births", message, "models/births.sql")
+    error = failure_of(result, Path("/p"), project([scale, births], ()), None)
+    assert isinstance(error, NodeFailedError) and error.to_fix is not None
+    assert ("reads function scale (functions/scale.sql), which is not in the database" in error.message) is named
+    assert ("let this or an earlier stage with `command: build` select scale" in error.to_fix) is named
+
+
+def test_a_macro_keeps_a_model_out_of_the_foundation() -> None:
+    """The macro is named: the model's own file says nothing of the year."""
+    base = replace(node("base"), names_year=True, code=(("model base", "1"), ("macro create_table_as", "2")))
+    births = replace(node("births", parents=[base.unique_id]), unique_id="model.lakes.births")
+    message = "Catalog Error: Table with name base does not exist!"
+    facts = project([base, births], ())
+    error = failure_of(failed("model", "births", message, "models/births.sql"), Path("/p"), facts, None)
+    why = "is built by the macro create_table_as, which reads the year"
+    assert isinstance(error, NodeFailedError) and why in error.message
+    assert [why in one.why for one in yearly_members(facts, ()) if one.node is base] == [True]
+    two = replace(base, code=(*base.code, ("macro other", "3")))
+    assert "(create_table_as, other, or one of them)" in str(told_year_macros(two))
+    assert told_year_macros(replace(base, uses_year=True)) is None

@@ -396,6 +396,19 @@ def test_a_macro_that_refs_is_followed() -> None:
     assert macros.of("{{ both() }}").blocker is not None
 
 
+def test_what_stands_in_the_place_of_ref_is_followed() -> None:
+    """The way that dbt's documentation shows calls a method of what dbt's own gives, and reads no year by that."""
+    macros = analysis(
+        ref="{% macro ref(name) %}{% do return(builtins.ref(name).include(database=false)) %}{% endmacro %}",
+        of_year="{% macro of_year() %}{{ var('year') }}{% endmacro %}",
+    )
+    found = macros.of("select * from {{ ref('a') }}")
+    assert found.blocker is None and not found.uses_year and found.macros == {"ref"}
+    assert macros.of("select * from {{ ref('a' ~ var('year')) }}").blocker is not None
+    assert macros.of("{{ builtins.var('year').include() }}").uses_year
+    assert macros.of("{{ builtins[name]('a').include() }}").uses_year
+
+
 def test_macros_that_call_each_other_are_in_doubt() -> None:
     """A circle of macros is not followed to its end, so it blocks."""
     macros = analysis(

@@ -207,7 +207,7 @@ class Expressions:
             self.values.unfollowed()
             if isinstance(owner, nodes.Name):
                 return self._function(node, method, own=False, handed=handed, tainted=tainted)
-            return self.values.doubt("a macro is taken out of the context by a name that is computed")
+            return self._of_dbts_own(node, owner, method, handed=handed, tainted=tainted)
         if not isinstance(owner, nodes.Name):
             return self._object_method(node, owner, method, handed=handed, tainted=tainted)
         if first == "var":
@@ -225,6 +225,12 @@ class Expressions:
         if self.values.macros.known(method):
             return self._called(method, node, handed=handed, tainted=tainted, run=first not in FIXED_NAMES)
         return self._object_method(node, owner, method, handed=handed, tainted=tainted)
+
+    def _of_dbts_own(self, node: nodes.Call, owner: nodes.Expr, method: str, *, handed: int, tainted: bool) -> int:
+        """Follow a method of what a function of dbt gives, as in ``builtins.ref(name).include(database=false)``."""
+        if isinstance(owner, nodes.Call):
+            return self._object_method(node, owner, method, handed=handed, tainted=tainted)
+        return self.values.doubt("a macro is taken out of the context by a name that is computed")
 
     def _object_method(self, node: nodes.Call, owner: nodes.Expr, method: str, *, handed: int, tainted: bool) -> int:
         held = self.values.beyond_print(handed | self.of(owner, tainted=tainted))

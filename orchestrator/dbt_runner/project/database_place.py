@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.dbt_runner.analysis.marks import UNKNOWN
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
+from orchestrator.dbt_runner.project.every_node import every_node
 from orchestrator.dbt_runner.project.inputs import TEMPLATE
 from orchestrator.dbt_runner.project.parsed_project import ParsedProject
 from orchestrator.dbt_runner.project.var_values import COMPUTED_ENV_VAR
@@ -32,7 +33,7 @@ def reads_database_path(project: ParsedProject, analysis: TemplateAnalysis, file
     What a profile makes of it is seen in the profile itself.
     """
     manifest = project.manifest
-    nodes: list[ManifestNode] = [*manifest.nodes.values(), *manifest.functions.values()]
+    nodes: list[ManifestNode] = [*every_node(manifest).values()]
     for found in manifest.disabled.values():
         nodes += [node for node in found if getattr(node, "raw_code", "")]  # sources and exposures have none
     texts = [node.raw_code for node in nodes if project.is_own(node.package_name)]

@@ -18,6 +18,7 @@ from orchestrator.dbt_runner.analysis.change_kinds import ChangedRelation
 from orchestrator.dbt_runner.project.selectable_facts import Selectable
 from orchestrator.dbt_runner.project.source_facts import SourceFacts
 
+BY_BUILD = ("snapshot", "function")  # `dbt run` leaves them out
 RELATIONAL = ("table", "view", "incremental", "seed", "snapshot")
 
 

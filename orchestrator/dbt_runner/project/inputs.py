@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.dbt_runner.project.every_node import every_node
 from orchestrator.dbt_runner.project.files import files_below
 from orchestrator.dbt_runner.project.macro_reach import INTERNAL_PACKAGES
 from orchestrator.dbt_runner.project.var_values import COMPUTED_ENV_VAR, ENV_VAR
@@ -19,13 +20,14 @@ TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
 def yaml_files(config: RuntimeConfig, project_dir: Path, profiles_dir: Path) -> dict[str, str]:
-    """Return the text of every YAML file of the project, its packages and its profile, by path."""
-    folders = {*config.model_paths, *config.seed_paths, *config.snapshot_paths, *config.macro_paths}
-    folders |= {*config.test_paths, *config.analysis_paths, config.packages_install_path}
+    """Return the text of every YAML file of the project, its packages and its profile, by path.
+
+    dbt reads YAML in a folder of any kind, whatever it is about: its own list of folders is taken.
+    """
     files = [project_dir / "dbt_project.yml", project_dir / "selectors.yml", profiles_dir / "profiles.yml"]
-    for folder in sorted(folders):
+    for folder in sorted({*config.all_source_paths, config.packages_install_path}):
         found = [Path(path) for path in files_below(project_dir / folder)]
-        files += sorted(path for path in found if path.suffix in (".yml", ".yaml"))
+        files += sorted(path for path in found if path.suffix.lower() in (".yml", ".yaml"))  # as dbt looks for them
     return {str(path): path.read_text(encoding="utf-8") for path in files if path.is_file()}
 
 
@@ -36,7 +38,7 @@ def env_vars_read(manifest: Manifest, config: RuntimeConfig, profiles_dir: Path)
     """
     names = set(manifest.env_vars)
     internal = {*INTERNAL_PACKAGES, f"dbt_{config.credentials.type}"}
-    code = [getattr(node, "raw_code", "") or "" for node in manifest.nodes.values()]
+    code = [getattr(node, "raw_code", "") or "" for node in every_node(manifest).values()]
     code += [macro.macro_sql for macro in manifest.macros.values() if macro.package_name not in internal]
     files = yaml_files(config, Path(config.project_root).resolve(), profiles_dir)
     found = names_of_env_vars([*code, *(part for text in files.values() for part in TEMPLATE.findall(text))])
@@ -61,18 +63,4 @@ def names_of_env_vars(texts: Iterable[str]) -> set[str] | None:
 
 def watched_folders(config: RuntimeConfig) -> tuple[str, ...]:
     """Return the project's folders, relative to it, whose files decide what a parse gives."""
-    return tuple(
-        sorted(
-            {
-                *config.model_paths,
-                *config.seed_paths,
-                *config.snapshot_paths,
-                *config.macro_paths,
-                *config.test_paths,
-                *config.analysis_paths,
-                *config.function_paths,
-                *config.docs_paths,
-                config.packages_install_path,
-            }
-        )
-    )
+    return tuple(sorted({*config.all_source_paths, *config.docs_paths, config.packages_install_path}))

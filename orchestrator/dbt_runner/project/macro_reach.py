@@ -24,6 +24,12 @@ CALLED_BY_NAME_ALONE = (
     "validate_sql",
 )
 """Folders and files of dbt's macros that templates call, or nothing that builds: a walk finds their callers."""
+CALLED_BY_TEMPLATES = frozenset(
+    ["is_incremental", "load_relation", "set_sql_header", "make_hook_config", "in_transaction"]
+)
+"""Other macros of dbt that models call, and neither its Python nor what builds; a walk finds their callers, too."""
+AFTER_PYTHON = "py_script_postfix"
+"""The macro whose text dbt adds to each Python model; it calls ``is_incremental()``."""
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(|'([A-Za-z_]\w*)'|\"([A-Za-z_]\w*)\"")
 """A name that is called, or that stands in quotes, as for ``adapter.dispatch()``."""
@@ -50,7 +56,7 @@ class MacroReach:
                 folders[macro.name] = macro.original_file_path
         self._known = self._own | set(self._texts)
         self._words: dict[str, frozenset[str]] = {}
-        self._found: dict[tuple[str, str], frozenset[str]] = {}
+        self._found: dict[tuple[str, str, bool], frozenset[str]] = {}
         self.everywhere = self._everywhere(folders) if self._own else frozenset()
 
     def is_for_others(self, name: str) -> bool:
@@ -63,9 +69,11 @@ class MacroReach:
         """Return the macros that dbt calls to build a node."""
         kind = str(node.config.materialized)
         strategy = str(node.config.get("incremental_strategy" if kind == "incremental" else "strategy") or "")
-        key = (kind, strategy)
+        python = str(node.language) == "python"
+        key = (kind, strategy, python)
         if key not in self._found:
-            self._found[key] = self._reached(self._materializations(kind), strategy) | self.everywhere
+            start = self._materializations(kind) | ({AFTER_PYTHON} & self._known if python else set())
+            self._found[key] = self._reached(start, strategy) | self.everywhere
         return self._found[key]
 
     def _materializations(self, kind: str) -> set[str]:
@@ -101,6 +109,7 @@ class MacroReach:
             for name, shadowed in placed.items()
             if shadowed is not None
             and shadowed not in NAMING_MACROS
+            and shadowed not in CALLED_BY_TEMPLATES
             and not shadowed.startswith(("materialization_", "test_"))
             and not _STRATEGIES.fullmatch(shadowed)
             and not any(part in folders.get(shadowed, "") for part in CALLED_BY_NAME_ALONE)

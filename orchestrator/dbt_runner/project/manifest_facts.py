@@ -20,6 +20,7 @@ from orchestrator.dbt_runner.project.chosen import chosen_nodes
 from orchestrator.dbt_runner.project.config_inputs import is_batched
 from orchestrator.dbt_runner.project.database_place import reads_database_path
 from orchestrator.dbt_runner.project.edges import connected
+from orchestrator.dbt_runner.project.every_node import every_node
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, ProjectShape
 from orchestrator.dbt_runner.project.file_records import FileRecord
 from orchestrator.dbt_runner.project.inputs import yaml_files
@@ -36,7 +37,7 @@ from orchestrator.dbt_runner.project.shape import project_shape
 from orchestrator.dbt_runner.project.source_facts import WATCHES, SourceFacts
 from orchestrator.dbt_runner.project.source_inputs import external_location
 from orchestrator.dbt_runner.project.var_values import VarValues
-from orchestrator.dbt_runner.project.variable_reach import NODE_TYPES, every_node
+from orchestrator.dbt_runner.project.variable_reach import NODE_TYPES
 from orchestrator.dbt_runner.project.year_reach import year_in_project
 
 if TYPE_CHECKING:
@@ -97,11 +98,11 @@ def project_facts(project: ParsedProject, config: RuntimeConfig, settings: DbtSe
         package=str(config.project_name),
         packages_dir=str(config.packages_install_path),
     )
-    hooks = [node for node in manifest.nodes.values() if _is_own_hook(node)]
-    inputs.leave_out_written(lambda: reader.macros_reached(manifest.nodes.values()))
+    every = every_node(manifest)
+    hooks = [node for node in every.values() if _is_own_hook(node)]
+    inputs.leave_out_written(lambda: reader.macros_reached(every.values()))
     inputs.come_before(hooks)
     before = tuple(pair for node in hooks if _comes_first(node, analysis, macros) for pair in reader.of_hook(node))
-    every = every_node(manifest)
 
     def known(node: ManifestNode) -> NodeFacts:
         return _with_its_place(reader.facts(node, before), node, config, cwd, macros, years=bool(year_vars))
@@ -221,7 +222,8 @@ def _comes_first(node: ManifestNode, analysis: TemplateAnalysis, macros: dict[st
 
 def _whole(manifest: Manifest, shape: ProjectShape) -> str:
     """Return a hash of everything in a project."""
-    texts = [[unique_id, node.checksum.checksum, node.raw_code] for unique_id, node in sorted(manifest.nodes.items())]
+    nodes = sorted(every_node(manifest).items())
+    texts = [[unique_id, node.checksum.checksum, node.raw_code] for unique_id, node in nodes]
     return digest(shape.project, canonical(texts))[:16]
 
 

@@ -31,6 +31,7 @@ from orchestrator.dbt_runner.analysis.template_record import TemplateRecord
 from orchestrator.dbt_runner.project.canonical import canonical, digest
 from orchestrator.dbt_runner.project.config_inputs import config_inputs, entry_inputs, is_batched, reads_config
 from orchestrator.dbt_runner.project.environment import environment_values, every_name, names_read
+from orchestrator.dbt_runner.project.every_node import every_node
 from orchestrator.dbt_runner.project.file_inputs import FileInputs
 from orchestrator.dbt_runner.project.input_kinds import (
     COMPARED,
@@ -76,7 +77,8 @@ class NodeInputs:
         self._macros = project.own_macros
         self._cwd = cwd
         self._whole = whole
-        python = (node.raw_code for node in manifest.nodes.values() if str(node.language) == "python")
+        self._nodes = every_node(manifest)
+        python = (node.raw_code for node in self._nodes.values() if str(node.language) == "python")
         self._found: dict[tuple[str, int], tuple[SqlParts, NamedFiles]] = {}
         self._parts = project.parts
         self._parts.update((code, python_parts(code)) for code in python if code not in self._parts)
@@ -168,7 +170,7 @@ class NodeInputs:
     @cached_property
     def _searches(self) -> bool:
         """Tell whether files may be looked for in other folders than the one where dbt runs."""
-        texts = (rendered_with(node) + str(getattr(node, "raw_code", "")) for node in self._manifest.nodes.values())
+        texts = (rendered_with(node) + str(getattr(node, "raw_code", "")) for node in self._nodes.values())
         settings = canonical(self._config.credentials.to_dict(omit_none=True))
         return any(SEARCH_PATH in text.lower() for text in (*texts, *self._macros.values(), settings))
 
@@ -176,7 +178,7 @@ class NodeInputs:
         """Leave out the files that the project writes itself: its nodes and hooks, and the macros that they reach."""
         found: list[NamedFiles] = []
         others: set[Path] = set()
-        for node in self._manifest.nodes.values():
+        for node in self._nodes.values():
             texts = (str(getattr(node, "raw_code", "")), rendered_with(node))
             found.append(self._named(node.package_name, map(self.parts, texts)))
             location = node.config.get("location")

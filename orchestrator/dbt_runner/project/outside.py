@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.database.attachments import Attachment
 from orchestrator.database.file_names import IN_MEMORY, database_in, is_a_file
+from orchestrator.dbt_runner.project.every_node import every_node
 
 if TYPE_CHECKING:
     from dbt.config import RuntimeConfig
@@ -85,9 +86,9 @@ def attachments(config: RuntimeConfig, cwd: Path) -> tuple[Attachment, ...]:
 
 def disabled(manifest: Manifest, types: Iterable[str]) -> tuple[str, ...]:
     """Return the unique ids of the disabled nodes of these types, in order."""
-    wanted = set(types) - {"test"}
+    wanted, enabled = set(types) - {"test"}, every_node(manifest)
     return tuple(
         unique_id
         for unique_id, nodes in sorted(manifest.disabled.items())
-        if any(str(node.resource_type) in wanted for node in nodes) and unique_id not in manifest.nodes
+        if any(str(node.resource_type) in wanted for node in nodes) and unique_id not in enabled
     )

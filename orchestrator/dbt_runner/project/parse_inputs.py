@@ -21,7 +21,7 @@ from orchestrator.dbt_runner.project.settings import DbtSettings
 
 _VERSIONED = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb", "dbt-postgres", "mashumaro")
 _YAML = (".yml", ".yaml")
-_FOLDERS = ("model", "seed", "snapshot", "macro", "test", "analysis", "function", "docs")
+_FOLDERS = ("models", "seeds", "snapshots", "macros", "tests", "analyses", "functions", "dbt_packages")  # by default
 SET_FOR_DBT = frozenset({"ORCHESTRATOR_DATABASE", "PYTHONPATH", "DO_NOT_TRACK", "NO_COLOR"})
 READ_BY_DATABASES = frozenset({"TZ", "PGTZ", "PGDATESTYLE", "PGOPTIONS"})
 SET_BY_SHELLS = frozenset({"_", "SHLVL", "OLDPWD"})
@@ -160,7 +160,7 @@ def records_before(settings: DbtSettings, last: ParseInputs | None) -> dict[str,
     """Return a record of each file that a parse will read, taken before it, so that an edit meanwhile is noticed.
 
     ``last`` are the inputs of an earlier parse, which knows the folders; else they are those that the project file
-    names, or dbt's defaults.
+    names, whatever their kind, and dbt's defaults.
     """
     folders = last.folders if last is not None else _named_folders(settings.project_dir)
     return records_of(_paths(settings, folders, last.var_files if last is not None else ()))
@@ -195,11 +195,11 @@ def _named_folders(project_dir: Path) -> tuple[str, ...]:
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         project = None
     named = project if isinstance(project, dict) else {}
-    found: list[str] = []
-    for kind in _FOLDERS:
-        folders = named.get(f"{kind}-paths", ["analyses" if kind == "analysis" else f"{kind}s"])
-        found += [folder for folder in folders if isinstance(folder, str)] if isinstance(folders, list) else []
-    return tuple(found)
+    found: list[object] = [*_FOLDERS, named.get("packages-install-path")]
+    for key, folders in named.items():
+        if str(key).endswith("-paths") and isinstance(folders, list):
+            found += folders
+    return tuple(dict.fromkeys(folder for folder in found if isinstance(folder, str)))
 
 
 def _env_digest(names: tuple[str, ...] | None) -> str:

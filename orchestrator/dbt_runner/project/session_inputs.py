@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.database.capabilities import capabilities_of
 from orchestrator.dbt_runner.project.environment import environment_values
+from orchestrator.dbt_runner.project.every_node import every_node
 from orchestrator.dbt_runner.project.input_kinds import VAR
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
 
@@ -34,6 +35,6 @@ def session_inputs(manifest: Manifest, config: RuntimeConfig, macros: Iterable[s
 
 def _has_zones(manifest: Manifest, macros: Iterable[str]) -> bool:
     """Tell whether times with a zone may stand in the database: from SQL, from files or from sources."""
-    nodes = [node for node in manifest.nodes.values() if str(node.resource_type) != "test"]
+    nodes = [node for node in every_node(manifest).values() if str(node.resource_type) != "test"]
     texts = (f"{getattr(node, 'raw_code', '')} {node.config.to_dict()}" for node in nodes)
     return bool(manifest.sources) or any(_ZONES.search(text) for text in (*texts, *macros))

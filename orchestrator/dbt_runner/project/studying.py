@@ -12,9 +12,10 @@ from orchestrator.dbt_runner.analysis.named_relations import NOT_BY_NAME, relati
 from orchestrator.dbt_runner.analysis.sql_parts import SqlParts
 from orchestrator.dbt_runner.analysis.variable_record import VariableUses
 from orchestrator.dbt_runner.analysis.variable_uses import variable_uses
+from orchestrator.dbt_runner.project.every_node import every_node
 from orchestrator.dbt_runner.project.parsed_project import ParsedProject
 from orchestrator.dbt_runner.project.study import HOOKS, ProjectStudy, RunHook, TextStudy
-from orchestrator.dbt_runner.project.variable_reach import NODE_TYPES, every_node
+from orchestrator.dbt_runner.project.variable_reach import NODE_TYPES
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest

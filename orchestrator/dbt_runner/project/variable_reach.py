@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from orchestrator.dbt_runner.analysis.reuse import blocker_in_naming, blocker_in_yaml
 from orchestrator.dbt_runner.analysis.template_analysis import TemplateAnalysis
+from orchestrator.dbt_runner.project.every_node import every_node
 from orchestrator.dbt_runner.project.node_code import code_of_node
 from orchestrator.dbt_runner.project.parsed_project import ParsedProject
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
-    from dbt.contracts.graph.nodes import ManifestNode
 
 NODE_TYPES = ("seed", "model", "snapshot", "function", "test")
 
@@ -53,11 +53,6 @@ def variable_reach(project: ParsedProject, name: str, files: Mapping[str, str]) 
     return VariableReach(
         None if blocker is None else blocker.replace("the year", f"variable {name}"), frozenset(printed)
     )
-
-
-def every_node(manifest: Manifest) -> dict[str, ManifestNode]:
-    """Return all that dbt can run by unique id: it keeps functions apart from its other nodes."""
-    return {**manifest.nodes, **manifest.functions}
 
 
 def project_blocker(manifest: Manifest, analysis: TemplateAnalysis, files: Mapping[str, str]) -> str | None:

@@ -25,7 +25,7 @@ from orchestrator.pipeline.workflow import SimulationPlan
 from orchestrator.pipeline.year_variable import require_year_read
 from orchestrator.self_healing.foundation import FOUNDATION_TAG, yearly_members
 from orchestrator.self_healing.initialization_state import RequiredTable, TableTier
-from orchestrator.self_healing.left_out import IN_NO_STAGE, left_out
+from orchestrator.self_healing.left_out import IN_NO_STAGE, NOT_BY_RUN, left_out
 from orchestrator.self_healing.registry import (
     configured_tables,
     is_list,
@@ -58,7 +58,7 @@ def check_registry(config: SimulationConfig, runner: DbtRunner, facts: ProjectFa
     selected = _stages(config, runner)
     found += selected
     if all(one.status is not Status.PROBLEM for one in selected):
-        found += _unbuilt(config, runner, facts)
+        found += _unbuilt(config, runner, facts, derived)
     for require in (require_year_read, require_variables_fit):
         try:
             require(config, facts)
@@ -141,8 +141,10 @@ def _forgotten(
     return found
 
 
-def _unbuilt(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -> list[Diagnosis]:
-    """Return the models of the years that no stage selects in any year."""
+def _unbuilt(
+    config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts, derived: Sequence[RequiredTable]
+) -> list[Diagnosis]:
+    """Return the models of the years that no stage selects in any year, and what no stage with ``build`` does."""
     if config.simulation is None or not config.stages:
         return []
     years = config.years() if facts.has_branches else config.years()[:2]
@@ -152,12 +154,17 @@ def _unbuilt(config: SimulationConfig, runner: DbtRunner, facts: ProjectFacts) -
     except OrchestratorError:
         return []  # told of the stage
     names = {node.name for one in ids if (node := facts.node(one)) is not None}
-    nodes = left_out(facts, set(), listed=False)
-    remedy = "add it to the `select` of a stage; `orchestrator plan` lists what each stage matches"
+    required = {node_of(table, facts).unique_id for table in derived}
+
+    def told(but: set[str], why: str, subject: str, remedy: str) -> list[Diagnosis]:
+        left = without_stage(left_out(facts, but, listed=False), names, config=config, facts=facts, years=years)
+        nodes = [one for one in left if one.why == why]
+        return [worth_noting("registry", why, subject=f"{subject} {one.name}", remedy=remedy) for one in nodes]
+
+    matched = "`orchestrator plan` lists what each stage matches"
     return [
-        worth_noting("registry", one.why, subject=f"model {one.name}", remedy=remedy)
-        for one in without_stage(nodes, names, config=config, facts=facts, years=years)
-        if one.why == IN_NO_STAGE
+        *told(set(), IN_NO_STAGE, "model", f"add it to the `select` of a stage; {matched}"),
+        *told(required, NOT_BY_RUN, "node", f"let a stage with `command: build` select it; {matched}"),
     ]
 
 
