@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 WORKSPACE = "var"  # the folder below the project root that holds all of ours, and usually the databases as well
@@ -65,6 +65,25 @@ def current_umask() -> int:
         found = os.umask(0o077)
         os.umask(found)
         return found
+
+
+def described_owner(path: Path) -> str:
+    """Say whose a file or folder is and who may do what with it, as far as this user can see that."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return f"{path} does not exist"
+    except OSError as error:
+        return f"{path} cannot be looked at: {error.strerror}"
+    user, group = _name(path.owner, found.st_uid), _name(path.group, found.st_gid)
+    return f"{path} belongs to user {user} and group {group}, with mode {stat.S_IMODE(found.st_mode):04o}"
+
+
+def _name(ask: Callable[[], str], number: int) -> str:
+    try:
+        return ask()
+    except (KeyError, NotImplementedError):  # nobody has that number any more, or here
+        return str(number)
 
 
 def opener(path: str, flags: int) -> int:
