@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
@@ -17,6 +18,7 @@ from orchestrator.core.errors import (
     StorageUnavailableError,
 )
 from orchestrator.core.masking import masked
+from orchestrator.core.permissions import described_owner, how_to_write, unwritable
 from orchestrator.storage.engine import sqlite_file
 
 DAMAGED_FIX = "move the file away, with its -wal; `orchestrator runs import` fills a new one from var/runs"
@@ -194,8 +196,19 @@ def storage_error(url: URL, message: str) -> StorageError:
     words = message.lower()
     for texts, kind, what, to_fix in SQLITE if url.get_backend_name() == "sqlite" else POSTGRESQL:
         if any(re.search(text, words) for text in texts):
-            return kind(f"The run history {shown(url)} {what} ({_short(message)}).", to_fix=to_fix)
+            told = f"The run history {shown(url)} {what} ({_short(message)})."
+            locked = _locked(url) if kind is StoragePermissionError else []
+            if not locked:
+                return kind(told, to_fix=to_fix)
+            told += f" {described_owner(locked[0])}."
+            return kind(told, to_fix=f"{how_to_write(locked)}; or name another place in storage.url")
     return StorageError(f"The run history {shown(url)} cannot be used: {_short(message)}")
+
+
+def _locked(url: URL) -> list[Path]:
+    """Return what this user may not write of a history that is a file."""
+    file = sqlite_file(url)
+    return [] if file is None else unwritable([file, Path(f"{file}.lock"), file.parent])
 
 
 def _short(message: str) -> str:

@@ -88,6 +88,8 @@ def why_left(backup: Backup, now: datetime) -> str | None:
     """Say why a folder with the name of a backup may be something else than an old one; None where it is one."""
     if backup.folder.is_symlink():
         return "is a symbolic link"
+    if not os.access(backup.folder, os.R_OK | os.X_OK):
+        return f"cannot be looked into: {described_owner(backup.folder)}"
     foreign = foreign_files(backup)
     if foreign:
         more = f" and {len(foreign) - _MOST_NAMES} more" if len(foreign) > _MOST_NAMES else ""
@@ -102,7 +104,7 @@ def foreign_files(backup: Backup) -> list[str]:
     try:
         there = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in os.scandir(backup.folder)]
     except OSError:
-        return []  # whoever removes it is told why that does not work
+        return []  # whoever reads or removes it is told why that does not work
     if backup.metadata is None:
         known = {name for name, _ in there if _NUMBERED.fullmatch(name) is not None}
     else:
