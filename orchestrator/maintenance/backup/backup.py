@@ -118,8 +118,9 @@ def copy_all(databases: Sequence[WorkspaceDatabase], root: Path, *, reason: str,
 
 
 def _tell_of_later(made: Backup, root: Path) -> None:
-    """Warn of backups that are dated later than the one that was just made."""
-    later = [backup.name for backup in list_backups(root) if backup.is_later_than(made.made_at or _UNKNOWN)]
+    """Warn of backups that are dated later than now, when one was just made."""
+    now = utc_now()
+    later = [backup.name for backup in list_backups(root) if backup.is_later_than(now)]
     if later:
         logger.warning(
             "Backup %s was made now, and %s %s dated later: a clock was wrong. "
