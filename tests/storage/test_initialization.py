@@ -330,7 +330,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path, place: str) -> None:
     )
     assert "StoragePermissionError: The run history" in done.stderr
     assert f"{folder}" in done.stderr
-    assert "give yourself the right to write" in done.stderr
+    assert "give yourself write permission: chmod u+rwX" in done.stderr
 
 
 def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
