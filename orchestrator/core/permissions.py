@@ -85,6 +85,11 @@ def unwritable(places: Iterable[Path]) -> list[Path]:
     return [place for place in places if os.path.lexists(place) and not os.access(place, os.W_OK)]
 
 
+def nearest_there(place: Path) -> Path:
+    """Return a place, or the nearest one above it that is there as far as this user can see."""
+    return next((one for one in (place, *place.parents) if os.path.lexists(one)), place)
+
+
 def how_to_write(places: Sequence[Path]) -> str:
     """Say how places that are there, and that this user may not write, come to be writable."""
     shown = shlex.join(map(str, places))

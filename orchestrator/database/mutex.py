@@ -35,6 +35,7 @@ from orchestrator.core.permissions import (
     described_owner,
     how_to_write,
     make_folder,
+    nearest_there,
     touch,
     unwritable,
 )
@@ -273,9 +274,9 @@ class DatabaseMutex:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             return DiskFullError(what, to_fix=f"free some space on the disk that holds {folder}.")
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            there_is = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+            nearest = nearest_there(folder)
             own = [Path(self.database)] if self._of_file else []
-            locked = unwritable([self.lock_path, *own, there_is]) or [self.lock_path if there else there_is]
+            locked = unwritable([self.lock_path, *own, nearest]) or [self.lock_path if there else nearest]
             return DatabasePermissionError(
                 f"{what} {described_owner(locked[0])}.",
                 to_fix=f"{how_to_write(locked)}; or choose another database with --database.",

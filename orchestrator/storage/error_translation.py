@@ -18,7 +18,7 @@ from orchestrator.core.errors import (
     StorageUnavailableError,
 )
 from orchestrator.core.masking import masked
-from orchestrator.core.permissions import described_owner, how_to_write, unwritable
+from orchestrator.core.permissions import described_owner, how_to_write, nearest_there, unwritable
 from orchestrator.storage.engine import sqlite_file
 
 DAMAGED_FIX = "move the file away, with its -wal; `orchestrator runs import` fills a new one from var/runs"
@@ -208,7 +208,7 @@ def storage_error(url: URL, message: str) -> StorageError:
 def _locked(url: URL) -> list[Path]:
     """Return what this user may not write of a history that is a file."""
     file = sqlite_file(url)
-    return [] if file is None else unwritable([file, Path(f"{file}.lock"), file.parent])
+    return [] if file is None else unwritable([file, Path(f"{file}.lock"), nearest_there(file.parent)])
 
 
 def _short(message: str) -> str:

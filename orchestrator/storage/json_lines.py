@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
 from orchestrator.core.events import Event, RunFinished, RunStarted, as_record
-from orchestrator.core.permissions import described_owner, how_to_write, make_folder, opener, unwritable
+from orchestrator.core.permissions import described_owner, how_to_write, make_folder, nearest_there, opener, unwritable
 from orchestrator.core.text import ascii_json
 
 logger = logging.getLogger(__name__)
@@ -57,7 +56,6 @@ class JsonLinesListener:
 
 def _remedy(place: Path) -> str:
     """Say how the nearest folder that is there comes to be writable, where that is what is missing."""
-    # Path.exists raises where a folder above may not be entered.
-    there = next(one for one in (place, *place.parents) if os.path.exists(one))  # noqa: PTH110
+    there = nearest_there(place)
     denied = unwritable([there])
     return f". {described_owner(there)}.\nTo fix: {how_to_write(denied)}" if denied else ""
