@@ -7,8 +7,9 @@ or the database, says, so that two users who share a database also share its loc
 from __future__ import annotations
 
 import os
+import shlex
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 WORKSPACE = "var"  # the folder below the project root that holds all of ours, and usually the databases as well
@@ -65,6 +66,55 @@ def current_umask() -> int:
         found = os.umask(0o077)
         os.umask(found)
         return found
+
+
+def described_owner(path: Path) -> str:
+    """Say whose a file or folder is and who may do what with it, as far as this user can see that."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return f"{path} does not exist"
+    except OSError as error:
+        return f"{path} cannot be looked at: {error.strerror}"
+    user, group = _name(path.owner, found.st_uid), _name(path.group, found.st_gid)
+    return f"{path} belongs to user {user} and group {group}, with mode {stat.S_IMODE(found.st_mode):04o}"
+
+
+def unwritable(places: Iterable[Path]) -> list[Path]:
+    """Return those places that are there, as far as this user can see, and that he may not write."""
+    return [place for place in places if os.path.lexists(place) and not os.access(place, os.W_OK)]
+
+
+def nearest_there(place: Path) -> Path:
+    """Return a place, or the nearest one above it that is there as far as this user can see."""
+    return next((one for one in (place, *place.parents) if os.path.lexists(one)), place)
+
+
+def how_to_write(places: Sequence[Path]) -> str:
+    """Say how places that are there, and that this user may not write, come to be writable."""
+    shown = shlex.join(map(str, places))
+    try:
+        if os.statvfs(places[0]).f_flag & os.ST_RDONLY:
+            return f"{places[0]} is on a read-only file system: mount that for writing"
+        found = [place.stat() for place in places]
+    except OSError:
+        return f"let somebody who may do so give this user the right to enter the folder of {shown}"
+    owners = {_name(place.owner, one.st_uid) for place, one in zip(places, found, strict=True)}
+    if all(one.st_uid == os.geteuid() for one in found):
+        return f"give yourself write permission: chmod u+rwX {shown}"
+    if all(one.st_gid in {os.getegid(), *os.getgroups()} for one in found):
+        return (
+            f"let {' and '.join(sorted(owners))} run `chmod g+rwX {shown}`; users who share a workspace write "
+            "`permissions: umask` into its configuration and have a umask such as 002"
+        )
+    return f"let their owner ({', '.join(sorted(owners))}) give this user write permission on {shown}"
+
+
+def _name(ask: Callable[[], str], number: int) -> str:
+    try:
+        return ask()
+    except (KeyError, NotImplementedError):  # nobody has that number any more, or here
+        return str(number)
 
 
 def opener(path: str, flags: int) -> int:

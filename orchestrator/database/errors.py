@@ -14,6 +14,7 @@ from orchestrator.core.errors import (
     DatabasePermissionError,
     DiskFullError,
 )
+from orchestrator.core.permissions import described_owner, how_to_write, unwritable
 from orchestrator.core.untrusted import what_is_no_file
 
 _LOCKED = re.compile(r"Could not set lock on file.*?(?:\(PID (\d+)\)|$)", re.DOTALL)
@@ -68,10 +69,7 @@ def known_database_error(message: str, path: Path | None) -> DatabaseError | Non
             to_fix=FREE_SPACE,
         )
     if any(text in message for text in _DENIED):
-        return DatabasePermissionError(
-            f"The {where} cannot be opened for writing: {_first_line(message)}",
-            to_fix="give this user read and write permission on the file and its folder, or set `database:`",
-        )
+        return _permission_error(message, path)
     if "Is a directory" in message:
         return folder_error(path)
     if _LOG_OF_ANOTHER in message:
@@ -92,6 +90,17 @@ def known_database_error(message: str, path: Path | None) -> DatabaseError | Non
             "builds a new one",
         )
     return None
+
+
+def _permission_error(message: str, path: Path | None) -> DatabasePermissionError:
+    locked = [] if path is None else unwritable([path, path.resolve().parent, Path(f"{path.resolve()}.wal")])
+    what = f"The database {path or ''}".rstrip() + f" cannot be opened for writing: {_first_line(message)}"
+    if not locked:
+        to_fix = "give this user read and write permission on the file and its folder, or set `database:`"
+        return DatabasePermissionError(what, to_fix=to_fix)
+    return DatabasePermissionError(
+        f"{what} {described_owner(locked[0])}.", to_fix=f"{how_to_write(locked)}; or set `database:` to another place"
+    )
 
 
 def folder_error(path: Path | None) -> DatabaseError:

@@ -98,9 +98,10 @@ def what_stands_at(lock_path: Path) -> str | None:
 
     A symbolic link is not followed: whoever may write here could have any file made, or emptied.
     """
-    if lock_path.is_symlink():
+    # Those of Path raise where a folder above may not be entered.
+    if os.path.islink(lock_path):  # noqa: PTH114
         return "a symbolic link"
-    return "a folder" if lock_path.is_dir() else None
+    return "a folder" if os.path.isdir(lock_path) else None  # noqa: PTH112
 
 
 def locked_error(database: str, lock_path: Path, holder: LockHolder, waited: float) -> DatabaseLockedError:

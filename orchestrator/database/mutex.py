@@ -28,7 +28,17 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.events import Emit, LockAcquired, LockReleased, LockWaited, ignore
 from orchestrator.core.masking import masked
-from orchestrator.core.permissions import ANY_FILE, PRIVATE_FILE, current_umask, make_folder, touch
+from orchestrator.core.permissions import (
+    ANY_FILE,
+    PRIVATE_FILE,
+    current_umask,
+    described_owner,
+    how_to_write,
+    make_folder,
+    nearest_there,
+    touch,
+    unwritable,
+)
 from orchestrator.database.lock_note import LockHolder, LockNote, locked_error, what_stands_at
 
 POLL_SECONDS = 0.05
@@ -258,13 +268,18 @@ class DatabaseMutex:
                 f"The lock file {self.lock_path} of the database {self.database} is {taken}, which nobody can lock.",
                 to_fix=f"move {self.lock_path} away; the next run makes a lock file there",
             )
-        what = f"The lock file {self.lock_path} of the database {self.database} cannot be made: {reason}."
+        there = os.path.lexists(self.lock_path)
+        verb = "opened" if there else "made"
+        what = f"The lock file {self.lock_path} of the database {self.database} cannot be {verb}: {reason}."
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             return DiskFullError(what, to_fix=f"free some space on the disk that holds {folder}.")
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            nearest = nearest_there(folder)
+            own = [Path(self.database)] if self._of_file else []
+            locked = unwritable([self.lock_path, *own, nearest]) or [self.lock_path if there else nearest]
             return DatabasePermissionError(
-                what,
-                to_fix=f"make the folder {folder} writable for you, or choose another with --database.",
+                f"{what} {described_owner(locked[0])}.",
+                to_fix=f"{how_to_write(locked)}; or choose another database with --database.",
             )
         return DatabaseError(what, to_fix=f"make sure that {folder} is a folder on a disk that can lock files.")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
@@ -16,9 +18,11 @@ from orchestrator.core.errors import (
     StorageUnavailableError,
 )
 from orchestrator.core.masking import masked
+from orchestrator.core.permissions import described_owner, how_to_write, nearest_there, unwritable
 from orchestrator.storage.engine import sqlite_file
 
 DAMAGED_FIX = "move the file away, with its -wal; `orchestrator runs import` fills a new one from var/runs"
+# Patterns of a database's message in small letters, the first that is found counts; what it means, and what to do.
 Known = tuple[tuple[str, ...], type[StorageError], str, str]
 
 SQLITE: tuple[Known, ...] = (
@@ -79,13 +83,62 @@ POSTGRESQL: tuple[Known, ...] = (
         "free some space on the server",
     ),
     (
-        ("permission denied", "read-only transaction"),
+        ("permission denied for table", "permission denied for relation", "permission denied for view"),
         StoragePermissionError,
-        "does not let this user write",
-        "grant the user of storage.url the right to create tables in that database's schema",
+        "does not let this user read and write its tables",
+        "have the owner of the tables run `grant select, insert, update, delete on all tables in schema …` for the "
+        "user of storage.url",
     ),
     (
-        ("does not exist",),
+        ("permission denied for sequence",),
+        StoragePermissionError,
+        "does not let this user write",
+        "have the owner of the sequence run `grant usage on all sequences in schema …` for the user of storage.url",
+    ),
+    (
+        ("permission denied for schema", "no schema has been selected"),
+        StoragePermissionError,
+        "does not let this user into the schema of its tables, or make them there",
+        "have the owner of the schema run `grant usage, create on schema …` for the user of storage.url",
+    ),
+    (
+        ("must be owner of",),
+        StoragePermissionError,
+        "has tables of another user, and only their owner may change their shape",
+        "run `orchestrator runs list` once with the owner of the tables as the user of storage.url",
+    ),
+    (
+        ("permission denied for database",),
+        StoragePermissionError,
+        "does not let this user in",
+        "have the owner of the database run `grant connect on database …` for the user of storage.url",
+    ),
+    (
+        ("read-only transaction",),
+        StoragePermissionError,
+        "can only be read",
+        "name a server in storage.url that is no standby, and where default_transaction_read_only is off",
+    ),
+    (
+        ("permission denied", "must be superuser"),
+        StoragePermissionError,
+        "does not let this user do that",
+        "give the user of storage.url the right that is named there, or name another user",
+    ),
+    (
+        ("no pg_hba.conf entry",),
+        StorageUnavailableError,
+        "does not let this user in from here",
+        "add a line for this user, database and host to the server's pg_hba.conf",
+    ),
+    (
+        (r'role ".*" does not exist',),
+        StorageUnavailableError,
+        "does not know this user",
+        "correct the user in storage.url, or create it with `createuser`",
+    ),
+    (
+        (r'database ".*" does not exist',),
         StorageUnavailableError,
         "does not exist",
         "create the database with `createdb`, or correct the name in storage.url",
@@ -148,9 +201,20 @@ def storage_error(url: URL, message: str) -> StorageError:
     """Return the error that a database's message stands for."""
     words = message.lower()
     for texts, kind, what, to_fix in SQLITE if url.get_backend_name() == "sqlite" else POSTGRESQL:
-        if any(text in words for text in texts):
-            return kind(f"The run history {shown(url)} {what} ({_short(message)}).", to_fix=to_fix)
+        if any(re.search(text, words) for text in texts):
+            told = f"The run history {shown(url)} {what} ({_short(message)})."
+            locked = _locked(url) if kind is StoragePermissionError else []
+            if not locked:
+                return kind(told, to_fix=to_fix)
+            told += f" {described_owner(locked[0])}."
+            return kind(told, to_fix=f"{how_to_write(locked)}; or name another place in storage.url")
     return StorageError(f"The run history {shown(url)} cannot be used: {_short(message)}")
+
+
+def _locked(url: URL) -> list[Path]:
+    """Return what this user may not write of a history that is a file."""
+    file = sqlite_file(url)
+    return [] if file is None else unwritable([file, Path(f"{file}.lock"), nearest_there(file.parent)])
 
 
 def _short(message: str) -> str:

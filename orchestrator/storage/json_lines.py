@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from orchestrator.core.events import Event, RunFinished, RunStarted, as_record
-from orchestrator.core.permissions import make_folder, opener
+from orchestrator.core.permissions import described_owner, how_to_write, make_folder, nearest_there, opener, unwritable
 from orchestrator.core.text import ascii_json
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class JsonLinesListener:
                     begun.close()
             kept = "it has no events" if begun is None else "its later events are missing"
             reason = error.strerror or error
-            logger.warning("%s cannot be written: %s; the run goes on, but %s", place, reason, kept)
+            logger.warning("%s cannot be written: %s; the run goes on, but %s%s", place, reason, kept, _remedy(place))
 
     def _write(self, event: Event, run_id: str, place: Path) -> None:
         if isinstance(event, RunStarted):
@@ -52,3 +52,10 @@ class JsonLinesListener:
         if isinstance(event, RunFinished):
             found.close()
             del self._files[run_id]
+
+
+def _remedy(place: Path) -> str:
+    """Say how the nearest folder that is there comes to be writable, where that is what is missing."""
+    there = nearest_there(place)
+    denied = unwritable([there])
+    return f". {described_owner(there)}.\nTo fix: {how_to_write(denied)}" if denied else ""

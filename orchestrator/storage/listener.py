@@ -6,6 +6,7 @@ A slow store slows no run, and a broken one stops none.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 from pathlib import Path
@@ -59,9 +60,13 @@ class RunHistoryListener:
             reason = str(writer.error)
         else:
             return
+        missing = "This run is missing from the run history, or incomplete there."
+        if not os.path.isfile(folder / "events.jsonl"):  # noqa: PTH113 - Path.is_file raises in a folder that is closed
+            logger.warning("%s %s", missing, reason)
+            return
         logger.warning(
-            "This run is missing from the run history, or incomplete there. %s\nIts events are kept in %s: "
-            "once the problem is fixed, `orchestrator runs import` imports it.",
+            "%s %s\nIts events are kept in %s: once the problem is fixed, `orchestrator runs import` imports it.",
+            missing,
             reason,
             folder,
         )

@@ -8,14 +8,17 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from orchestrator.config.paths import backups_dir
+from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import (
     BackupDamagedError,
     BackupError,
@@ -27,14 +30,16 @@ from orchestrator.core.errors import (
 from orchestrator.database.mutex import DatabaseMutex
 from orchestrator.ledger.layouts import LAYOUTS
 from orchestrator.maintenance.backup.backup import (
+    Backup,
     create_backup,
     find_backup,
     list_backups,
-    prune_backups,
     verify_backup,
 )
 from orchestrator.maintenance.backup.exclusion import recover
 from orchestrator.maintenance.backup.journal import JOURNAL
+from orchestrator.maintenance.backup.metadata import write_metadata
+from orchestrator.maintenance.backup.pruning import prune_backups
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase, chosen
 from orchestrator.storage.factory import create_storage_backend
 from orchestrator.storage.head import HEAD
@@ -400,10 +405,10 @@ def test_pruning_keeps_the_newest_and_one_that_is_whole(shop: Shop) -> None:
     for damaged in backups[2:]:
         file = damaged.folder / "01-lakes_of_mine.duckdb"
         file.write_bytes(file.read_bytes()[:-1])
-    removed = prune_backups(shop.root, 1, lock_timeout=0)
+    removed = prune_backups(shop.root, 1, lock_timeout=0).removed
     assert {backup.name for backup in removed} == {backups[0].name, backups[2].name}
     assert {backup.name for backup in list_backups(shop.root)} == {backups[1].name, backups[3].name}
-    assert prune_backups(shop.root, 1, lock_timeout=0) == ()
+    assert prune_backups(shop.root, 1, lock_timeout=0).removed == ()
 
 
 def test_what_is_not_ours_is_left_alone(shop: Shop) -> None:
@@ -418,10 +423,100 @@ def test_what_is_not_ours_is_left_alone(shop: Shop) -> None:
     (place / "20990101T000000Z").write_text("a file")
     (place / "9dangling").symlink_to("/nowhere")
     assert [backup.name for backup in list_backups(shop.root)] == [newer[1].name, newer[0].name, named.name]
-    assert [backup.name for backup in prune_backups(shop.root, 1, lock_timeout=0)] == [newer[0].name]
+    assert [backup.name for backup in prune_backups(shop.root, 1, lock_timeout=0).removed] == [newer[0].name]
     assert (place / "0 odd" / "file").exists()
     verify_backup(find_backup(shop.root, "before"))
     shop.restore(find_backup(shop.root, "before the audit"))
+
+
+def test_a_folder_that_may_be_something_else_is_left_alone(shop: Shop) -> None:
+    """A link, a folder without metadata, one with files of somebody else: each is named, none is counted."""
+    place, elsewhere = backups_dir(shop.root), shop.root / "other disk"
+    elsewhere.mkdir()
+    linked, noted, old, new = (shop.backup() for _ in range(4))
+    linked.folder.rename(elsewhere / linked.name)
+    linked.folder.symlink_to(elsewhere / linked.name)
+    (noted.folder / "notes.txt").write_text("theirs")
+    (place / "20200101T000000Z").mkdir()
+    (place / "20200102T000000Z").mkdir()
+    (place / "20200102T000000Z" / "file").write_text("theirs")
+    done = prune_backups(shop.root, 1, lock_timeout=0)
+    assert [backup.name for backup in done.removed] == [old.name]
+    assert done.left == {
+        linked.name: "is a symbolic link",
+        noted.name: "holds what is no part of a backup: notes.txt",
+        "20200102T000000Z": "holds what is no part of a backup: file",
+        "20200101T000000Z": "has no metadata.json",
+    }
+    assert [backup.name for backup in list_backups(shop.root)][:3] == [new.name, noted.name, linked.name]
+    verify_backup(find_backup(shop.root, linked.name))
+    shop.backup()  # which removes what others left half made
+    assert linked.folder.is_symlink()
+    assert (elsewhere / linked.name / "metadata.json").exists()
+
+
+def dated(backup: Backup, moment: datetime) -> Backup:
+    """Have a backup been made at another time, as the clock of another machine says it."""
+    assert backup.metadata is not None
+    write_metadata(backup.folder, backup.metadata.model_copy(update={"created_at": moment}))
+    folder = backup.folder.rename(backup.folder.with_name(f"{moment:%Y%m%dT%H%M%SZ}"))
+    return next(one for one in list_backups(folder.parents[2]) if one.folder == folder)
+
+
+def test_nobody_knows_the_order_of_what_is_dated_later_than_now(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """It is named, and neither removed nor taken as the newest."""
+    later = dated(shop.backup(), utc_now() + timedelta(days=1))
+    assert find_backup(shop.root, None).name == later.name  # the only one
+    old, new = shop.backup(), shop.backup()
+    assert f"Backup {new.name} was made now, and {later.name} is dated later" in caplog.text
+    with pytest.raises(BackupNotFoundError, match=f"newest is unknown: {later.name} is dated later than now"):
+        find_backup(shop.root, None)
+    assert find_backup(shop.root, new.name).name == new.name
+    done = prune_backups(shop.root, 1, lock_timeout=0)
+    assert [backup.name for backup in done.removed] == [old.name]
+    assert done.left == {later.name: "is dated later than now"}
+
+
+def test_times_of_other_zones_are_put_in_order(shop: Shop) -> None:
+    """What metadata of somebody else say is a time as well where it has another zone, or none."""
+    first, second, third = (shop.backup() for _ in range(3))
+    moment = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+    first = dated(first, moment.astimezone(timezone(timedelta(hours=5))))
+    second = dated(second, (moment + timedelta(hours=1)).replace(tzinfo=None))
+    assert [backup.name for backup in list_backups(shop.root)] == [third.name, second.name, first.name]
+
+
+CLOSED = """
+import os, sys
+from pathlib import Path
+from orchestrator.core.errors import BackupError
+from orchestrator.maintenance.backup.pruning import prune_backups
+from tests.maintenance.conftest import Shop
+shop = Shop(Path(sys.argv[1]))
+shop.fill(rows=1, runs=1)
+older, closed, new = (shop.backup() for _ in range(3))
+if os.getuid() == 0:
+    for path in (shop.root, *shop.root.rglob("*")):
+        os.chown(path, 54321, 54321)
+    os.setgroups([]); os.setgid(54321); os.setuid(54321)
+closed.folder.chmod(0o500)
+try:
+    prune_backups(shop.root, 1, lock_timeout=0)
+except BackupError as error:
+    told = str(error)
+closed.folder.chmod(0o700)
+assert f"Backup {closed.name} cannot be removed: Permission denied" in told, told
+assert "with mode 0500" in told and f"Removed were {older.name}." in told, told
+print(sorted(os.listdir(closed.folder.parent)) == [".lock", closed.name, new.name], len(os.listdir(closed.folder)))
+"""
+
+
+def test_what_may_not_be_removed_is_not_touched() -> None:
+    """Its owner is named, and the others are removed."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to other users
+        Path(folder).chmod(0o777)
+        done = run_python(["-c", CLOSED, folder], cwd=REPOSITORY, check=True)
+    assert done.stdout == "True 4\n"
 
 
 def test_databases_that_do_not_exist_get_no_lock(shop: Shop) -> None:

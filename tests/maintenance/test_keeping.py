@@ -1,17 +1,21 @@
-"""The published copy, where it cannot be made."""
+"""Copies that are made without being asked for: automatic backups, and the published one."""
 
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from orchestrator.config.paths import backups_dir
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import BackupError, ConfigurationError, DiskFullError
 from orchestrator.core.events import ignore
-from orchestrator.maintenance.backup.keeping import publisher
+from orchestrator.maintenance.backup.backup import list_backups
+from orchestrator.maintenance.backup.keeping import keeper, publisher
+from orchestrator.maintenance.backup.metadata import read_metadata, write_metadata
 from tests.maintenance.conftest import Shop
 from tests.support.kills import REPOSITORY
 from tests.support.programs import run_python
@@ -99,3 +103,34 @@ def test_a_published_copy_replaces_nothing_but_an_older_one(shop: Shop) -> None:
     with pytest.raises(ConfigurationError):
         publisher(of_profile, lambda: shop.lakes, ignore)()
     assert shop.lakes.read_bytes() == before
+
+
+def keep_one(shop: Shop) -> None:
+    """Make an automatic backup, and keep no other one."""
+    config = SimulationConfig.from_mapping({"dbt": {"project_dir": "."}, "backup": {"keep": 1}}, root=shop.root)
+    keeper(config, lambda: shop.lakes, reason="before healing", emit=ignore)()
+
+
+def test_what_was_just_made_is_kept(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """Also beside one that is dated later, which is named: the clock was set back, or another machine's is fast."""
+    later = shop.backup().folder
+    later = later.rename(later.with_name("20990101T000000Z"))
+    metadata = read_metadata(later)
+    write_metadata(later, metadata.model_copy(update={"created_at": datetime(2099, 1, 1, tzinfo=timezone.utc)}))
+    for _ in range(2):
+        keep_one(shop)
+        assert [backup.metadata.reason for backup in list_backups(shop.root) if backup.metadata] == [
+            "test",
+            "before healing",
+        ]
+    assert "20990101T000000Z is dated later" in caplog.text
+
+
+def test_an_automatic_backup_whose_forerunners_cannot_be_removed(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """Counts as made: that is said, and whoever made it goes on."""
+    shop.backup()
+    (backups_dir(shop.root) / ".lock").unlink()
+    (backups_dir(shop.root) / ".lock").mkdir()
+    keep_one(shop)
+    assert "was made, and older ones stay." in caplog.text
+    assert len(list_backups(shop.root)) == 2

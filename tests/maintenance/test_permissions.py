@@ -25,6 +25,7 @@ from orchestrator.maintenance.backup.metadata import METADATA
 from orchestrator.storage.json_lines import JsonLinesListener
 from orchestrator.storage.listener import RunHistoryListener
 from tests.maintenance.conftest import Shop
+from tests.support.programs import run_python
 from tests.unit.test_work_tree import RUN, story
 
 MODES = {("private", 0o022): 0o600, ("private", 0o077): 0o600, ("umask", 0o022): 0o644, ("umask", 0o077): 0o600}
@@ -141,6 +142,78 @@ def test_two_users_share_a_lock() -> None:
         shared = Path(folder)
         shared.chmod(0o777)
         share(shared / "it.duckdb")
+
+
+SECOND = """
+import logging, os, sys
+from pathlib import Path
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.database.errors import database_error
+from orchestrator.database.mutex import DatabaseMutex
+from orchestrator.dbt_runner.process.cache_folder import CacheFolder
+from orchestrator.dbt_runner.project.settings import DbtSettings
+from orchestrator.maintenance.backup.backup import list_backups
+from orchestrator.maintenance.backup.bounds import Bounds
+from orchestrator.maintenance.backup.exclusion import locked, recover_held
+from orchestrator.maintenance.doctor.database_check import check_file
+from orchestrator.storage.factory import create_storage_backend
+from orchestrator.storage.json_lines import JsonLinesListener
+from tests.maintenance.conftest import Shop
+from tests.unit.test_work_tree import story
+shop, group = Shop(Path(sys.argv[1])), int(sys.argv[2])
+logging.basicConfig(format="events: %(message)s", stream=sys.stdout)
+os.setgroups([]); os.setgid(group); os.setuid(54321)
+
+def told(name, work):
+    try:
+        work()
+    except OrchestratorError as error:
+        print(f"{name}: {error}")
+
+told("lock", DatabaseMutex(shop.lakes, run_id="r").acquire)
+told("history", lambda: create_storage_backend(shop.url))
+told("list", lambda: list_backups(shop.root))
+told("before a run", lambda: recover_held(shop.root, shop.url, shop.lakes, Bounds(shop.root)))
+told("backups", locked(shop.root / "var" / "backups", 0).__enter__)
+var = shop.root / "var"
+settings = DbtSettings(shop.root, None, shop.root, var / "dbt")
+CacheFolder(settings, lambda event: print("parse:", event.reason)).remove_target()
+print("doctor:", check_file(shop.lakes, simulates=True)[0].remedy)
+print("database:", database_error(f'IO Error: Cannot open file "{shop.lakes}": Permission denied', shop.lakes))
+listener = JsonLinesListener(var / "runs")
+for event in story():
+    listener(event)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user")
+@pytest.mark.parametrize(
+    ("group", "remedy"), [(54321, "let root run `chmod g+rwX "), (54322, "let their owner (root) ")]
+)
+def test_a_second_user_is_told_whose_file_it_is(group: int, remedy: str) -> None:
+    """In a folder that both may write to the files of the first one keep their mode: they are named, not the folder."""
+    with tempfile.TemporaryDirectory() as folder, umask(0o022):
+        shop = Shop(Path(folder))
+        shop.fill(rows=1, runs=1)
+        shop.backup()
+        for name in ("runs", "dbt"):
+            make_folder(shop.root / "var" / name)
+        shop.root.chmod(0o777)
+        for path in shop.root.rglob("*"):
+            os.chown(path, -1, 54321)
+        (shop.root / "var").chmod(0o2777)
+        done = run_python(["-c", SECOND, folder, str(group)], cwd=Path(__file__).parents[2], check=True)
+    said = {line.partition(":")[0]: line for line in done.stdout.replace("\nTo fix", " To fix").splitlines()}
+    lakes, owned = shop.lakes, "belongs to user root and group 54321, with mode"
+    assert f"{lakes}.lock {owned} 0644" in said["lock"] and f"{lakes}.lock' '{lakes}'" in said["lock"]
+    assert f"{shop.history} {owned} 0600" in said["history"]
+    assert f"{shop.root}/var/backups {owned} 0700" in said["list"]
+    assert f"{shop.root}/var/backups {owned} 0700" in said["backups"]
+    assert f"{shop.root}/var/dbt {owned} 0700" in said["parse"]
+    assert f"{shop.root}/var/runs {owned} 0700" in said["events"]
+    assert f"{lakes} {owned} 0644" in said["database"]
+    assert {name for name, line in said.items() if remedy not in line} == {"parse"}
+    assert "Whether a restore" in said["before a run"]
 
 
 def share(database: Path) -> None:

@@ -30,6 +30,7 @@ from orchestrator.core.errors import (
     StorageVersionError,
 )
 from orchestrator.storage.engine import opened, read_url
+from orchestrator.storage.error_translation import storage_error
 from orchestrator.storage.factory import create_storage_backend, open_existing
 from orchestrator.storage.head import HEAD, TABLES, VERSION_TABLE, VERSIONS
 from orchestrator.storage.initialization import ensure_initialized, is_ready
@@ -330,7 +331,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path, place: str) -> None:
     )
     assert "StoragePermissionError: The run history" in done.stderr
     assert f"{folder}" in done.stderr
-    assert "give yourself the right to write" in done.stderr
+    assert "give yourself write permission: chmod u+rwX" in done.stderr
 
 
 def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
@@ -395,6 +396,71 @@ def test_a_database_that_does_not_exist(server: PostgresServer) -> None:
     with pytest.raises(StorageUnavailableError, match="does not exist") as caught:
         ensure_initialized(server.url("nowhere"))
     assert "createdb" in str(caught.value.to_fix)
+
+
+def limited(server: PostgresServer, url: str, *rights: str) -> str:
+    """Make a user with some rights alone in the database of ``url``, and return the URL as that user."""
+    name = url.rpartition("/")[2]
+    user = f"limited_{name}"
+    tell(url, f"create role {user} login password 'x'", *(right.format(user=user) for right in rights))
+    return server.url(name, user=user, password="x")  # noqa: S106
+
+
+@pytest.mark.parametrize(
+    ("ready", "rights", "said"),
+    [
+        (False, ["revoke create on schema public from public"], r"for schema public.*`grant usage, create on schema"),
+        (False, ["revoke usage on schema public from public"], r"no schema has been.*`grant usage, create on schema"),
+        (
+            True,
+            ["grant select on all tables in schema public to {user}"],
+            r"denied for table workflow_runs\).*`grant select, insert, update, delete on all tables in schema",
+        ),
+        (True, [], r"denied for table .*`grant select, insert, update, delete on all tables in schema"),
+        (
+            True,
+            [
+                "grant all on all tables in schema public to {user}",
+                "grant all on schema public to {user}",
+                f"update {VERSION_TABLE} set version_num = '0003'",
+                "drop table sweeps, chat_messages, chat_sessions",
+            ],
+            r"must be owner of .*with the owner of the tables",
+        ),
+        (
+            True,
+            [
+                "grant all on all tables in schema public to {user}",
+                "alter role {user} set default_transaction_read_only = on",
+            ],
+            r"can only be read .*default_transaction_read_only is off",
+        ),
+    ],
+)
+def test_a_user_of_a_server_who_lacks_a_right(
+    server: PostgresServer, ready: bool, rights: list[str], said: str
+) -> None:
+    """The right that is missing is named, and not another one."""
+    url = server.make_database()
+    if ready:
+        ensure_initialized(url)
+    theirs = limited(server, url, *rights)
+    with (
+        pytest.raises(StoragePermissionError, match=rf"(?s){said}"),
+        create_storage_backend(theirs) as backend,
+    ):
+        backend.runs.add(WorkflowRun("lakes"))
+
+
+def test_a_user_that_a_server_does_not_know() -> None:
+    """Is not told to create a database; nor is somebody whose table is gone."""
+    made = read_url("postgresql://me@host/runs")
+    unknown = storage_error(made, 'connection failed: FATAL:  role "me" does not exist')
+    assert unknown.to_fix is not None and "createuser" in unknown.to_fix
+    gone = storage_error(made, 'relation "workflow_runs" does not exist\nLINE 1: select')
+    assert gone.to_fix is None
+    other = storage_error(made, "permission denied for function pg_advisory_xact_lock")
+    assert other.to_fix is not None and "tables" not in other.to_fix
 
 
 def test_the_driver_is_missing(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {repository!r})
 from tests.maintenance.conftest import Shop
-from orchestrator.maintenance.backup.backup import create_backup, find_backup, prune_backups
+from orchestrator.maintenance.backup.backup import create_backup, find_backup
 from orchestrator.maintenance.migrate import migrate_databases
 from orchestrator.maintenance.backup.restore import restore_backup
 shop, operations = Shop(Path({root!r})), 0

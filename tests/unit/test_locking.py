@@ -495,7 +495,7 @@ except DatabasePermissionError as error:
             out, err = process.communicate()
             assert err == ""
             assert str(database) in out and "Permission denied" in out
-            assert f"To fix: make the folder {database.parent} writable" in out
+            assert f"+rwX {name}" in out  # the nearest folder that is there
         Path(name).chmod(0o755)
     assert issubclass(DatabasePermissionError, PermissionError)
 

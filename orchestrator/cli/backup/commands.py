@@ -12,6 +12,7 @@ from orchestrator.cli.confirmation import confirm
 from orchestrator.cli.options import NO_VALUE, CommonOptions
 from orchestrator.cli.output import Output
 from orchestrator.cli.summary import plain_table
+from orchestrator.core.clocks import utc_now
 from orchestrator.core.errors import BackupDamagedError
 from orchestrator.core.formats import shown_path, shown_size
 
@@ -76,7 +77,8 @@ def list_(options: CommonOptions, output: Output) -> int:
             table.add_row(backup.name, "", "", Text(backup.problem or "cannot be read", "red"))
             continue
         size = sum(record.bytes for record in metadata.databases)
-        table.add_row(backup.name, str(len(metadata.databases)), shown_size(size), metadata.reason)
+        later = " (dated later than now: a clock was wrong)" if backup.is_later_than(utc_now()) else ""
+        table.add_row(backup.name, str(len(metadata.databases)), shown_size(size), f"{metadata.reason}{later}")
     output.show(table)
     return 0
 
@@ -84,6 +86,7 @@ def list_(options: CommonOptions, output: Output) -> int:
 def verify(options: CommonOptions, output: Output, name: NameArgument = None) -> int:
     """Read every byte of a backup and compare it with what was written; ends with 3 where it is damaged."""
     from orchestrator.maintenance.backup.backup import find_backup, verify_backup
+    from orchestrator.maintenance.backup.pruning import foreign_files
 
     config = load_config(options)
     backup = find_backup(config.root, name)
@@ -94,13 +97,15 @@ def verify(options: CommonOptions, output: Output, name: NameArgument = None) ->
     except BackupDamagedError as error:
         problem = error.message
     whole = problem is None
-    output.write_json(
-        {**backup_record(backup), "whole": whole, "problem": problem}, "whole" if whole else "damaged", ok=whole
-    )
+    foreign = foreign_files(backup)
+    document = {**backup_record(backup), "whole": whole, "problem": problem, "foreign_files": foreign}
+    output.write_json(document, "whole" if whole else "damaged", ok=whole)
     if problem is not None:
         output.errors.print(Text.assemble(("✗ ", "red"), problem), soft_wrap=not output.errors.is_terminal)
         return FOUND
     output.say(Text(f"Backup {backup.name} is whole.", "bold green"))
+    if foreign:
+        output.say(f"In its folder is also what is no part of it: {', '.join(foreign)}.")
     return 0
 
 
@@ -160,16 +165,18 @@ def prune(
     keep: Annotated[int, typer.Option("--keep", metavar="K", min=1, help="How many of the newest to keep.")] = KEEP,
 ) -> int:
     """Remove all but the newest backups; the newest one that is whole always stays."""
-    from orchestrator.maintenance.backup.backup import prune_backups
+    from orchestrator.maintenance.backup.pruning import prune_backups
 
     config = load_config(options)
     with progress_for(output) as progress:
-        removed = prune_backups(config.root, keep, lock_timeout=config.self_healing.lock_timeout_seconds, emit=progress)
-    output.write_json({"removed": [backup.name for backup in removed]}, "pruned")
-    for backup in removed:
+        done = prune_backups(config.root, keep, lock_timeout=config.self_healing.lock_timeout_seconds, emit=progress)
+    output.write_json({"removed": [backup.name for backup in done.removed], "left": done.left}, "pruned")
+    for backup in done.removed:
         output.say(f"Removed {backup.name}")
-    if not removed:
+    if not done.removed:
         output.say("There is nothing to remove.")
+    for name, reason in done.left.items():
+        output.say(f"Left alone and not counted: {name} {reason}.")
     return 0
 
 

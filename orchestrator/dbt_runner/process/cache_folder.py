@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator.core.clocks import utc_now
 from orchestrator.core.events import Emit, NothingKept
-from orchestrator.core.permissions import make_folder
+from orchestrator.core.permissions import described_owner, make_folder, unwritable
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
 ROOM_FOR_DBT = 64 * 1024 * 1024
@@ -81,6 +81,8 @@ class CacheFolder:
         if not self._told:
             self._told = True
             reason = error.strerror or str(error)
+            if error.errno == errno.EACCES and unwritable([self._wanted]):
+                reason += f"; {described_owner(self._wanted)}"
             self._emit(NothingKept(at=utc_now(), folder=str(self._wanted), reason=reason))
 
 

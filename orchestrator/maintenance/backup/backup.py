@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
-from uuid import uuid4
 
 from orchestrator.config.paths import backups_dir
-from orchestrator.core.clocks import step
+from orchestrator.core.clocks import step, utc_now
 from orchestrator.core.errors import BackupDamagedError, BackupError, BackupNotFoundError
 from orchestrator.core.events import Emit, ignore
 from orchestrator.core.permissions import folder_mode
-from orchestrator.maintenance.backup.exclusion import alone, locked
+from orchestrator.maintenance.backup.exclusion import alone
 from orchestrator.maintenance.backup.files import FileDigest, digest_of, remove_folder, translate_os_errors
-from orchestrator.maintenance.backup.folders import KEEPING, UNFINISHED, is_named_by_us, publish_folder, unfinished
+from orchestrator.maintenance.backup.folders import (
+    KEEPING,
+    UNFINISHED,
+    is_named_by_us,
+    named_moment,
+    publish_folder,
+    unfinished,
+)
 from orchestrator.maintenance.backup.metadata import (
     METADATA,
     OTHER,
     BackupMetadata,
     DatabaseRecord,
+    in_utc,
     new_metadata,
     read_metadata,
     write_metadata,
 )
 from orchestrator.maintenance.backup.saving import FIRST, missing, save
 from orchestrator.maintenance.backup.workspace import WorkspaceDatabase
+
+logger = logging.getLogger(__name__)
+_UNKNOWN = datetime.min.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -44,9 +54,13 @@ class Backup:
         return self.folder.name
 
     @property
-    def made_at(self) -> str:
-        """Return when it was made, in the form of names, as far as that is known."""
-        return self.name if self.metadata is None else f"{self.metadata.created_at:%Y%m%dT%H%M%S.%fZ}"
+    def made_at(self) -> datetime | None:
+        """Return when it was made, by its metadata or its name; None where neither says so."""
+        return named_moment(self.folder) if self.metadata is None else in_utc(self.metadata.created_at)
+
+    def is_later_than(self, moment: datetime) -> bool:
+        """Tell whether it is dated later than ``moment``; a clock was wrong then, and its order is unknown."""
+        return self.made_at is not None and self.made_at > moment
 
 
 def create_backup(
@@ -98,31 +112,58 @@ def copy_all(databases: Sequence[WorkspaceDatabase], root: Path, *, reason: str,
             folder = publish_folder(making, metadata.created_at)
         finally:
             remove_folder(making)
-    return Backup(folder, metadata)
+    made = Backup(folder, metadata)
+    _tell_of_later(made, root)
+    return made
+
+
+def _tell_of_later(made: Backup, root: Path) -> None:
+    """Warn of backups that are dated later than now, when one was just made."""
+    now = utc_now()
+    later = [backup.name for backup in list_backups(root) if backup.is_later_than(now)]
+    if later:
+        logger.warning(
+            "Backup %s was made now, and %s %s dated later: a clock was wrong. "
+            "`backup list` shows the new one below; name it to restore it.",
+            made.name,
+            ", ".join(later),
+            "is" if len(later) == 1 else "are",
+        )
 
 
 def list_backups(root: Path) -> tuple[Backup, ...]:
-    """Return all backups, newest first; one that cannot be read says why.
+    """Return all backups, by their dates newest first; one that cannot be read says why.
 
     A folder is a backup by its name or, where somebody gave it another one, by its metadata; others are not ours.
+
+    Raises:
+        BackupError: the folder of the backups cannot be read.
     """
     place = backups_dir(root)
-    folders = [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
-    ours = [path for path in folders if is_named_by_us(path) or (path / METADATA).is_file()]
+    with translate_os_errors("The backups cannot be listed", place):
+        folders = [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
+        ours = [path for path in folders if is_named_by_us(path) or _has_metadata(path)]
     whole = [_read(folder) for folder in ours if not folder.name.startswith((UNFINISHED, KEEPING))]
-    return tuple(sorted(whole, key=lambda backup: (backup.made_at, backup.name), reverse=True))
+    return tuple(sorted(whole, key=lambda backup: (backup.made_at or _UNKNOWN, backup.name), reverse=True))
 
 
 def find_backup(root: Path, name: str | None) -> Backup:
     """Return the backup whose name begins so, the newest where no name is given.
 
     Raises:
-        BackupNotFoundError: there is none, or there are several.
+        BackupNotFoundError: there is none, or there are several, or nobody knows which is the newest.
     """
     there = list_backups(root)
     found = [backup for backup in there if name is None or backup.name.startswith(name)]
     exact = [backup for backup in there if backup.name == name]
     if name is None and found:
+        later = [backup.name for backup in found if backup.is_later_than(utc_now())]
+        if later and len(found) > 1:
+            raise BackupNotFoundError(
+                f"Which backup is the newest is unknown: {', '.join(later)} {'is' if len(later) == 1 else 'are'} dated "
+                "later than now, so a clock was wrong.",
+                to_fix="give the name of the one that is meant: see `orchestrator backup list`",
+            )
         return found[0]
     if len(found) == 1 or exact:
         return (exact or found)[0]
@@ -194,31 +235,11 @@ def _digest(path: Path) -> FileDigest | str:
         return error.strerror or str(error)
 
 
-def prune_backups(root: Path, keep: int, *, lock_timeout: float, emit: Emit = ignore) -> tuple[Backup, ...]:
-    """Remove all but the newest ``keep`` backups; the newest one that is whole is never removed. Return the removed.
-
-    A backup that somebody gave a name of his own is neither counted nor removed.
-
-    Raises:
-        DatabaseLockedError: another process makes, restores or removes backups.
-    """
-    with locked(backups_dir(root), lock_timeout):
-        return remove_old(root, keep, emit)
-
-
-def remove_old(root: Path, keep: int, emit: Emit) -> tuple[Backup, ...]:
-    """Remove backups whose lock the caller has; see :func:`prune_backups`."""
-    backups = [backup for backup in list_backups(root) if is_named_by_us(backup.folder)]
-    newest, older = backups[:keep], list(backups[keep:])
-    if older and not any(_is_whole(backup, emit) for backup in newest):
-        whole = next((backup for backup in older if _is_whole(backup, emit)), None)
-        older = [backup for backup in older if backup is not whole]
-    for backup in older:
-        gone = backup.folder.with_name(f"{UNFINISHED}{os.getpid()}-{uuid4().hex[:8]}")
-        with translate_os_errors(f"Backup {backup.name} cannot be removed", backup.folder):
-            backup.folder.rename(gone)  # what is half removed is no backup any more
-            shutil.rmtree(gone)
-    return tuple(older)
+def _has_metadata(folder: Path) -> bool:
+    try:
+        return (folder / METADATA).is_file()
+    except PermissionError:
+        return False  # a folder of somebody else, without the name of a backup
 
 
 def _read(folder: Path) -> Backup:
@@ -226,11 +247,3 @@ def _read(folder: Path) -> Backup:
         return Backup(folder, read_metadata(folder))
     except BackupDamagedError as error:
         return Backup(folder, None, error.message)
-
-
-def _is_whole(backup: Backup, emit: Emit) -> bool:
-    try:
-        verify_backup(backup, emit=emit)
-    except BackupDamagedError:
-        return False
-    return True

@@ -13,7 +13,7 @@ from orchestrator.config.paths import backups_dir
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.errors import BackupError, DatabaseLockedError
 from orchestrator.core.events import Emit, ignore
-from orchestrator.core.permissions import make_folder, touch
+from orchestrator.core.permissions import described_owner, how_to_write, make_folder, touch, unwritable
 from orchestrator.core.text import plural
 from orchestrator.database.lock_note import what_stands_at
 from orchestrator.database.mutex import DatabaseMutex
@@ -70,6 +70,13 @@ def locked(place: Path, timeout: float) -> Iterator[None]:
             raise BackupError(
                 f"The lock file {place / '.lock'} of the backups is {taken}, which nobody can lock.",
                 to_fix=f"move {place / '.lock'} away",
+            ) from error
+        denied = unwritable([place / ".lock", place])
+        if denied:
+            raise BackupError(
+                f"Backups are kept in {place}, and that cannot be written to: {error.strerror}. "
+                f"{described_owner(denied[0])}.",
+                to_fix=how_to_write(denied),
             ) from error
         raise BackupError(
             f"Backups are kept in {place}, and that cannot be written to: {error.strerror}.",
@@ -128,7 +135,15 @@ def recover_held(root: Path, history_url: str | None, database: Path, bounds: Bo
         BackupError: the restore cannot be finished.
     """
     place, here = backups_dir(root), database.resolve()
-    if not (place / JOURNAL).exists() or here not in _begun(place, bounds):
+    try:
+        begun = (place / JOURNAL).exists() and here in _begun(place, bounds)
+    except PermissionError as error:
+        raise BackupError(
+            f"Whether a restore of {database} was cut off is unknown: {error.strerror} ({place}). "
+            f"{described_owner(place)}.",
+            to_fix=how_to_write([place]),
+        ) from error
+    if not begun:
         return
     with locked(place, 0):
         others = [file for file in _begun(place, bounds) if file != here]

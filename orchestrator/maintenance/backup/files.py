@@ -15,7 +15,7 @@ from pathlib import Path
 
 from orchestrator.core.errors import BackupError, DiskFullError, OrchestratorError
 from orchestrator.core.files import replace_file
-from orchestrator.core.permissions import opener
+from orchestrator.core.permissions import described_owner, how_to_write, opener, unwritable
 
 LOGS = (".wal", "-wal", "-shm", "-journal")  # what may lie beside a database and belong to it
 CHUNK_BYTES = 1024 * 1024
@@ -116,7 +116,16 @@ def translate_os_errors(what: str, place: Path) -> Iterator[None]:
             raise DiskFullError(reason, to_fix=f"free some space on the disk of {place}, and try again") from error
         if named and error.errno in {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}:
             raise BackupError(reason, to_fix=f"move {place_of_error} away, and try again") from error
-        raise BackupError(reason, to_fix="give yourself the right to read and write there, and try again") from error
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            denied = unwritable([Path(place_of_error)]) if named else []
+            if denied:
+                raise BackupError(f"{reason} {described_owner(denied[0])}.", to_fix=how_to_write(denied)) from error
+            raise BackupError(
+                reason, to_fix="give yourself the right to read and write there, and try again"
+            ) from error
+        if error.errno == errno.EROFS:
+            raise BackupError(reason, to_fix=f"make the disk of {place} writable, and try again") from error
+        raise BackupError(reason) from error
 
 
 def remove_folder(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from orchestrator.core.files import flush_folder
@@ -23,6 +23,22 @@ def is_named_by_us(folder: Path) -> bool:
     [True, True, False]
     """
     return _NAME.fullmatch(folder.name) is not None
+
+
+def named_moment(folder: Path) -> datetime | None:
+    """Return the moment that the name of a backup's folder tells, None where it is no such name.
+
+    >>> named_moment(Path("20261126T020424Z-2")).isoformat()
+    '2026-11-26T02:04:24+00:00'
+    >>> named_moment(Path("20269926T020424Z")), named_moment(Path("2026-mine"))
+    (None, None)
+    """
+    if not is_named_by_us(folder):
+        return None
+    try:
+        return datetime.strptime(folder.name.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
 
 
 def unfinished(place: Path) -> Path:

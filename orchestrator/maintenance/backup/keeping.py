@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.config.paths import backups_dir, in_project
 from orchestrator.config.simulation import SimulationConfig
 from orchestrator.core.clocks import step
-from orchestrator.core.errors import BackupError, ConfigurationError, DatabaseLockedError
+from orchestrator.core.errors import BackupError, ConfigurationError, DatabaseLockedError, DiskFullError
 from orchestrator.core.events import Emit
 from orchestrator.core.files import flush_folder
 from orchestrator.core.permissions import make_folder
 from orchestrator.core.untrusted import what_is_no_file
-from orchestrator.maintenance.backup.backup import copy_all, remove_old
+from orchestrator.maintenance.backup.backup import copy_all
 from orchestrator.maintenance.backup.bounds import HEADERS
 from orchestrator.maintenance.backup.duckdb_copy import copy_unchanged
 from orchestrator.maintenance.backup.exclusion import locked
 from orchestrator.maintenance.backup.files import beside, translate_os_errors
+from orchestrator.maintenance.backup.pruning import remove_old
 from orchestrator.maintenance.backup.workspace import DUCKDB, HISTORY, WorkspaceDatabase, databases_of
+
+logger = logging.getLogger(__name__)
 
 READ_ONLY = 0o444
 BESIDE = ("", ".wal", ".lock", "-wal", "-shm", "-journal")
@@ -39,9 +42,14 @@ def keeper(
         make_folder(place)
         # Whoever makes backups waits for the mutex, which is held here: his lock is not waited for.
         database_of = WorkspaceDatabase(in_project(path, config.root), DUCKDB, path)
-        copy_all([database_of], config.root, reason=reason, emit=emit)
-        with suppress(DatabaseLockedError), locked(place, 0):
-            remove_old(config.root, config.backup.keep, emit)
+        made = copy_all([database_of], config.root, reason=reason, emit=emit)
+        try:
+            with locked(place, 0):
+                remove_old(config.root, config.backup.keep, emit, made=made)
+        except DatabaseLockedError:
+            return  # the next one removes what is old
+        except (BackupError, DiskFullError) as error:
+            logger.warning("Backup %s was made, and older ones stay. %s", made.name, error)
 
     return keep
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
 
@@ -95,6 +95,18 @@ def new_metadata(reason: str, root: Path, databases: tuple[DatabaseRecord, ...])
         root=str(root),
         databases=databases,
     )
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return a moment of somebody else's metadata as aware UTC; one without a zone is taken as UTC.
+
+    >>> in_utc(datetime.fromisoformat("2026-01-01T02:00:00+02:00")).isoformat()
+    '2026-01-01T00:00:00+00:00'
+    """
+    try:
+        return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+    except OverflowError:  # in the year 1 or 9999
+        return moment.replace(tzinfo=timezone.utc)
 
 
 def write_metadata(folder: Path, metadata: BackupMetadata) -> None:

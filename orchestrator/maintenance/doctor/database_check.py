@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Callable, Set
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from orchestrator.core.errors import (
     InitializationError,
     OrchestratorError,
 )
+from orchestrator.core.permissions import how_to_write, unwritable
 from orchestrator.core.text import plural
 from orchestrator.database.names import SchemaName
 from orchestrator.database.reader import DatabaseReader
@@ -47,21 +46,16 @@ def check_file(path: Path, *, simulates: bool) -> list[Diagnosis]:
     if not path.is_file():
         remedy = "set `database:` to the path of a file"
         return [problem_found("database", "is a folder, not a file", remedy, subject=str(path))]
-    locked = [place for place in (path, path.resolve().parent) if not os.access(place, os.W_OK)]
+    file = path.resolve()
+    locked = unwritable([path, file.parent, Path(f"{file}.lock")])
     if locked:
         detail = f"{' and '.join(map(str, locked))} {'is' if len(locked) == 1 else 'are'} not writable"
-        return [problem_found("database", detail, _to_write(locked), subject=str(path))]
+        return [
+            problem_found(
+                "database", detail, f"{how_to_write(locked)}; or set `database:` to another place", subject=str(path)
+            )
+        ]
     return [check_passed("database", f"{path}, {size(path.stat().st_size)}")]
-
-
-def _to_write(locked: list[Path]) -> str:
-    """Say how places that may not be written come to be writable."""
-    if os.statvfs(locked[0]).f_flag & os.ST_RDONLY:
-        return "it is on a read-only file system: mount that for writing, or set `database:` to a place on another one"
-    places = shlex.join(map(str, locked))
-    if all(place.stat().st_uid == os.geteuid() for place in locked):
-        return f"give yourself write permission: chmod u+w {places}"
-    return f"let their owner give this user write permission on {places}, or set `database:` to another place"
 
 
 def scan_file(path: Path, busy: Callable[[str], None]) -> list[Diagnosis]:
