@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.core.file_patterns import files_matching
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
-from orchestrator.dbt_runner.project.file_records import FileRecord, records_of
+from orchestrator.dbt_runner.project.file_records import FileRecord, same_files
 from orchestrator.dbt_runner.project.input_kinds import FILE
 
 State = tuple[int, int, int, int]
@@ -26,7 +26,6 @@ class FilesInUse:
         self._facts = facts
         self._folder = runner.settings.cwd
         self._inputs, self._settings = runner.parse_inputs(), runner.settings
-        self._own = {file for pattern in facts.written_files for file in files_matching(pattern, self._folder)}
         self._changed: set[Path] = set()
         self._states: dict[str, dict[Path, State]] = {}
         known = {} if self._inputs is None else self._inputs.files
@@ -45,7 +44,7 @@ class FilesInUse:
     def changed_but(self, read: Set[str]) -> tuple[str, ...]:
         """Return the other files of the project, than those that were ``read``, that are not what dbt has parsed."""
         found = () if self._inputs is None else self._inputs.changed_files(self._settings)
-        own = {self._shown(path) for path in self._own}
+        own = set(map(self._shown, self._own()))
         return tuple(file for file in map(self._shown, found) if file not in own and file not in read)
 
     def _patterns(self, node: NodeFacts) -> Iterator[str]:
@@ -59,7 +58,7 @@ class FilesInUse:
         states = self._look(pattern)
         for path in states:
             record = known.get(str(path))
-            if record is not None and not record.surely_same(path.stat()) and not _holds(path, record):
+            if record is not None and not _holds(path, record):
                 self._changed.add(path)
         return states
 
@@ -68,14 +67,18 @@ class FilesInUse:
         differ = {path for path in {*before, *now} if before.get(path) != now.get(path)}
         return differ | (self._changed & before.keys())
 
+    def _own(self) -> set[Path]:
+        """Return the files that the project writes itself, of those that are there now: each year may write another."""
+        return {file for pattern in self._facts.written_files for file in files_matching(pattern, self._folder)}
+
     def _look(self, pattern: str) -> dict[Path, State]:
-        found = {}
+        found, own = {}, self._own()
         for path in files_matching(pattern, self._folder):
             try:
                 state = path.stat()
             except OSError:
                 continue
-            if path not in self._own:
+            if path not in own:
                 found[path] = (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
         return found
 
@@ -84,5 +87,5 @@ class FilesInUse:
 
 
 def _holds(path: Path, record: FileRecord) -> bool:
-    now = records_of([str(path)]).get(str(path))
-    return now is not None and now.digest == record.digest
+    """Tell whether a file holds what it held when dbt read the project; it is read only where that is not sure."""
+    return same_files({str(path): record}, [str(path)]) is not None
