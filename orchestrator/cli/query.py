@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from orchestrator.cli.command import ended, load_config, runner_with_facts
 from orchestrator.cli.options import CommonOptions
@@ -38,7 +39,7 @@ def query(
     parquet: ParquetOption = None,
 ) -> int:
     """Run one statement that only reads, in DuckDB's SQL, and show its rows."""
-    from orchestrator.reports.user_query import open_for_query  # the rooms below are slow to import
+    from orchestrator.reports.user_query import left_notes, open_for_query  # the rooms below are slow to import
 
     require_one_format(options, csv=csv, parquet=parquet)
     if csv:
@@ -51,9 +52,15 @@ def query(
         open_for_query(config, runner, facts, writes=beside) as database,
     ):
         statement = database.one_that_reads(sql)
+        notes = left_notes(database, facts, statement)
+        noted = {"notes": list(notes)} if notes else {}
+        for note in notes:
+            output.say(Text(f"! {note}", "yellow"))
         if parquet is not None:
             columns = write_parquet(partial(database.write_parquet, statement, limit=limit), parquet)
-            output.write_json({"ok": True, "status": "written", **columns_record(columns), "file": parquet.absolute()})
+            output.write_json(
+                {"ok": True, "status": "written", **columns_record(columns), "file": parquet.absolute(), **noted}
+            )
             output.say(f"Wrote the rows to {shown_path(parquet.absolute())}.")
             return 0
         found = database.select(statement)
@@ -64,7 +71,7 @@ def query(
         rows = found.first(most + 1)
     more, rows = len(rows) > most, rows[:most]
     record = {"ok": True, "status": "shown", **rows_record(found.columns, rows)}
-    output.write_json({**record, "total": None if more else len(rows), "shown": len(rows)})
+    output.write_json({**record, "total": None if more else len(rows), "shown": len(rows), **noted})
     if found.columns == PLAN:
         for _, text in rows:
             output.say(str(text))

@@ -63,7 +63,7 @@ def show(
             rows = found.rows(limit)
             write_csv(output, rows.columns, rows.batches())
             return 0
-        total = found.total()
+        total, where = found.total(), f" of {found.label}" if found.is_one_of_several else ""
         if parquet is not None:
             columns = write_parquet(partial(found.write_parquet, limit=limit), parquet)
             written = total if limit is None else min(limit, total)
@@ -77,5 +77,5 @@ def show(
     output.write_json({**record, "total": total, "shown": len(rows_shown)})
     show_rows(output, shown.columns, rows_shown)
     few = len(rows_shown) < total
-    output.say(f"\n{len(rows_shown):,} of {plural(total, 'row')}" if few else f"\n{plural(total, 'row')}")
+    output.say(f"\n{len(rows_shown):,} of {plural(total, 'row')}{where}" if few else f"\n{plural(total, 'row')}{where}")
     return 0

@@ -128,6 +128,13 @@ class ReadOnlyDuckDB:
             )
         return str(statements[0].query)
 
+    def tables_in(self, sql: str) -> tuple[str, ...]:
+        """Return the names of the tables and views in a statement, as they stand there, as far as DuckDB tells them."""
+        try:
+            return tuple(sorted(self._work(lambda: self._connection.get_table_names(sql, qualified=True))))
+        except StatementError:
+            return ()
+
     def _work(self, work: Callable[[], T]) -> T:
         import duckdb  # slow to import
 

@@ -19,6 +19,7 @@ from orchestrator.database.catalog import Catalog
 from orchestrator.database.names import RelationName, SchemaName
 from orchestrator.database.reader import QueryReader
 from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.dbt_runner.project.places import PLACE_OF
 from orchestrator.ledger.layouts import (
     CONTENTS_SINCE_LAYOUT,
     FILES_SINCE_LAYOUT,
@@ -33,8 +34,6 @@ UPSTREAM = "upstream"
 """Stands beside the code that a table was built from for the digest of all that is upstream of it."""
 MESSAGE = "message"
 """Stands in place of the code of a build that failed, or was skipped, for the reason."""
-
-PLACE_OF = "place of "
 
 
 def relation_key(relation: RelationName) -> str:

@@ -10,6 +10,7 @@ from orchestrator.core.formats import FILES, ROWS
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.places import name_of, place_in, relations_built
 from orchestrator.ledger.contents import rows_differ
 from orchestrator.ledger.reading import Ledger
 from orchestrator.pipeline.carried_over import is_of_unknown_kind
@@ -95,19 +96,34 @@ def unedited_models(ledger: Ledger, facts: ProjectFacts) -> list[NodeFacts]:
 
 
 def tables_gone(ledger: Ledger, facts: ProjectFacts, catalog: Catalog) -> dict[str, str]:
-    """Return the names of what finished stages built and what does not exist any more as such, by unique id."""
-    built = {unique_id: facts.node(unique_id) for stage in ledger.stages for unique_id in stage.nodes}
+    """Return the names of what finished stages built and what does not exist any more as such, by unique id.
+
+    ``facts`` know the relations that nodes have in some years alone.
+    """
+    built = {unique_id: facts.node(unique_id) for stage in ledger.stages for unique_id in relations_built(stage.nodes)}
     return {
-        unique_id: node.name
+        unique_id: name_of(node)
         for unique_id, node in sorted(built.items())
-        if node is not None and node.leaves_relation and not _is_there(node, catalog)
+        if node is not None and node.leaves_relation and _can_be_seen(node, facts) and not _is_there(node, catalog)
     }
 
 
+def _can_be_seen(node: NodeFacts, facts: ProjectFacts) -> bool:
+    """Tell whether a catalog of the project has the schema of a node: one that only some years have may be missing."""
+    if facts.capabilities.reads_whole_catalog or place_in(node.unique_id) is None:
+        return True
+    schemas = {(one.relation.database, one.relation.schema) for one in facts.nodes if place_in(one.unique_id) is None}
+    return (node.relation.database, node.relation.schema) in schemas
+
+
 def _is_there(node: NodeFacts, catalog: Catalog) -> bool:
-    """Tell whether what a node builds exists: a view in place of a table is something else."""
+    """Tell whether what a node builds exists: a view in place of a table is something else.
+
+    Where the year decides which of them it is, only what its contents are compared with tells.
+    """
     relation = catalog.get(node.relation)
-    return relation is not None and (node.kind is None or relation.kind == node.kind)
+    other = place_in(node.unique_id) is not None or node.materialized_otherwise
+    return relation is not None and (other or node.kind is None or relation.kind == node.kind)
 
 
 def require_carried(carried: Iterable[NodeFacts], catalog: Catalog, plan: SimulationPlan) -> None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from orchestrator.core.errors import YearSequenceError
 from orchestrator.core.formats import READ, ROWS, told_loss
+from orchestrator.dbt_runner.project.places import place_in, shown_place
 from orchestrator.ledger.changes import UNRECORDED, Change, changes
 from orchestrator.ledger.reading import Ledger
 from orchestrator.ledger.wording import told_change
@@ -33,8 +34,11 @@ class Loss:
 
     @property
     def table(self) -> str:
-        """The name of the node, or of the file."""
-        return self.node if self.of == READ else ".".join(self.node.split(".")[2:])
+        """The name of the node, of the relation that it has in some years alone, or of the file."""
+        if self.of == READ:
+            return self.node
+        place = place_in(self.node)
+        return ".".join(self.node.split(".")[2:]) if place is None else shown_place(place)
 
     def words(self) -> str:
         """Say it for people."""

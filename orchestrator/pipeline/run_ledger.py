@@ -284,7 +284,7 @@ class RunLedger:
             OtherYearsWrittenError: it changed rows of other years.
             ContinuityError: with the last stage of a year, when something else did.
         """
-        nodes = frozenset(node.unique_id for node in result.nodes)
+        nodes = result.built
         if not nodes <= self._looked_at:
             self._look_at(runner, nodes)
         last = stage == self._plan.stages_of(year)[-1].name

@@ -14,6 +14,7 @@ from orchestrator.database.catalog import Catalog
 from orchestrator.database.reader import QueryReader
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.places import plain, relations_built, with_places
 from orchestrator.ledger.contents import KeptContents, compared_nodes, contents_of, read_contents
 from orchestrator.ledger.reading import Ledger, relation_key
 from orchestrator.ledger.views import anything_is_compared, compared_views, definitions_of
@@ -42,14 +43,23 @@ class StageTables:
 
     def begin(self, runner: DbtRunner, staged: Iterable[str]) -> None:
         """Take up what is known of the tables that finished stages built, ``staged`` (unique ids)."""
-        self._built = set(staged) & self._nodes
+        self._built = self._watched(staged)
         self._kept = read_contents(runner, self._facts.ledger) if self._nodes else {}
 
-    def left(self, runner: DbtRunner, built: Iterable[str]) -> tuple[str, ...]:
+    def left(self, runner: DbtRunner, built: Collection[str]) -> tuple[str, ...]:
         """State what the tables hold that a stage has just ``built`` (unique ids)."""
-        new = set(built) & self._nodes
+        new = self._watched(relations_built(built))
         self._built |= new
         return self._statements(runner, new)
+
+    def _watched(self, unique_ids: Iterable[str]) -> set[str]:
+        """Return those of these ids of which the relations are watched, those that a node has in some years alone too.
+
+        From now on they are known.
+        """
+        found = {one for one in unique_ids if plain(one) in self._nodes}
+        self._facts = with_places(self._facts, found)
+        return found
 
     def left_by_hooks(self, runner: DbtRunner) -> tuple[str, ...]:
         """State what all of them hold, after hooks that may have changed them."""
@@ -80,10 +90,11 @@ def altered_tables(
     """Return what does not hold any more what the stage that built it last has left; its year is that of the stage.
 
     ``carried`` are the models that carry rows over to the next year, ``lasting`` the unique ids of what is there before
-    the first year, ``rebuilt`` those of what a stage that was cut off may have built meanwhile.
+    the first year, ``rebuilt`` those of what a stage that was cut off may have built meanwhile. ``facts`` know the
+    relations that nodes have in some years alone.
     """
-    years = {unique_id: stage.year for stage in ledger.stages for unique_id in sorted(stage.nodes)}
-    wanted = years.keys() - lasting - rebuilt
+    years = {one: stage.year for stage in ledger.stages for one in sorted(relations_built(stage.nodes))}
+    wanted = years.keys() - lasting - (rebuilt - _of_one_year_each(ledger))
     kept = read_contents(reader, facts.ledger, catalog) if wanted and anything_is_compared(facts) else {}
     known = {node.unique_id for node in facts.nodes if relation_key(node.relation) in kept} & wanted
     of_years = frozenset(node.unique_id for node in carried)
@@ -99,6 +110,16 @@ def altered_tables(
         for node, was, now in pairs
         if not was.same_as(now)
     )
+
+
+def _of_one_year_each(ledger: Ledger) -> frozenset[str]:
+    """Return the ids of the relations of nodes that have had another one in each year: no further year builds these."""
+    built: dict[str, list[str]] = {}
+    for stage in ledger.stages:
+        for one in relations_built(stage.nodes):
+            built.setdefault(plain(one), []).append(one)
+    each = (ids for ids in built.values() if len(ids) > 1 and len(set(ids)) == len(ids))
+    return frozenset(one for ids in each for one in ids)
 
 
 def _watched_whole(

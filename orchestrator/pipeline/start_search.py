@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from orchestrator.database.catalog import Catalog
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.places import plain, with_places
 from orchestrator.ledger.contents import changed_contents
 from orchestrator.ledger.reading import Ledger, read_ledger
 from orchestrator.ledger.watched import with_watched
@@ -65,22 +66,21 @@ class StartSearch:
         catalog = reader.catalog()
         changed = changed_contents(reader, self.facts, self.lasting)
         made_of = {**components(with_watched(self.facts, reader, catalog), self.plan), **changed}
-        known = read_ledger(reader, self.facts.ledger, self.facts)
+        known = self._known_here(read_ledger(reader, self.facts.ledger, self.facts))
+        facts = with_places(self.facts, known.staged)
         cut_off, rebuilt = may_have_rebuilt(self.plan, known)
         ledger = known.without_rows(cut_off, rebuilt)
         meanwhile = rebuilt if cut_off <= self.plan.years[-1] else frozenset()
-        tables = altered_tables(
-            ledger, self.facts, self.carried, self.lasting, meanwhile, reader, catalog, self.year_column
-        )
+        tables = altered_tables(ledger, facts, self.carried, self.lasting, meanwhile, reader, catalog, self.year_column)
         tables += (*self.files.altered(ledger, meanwhile, reader, catalog), *read_while_written(ledger))
         require_known_column(unedited_models(ledger, self.facts), catalog, self.year_column)
-        held = HeldRows.of(ledger, self.facts, self.year_column, reader, catalog, tables)
-        decision = _Decision(self, ledger, made_of, held, tables_gone(ledger, self.facts, catalog), fresh=fresh)
+        held = HeldRows.of(ledger, facts, self.year_column, reader, catalog, tables)
+        decision = _Decision(self, ledger, made_of, held, tables_gone(ledger, facts, catalog), fresh=fresh)
         look = ElsewhereLook(self.facts, self.plan, ledger, self.year_column, self.lasting).look()
         kept = without_undo(self.facts, catalog, self.year_column, self.lasting, ledger.staged)
         again = fresh and self.plan.years[0] > self.plan.first_year
         others = (*models_of_other_years(self.facts), *(node.name for node in kept), *look.years)
-        others += held.not_alone(ledger, self.facts, cut_off, again=again)
+        others += held.not_alone(ledger, facts, cut_off, again=again)
         found = decision.because(others, look.stages)
         order = StageOrder(self.plan, known, self.facts)
         at_first = found.start.year == self.plan.first_year and not found.start.kept_stages
@@ -89,6 +89,11 @@ class StartSearch:
             found = decision.because((*others, *late), look.stages)
         self._require_before(found, catalog, reader)
         return replace(found, read_first=order.read_first())
+
+    def _known_here(self, ledger: Ledger) -> Ledger:
+        """Return a ledger without rows of what the project does not build any more: that it is gone says it all."""
+        rows = {key: rows for key, rows in ledger.carried.items() if self.facts.node(plain(key[1])) is not None}
+        return replace(ledger, carried=rows)
 
     def _require_before(self, found: FoundStart, catalog: Catalog, reader: DatabaseReader) -> None:
         first, beginning = found.plan.years[0], found.plan.first_year

@@ -39,10 +39,11 @@ class TableDigests:
         return tuple(TableState(str(name), int(str(count)), _text(digest)) for name, count, digest in rows)
 
     def _tables(self, outcome: DbtResult) -> Iterable[RelationName]:
+        elsewhere = dict(outcome.places)
         for result in outcome.nodes:
             node = self._facts.node(result.unique_id)
             if node is not None and node.resource_type != "test" and node.kind == "table":
-                yield node.relation
+                yield elsewhere.get(node.unique_id, node.relation)
 
     def _select(self, relation: RelationName, year: int) -> str:
         digest = self._facts.capabilities.row_digest_sql.format(row=ROW)

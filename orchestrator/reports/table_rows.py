@@ -25,6 +25,9 @@ from orchestrator.database.reader import DatabaseReader, QueryReader
 from orchestrator.database.sql import literal, quoted_name
 from orchestrator.dbt_runner.process.runner import DbtRunner
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.places import moves, plain, shown_place, with_places
+from orchestrator.ledger.places import left_behind, relation_of_year
+from orchestrator.ledger.reading import Ledger, read_ledger
 from orchestrator.pipeline.summary import read_summary
 from orchestrator.pipeline.workflow import Summary
 from orchestrator.pipeline.year_column import YearColumn
@@ -32,16 +35,21 @@ from orchestrator.self_healing.initialization_state import heal_advice
 from orchestrator.wiring import one_mutex
 
 ALL_YEARS = (0, 9999)
+NO_YEARS = Ledger()
 NAMES = "`orchestrator check` lists the tables of the project"
 
 
 @dataclass(frozen=True)
 class FoundTable:
-    """A table that is there; ``label`` is the name of its node, or schema and name where no node builds it."""
+    """A table that is there; ``label`` is the name of its node, or schema and name where no node builds it.
+
+    Those are given, too, where it ``is_one_of_several`` tables of a node, as the year decides its name.
+    """
 
     label: str
     relation: RelationName
     columns: tuple[tuple[str, str], ...]
+    is_one_of_several: bool = False
 
 
 class OpenTable:
@@ -49,6 +57,7 @@ class OpenTable:
 
     def __init__(self, found: FoundTable, database: QueryReader, where: str) -> None:
         self.label = found.label
+        self.is_one_of_several = found.is_one_of_several
         self._found = found
         self._database = database
         self._from = f" from {found.relation.quoted()}{where}"
@@ -103,7 +112,11 @@ def open_table(
     """
     require_database(config, facts)
     with open_project_database(config, runner, facts) as database:
-        found = find_table(facts, database.catalog(), name, simulates=config.simulation is not None)
+        catalog = database.catalog()
+        ledger = read_ledger(database, facts.ledger, facts)
+        found = find_table(facts, catalog, name, simulates=config.simulation is not None, ledger=ledger, year=year)
+        if left_behind(database, facts, ledger, [found.relation]):
+            raise _left_behind(found.relation)
         try:
             yield OpenTable(found, database, year_condition(config, found.label, found.columns, year))
         except StatementError as error:  # the statement is ours, so it is the table: a view whose tables are gone
@@ -147,26 +160,46 @@ def holder_named(config: SimulationConfig, runner: DbtRunner) -> Iterator[None]:
         raise (one_mutex(config, runner, ignore)().in_use() or error) from error
 
 
-def find_table(facts: ProjectFacts, catalog: Catalog, name: str, *, simulates: bool) -> FoundTable:
+def find_table(
+    facts: ProjectFacts,
+    catalog: Catalog,
+    name: str,
+    *,
+    simulates: bool,
+    ledger: Ledger = NO_YEARS,
+    year: int | None = None,
+) -> FoundTable:
     """Return the table that a person means by ``name``: a node, ``schema.table``, ``database.schema.table`` or a table.
 
-    Case is ignored.
+    Case is ignored. Of a node that has several tables, as the year decides its name, it is that of ``year``; what
+    finished years have built is in the ``ledger``.
 
     Raises:
         TableNotFoundError: there is none, or there are several.
     """
     wanted = name.strip().replace('"', "").lower()
-    nodes = {node.relation: node for node in facts.nodes if node.resource_type != "test"}
+    there = with_places(facts, ledger.staged).nodes
+    nodes = {node.relation: node for node in there if node.resource_type != "test"}
     named = [node for node in nodes.values() if wanted in _names_of(node)]
     built = [node for node in named if catalog.get(node.relation) is not None]
     relations = [node.relation for node in built] or [one for one in catalog.relations if wanted in _forms(one)]
+    first = _with_several_tables(facts, named, wanted)
+    if first is not None and year is not None:
+        relations = [_of_year(ledger, catalog, first, year, relations)]
+    if len(relations) > 1 and first is not None:
+        several = ", ".join(sorted(map(shown_place, relations)))
+        raise TableNotFoundError(
+            f"{first.name} is another table in some years: {several}.",
+            to_fix="give one of these names, or a year with --year",
+        )
     if len(relations) > 1:
         several = ", ".join(sorted(_full(one) for one in relations))
         raise TableNotFoundError(f"Several tables are called {name}: {several}.", to_fix="give one of these names")
     if relations:
         node = nodes.get(relations[0])
-        label = f"{relations[0].schema}.{relations[0].name}" if node is None else node.name
-        return FoundTable(label, relations[0], catalog.relations[relations[0]].columns)
+        own = node is not None and plain(node.unique_id) == node.unique_id and not moves(node)
+        label = node.name if node is not None and own else shown_place(relations[0])
+        return FoundTable(label, relations[0], catalog.relations[relations[0]].columns, node is not None and not own)
     if named:
         raise _not_there(named[0], catalog, simulates=simulates)
     known = {one for node in nodes.values() if node.builds for one in (node.name,)}
@@ -175,6 +208,41 @@ def find_table(facts: ProjectFacts, catalog: Catalog, name: str, *, simulates: b
     raise TableNotFoundError(
         f"There is no table {name!r} in the project or its database.",
         to_fix=NAMES if near is None else f"write {near}; {NAMES}",
+    )
+
+
+def _with_several_tables(facts: ProjectFacts, named: Sequence[NodeFacts], wanted: str) -> NodeFacts | None:
+    """Return the one node that a name means, not one of its tables, where it may have several; else None."""
+    nodes = {plain(node.unique_id) for node in named if wanted in _own_names(node)}
+    first = facts.node(nodes.pop()) if len(nodes) == 1 else None
+    return first if first is not None and (moves(first) or len(named) > 1) else None
+
+
+def _of_year(
+    ledger: Ledger, catalog: Catalog, node: NodeFacts, year: int, others: Sequence[RelationName]
+) -> RelationName:
+    """Return the table of a node that a year built.
+
+    Raises:
+        TableNotFoundError: no finished stage of that year has built one, or it is gone.
+    """
+    relation = relation_of_year(ledger, node, year)
+    if relation is not None and catalog.get(relation) is not None:
+        return relation
+    what = "no finished stage of" if relation is None else f"{shown_place(relation)} is gone, which was that of"
+    raise TableNotFoundError(
+        f"{node.name} is another table in some years, and {what} {year}" + (" built it." if relation is None else "."),
+        to_fix=f"run `orchestrator simulate`; there are {', '.join(sorted(map(shown_place, others)))}"
+        if others
+        else "run `orchestrator simulate`",
+    )
+
+
+def _left_behind(relation: RelationName) -> TableNotFoundError:
+    return TableNotFoundError(
+        f"No node of the project builds {shown_place(relation)} as the project is now, with these variables: its rows "
+        "are those that an earlier run left.",
+        to_fix="`orchestrator query` reads it all the same",
     )
 
 
@@ -204,8 +272,12 @@ def _opened_file(
 
 
 def _names_of(node: NodeFacts) -> set[str]:
+    return {*_own_names(node), node.identifier.lower()}
+
+
+def _own_names(node: NodeFacts) -> set[str]:
     package = f"{node.fqn[0]}." if node.fqn else ""
-    own = {node.unique_id, node.name, f"{package}{node.name}", node.identifier}
+    own = {plain(node.unique_id), node.name, f"{package}{node.name}"}
     return {one.lower() for one in own}
 
 

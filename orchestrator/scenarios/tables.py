@@ -13,6 +13,7 @@ from orchestrator.core.permissions import make_folder
 from orchestrator.core.text import did_you_mean
 from orchestrator.database.sql import literal, quoted_name
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts
+from orchestrator.dbt_runner.project.places import moves
 from orchestrator.ledger.reading import read_ledger
 from orchestrator.pipeline.orchestrator import PipelineOrchestrator
 from orchestrator.pipeline.summary import summary_model
@@ -36,6 +37,7 @@ def require_tables(facts: ProjectFacts, keep: Sequence[str]) -> None:
                 f"--keep names {name!r}, and the dbt project builds no table of that name.{did_you_mean(name, known)}",
                 to_fix="name a model or a seed of the project",
             )
+        _require_one_table(facts.buildable(name))
 
 
 def tables_to_keep(orchestrator: PipelineOrchestrator, keep: Sequence[str]) -> tuple[NodeFacts, ...]:
@@ -54,7 +56,23 @@ def tables_to_keep(orchestrator: PipelineOrchestrator, keep: Sequence[str]) -> t
     last = next((ids for name in reversed(ran) if (ids := ran[name] & models.keys())), set())
     summary = summary_model(facts)
     wanted = last | ({summary.unique_id} if summary is not None else set())
-    return tuple(node for unique_id, node in models.items() if unique_id in wanted)
+    found = tuple(node for unique_id, node in models.items() if unique_id in wanted)
+    for node in found:
+        _require_one_table(node)
+    return found
+
+
+def _require_one_table(node: NodeFacts | None) -> None:
+    """Refuse to gather a table of which there are several, as the year decides its name.
+
+    Raises:
+        ConfigurationError: there are.
+    """
+    if node is not None and moves(node):
+        raise ConfigurationError(
+            f"{node.name} is another table in some years, and only one table of a node can be gathered.",
+            to_fix="gather a model that is the same table in all years, by `--keep NAME`",
+        )
 
 
 def seed_of(config: SimulationConfig) -> int:

@@ -31,7 +31,7 @@ from orchestrator.dbt_runner.process.parses import Parses, changed_variables
 from orchestrator.dbt_runner.project.facts import NodeFacts, ProjectFacts, ProjectShape
 from orchestrator.dbt_runner.project.kept_parse import recordings_path
 from orchestrator.dbt_runner.project.loaded import Loaded
-from orchestrator.dbt_runner.project.results import DbtResult, NodeResult
+from orchestrator.dbt_runner.project.results import DbtResult, NodeResult, moved
 from orchestrator.dbt_runner.project.selection import ExactSelectors
 from orchestrator.dbt_runner.project.settings import CreateEmpty, DbtSettings, Invoke, Select, Vars
 from orchestrator.dbt_runner.project.study import ProjectStudy
@@ -107,7 +107,9 @@ class DbtSession:
             unfit = None if replayed else replayer.reason
         else:
             nodes, replayed = tuple(result for result, _ in self._run(request)), False
-        return DbtResult(request.command, nodes, elapsed(), replayed, unfit)
+        served = self._serving(request).facts
+        places = moved(self.facts, served, nodes) if served is not self._parses.first.facts else ()
+        return DbtResult(request.command, nodes, elapsed(), replayed, unfit, places)
 
     def _not_replayed(self, request: Invoke) -> str | None:
         """Say why a stage is parsed again for each year, and not replayed; None where it may be."""

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from orchestrator.dbt_runner.project.canonical import canonical, digest
 from orchestrator.dbt_runner.project.facts import NodeFacts
+from orchestrator.dbt_runner.project.places import LATER, placed
 from orchestrator.dbt_runner.project.profile_inputs import Pairs
 from orchestrator.dbt_runner.project.source_facts import SourceFacts
 
@@ -60,6 +61,7 @@ def _with_inputs(node: NodeFacts, later: Sequence[NodeFacts]) -> NodeFacts:
         code=_of_all(node.code, [one.code for one in later]),
         inputs=_of_all(node.inputs, [one.inputs for one in later]),
         reads=_of_all(node.reads, [one.reads for one in later]),
+        materialized_otherwise=any(one.materialized != node.materialized for one in later),
     )
 
 
@@ -69,7 +71,7 @@ def _of_all(pairs: Pairs, later: Iterable[Pairs]) -> Pairs:
     for what, value in {pair for one in later for pair in one} - set(pairs):
         new.setdefault(what, set()).add(value)
     names = {what for what, _ in pairs}
-    added = ((f"{what} (later)" if what in names else what, " / ".join(sorted(new[what]))) for what in sorted(new))
+    added = ((f"{what}{LATER}" if what in names else what, " / ".join(sorted(new[what]))) for what in sorted(new))
     return (*pairs, *added)
 
 
@@ -79,7 +81,7 @@ def _in_another_place(later: NodeFacts, first: NodeFacts | None) -> NodeFacts:
         return later
     if first.relation == later.relation and first.materialized in KEEPS_ROWS:
         return later
-    return replace(later, unique_id=f"{later.unique_id} as {later.relation}", code=(), inputs=(), reads=())
+    return replace(later, unique_id=placed(later.unique_id, later.relation), code=(), inputs=(), reads=())
 
 
 def _with_builders(nodes: Sequence[NodeFacts], sources: Iterable[SourceFacts]) -> list[NodeFacts]:

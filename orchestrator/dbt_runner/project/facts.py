@@ -56,7 +56,8 @@ class NodeFacts:
     as the clock.
     ``by_source`` are those of ``depends_on`` whose relation it reads as a source: dbt itself does not build them first.
     ``vars`` are the names of all variables that it reads, ``*`` among them where a name is computed.
-    ``later_only`` tells that it is switched off in the first year, and not in all others.
+    ``later_only`` tells that it is switched off in the first year, and not in all others, ``materialized_otherwise``
+    that its materialization is another in some later year.
     ``upstream`` is a digest of all inputs of everything that it is built from. ``external_file`` is the
     absolute path, or the URL, of the file or folder that an external model writes beside its relation;
     ``external_untold`` says why it cannot be told. ``batched`` tells whether dbt builds it batch by batch, each
@@ -100,6 +101,7 @@ class NodeFacts:
     by_source: tuple[str, ...] = ()
     decided: tuple[tuple[str, str], ...] = ()
     later_only: bool = False
+    materialized_otherwise: bool = False
     upstream: str = ""
     external_file: str | None = None
     external_untold: str | None = None

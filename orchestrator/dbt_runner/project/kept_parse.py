@@ -23,7 +23,7 @@ from orchestrator.dbt_runner.project.parse_inputs import ParseInputs
 from orchestrator.dbt_runner.project.parse_key import ParseKey
 from orchestrator.dbt_runner.project.settings import DbtSettings
 
-FORMAT = 39
+FORMAT = 40
 MOST_BYTES = 2 * 1024**3
 READING_FAILS = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError)
 FACTS, MANIFEST, RECORDINGS, PARTIAL, LATEST = "json", "msgpack", "recordings", "partial", "latest"

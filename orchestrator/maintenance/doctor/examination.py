@@ -14,6 +14,7 @@ from orchestrator.database.duckdb_file import DuckDBReader
 from orchestrator.database.names import SchemaName
 from orchestrator.database.reader import DatabaseReader
 from orchestrator.dbt_runner.project.facts import ProjectFacts
+from orchestrator.ledger.places import in_all_places
 from orchestrator.maintenance.doctor.database_check import (
     check_file,
     check_ledger,
@@ -222,7 +223,7 @@ class _Examination:
                 else:
                     self._add(self._years(facts, kept_as_backups(relations)))
                     self._add(self._tables(reader, facts))
-                return leftover_relations(relations, facts)
+                return leftover_relations(relations, facts if facts is None else in_all_places(reader, facts))
         except DatabaseError as error:
             missing = [check for check in ("ledger", "tables") if not any(d.check == check for d in self._found)]
             self._add(failed(check, error, explained=self._has_problem("scan")) for check in missing)

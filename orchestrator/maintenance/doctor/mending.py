@@ -13,6 +13,7 @@ from orchestrator.core.events import Emit
 from orchestrator.core.permissions import make_folder
 from orchestrator.database.duckdb_file import DuckDBReader
 from orchestrator.database.names import RelationName
+from orchestrator.ledger.places import in_all_places
 from orchestrator.maintenance.backup.backup import copy_all
 from orchestrator.maintenance.backup.workspace import DUCKDB, WorkspaceDatabase
 from orchestrator.maintenance.doctor.environment_check import dead_folders
@@ -75,7 +76,7 @@ def _relations(orchestrator: PipelineOrchestrator, emit: Emit) -> Mended:
     orchestrator.runner.release()
     with orchestrator.mutex.held(orchestrator.config.self_healing.lock_timeout_seconds):
         with DuckDBReader(path) as reader:
-            relations = relations_of(reader)
+            relations, facts = relations_of(reader), in_all_places(reader, facts)
         leftovers = without_rows(relations, facts)
         done = _drop(orchestrator, path, leftovers, emit) if leftovers else ()
         return Mended(done, undecided(relations, facts))
