@@ -16,6 +16,7 @@ from orchestrator.dbt_runner.project.input_kinds import (
     WHOLE_PROJECT,
     WITHOUT_VALUE,
 )
+from orchestrator.dbt_runner.project.places import LATER
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,13 @@ class Change:
         Change(kind='var', name='growth', before='0.03', after='0.05')
         >>> Change.of("first year", "2025", "2026")
         Change(kind='first year', name='', before='2025', after='2026')
+        >>> Change.of("the project (later)", "9a", "8b").kind
+        'the project'
         """
         kind = next((kind for kind in NAMED_KINDS if what.startswith(f"{kind} ")), None)
         if kind is None:
-            return cls(what, "", before, after)
+            single = what.removesuffix(LATER)
+            return cls(single, what.removeprefix(single).strip(), before, after)
         name = what.removeprefix(f"{kind} ")
         if kind == VAR and name.endswith(OF_THE_ENVIRONMENT):
             return cls(ENVIRONMENT, name.removesuffix(OF_THE_ENVIRONMENT), before, after)

@@ -79,7 +79,7 @@ class Start:
     @property
     def changed(self) -> tuple[str, ...]:
         """Say in words what differs from the last run."""
-        return tuple(map(told_change, self.changes))
+        return tuple(dict.fromkeys(map(told_change, self.changes)))
 
     @property
     def point(self) -> ResumePoint | None:
